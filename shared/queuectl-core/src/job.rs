@@ -1,0 +1,126 @@
+//! A job, as it is accepted and as it is kept.
+
+use crate::command::{CommandLine, Environment};
+use crate::id::JobId;
+use crate::state::State;
+use crate::time::Timestamp;
+use std::fmt;
+use std::time::Duration;
+
+/// A job's number in the order of acceptance; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seq(pub i64);
+
+/// A worker's number; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub i64);
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One claim of one job: the fence.
+///
+/// The number grows with every claim of the job and never goes back, so a
+/// result that names an old one is recognised and discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lease {
+    /// The job.
+    pub seq: Seq,
+    /// Which claim of it, from 1.
+    pub number: i64,
+}
+
+/// A job to be accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewJob {
+    /// Its name; must not be taken.
+    pub id: JobId,
+    /// What `/bin/sh -c` runs.
+    pub command: CommandLine,
+    /// The absolute path of the folder it runs in.
+    pub cwd: String,
+    /// Variables it gets beside its worker's own.
+    pub env: Environment,
+    /// The queue it belongs to.
+    pub queue: String,
+    /// Larger numbers go first.
+    pub priority: i32,
+    /// How many runs may follow a failed first one.
+    pub max_retries: u32,
+    /// How long a run may take; none means for ever.
+    pub timeout: Option<Duration>,
+    /// How long the first run must wait; zero means it is in line at once.
+    pub delay: Duration,
+}
+
+/// A job as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Its number in the order of acceptance.
+    pub seq: Seq,
+    /// Its name.
+    pub id: JobId,
+    /// What `/bin/sh -c` runs.
+    pub command: CommandLine,
+    /// The absolute path of the folder it runs in.
+    pub cwd: String,
+    /// Variables it gets beside its worker's own.
+    pub env: Environment,
+    /// The queue it belongs to.
+    pub queue: String,
+    /// Larger numbers go first.
+    pub priority: i32,
+    /// Where it stands.
+    pub state: State,
+    /// Starts charged to the budget, the running one included.
+    pub attempts: u32,
+    /// How many runs may follow a failed first one.
+    pub max_retries: u32,
+    /// Attempts that were lost with their worker.
+    pub crashes: u32,
+    /// The number of its last claim; 0 if it never was.
+    pub lease: i64,
+    /// Who holds it; only while it is processing.
+    pub worker: Option<WorkerId>,
+    /// A person asked for its end while it was processing.
+    pub cancel_requested: bool,
+    /// How long a run may take; none means for ever.
+    pub timeout: Option<Duration>,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When anything about it last changed.
+    pub updated_at: Timestamp,
+    /// When it may next be claimed, if it waits for a time.
+    pub run_at: Option<Timestamp>,
+    /// When its last attempt started.
+    pub started_at: Option<Timestamp>,
+    /// When it came to rest: completed, dead or cancelled.
+    pub finished_at: Option<Timestamp>,
+    /// Exit code of the last attempt.
+    pub exit_code: Option<i32>,
+    /// Signal that ended the last attempt.
+    pub signal: Option<i32>,
+    /// What went wrong with the last attempt, in a sentence.
+    pub last_error: Option<String>,
+}
+
+impl Job {
+    /// Its last claim.
+    pub fn last_lease(&self) -> Lease {
+        Lease { seq: self.seq, number: self.lease }
+    }
+
+    /// Retries used: `max(attempts − 1, 0)`.
+    pub fn retries(&self) -> u32 {
+        self.attempts.saturating_sub(1)
+    }
+}

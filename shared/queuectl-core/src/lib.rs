@@ -1,0 +1,28 @@
+//! The rules of a job.
+//!
+//! Everything that decides is here and nothing that acts: which state follows
+//! which ([`State::after`]), what an ended attempt means for its job
+//! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
+//! accepted at all ([`JobId`], [`CommandLine`]). No I/O, no clock, no
+//! randomness: time comes in as [`Timestamp`], so every rule can be tested with
+//! every value.
+
+mod attempt;
+mod command;
+mod id;
+mod job;
+mod retry;
+mod settle;
+mod state;
+mod text;
+mod time;
+
+pub use attempt::{Attempt, Outcome, Stream};
+pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
+pub use id::{InvalidJobId, JobId};
+pub use job::{Job, Lease, NewJob, Seq, WorkerId};
+pub use retry::RetryPolicy;
+pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
+pub use state::{Event, IllegalTransition, State, UnknownState};
+pub use text::is_hidden;
+pub use time::Timestamp;

@@ -1,0 +1,41 @@
+//! What counts as visible text.
+
+/// Tells whether a character shows nothing, or changes how its neighbours show.
+///
+/// Control characters, white space other than the plain blank, marks that turn
+/// the direction of writing, zero-width characters. In ids they are refused, in
+/// tables they are escaped: a job must not be able to paint over its neighbours
+/// or to pose as another.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || (character.is_whitespace() && character != ' ')
+        || matches!(
+            character,
+            '\u{00ad}'                  // soft hyphen
+            | '\u{034f}'                // combining grapheme joiner
+            | '\u{061c}'                // Arabic letter mark
+            | '\u{115f}'..='\u{1160}'   // Hangul fillers
+            | '\u{17b4}'..='\u{17b5}'   // Khmer inherent vowels
+            | '\u{180b}'..='\u{180f}'   // Mongolian selectors
+            | '\u{200b}'..='\u{200f}'   // zero width, direction marks
+            | '\u{202a}'..='\u{202e}'   // embeddings and overrides
+            | '\u{2060}'..='\u{206f}'   // joiners, isolates
+            | '\u{3164}'                // Hangul filler
+            | '\u{fe00}'..='\u{fe0f}'   // variation selectors
+            | '\u{feff}'                // byte order mark
+            | '\u{ffa0}'                // half-width filler
+            | '\u{fff0}'..='\u{fffb}'   // interlinear annotation
+            | '\u{e0000}'..='\u{e0fff}' // tags
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hidden;
+
+    #[test]
+    fn letters_of_any_script_are_visible_and_tricks_are_not() {
+        assert!("aé漢字-_./:@🙂 ".chars().all(|c| !is_hidden(c)));
+        assert!("\u{1b}\u{202e}\u{200b}\n\t\u{7f}\u{9b}".chars().all(is_hidden));
+    }
+}
