@@ -176,7 +176,7 @@ mod tests {
                 match state.after(event) {
                     Ok(State::Processing) => assert_eq!(event, Event::Claimed),
                     Ok(State::Completed | State::Dead | State::Failed) => {
-                        assert_eq!(state, State::Processing)
+                        assert_eq!(state, State::Processing);
                     }
                     _ => {}
                 }

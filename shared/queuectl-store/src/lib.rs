@@ -1,1 +1,56 @@
-//! Being built.
+//! Where jobs are kept.
+//!
+//! [`Store`] is four small traits, whose methods are the verbs of the queue;
+//! each is one transaction. A store decides nothing: which state follows, and
+//! how long a retry waits, comes from `queuectl-core`. It asks for no time:
+//! every method takes `now`. Nothing above this crate knows which store it
+//! talks to; [`open`] looks at the place and picks.
+
+mod counts;
+mod doorbell;
+mod error;
+mod inspect;
+mod intake;
+mod liveness;
+mod location;
+pub mod machine;
+mod sqlite;
+mod upkeep;
+mod work;
+
+pub use counts::Counts;
+pub use doorbell::Doorbell;
+pub use error::StoreError;
+pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
+pub use intake::{Enqueued, Intake, OnTaken};
+pub use liveness::{LockFile, Note, Presence, Taken};
+pub use location::{Access, Location, OpenOptions};
+pub use sqlite::SqliteStore;
+pub use upkeep::{Cancelled, Upkeep};
+pub use work::{
+    Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, Stop, Suspects, Work,
+};
+
+/// The result of every method of a store.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A place where jobs are kept, seen through one connection of one thread.
+pub trait Store: Intake + Work + Inspect + Upkeep + Send {}
+
+impl<T: Intake + Work + Inspect + Upkeep + Send> Store for T {}
+
+/// Opens the queue at a place.
+///
+/// With [`Access::Write`] the queue is created if it is not there, and brought
+/// to this program's schema if it is older. With [`Access::Read`] nothing is
+/// ever created or changed: a queue that is not there reads as an empty one.
+///
+/// # Errors
+///
+/// Everything that makes the place unfit to be a queue: see [`StoreError`].
+pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>> {
+    match location {
+        Location::File(path) => Ok(Box::new(SqliteStore::open(path, options)?)),
+        Location::Url(url) => Err(StoreError::NoStoreFor { url: location::without_password(url) }),
+    }
+}

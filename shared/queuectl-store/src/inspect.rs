@@ -1,0 +1,106 @@
+//! How the queue is looked at.
+
+use crate::Result;
+use crate::counts::Counts;
+use crate::work::Stop;
+use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, Stream, Timestamp, WorkerId};
+
+/// Which jobs to list, in the order of acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// Only these states; empty means all.
+    pub states: Vec<State>,
+    /// Only jobs accepted after this one; `Seq(0)` means from the beginning.
+    pub after: Seq,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// One piece of an attempt's output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutputPart {
+    /// Whose output.
+    pub lease: Lease,
+    /// When that attempt was started.
+    pub started_at: Timestamp,
+    /// Its place in the attempt's output, from 0; a gap means that parts were dropped.
+    pub n: i64,
+    /// Where it was written to.
+    pub stream: Stream,
+    /// When its first byte was read.
+    pub at: Timestamp,
+    /// What was written.
+    pub bytes: Vec<u8>,
+}
+
+/// Whether a worker lives, by proof and not by elapsed time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It holds its lock.
+    Alive,
+    /// Nobody holds its lock: its process is gone.
+    Dead,
+    /// Nobody can tell from here.
+    Unknown,
+}
+
+/// A worker as the store knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    /// Its number, never reused.
+    pub id: WorkerId,
+    /// The machine's name.
+    pub host: String,
+    /// Its process.
+    pub pid: u32,
+    /// The process that started it and replaces it.
+    pub manager_pid: u32,
+    /// Which boot of the machine it was started in.
+    pub boot_id: String,
+    /// The namespace its pid is valid in.
+    pub pid_namespace: u64,
+    /// The random id that marks its processes.
+    pub run: String,
+    /// Where in the lock file its notes are.
+    pub note_region: u32,
+    /// Jobs it runs at a time.
+    pub concurrency: u32,
+    /// Where its jobs look for programs.
+    pub path: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended; none while it works, or if nobody has noticed yet.
+    pub ended_at: Option<Timestamp>,
+    /// Whether it lives; a worker that has ended is dead.
+    pub life: Life,
+    /// How it was asked to stop, if it was.
+    pub stop: Option<Stop>,
+    /// Attempts it has ended.
+    pub jobs_done: u64,
+    /// Jobs it holds now.
+    pub jobs_now: u64,
+}
+
+/// Looking at the queue. Changes nothing.
+pub trait Inspect {
+    /// Finds a job by its id.
+    fn job(&mut self, id: &JobId) -> Result<Option<Job>>;
+
+    /// Lists jobs in the order of acceptance.
+    fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>>;
+
+    /// How many jobs stand where; takes the same time however many there are.
+    fn counts(&mut self) -> Result<Counts>;
+
+    /// The records of a job's attempts, oldest first.
+    fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>>;
+
+    /// The output of an attempt from part `from` on, at most `limit` parts.
+    fn output(&mut self, lease: Lease, from: i64, limit: u32) -> Result<Vec<OutputPart>>;
+
+    /// Finds a worker, also one that has ended.
+    fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>>;
+
+    /// Workers that have not ended, as far as anybody has noticed.
+    fn workers(&mut self) -> Result<Vec<Worker>>;
+}

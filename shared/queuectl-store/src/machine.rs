@@ -1,0 +1,19 @@
+//! Which machine this is, and which boot of it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+/// The machine's name.
+pub fn host_name() -> String {
+    nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
+}
+
+/// A text that is another after each boot; empty where the system has none.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// The namespace in which this process's pid is valid; 0 where there are none.
+pub fn pid_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}

@@ -1,0 +1,94 @@
+//! How the queue is looked at.
+
+use super::{SqliteStore, ledger::Ledger, row, sql};
+use crate::Result;
+use crate::counts::Counts;
+use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
+use crate::liveness::LockFile;
+use queuectl_core::{Attempt, Job, JobId, Lease, Seq, WorkerId};
+use rusqlite::OptionalExtension;
+
+impl Inspect for SqliteStore {
+    fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
+        self.read(|connection| {
+            Ok(connection.prepare_cached(sql::JOB)?.query_row([id.as_str()], row::job).optional()?)
+        })
+    }
+
+    fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
+        self.read(|connection| {
+            let statement = jobs_statement(selection);
+            let mut jobs = connection.prepare_cached(&statement)?;
+            let found = jobs.query_map((selection.after.0, selection.limit), row::job)?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn counts(&mut self) -> Result<Counts> {
+        self.read(|connection| Ok(Ledger::open(connection)?.counts))
+    }
+
+    fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
+        self.read(|connection| {
+            let mut attempts = connection.prepare_cached(sql::ATTEMPTS)?;
+            let found = attempts.query_map([seq.0], |found| row::attempt(seq, found))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn output(&mut self, lease: Lease, from: i64, limit: u32) -> Result<Vec<OutputPart>> {
+        self.read(|connection| {
+            let mut output = connection.prepare_cached(sql::OUTPUT)?;
+            let found = output
+                .query_map((lease.seq.0, lease.number, from, limit), |found| row::output(lease, found))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
+    fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
+        let worker = self.read(|connection| {
+            Ok(connection.prepare_cached(sql::WORKER)?.query_row([id.0], row::worker).optional()?)
+        })?;
+        let mut found: Vec<Worker> = worker.into_iter().collect();
+        self.tell_lives(&mut found)?;
+        Ok(found.pop())
+    }
+
+    fn workers(&mut self) -> Result<Vec<Worker>> {
+        let mut workers: Vec<Worker> = self.read(|connection| {
+            let mut workers = connection.prepare_cached(sql::WORKERS)?;
+            Ok(workers.query_map([], row::worker)?.collect::<rusqlite::Result<_>>()?)
+        })?;
+        self.tell_lives(&mut workers)?;
+        Ok(workers)
+    }
+}
+
+impl SqliteStore {
+    /// Asks the kernel which of these workers live.
+    fn tell_lives(&mut self, workers: &mut [Worker]) -> Result<()> {
+        if workers.iter().all(|worker| worker.ended_at.is_some()) {
+            for worker in workers {
+                worker.life = Life::Dead;
+            }
+            return Ok(());
+        }
+        let Some(lock_file) = LockFile::open_existing(&self.path)? else { return Ok(()) };
+        for worker in workers {
+            let held = worker.ended_at.is_none() && lock_file.is_held(worker.id)?;
+            worker.life = if held { Life::Alive } else { Life::Dead };
+        }
+        Ok(())
+    }
+}
+
+/// States are written out, so that SQLite can prove that a partial index holds
+/// all that is asked for.
+fn jobs_statement(selection: &Selection) -> String {
+    let states: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
+    match states.as_slice() {
+        [] => format!("{}{}", sql::JOBS, sql::JOBS_ORDER),
+        [state] => format!("{} AND state = {state}{}", sql::JOBS, sql::JOBS_ORDER),
+        states => format!("{} AND state IN ({}){}", sql::JOBS, states.join(", "), sql::JOBS_ORDER),
+    }
+}

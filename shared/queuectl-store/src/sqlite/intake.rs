@@ -1,0 +1,58 @@
+//! How jobs come in.
+
+use super::{SqliteStore, Trouble, roster, row, sql};
+use crate::intake::{Enqueued, Intake, OnTaken};
+use crate::{Result, StoreError};
+use queuectl_core::{JobId, NewJob, State, Timestamp};
+use rusqlite::OptionalExtension;
+
+impl Intake for SqliteStore {
+    fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
+        let (enqueued, workers) = self.write(|connection, ledger| {
+            let mut enqueued = Enqueued::default();
+            let mut insert = connection.prepare_cached(sql::ENQUEUE)?;
+            for (index, job) in jobs.iter().enumerate() {
+                let waits = !job.delay.is_zero();
+                let place = (!waits).then(|| ledger.next_place());
+                let inserted = insert.execute((
+                    job.id.as_str(),
+                    &job.queue,
+                    job.priority,
+                    place,
+                    job.max_retries,
+                    job.timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)),
+                    now.as_millis(),
+                    waits.then(|| now.after(job.delay).as_millis()),
+                    waits.then(|| now.as_millis()),
+                    row::environment_text(&job.env),
+                    &job.cwd,
+                    job.command.as_str(),
+                ))?;
+                match (inserted, on_taken) {
+                    (0, OnTaken::Refuse) => {
+                        return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
+                    }
+                    (0, OnTaken::Skip) => enqueued.skipped += 1,
+                    _ => enqueued.added += 1,
+                }
+            }
+            ledger.counts[State::Pending] += i64::try_from(enqueued.added).unwrap_or(i64::MAX);
+            Ok((enqueued, roster(connection)?))
+        })?;
+        self.ring_all(&workers);
+        Ok(enqueued)
+    }
+
+    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>> {
+        self.read(|connection| {
+            let mut is_taken = connection.prepare_cached(sql::ID_IS_TAKEN)?;
+            let mut taken = Vec::new();
+            for id in ids {
+                if is_taken.query_row([id.as_str()], |_| Ok(())).optional()?.is_some() {
+                    taken.push((*id).clone());
+                }
+            }
+            Ok(taken)
+        })
+    }
+}

@@ -1,0 +1,134 @@
+//! Every statement of the SQLite store.
+//!
+//! `BEGIN IMMEDIATE` makes each verb the only writer, so no statement needs a
+//! guard against another between two of them. Statements that a claim or a
+//! result depends on have their plan pinned by a test.
+
+/// The columns of a job, in the order in which `row::job` reads them.
+macro_rules! job_columns {
+    () => {
+        "seq, id, state, queue, priority, attempts, max_retries, crashes, lease, worker, \
+         cancel_at_ms IS NOT NULL, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
+    };
+}
+
+/// The columns of a worker, in the order in which `row::worker` reads them.
+macro_rules! worker_columns {
+    () => {
+        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
+         started_at_ms, ended_at_ms, stop, jobs_done, (SELECT count(*) FROM job WHERE worker = worker.id)"
+    };
+}
+
+pub(super) const LEDGER: &str =
+    "SELECT next_place, pending, processing, completed, failed, dead, cancelled FROM queue";
+pub(super) const SAVE_LEDGER: &str = "UPDATE queue SET next_place = ?1, pending = ?2, processing = ?3, \
+     completed = ?4, failed = ?5, dead = ?6, cancelled = ?7";
+pub(super) const RUN: &str = "SELECT run FROM queue";
+pub(super) const FILE: &str = "SELECT file FROM queue";
+pub(super) const NEW_FILE: &str = "UPDATE queue SET file = ?1, run = ?2";
+pub(super) const NEW_QUEUE: &str = "INSERT INTO queue VALUES (1, ?1, ?2, ?3, 1, 0, 0, 0, 0, 0, 0)";
+
+// Intake
+
+pub(super) const ENQUEUE: &str = "INSERT INTO job (id, state, queue, priority, place, ready, max_retries, \
+     timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, env, cwd, command) \
+     VALUES (?1, 'pending', ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12) \
+     ON CONFLICT (id) DO NOTHING";
+pub(super) const ID_IS_TAKEN: &str = "SELECT 1 FROM job WHERE id = ?1";
+
+// Work
+
+pub(super) const REGISTER: &str = "INSERT INTO worker (host, pid, manager_pid, boot_id, pid_namespace, run, \
+     note_region, concurrency, path, started_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+pub(super) const REGIONS_IN_USE: &str =
+    "SELECT note_region FROM worker WHERE ended_at_ms IS NULL ORDER BY note_region";
+pub(super) const ROSTER: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL";
+pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1";
+pub(super) const REQUEST_STOP: &str =
+    "UPDATE worker SET stop = max(stop, ?2) WHERE id = ?1 AND ended_at_ms IS NULL";
+pub(super) const WORKER_DID: &str = "UPDATE worker SET jobs_done = jobs_done + ?2 WHERE id = ?1";
+pub(super) const WORKER_ENDED: &str =
+    "UPDATE worker SET ended_at_ms = ?2 WHERE id = ?1 AND ended_at_ms IS NULL";
+
+pub(super) const ANYTHING_IN_LINE: &str = "SELECT 1 FROM job WHERE ready IS NOT NULL LIMIT 1";
+pub(super) const ANYTHING_DUE: &str = "SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms <= ?1 \
+     UNION ALL SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > ?1 LIMIT 1";
+pub(super) const DUE: &str = "SELECT seq FROM job WHERE ready IS NULL AND run_at_ms <= ?1 \
+     ORDER BY run_at_ms LIMIT ?2";
+/// A due time further away than the delay it was given: the clock was set back.
+pub(super) const DUE_BY_ANOTHER_CLOCK: &str = "SELECT seq FROM job WHERE ready IS NULL \
+     AND run_at_ms IS NOT NULL AND waits_since_ms > ?1 ORDER BY waits_since_ms LIMIT ?2";
+pub(super) const NEXT_DUE: &str =
+    "SELECT min(run_at_ms) FROM job WHERE ready IS NULL AND run_at_ms IS NOT NULL";
+pub(super) const PUT_IN_LINE: &str = "UPDATE job SET place = ?2, ready = ?2 WHERE seq = ?1";
+
+pub(super) const FIRST_IN_LINE: &str = "SELECT seq, crashes, state FROM job WHERE ready IS NOT NULL \
+     ORDER BY priority DESC, ready LIMIT ?1";
+/// Passes over jobs that may be what kills their workers; there are few.
+pub(super) const FIRST_UNSUSPECTED: &str = "SELECT seq, crashes, state FROM job WHERE ready IS NOT NULL \
+     AND crashes < ?2 ORDER BY priority DESC, ready LIMIT ?1";
+pub(super) const CLAIM: &str = concat!(
+    "UPDATE job SET state = ?2, ready = NULL, run_at_ms = NULL, waits_since_ms = NULL, worker = ?3, \
+     lease = lease + 1, attempts = attempts + 1, started_at_ms = ?4, updated_at_ms = ?4 WHERE seq = ?1 RETURNING ",
+    job_columns!()
+);
+pub(super) const STANDING: &str = "SELECT state, attempts, max_retries, crashes, cancel_at_ms IS NOT NULL, \
+     place FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
+pub(super) const HOLDS: &str = "SELECT 1 FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
+pub(super) const SETTLE: &str = "UPDATE job SET state = ?2, attempts = ?3, crashes = ?4, worker = NULL, \
+     cancel_at_ms = NULL, ready = ?5, run_at_ms = ?6, waits_since_ms = ?7, started_at_ms = ?8, \
+     finished_at_ms = ?9, exit_code = ?10, signal = ?11, last_error = ?12, updated_at_ms = ?13 WHERE seq = ?1";
+pub(super) const HAND_BACK: &str = "UPDATE job SET state = ?2, attempts = ?3, worker = NULL, \
+     cancel_at_ms = NULL, ready = ?4, started_at_ms = NULL, finished_at_ms = ?5, updated_at_ms = ?6 WHERE seq = ?1";
+pub(super) const ATTEMPT_BEGAN: &str = "INSERT INTO attempt (seq, lease, worker, started_at_ms) \
+     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (seq, lease) DO NOTHING";
+pub(super) const ATTEMPT_ENDED: &str = "INSERT INTO attempt (seq, lease, worker, started_at_ms, ended_at_ms, \
+     outcome, code, error, output_bytes, dropped_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) \
+     ON CONFLICT (seq, lease) DO UPDATE SET ended_at_ms = excluded.ended_at_ms, outcome = excluded.outcome, \
+     code = excluded.code, error = excluded.error, output_bytes = excluded.output_bytes, \
+     dropped_bytes = excluded.dropped_bytes WHERE attempt.ended_at_ms IS NULL";
+pub(super) const ATTEMPT_STARTED_AT: &str = "SELECT started_at_ms FROM attempt WHERE seq = ?1 AND lease = ?2";
+pub(super) const OUTPUT_STORED: &str =
+    "SELECT coalesce(sum(length(bytes)), 0) FROM output WHERE seq = ?1 AND lease = ?2";
+pub(super) const ADD_OUTPUT: &str =
+    "INSERT INTO output (seq, lease, n, stream, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const TRIM_OUTPUT: &str =
+    "DELETE FROM output WHERE seq = ?1 AND lease = ?2 AND n BETWEEN ?3 AND ?4";
+pub(super) const TO_CANCEL: &str =
+    "SELECT seq, lease FROM job WHERE worker = ?1 AND cancel_at_ms IS NOT NULL";
+pub(super) const CLAIMS: &str = "SELECT seq, lease FROM job WHERE worker = ?1 ORDER BY seq";
+pub(super) const CLAIMED_AT: &str = "SELECT started_at_ms FROM job WHERE seq = ?1";
+
+// Inspect
+
+pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE id = ?1");
+pub(super) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE seq > ?1");
+pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT ?2";
+pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, \
+     attempt.ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
+     FROM attempt LEFT JOIN worker ON worker.id = attempt.worker WHERE seq = ?1 ORDER BY lease";
+pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM attempt \
+     WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
+     FROM output WHERE seq = ?1 AND lease = ?2 AND n >= ?3 ORDER BY n LIMIT ?4";
+pub(super) const WORKER: &str = concat!("SELECT ", worker_columns!(), " FROM worker WHERE id = ?1");
+pub(super) const WORKERS: &str =
+    concat!("SELECT ", worker_columns!(), " FROM worker WHERE ended_at_ms IS NULL ORDER BY id");
+
+// Upkeep
+
+pub(super) const STATE_OF: &str = "SELECT seq, state, lease, worker FROM job WHERE id = ?1";
+pub(super) const CANCEL: &str = "UPDATE job SET state = ?2, ready = NULL, run_at_ms = NULL, \
+     waits_since_ms = NULL, finished_at_ms = ?3, updated_at_ms = ?3 WHERE seq = ?1";
+pub(super) const REQUEST_CANCEL: &str =
+    "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";
+pub(super) const REVIVE: &str = "UPDATE job SET state = ?2, attempts = 0, crashes = 0, finished_at_ms = NULL, \
+     place = ?3, ready = ?3, updated_at_ms = ?4 WHERE seq = ?1";
+pub(super) const OLDEST_DEAD: &str = "SELECT seq FROM job WHERE state = 'dead' ORDER BY seq LIMIT ?1";
+pub(super) const SETTLED_BEFORE: &str =
+    "SELECT seq FROM job WHERE state = ?1 AND finished_at_ms < ?2 ORDER BY finished_at_ms LIMIT ?3";
+pub(super) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
+pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
+pub(super) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";
+pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM job GROUP BY state";

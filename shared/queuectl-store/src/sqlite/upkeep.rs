@@ -1,0 +1,165 @@
+//! What people do to jobs.
+
+use super::ledger::Ledger;
+use super::{SqliteStore, Trouble, roster, row, sql};
+use crate::upkeep::{Cancelled, Upkeep};
+use crate::{Result, StoreError, doorbell, work::Work};
+use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
+use rusqlite::{Connection, OptionalExtension};
+
+/// Free pages given back to the file system after a deletion, at most: a longer
+/// transaction would keep workers waiting.
+const PAGES_GIVEN_BACK: u32 = 1000;
+
+/// What `sql::STATE_OF` tells about a job.
+struct Found {
+    seq: Seq,
+    state: State,
+    lease: i64,
+    worker: Option<i64>,
+}
+
+impl Upkeep for SqliteStore {
+    fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
+        let cancelled = self.write(|connection, ledger| {
+            let found = find(connection, id)?;
+            let state = after(id, found.state, Event::Cancelled)?;
+            if let Some(worker) = found.worker {
+                connection.prepare_cached(sql::REQUEST_CANCEL)?.execute((found.seq.0, now.as_millis()))?;
+                let lease = Lease { seq: found.seq, number: found.lease };
+                return Ok(Cancelled::Requested { lease, worker: WorkerId(worker) });
+            }
+            connection.prepare_cached(sql::CANCEL)?.execute((
+                found.seq.0,
+                state.as_str(),
+                now.as_millis(),
+            ))?;
+            ledger.counts.moved(found.state, state);
+            Ok(Cancelled::Done)
+        })?;
+        match cancelled {
+            Cancelled::Requested { worker, .. } => doorbell::ring(&self.path, worker),
+            // Whoever drains the queue may have waited for this job.
+            Cancelled::Done => self.ring()?,
+        }
+        Ok(cancelled)
+    }
+
+    fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        let workers = self.write(|connection, ledger| {
+            let found = find(connection, id)?;
+            after(id, found.state, Event::Revived)?;
+            revive(connection, ledger, found.seq, now)?;
+            Ok(roster(connection)?)
+        })?;
+        self.ring_all(&workers);
+        Ok(())
+    }
+
+    fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
+        let (revived, workers) = self.write(|connection, ledger| {
+            let dead = seqs(connection, sql::OLDEST_DEAD, [limit])?;
+            for &seq in &dead {
+                revive(connection, ledger, seq, now)?;
+            }
+            Ok((dead.len() as u64, roster(connection)?))
+        })?;
+        self.ring_all(&workers);
+        Ok(revived)
+    }
+
+    fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        let pruned = self.write(|connection, ledger| {
+            let mut pruned = 0;
+            for state in states {
+                let left = u64::from(limit) - pruned;
+                let parameters = (state.as_str(), finished_before.as_millis(), left);
+                let old = seqs(connection, sql::SETTLED_BEFORE, parameters)?;
+                for seq in &old {
+                    connection.prepare_cached(sql::DELETE_OUTPUT)?.execute([seq.0])?;
+                    connection.prepare_cached(sql::DELETE_ATTEMPTS)?.execute([seq.0])?;
+                    connection.prepare_cached(sql::DELETE_JOB)?.execute([seq.0])?;
+                }
+                ledger.counts[*state] -= old.len() as i64;
+                pruned += old.len() as u64;
+            }
+            Ok(pruned)
+        })?;
+        if pruned > 0 {
+            self.explained(|connection| {
+                let statement = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
+                // It gives back a page a step.
+                let mut pages = connection.prepare_cached(&statement)?;
+                let mut steps = pages.query([])?;
+                while steps.next()?.is_some() {}
+                Ok(())
+            })?;
+        }
+        Ok(pruned)
+    }
+
+    fn check(&mut self) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let mut problems: Vec<String> = connection
+                .prepare("PRAGMA integrity_check")?
+                .query_map([], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            problems.retain(|line| line != "ok");
+            let mut counted = crate::counts::Counts::default();
+            let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
+            let mut rows = count.query([])?;
+            while let Some(found) = rows.next()? {
+                counted[row::state(found, 0)?] = found.get(1)?;
+            }
+            let kept = Ledger::open(connection)?.counts;
+            for state in State::ALL {
+                if counted[state] != kept[state] {
+                    problems.push(format!(
+                        "{} {state} jobs are there and {} are on the books",
+                        counted[state], kept[state]
+                    ));
+                }
+            }
+            Ok(problems)
+        })
+    }
+}
+
+fn find(connection: &Connection, id: &JobId) -> Result<Found, Trouble> {
+    let found = connection
+        .prepare_cached(sql::STATE_OF)?
+        .query_row([id.as_str()], |found| {
+            Ok(Found {
+                seq: Seq(found.get(0)?),
+                state: row::state(found, 1)?,
+                lease: found.get(2)?,
+                worker: found.get(3)?,
+            })
+        })
+        .optional()?;
+    found.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() }.into())
+}
+
+fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {
+    state.after(event).map_err(|source| StoreError::Refused { id: id.clone(), source })
+}
+
+fn revive(connection: &Connection, ledger: &mut Ledger, seq: Seq, now: Timestamp) -> Result<(), Trouble> {
+    // The caller has found it dead, in this transaction.
+    let state = State::Pending;
+    let place = ledger.next_place();
+    connection.prepare_cached(sql::REVIVE)?.execute((seq.0, state.as_str(), place, now.as_millis()))?;
+    ledger.counts.moved(State::Dead, state);
+    Ok(())
+}
+
+fn seqs(
+    connection: &Connection,
+    statement: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Seq>> {
+    connection.prepare_cached(statement)?.query_map(parameters, |row| row.get(0).map(Seq))?.collect()
+}

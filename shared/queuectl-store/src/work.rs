@@ -1,0 +1,185 @@
+//! How jobs are worked on.
+
+use crate::Result;
+use crate::counts::Counts;
+use crate::doorbell::Doorbell;
+use crate::inspect::OutputPart;
+use crate::liveness::{LockFile, Presence};
+use queuectl_core::{Job, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
+
+/// A worker that wants to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWorker {
+    /// The machine's name.
+    pub host: String,
+    /// The worker's process.
+    pub pid: u32,
+    /// The process that started it and replaces it.
+    pub manager_pid: u32,
+    /// Which boot of the machine this is; empty where nobody can tell.
+    pub boot_id: String,
+    /// The namespace its pid is valid in; 0 where nobody can tell.
+    pub pid_namespace: u64,
+    /// Jobs it runs at a time.
+    pub concurrency: u32,
+    /// Where its jobs look for programs.
+    pub path: String,
+}
+
+/// A worker that has begun.
+pub struct Registration {
+    /// Its number, never reused.
+    pub id: WorkerId,
+    /// The random id that marks the processes of this queue.
+    pub run: String,
+    /// Shows that it lives until it is dropped or the process dies.
+    pub presence: Presence,
+    /// Rings when there may be something to do.
+    pub doorbell: Box<dyn Doorbell>,
+}
+
+/// How a worker is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Claim nothing more, finish what runs.
+    Graceful,
+    /// End what runs, uncharged.
+    Forced,
+}
+
+/// The end of an attempt, to be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Which attempt.
+    pub lease: Lease,
+    /// When its process was started.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// How.
+    pub outcome: Outcome,
+    /// What went wrong, in a sentence.
+    pub error: Option<String>,
+    /// Bytes it wrote, kept or not.
+    pub output_bytes: u64,
+    /// Bytes of these that were not kept.
+    pub dropped_bytes: u64,
+}
+
+/// Rows of output that fell out of the rolling tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputTrim {
+    /// Whose output.
+    pub lease: Lease,
+    /// The first row to go.
+    pub from: i64,
+    /// The last row to go.
+    pub to: i64,
+}
+
+/// Whether a job that may be what kills its workers can be claimed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspects {
+    /// None runs here: one may be claimed.
+    One,
+    /// One runs here already.
+    No,
+}
+
+/// What a worker hands in and asks for, in one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// Attempts that ended.
+    pub ended: &'a [Ended],
+    /// Claims that will not be started.
+    pub unstarted: &'a [Lease],
+    /// New output, of running and of ended attempts.
+    pub output: &'a [OutputPart],
+    /// Output that is to be forgotten.
+    pub trims: &'a [OutputTrim],
+    /// How many jobs to claim at most.
+    pub want: u32,
+    /// Whether a suspect may be among them.
+    pub suspects: Suspects,
+    /// When failed jobs run again.
+    pub policy: &'a RetryPolicy,
+}
+
+/// What a worker gets in return.
+#[derive(Clone, Debug, Default)]
+pub struct Exchanged {
+    /// Jobs it holds now.
+    pub claimed: Vec<Job>,
+    /// What became of the jobs whose attempts ended.
+    pub settled: Vec<(Lease, Verdict)>,
+    /// Leases of what was handed in that are no longer this worker's: discarded.
+    pub superseded: Vec<Lease>,
+    /// Leases of this worker that a person wants ended.
+    pub cancel: Vec<Lease>,
+    /// How this worker is to stop, if it is.
+    pub stop: Option<Stop>,
+    /// Jobs by state, afterwards.
+    pub counts: Counts,
+    /// When the next waiting job falls due.
+    pub next_due: Option<Timestamp>,
+    /// Every worker that has not ended, this one included.
+    pub roster: Vec<WorkerId>,
+}
+
+/// What a rescue did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// What became of the dead worker's jobs.
+    pub jobs: Vec<(Lease, Verdict)>,
+}
+
+/// Working on jobs.
+pub trait Work {
+    /// Makes a worker known; its kernel lock is held before its row is committed.
+    fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration>;
+
+    /// Records what ended, hands back what will not start, appends output,
+    /// puts due jobs in line, claims.
+    ///
+    /// With nothing to hand in and nothing to claim it only reads. Whatever
+    /// names a lease that is no longer this worker's is discarded and reported
+    /// as superseded. At most as many due jobs join the line as jobs are
+    /// wanted, and never more than 200: a flood of retries stalls nobody.
+    ///
+    /// # Errors
+    ///
+    /// On an error nothing of it has happened; it can be repeated as it is.
+    fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<Exchanged>;
+
+    /// Notes that a worker has ended well; its claims, if any, are handed back.
+    fn retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> Result<()>;
+
+    /// Opens the file by which workers on this machine show that they live.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockFileMissing`](crate::StoreError::LockFileMissing) if there
+    /// are workers and no file: that proves nothing, so nobody may be called dead.
+    fn lock_file(&mut self) -> Result<LockFile>;
+
+    /// The leases a worker holds.
+    fn claims(&mut self, worker: WorkerId) -> Result<Vec<Lease>>;
+
+    /// Gives the jobs of a dead worker back; those it had `started` count a crash.
+    ///
+    /// Call it only with the dead worker's lock in hand and none of its
+    /// processes left.
+    fn rescue(
+        &mut self,
+        worker: WorkerId,
+        started: &[Lease],
+        policy: &RetryPolicy,
+        now: Timestamp,
+    ) -> Result<Rescued>;
+
+    /// Asks workers to stop and rings them. A request is only ever made stronger.
+    fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> Result<()>;
+
+    /// Rings the doorbell of every worker.
+    fn ring(&mut self) -> Result<()>;
+}
