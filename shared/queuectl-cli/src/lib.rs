@@ -1,1 +1,56 @@
-//! Being built.
+//! What every queuectl program does the same way.
+//!
+//! A program hands its arguments' type and one function to [`run`]; the function
+//! gets a [`Context`] and gives `Ok` or a [`Failure`]. Everything a person reads
+//! goes through [`Output`] and [`Failure`]; how a program can end is [`Exit`],
+//! and nothing else ends it.
+//!
+//! | Module | What it knows |
+//! |---|---|
+//! | `arguments` | the global flags, and how a command line is read |
+//! | `context` | settings, queue, time |
+//! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
+//! | `output`, [`table`], [`json`], [`text`] | how things are printed |
+//! | `logging` | the log of the worker |
+//! | `workers` | which workers live |
+
+mod arguments;
+mod context;
+mod exit;
+mod failure;
+pub mod json;
+mod logging;
+mod output;
+pub mod table;
+pub mod text;
+mod workers;
+
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, state_parser};
+pub use context::Context;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use logging::start_log;
+pub use output::{JsonArray, Output, Verbosity};
+pub use table::Table;
+pub use workers::{KnownWorker, known_workers};
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Runs a program: reads its command line, does what it does, says what went wrong.
+///
+/// The name of `A`'s command must be the program's own, `queuectl-<name>`.
+pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
+    let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
+        let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
+        program(arguments, &Context::new(name, global))
+    });
+    let outcome = outcome.and_then(|()| io::stdout().flush().map_err(|error| Failure::of_output(&error)));
+    match outcome {
+        Ok(()) => Exit::Done.into(),
+        Err(failure) => {
+            failure.report();
+            failure.code().into()
+        }
+    }
+}

@@ -1,1 +1,26 @@
-//! Being built.
+//! Turns claimed jobs into finished ones.
+//!
+//! A [`Manager`] keeps a number of worker processes alive; each runs
+//! [`worker::run`]. In a worker, one thread owns the store and does one
+//! transaction again and again ([`desk`](self)), some run jobs, one watches for
+//! rings and for dead neighbours, one listens to the manager and to signals.
+//! Nothing here prints: what happens is told to the log.
+
+mod ahead;
+mod attempt;
+mod child;
+pub mod clock;
+mod desk;
+mod floor;
+mod listener;
+mod manager;
+mod marker;
+mod output;
+mod processes;
+mod rescue;
+mod watch;
+pub mod worker;
+
+pub use manager::{Manager, ManagerError, WorkerLog};
+pub use rescue::{RescueError, rescue};
+pub use worker::{Drain, WorkerError, WorkerOptions};

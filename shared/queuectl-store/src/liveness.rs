@@ -179,6 +179,11 @@ impl Presence {
             .map_err(|source| self.lock_file.error("write notes to the lock file", source))
     }
 
+    /// Tells whether a neighbour lives: whether anybody holds its lock.
+    pub fn is_held(&self, worker: WorkerId) -> Result<bool> {
+        self.lock_file.is_held(worker)
+    }
+
     /// Makes sure that the lock that was taken is still the one others ask for.
     ///
     /// # Errors

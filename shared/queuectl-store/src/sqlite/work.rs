@@ -96,7 +96,9 @@ impl Work for SqliteStore {
             }
             connection.prepare_cached(sql::WORKER_ENDED)?.execute((worker.0, now.as_millis()))?;
             Ok(())
-        })
+        })?;
+        doorbell::take_down(&self.path, worker);
+        Ok(())
     }
 
     fn lock_file(&mut self) -> Result<LockFile> {

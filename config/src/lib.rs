@@ -1,0 +1,38 @@
+//! Every setting of queuectl.
+//!
+//! `queuectl.toml`, beside this crate and compiled into it, is the only place
+//! where a default, its unit and its description stand. [`Settings::load`]
+//! lays the other sources over it, strongest first: flag, `QUEUECTL_*`
+//! variable, the user's file, default. Nothing is skipped in silence: a file or
+//! a variable that cannot be understood is an error that says where.
+//!
+//! | Module | What it knows |
+//! |---|---|
+//! | `key` | which keys there are, and their spellings |
+//! | `value` | what a value of each kind looks like |
+//! | `alias` | what an alias may look like |
+//! | `places` | which files and folders are meant |
+//! | `file` | a configuration file, read; every [`Problem`] in it |
+//! | `settings` | the layers, one over the other |
+//! | [`edit`] | changes to the user's file, which keep its comments |
+//! | `write` | how a file is replaced: locked, whole, durable |
+
+mod alias;
+pub mod edit;
+mod error;
+mod file;
+mod key;
+mod places;
+mod settings;
+mod value;
+mod write;
+
+pub use error::{Fault, InvalidValue, Problem, SettingsError};
+pub use file::check;
+pub use key::Key;
+pub use places::{Places, Surroundings};
+pub use settings::{Entry, Origin, Overrides, Settings};
+pub use value::{Database, LogLevel};
+
+/// The text of `queuectl.toml`: every key with its description, unit and default.
+pub const DEFAULTS: &str = include_str!("../queuectl.toml");

@@ -1,0 +1,187 @@
+//! What every command line has: the global flags, and how it is read.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Colors, Output, Verbosity};
+use crate::text::escape;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
+use queuectl_core::{State, is_hidden};
+use queuectl_settings::{Key, Overrides};
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+/// The flags that every program takes, before or after the name of a subcommand.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct GlobalArgs {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Use the queue at this place
+    #[arg(long, global = true, value_name = "URL|PATH")]
+    pub database: Option<OsString>,
+
+    /// Print without colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+
+    /// Say more on standard error
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+
+    /// Say nothing but errors on standard error
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// The variable by which the dispatcher hands `-v` and `-q` on.
+pub const LOG_LEVEL_VARIABLE: &str = "QUEUECTL_LOG_LEVEL";
+
+impl GlobalArgs {
+    /// How much is logged, in the words of the configuration, if a flag says so.
+    pub fn log_level(&self) -> Option<&'static str> {
+        match (self.verbose, self.quiet) {
+            (true, _) => Some("DEBUG"),
+            (_, true) => Some("ERROR"),
+            _ => None,
+        }
+    }
+
+    /// What the flags say about settings.
+    pub fn overrides(&self) -> Overrides {
+        Overrides { config: self.config.clone(), flags: Vec::new() }
+            .with(Key::Database, self.database.as_ref())
+            .with(Key::LogLevel, self.log_level())
+    }
+
+    /// Where to print, and how: the flags, then the variables.
+    pub fn output(&self) -> Output {
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let no_color = self.no_color || variable("NO_COLOR").is_some();
+        let said = variable(LOG_LEVEL_VARIABLE);
+        let level = self.log_level().map(OsStr::new).or(said.as_deref()).unwrap_or_default();
+        let verbosity = if level.eq_ignore_ascii_case("DEBUG") {
+            Verbosity::Verbose
+        } else if level.eq_ignore_ascii_case("ERROR") {
+            Verbosity::Quiet
+        } else {
+            Verbosity::Normal
+        };
+        Output::new(verbosity, if no_color { Colors::Never } else { Colors::OnTerminal })
+    }
+}
+
+/// Makes the command line of a program: its own arguments, the global flags, and
+/// a usage that reads as it is typed.
+///
+/// A program of the name `queuectl-dlq` is called `queuectl dlq`.
+pub(crate) fn command<A: CommandFactory>() -> clap::Command {
+    let command = GlobalArgs::augment_args(A::command());
+    let typed = command.get_name().replacen('-', " ", 1);
+    command.bin_name(typed).version(env!("CARGO_PKG_VERSION"))
+}
+
+/// Reads the command line.
+///
+/// # Errors
+///
+/// [`Exit::Usage`] if it is wrong; [`Exit::Done`] after `--help` and `--version`.
+/// Whichever it is, everything has been said.
+pub(crate) fn parse<A: Parser>(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<(A, GlobalArgs), Failure> {
+    let mut command = command::<A>();
+    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
+        Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?))
+    });
+    parsed.map_err(|error| report(&error.format(&mut command)))
+}
+
+/// Prints what clap has to say.
+fn report(error: &clap::Error) -> Failure {
+    match error.kind() {
+        // The content of an argument, not the form of the command line.
+        ErrorKind::InvalidUtf8 => {
+            return Failure::error("an argument is not valid UTF-8");
+        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
+        }
+        _ => {}
+    }
+    let plain = error.render().to_string();
+    if plain.contains(|character| character != '\n' && is_hidden(character)) {
+        // What was typed is repeated there, and may paint over the message.
+        let safe: Vec<_> = plain.lines().map(escape).collect();
+        let _ = io::stderr().write_all((safe.join("\n") + "\n").as_bytes());
+    } else {
+        let _ = error.print();
+    }
+    Failure::said(Exit::Usage)
+}
+
+/// Understands the name of a state.
+pub fn state_parser() -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(State::ALL.map(State::as_str))
+        .try_map(|name| name.to_ascii_lowercase().parse::<State>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Do something
+    #[derive(clap::Parser, Debug)]
+    #[command(name = "queuectl-thing")]
+    struct Args {
+        #[command(subcommand)]
+        action: Option<Action>,
+        #[arg(long, value_parser = state_parser(), ignore_case = true)]
+        state: Vec<State>,
+    }
+
+    #[derive(clap::Subcommand, Debug)]
+    enum Action {
+        /// Go
+        Go,
+    }
+
+    fn parsed(line: &str) -> Result<(Args, GlobalArgs), Failure> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[test]
+    fn global_flags_are_taken_before_and_after_a_subcommand() {
+        for line in ["queuectl-thing --database q.db -v go", "queuectl-thing go --database q.db -v"] {
+            let (args, global) = parsed(line).unwrap();
+            assert!(matches!(args.action, Some(Action::Go)));
+            assert_eq!(global.database.as_deref(), Some(OsStr::new("q.db")));
+            assert_eq!(global.log_level(), Some("DEBUG"));
+            assert_eq!(global.overrides().flags.len(), 2);
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_told_from_wrong_content() {
+        assert_eq!(parsed("queuectl-thing --frob").unwrap_err().code(), Exit::Usage);
+        assert_eq!(parsed("queuectl-thing --state undead").unwrap_err().code(), Exit::Usage);
+        assert_eq!(parsed("queuectl-thing -v -q").unwrap_err().code(), Exit::Usage);
+        assert_eq!(parsed("queuectl-thing --state Dead --state failed").unwrap().0.state, [State::Dead, State::Failed]);
+    }
+
+    #[test]
+    fn usage_reads_as_it_is_typed() {
+        let mut command = command::<Args>();
+        command.build();
+        assert!(command.render_usage().to_string().contains("Usage: queuectl thing"));
+        let go = command.find_subcommand_mut("go").unwrap();
+        assert!(go.render_usage().to_string().contains("queuectl thing go"));
+        assert!(command.render_long_help().to_string().contains("Global options"));
+    }
+}

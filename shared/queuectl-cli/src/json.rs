@@ -1,0 +1,338 @@
+//! What programs read: the JSON documents.
+//!
+//! Keys are `snake_case`; fields are added, never renamed; what is not set is
+//! null. Times are RFC 3339 in UTC with milliseconds.
+
+use crate::failure::Failure;
+use crate::text::rfc3339;
+use queuectl_core::{Attempt, Job, State, Timestamp, is_hidden};
+use queuectl_store::{Counts, OutputPart, Stop, Worker};
+use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
+use std::collections::BTreeMap;
+use std::io;
+
+/// Every key of a printed job, so that what is printed can be enqueued again.
+pub const JOB_KEYS: [&str; 26] = [
+    "seq", "id", "command", "cwd", "env", "queue", "priority", "state", "attempts", "max_retries", "crashes",
+    "lease", "worker", "timeout_ms", "created_at", "updated_at", "run_at", "next_retry_at", "started_at",
+    "finished_at", "exit_code", "signal", "last_error", "cancel_requested", "output", "attempt_history",
+];
+
+/// A job.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of `Job`")]
+pub struct JobDocument<'a> {
+    pub seq: i64,
+    pub id: &'a str,
+    pub command: &'a str,
+    pub cwd: &'a str,
+    pub env: &'a BTreeMap<String, String>,
+    pub queue: &'a str,
+    pub priority: i32,
+    pub state: &'static str,
+    pub attempts: u32,
+    pub max_retries: u32,
+    pub crashes: u32,
+    pub lease: i64,
+    pub worker: Option<i64>,
+    pub timeout_ms: Option<u64>,
+    pub created_at: String,
+    pub updated_at: String,
+    pub run_at: Option<String>,
+    pub next_retry_at: Option<String>,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    pub last_error: Option<&'a str>,
+    pub cancel_requested: bool,
+}
+
+impl<'a> From<&'a Job> for JobDocument<'a> {
+    fn from(job: &'a Job) -> Self {
+        let next_retry_at = job.run_at.filter(|_| job.state == State::Failed);
+        Self {
+            seq: job.seq.0,
+            id: job.id.as_str(),
+            command: job.command.as_str(),
+            cwd: &job.cwd,
+            env: job.env.variables(),
+            queue: &job.queue,
+            priority: job.priority,
+            state: job.state.as_str(),
+            attempts: job.attempts,
+            max_retries: job.max_retries,
+            crashes: job.crashes,
+            lease: job.lease,
+            worker: job.worker.map(|worker| worker.0),
+            timeout_ms: job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            created_at: rfc3339(job.created_at),
+            updated_at: rfc3339(job.updated_at),
+            run_at: optional(job.run_at),
+            next_retry_at: optional(next_retry_at),
+            started_at: optional(job.started_at),
+            finished_at: optional(job.finished_at),
+            exit_code: job.exit_code,
+            signal: job.signal,
+            last_error: job.last_error.as_deref(),
+            cancel_requested: job.cancel_requested,
+        }
+    }
+}
+
+/// A job with what its attempts left behind.
+#[derive(Debug, Serialize)]
+pub struct ShownJob<'a> {
+    /// The job.
+    #[serde(flatten)]
+    pub job: JobDocument<'a>,
+    /// What its last attempt wrote, as text; what is not UTF-8 is replaced.
+    pub output: Option<String>,
+    /// Its attempts, oldest first.
+    pub attempt_history: Vec<AttemptDocument<'a>>,
+}
+
+/// One attempt.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of `Attempt`")]
+pub struct AttemptDocument<'a> {
+    pub lease: i64,
+    pub worker: i64,
+    pub host: &'a str,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+    pub outcome: Option<&'static str>,
+    pub code: Option<i32>,
+    pub error: Option<&'a str>,
+    pub output_bytes: u64,
+    pub dropped_bytes: u64,
+}
+
+impl<'a> From<&'a Attempt> for AttemptDocument<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        Self {
+            lease: attempt.lease.number,
+            worker: attempt.worker.0,
+            host: &attempt.host,
+            started_at: rfc3339(attempt.started_at),
+            ended_at: optional(attempt.ended_at),
+            outcome: attempt.outcome.map(queuectl_core::Outcome::as_str),
+            code: attempt.outcome.and_then(queuectl_core::Outcome::code),
+            error: attempt.error.as_deref(),
+            output_bytes: attempt.output_bytes,
+            dropped_bytes: attempt.dropped_bytes,
+        }
+    }
+}
+
+/// One piece of output.
+#[derive(Debug, Serialize)]
+pub struct OutputDocument {
+    /// The attempt.
+    pub lease: i64,
+    /// Its place in the attempt's output; a gap means that parts were dropped.
+    pub n: i64,
+    /// `stdout` or `stderr`.
+    pub stream: &'static str,
+    /// When its first byte was read.
+    pub at: String,
+    /// What was written, as text; what is not UTF-8 is replaced.
+    pub text: String,
+    /// What was written, in base64, if `text` could not keep it.
+    pub base64: Option<String>,
+}
+
+impl From<&OutputPart> for OutputDocument {
+    fn from(part: &OutputPart) -> Self {
+        use base64::Engine as _;
+        let text = String::from_utf8_lossy(&part.bytes);
+        let lost = text.as_bytes() != part.bytes;
+        Self {
+            lease: part.lease.number,
+            n: part.n,
+            stream: part.stream.as_str(),
+            at: rfc3339(part.at),
+            base64: lost.then(|| base64::engine::general_purpose::STANDARD.encode(&part.bytes)),
+            text: text.into_owned(),
+        }
+    }
+}
+
+/// A worker.
+#[derive(Debug, Serialize)]
+pub struct WorkerDocument<'a> {
+    /// Its number.
+    pub id: i64,
+    /// The machine's name.
+    pub host: &'a str,
+    /// Its process.
+    pub pid: u32,
+    /// The process that started it.
+    pub manager_pid: u32,
+    /// When it began.
+    pub started_at: String,
+    /// Jobs it runs at a time.
+    pub concurrency: u32,
+    /// Jobs it holds now.
+    pub jobs_now: u64,
+    /// Attempts it has ended.
+    pub jobs_done: u64,
+    /// How it was asked to stop, if it was: `graceful` or `forced`.
+    pub stop: Option<&'static str>,
+    /// Whether it lives; null if nobody can tell.
+    pub alive: Option<bool>,
+}
+
+impl<'a> WorkerDocument<'a> {
+    /// Puts together what is known about a worker.
+    pub fn new(worker: &'a Worker, alive: Option<bool>) -> Self {
+        Self {
+            id: worker.id.0,
+            host: &worker.host,
+            pid: worker.pid,
+            manager_pid: worker.manager_pid,
+            started_at: rfc3339(worker.started_at),
+            concurrency: worker.concurrency,
+            jobs_now: worker.jobs_now,
+            jobs_done: worker.jobs_done,
+            stop: worker.stop.map(|stop| match stop {
+                Stop::Graceful => "graceful",
+                Stop::Forced => "forced",
+            }),
+            alive,
+        }
+    }
+}
+
+/// Jobs by state, zeros included, and all of them: `total`.
+#[derive(Debug)]
+pub struct CountsDocument(pub Counts);
+
+impl Serialize for CountsDocument {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(State::ALL.len() + 1))?;
+        for state in State::ALL {
+            map.serialize_entry(state.as_str(), &self.0[state])?;
+        }
+        map.serialize_entry("total", &self.0.total())?;
+        map.end()
+    }
+}
+
+/// How the queue is.
+#[derive(Debug, Serialize)]
+pub struct StatusDocument<'a> {
+    /// Jobs by state.
+    pub jobs: CountsDocument,
+    /// Workers that have not ended.
+    pub workers: Vec<WorkerDocument<'a>>,
+}
+
+fn optional(time: Option<Timestamp>) -> Option<String> {
+    time.map(rfc3339)
+}
+
+/// Writes a document on one line; characters that show nothing are escaped, so
+/// that a terminal is safe from them here too.
+pub(crate) fn to_string<T: Serialize>(document: &T) -> Result<String, Failure> {
+    let mut bytes = Vec::with_capacity(512);
+    let mut serializer = Serializer::with_formatter(&mut bytes, Visible);
+    document
+        .serialize(&mut serializer)
+        .map_err(|error| Failure::error(format!("cannot be written as JSON: {error}")))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// JSON of which nothing is hidden.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some(at) = rest.find(is_hidden) {
+            let (visible, hidden) = rest.split_at(at);
+            writer.write_all(visible.as_bytes())?;
+            let mut characters = hidden.chars();
+            let mut units = [0; 2];
+            for unit in characters.next().unwrap_or_default().encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+
+    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        CompactFormatter.write_char_escape(writer, escape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queuectl_core::{CommandLine, Environment, JobId, Seq};
+
+    fn job(state: State) -> Job {
+        let at = Timestamp::from_millis(1_795_339_812_007);
+        Job {
+            seq: Seq(1),
+            id: JobId::trusted("job-1".into()),
+            command: CommandLine::trusted("echo 'a\n\u{202e}'".into()),
+            cwd: "/".into(),
+            env: Environment::default(),
+            queue: "default".into(),
+            priority: 0,
+            state,
+            attempts: 1,
+            max_retries: 3,
+            crashes: 0,
+            lease: 1,
+            worker: None,
+            cancel_requested: false,
+            timeout: None,
+            created_at: at,
+            updated_at: at,
+            run_at: Some(at),
+            started_at: None,
+            finished_at: None,
+            exit_code: None,
+            signal: None,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn a_job_has_every_key_and_null_for_what_is_not_set() {
+        let shown = |state| {
+            let job = job(state);
+            let shown = ShownJob { job: (&job).into(), output: None, attempt_history: Vec::new() };
+            serde_json::from_str::<serde_json::Value>(&to_string(&shown).unwrap()).unwrap()
+        };
+        let failed = shown(State::Failed);
+        let keys: std::collections::BTreeSet<_> = failed.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(keys, JOB_KEYS.into());
+        assert_eq!(failed["next_retry_at"], "2026-11-22T09:30:12.007Z");
+        assert_eq!(failed["command"], "echo 'a\n\u{202e}'");
+        assert!(failed["exit_code"].is_null());
+        assert!(shown(State::Pending)["next_retry_at"].is_null());
+    }
+
+    #[test]
+    fn what_is_hidden_is_escaped_and_survives() {
+        let text = "\u{1b}[31m\u{202e}\u{9b}\u{7f}\u{e0001}\"\\é🙂";
+        let written = to_string(&text).unwrap();
+        assert!(!written.contains(is_hidden), "{written}");
+        assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+    }
+
+    #[test]
+    fn counts_name_every_state_and_the_total() {
+        let mut counts = Counts::default();
+        counts[State::Dead] = 2;
+        let written = to_string(&CountsDocument(counts)).unwrap();
+        let wanted = r#"{"pending":0,"processing":0,"completed":0,"failed":0,"dead":2,"cancelled":0,"total":2}"#;
+        assert_eq!(written, wanted);
+    }
+}

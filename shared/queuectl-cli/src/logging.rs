@@ -1,0 +1,121 @@
+//! The log: one line an event, on standard error.
+
+use crate::output::Verbosity;
+use crate::text::escape;
+use queuectl_settings::LogLevel;
+use std::fmt::{self, Write as _};
+use std::io;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Begins the log of a program that runs for long: `<prefix> <message>`.
+///
+/// The first call counts, and must come before the store is opened. Each event
+/// is one write of a whole line, so that the lines of several processes do not
+/// mix; nobody can be told that a line could not be written.
+pub fn start_log(level: LogLevel, prefix: impl Into<String>) {
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warning => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    start(level, Line { prefix: prefix.into() });
+}
+
+/// Begins the log of a program that does one thing and ends: only what may be a
+/// mistake, unless the person wants to know more.
+pub(crate) fn start_short_log(verbosity: Verbosity) {
+    let level = match verbosity {
+        Verbosity::Quiet => LevelFilter::ERROR,
+        Verbosity::Normal => LevelFilter::WARN,
+        Verbosity::Verbose => LevelFilter::DEBUG,
+    };
+    start(level, Line { prefix: "queuectl:".to_owned() });
+}
+
+fn start(level: LevelFilter, line: Line) {
+    let layer = tracing_subscriber::fmt::layer()
+        .event_format(line)
+        .with_ansi(false)
+        .log_internal_errors(false)
+        .with_writer(io::stderr);
+    // An error means that a log was begun already.
+    let _ = tracing_subscriber::registry().with(level).with(layer).try_init();
+}
+
+/// How an event is written.
+struct Line {
+    prefix: String,
+}
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut message = Message::default();
+        event.record(&mut message);
+        writeln!(writer, "{}", line(&self.prefix, *event.metadata().level(), &message.text))
+    }
+}
+
+fn line(prefix: &str, level: Level, message: &str) -> String {
+    let kind = match level {
+        Level::ERROR => "error: ",
+        Level::WARN => "warning: ",
+        _ => "",
+    };
+    format!("{prefix} {kind}{}", escape(message))
+}
+
+/// Gathers the message of an event, then its other fields: `name=value`.
+#[derive(Default)]
+struct Message {
+    text: String,
+}
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string cannot fail.
+        let _ = match field.name() {
+            "message" => {
+                let fields = std::mem::take(&mut self.text);
+                write!(self.text, "{value:?}{fields}")
+            }
+            name => write!(self.text, " {name}={value:?}"),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_programs_prefix_and_says_what_is_wrong() {
+        assert_eq!(line("[Worker PID 5]", Level::INFO, "Running job a..."), "[Worker PID 5] Running job a...");
+        assert_eq!(line("[Worker PID 5]", Level::WARN, "a\nb\u{1b}"), "[Worker PID 5] warning: a\\nb\\x1b");
+        assert_eq!(line("[Manager PID 1]", Level::ERROR, "x"), "[Manager PID 1] error: x");
+    }
+}

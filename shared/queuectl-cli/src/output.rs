@@ -1,0 +1,139 @@
+//! What a program prints: data on standard output, words on standard error.
+
+use crate::failure::Failure;
+use crate::json;
+use crate::table::Table;
+use crate::text::escape;
+use serde::Serialize;
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+
+/// How many words a program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What a person wants to know.
+    Normal,
+    /// What a person wants to know who looks for a fault.
+    Verbose,
+}
+
+/// Where a program prints, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    terminal: bool,
+    verbosity: Verbosity,
+}
+
+impl Output {
+    /// Looks at standard output, and decides whether anything gets a colour.
+    pub(crate) fn new(verbosity: Verbosity, colors: Colors) -> Self {
+        let terminal = io::stdout().is_terminal();
+        colored::control::set_override(terminal && colors == Colors::OnTerminal);
+        Self { terminal, verbosity }
+    }
+
+    /// How many words to make.
+    pub fn verbosity(self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Tells whether a person is reading standard output.
+    pub fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
+    /// How many columns a line may have; none in a pipe.
+    pub fn columns(self) -> Option<usize> {
+        if !self.terminal {
+            return None;
+        }
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(usize::from(size.ws_col))
+    }
+
+    /// Prints a line of data as it is.
+    pub fn line(self, text: impl fmt::Display) -> Result<(), Failure> {
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints bytes as they are, at once.
+    pub fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| Failure::of_output(&error))
+    }
+
+    /// Prints one JSON document on one line.
+    pub fn json<T: Serialize>(self, document: &T) -> Result<(), Failure> {
+        self.line(json::to_string(document)?)
+    }
+
+    /// Begins a JSON array whose elements come one by one.
+    pub fn json_array(self) -> JsonArray {
+        JsonArray { out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()), empty: true }
+    }
+
+    /// Prints a table that is complete.
+    pub fn table(self, table: &Table) -> Result<(), Failure> {
+        self.bytes(table.to_string().as_bytes())
+    }
+
+    /// Says something to the person, if there is one who wants to know.
+    pub fn note(self, text: impl fmt::Display) {
+        if self.verbosity >= Verbosity::Normal {
+            say(&escape(&text.to_string()));
+        }
+    }
+
+    /// Warns the person.
+    pub fn warn(self, text: impl fmt::Display) {
+        if self.verbosity >= Verbosity::Normal {
+            say(&format!("queuectl: warning: {}", escape(&text.to_string())));
+        }
+    }
+}
+
+/// Whether anything gets a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colors {
+    /// On a terminal.
+    OnTerminal,
+    /// Nowhere: `--no-color`, or `NO_COLOR` is set.
+    Never,
+}
+
+/// Nobody can be told that standard error is closed.
+fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A JSON array on standard output, one element a line, never held in memory.
+#[derive(Debug)]
+pub struct JsonArray {
+    out: BufWriter<StdoutLock<'static>>,
+    empty: bool,
+}
+
+impl JsonArray {
+    /// Prints the next element.
+    pub fn push<T: Serialize>(&mut self, element: &T) -> Result<(), Failure> {
+        let element = json::to_string(element)?;
+        let before = if self.empty { "[\n" } else { ",\n" };
+        self.empty = false;
+        self.write(before)?;
+        self.write(&element)
+    }
+
+    /// Prints the end of the array.
+    pub fn end(mut self) -> Result<(), Failure> {
+        self.write(if self.empty { "[]\n" } else { "\n]\n" })?;
+        self.out.flush().map_err(|error| Failure::of_output(&error))
+    }
+
+    fn write(&mut self, text: &str) -> Result<(), Failure> {
+        self.out.write_all(text.as_bytes()).map_err(|error| Failure::of_output(&error))
+    }
+}

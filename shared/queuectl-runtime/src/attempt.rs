@@ -1,0 +1,309 @@
+//! One attempt, from its start to its end, on a slot's own thread.
+//!
+//! Start, read what it writes, wait for the exit (not for the end of the pipe:
+//! a child in the background may hold it for ever), end what must not be left,
+//! classify.
+
+use crate::child::{self, Child, NotStarted, Pipes};
+use crate::floor::{Floor, Order, Slot};
+use crate::output::OutputBuffer;
+use crate::processes::{self, Extent, Scope};
+use crate::{clock, marker};
+use queuectl_core::{Job, Outcome, Stream, Timestamp};
+use queuectl_store::{Ended, Note};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// A machine short of processes or files gets so long to recover before the
+/// attempt counts as failed.
+const SHORTAGE_LASTS_AT_MOST: Duration = Duration::from_secs(30);
+
+/// How much is read from a pipe at a time: what a pipe holds.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Where there is no pidfd, the exit is asked for so often.
+const EXIT_POLL: Duration = Duration::from_millis(10);
+
+/// Runs a job and says how it ended; none if it was called off before its start.
+pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8]) -> Option<Ended> {
+    let marker = marker::of_attempt(floor.run(), floor.worker(), job.last_lease());
+    floor.note(slot, Note { lease: job.last_lease(), pid: 0 });
+    let (child, pipes) = match start(floor, slot, job, &marker) {
+        Started::Yes(started) => *started,
+        Started::CalledOff => return None,
+        Started::No(error) => return Some(failed_start(job, error)),
+    };
+    let started_at = clock::now();
+    floor.note(slot, Note { lease: job.last_lease(), pid: child.pid() });
+    slot.begin(OutputBuffer::new(job.last_lease(), started_at, floor.output_limit()));
+    tracing::info!("Running job {}...", job.id);
+
+    let scope = Scope { marker, extent: Extent::Whole, groups: vec![(std::process::id(), child.pid())] };
+    let mut attempt = Attempt { floor, slot, job, scope, child, pipes: Open::both(pipes), ending: None };
+    let outcome = attempt.wait_for_exit(read_buffer);
+    let outcome = attempt.end_what_must_not_be_left(outcome);
+    attempt.drain(read_buffer);
+    let Attempt { child, pipes, .. } = attempt;
+    let group = child.pid();
+    child.reap();
+    if outcome.is_success() {
+        floor.leave_in_background(job, group, pipes.into_rest());
+    }
+    Some(ended(slot, job, started_at, outcome))
+}
+
+enum Started {
+    Yes(Box<(Child, Pipes)>),
+    No(String),
+    CalledOff,
+}
+
+/// Starts the command; waits while the machine is short of processes or files.
+fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
+    let began = Instant::now();
+    loop {
+        let environment = marker::job_environment(floor.environment(), job, marker);
+        let error = match child::start(job, environment) {
+            Ok(started) => return Started::Yes(Box::new(started)),
+            Err(NotStarted::Ever(error)) => return Started::No(error),
+            Err(NotStarted::ForNow(error)) => error,
+        };
+        if began.elapsed() >= SHORTAGE_LASTS_AT_MOST {
+            return Started::No(format!("no process could be started for 30 s: {error}"));
+        }
+        tracing::warn!("Job {} cannot be started yet: {error}", job.id);
+        if slot.wait_for_order(Duration::from_millis(500)).is_some() || floor.is_stopping() {
+            return Started::CalledOff;
+        }
+    }
+}
+
+fn failed_start(job: &Job, error: String) -> Ended {
+    let now = clock::now();
+    Ended {
+        lease: job.last_lease(),
+        started_at: now,
+        ended_at: now,
+        outcome: Outcome::SpawnFailed,
+        error: Some(error),
+        output_bytes: 0,
+        dropped_bytes: 0,
+    }
+}
+
+fn ended(slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> Ended {
+    let (output_bytes, dropped_bytes, last_words) =
+        slot.with_output(|output| (output.written(), output.dropped(), output.last_words()));
+    let error = (!outcome.is_success()).then(|| match (outcome, last_words) {
+        (Outcome::Timeout, _) => {
+            let limit = job.timeout.unwrap_or_default().as_secs_f64();
+            format!("ran longer than {limit} s")
+        }
+        (Outcome::Exit(_) | Outcome::Signal(_), Some(words)) => format!("{outcome}: {words}"),
+        _ => outcome.to_string(),
+    });
+    Ended {
+        lease: job.last_lease(),
+        started_at,
+        ended_at: clock::now(),
+        outcome,
+        error,
+        output_bytes,
+        dropped_bytes,
+    }
+}
+
+/// An attempt whose shell was started.
+struct Attempt<'a> {
+    floor: &'a Floor,
+    slot: &'a Slot,
+    job: &'a Job,
+    scope: Scope,
+    child: Child,
+    pipes: Open,
+    ending: Option<Ending>,
+}
+
+/// Why it is being ended, and when patience ends.
+struct Ending {
+    outcome: Outcome,
+    kill_at: Instant,
+}
+
+/// The pipes that are not at their end.
+struct Open {
+    stdout: Option<os_pipe::PipeReader>,
+    stderr: Option<os_pipe::PipeReader>,
+}
+
+impl Open {
+    fn both(pipes: Pipes) -> Self {
+        Self { stdout: Some(pipes.stdout), stderr: Some(pipes.stderr) }
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut Option<os_pipe::PipeReader> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    fn into_rest(self) -> Vec<os_pipe::PipeReader> {
+        self.stdout.into_iter().chain(self.stderr).collect()
+    }
+}
+
+/// What there is to do.
+#[expect(clippy::struct_excessive_bools, reason = "four independent sources, each ready or not")]
+struct Ready {
+    stdout: bool,
+    stderr: bool,
+    exit: bool,
+    order: bool,
+}
+
+impl Attempt<'_> {
+    fn wait_for_exit(&mut self, read_buffer: &mut [u8]) -> Outcome {
+        let began = Instant::now();
+        let timeout_at = self.job.timeout.and_then(|timeout| began.checked_add(timeout));
+        loop {
+            let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.kill_at));
+            let ready = self.wait(wake_at);
+            if ready.stdout {
+                self.read(Stream::Stdout, read_buffer);
+            }
+            if ready.stderr {
+                self.read(Stream::Stderr, read_buffer);
+            }
+            if ready.exit {
+                match self.child.outcome() {
+                    Ok(Some(outcome)) => return outcome,
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::error!("The end of job {} cannot be seen: {error}", self.job.id);
+                        return Outcome::Signal(0);
+                    }
+                }
+            }
+            if ready.order
+                && let Some(order) = self.slot.take_order()
+            {
+                self.begin_ending(order);
+            }
+            match &self.ending {
+                None if timeout_at.is_some_and(|at| Instant::now() >= at) => {
+                    self.begin_ending(Order::End);
+                }
+                Some(ending) if Instant::now() >= ending.kill_at => self.kill(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Asks everything to end; patience is as long as the grace. The first order counts.
+    fn begin_ending(&mut self, order: Order) {
+        if self.ending.is_none() {
+            processes::ask_to_end(&self.scope);
+            let kill_at = Instant::now() + self.floor.kill_grace();
+            self.ending = Some(Ending { outcome: order.outcome(), kill_at });
+        }
+    }
+
+    fn kill(&mut self) {
+        if let Err(error) = processes::end(&self.scope, Duration::ZERO) {
+            tracing::error!("Job {} is stuck: {error}", self.job.id);
+        }
+        if let Some(ending) = &mut self.ending {
+            ending.kill_at = Instant::now() + Duration::from_secs(1);
+        }
+    }
+
+    /// What a failed attempt leaves is ended before anything is recorded, so that
+    /// the next one starts alone. What a completed one leaves lives on.
+    fn end_what_must_not_be_left(&mut self, exit: Outcome) -> Outcome {
+        let (outcome, grace) = match &self.ending {
+            Some(ending) => (ending.outcome, ending.kill_at.saturating_duration_since(Instant::now())),
+            None if exit.is_success() => return exit,
+            None => (exit, self.floor.kill_grace()),
+        };
+        while let Err(error) = processes::end(&self.scope, grace) {
+            // Promise 3: not started again while any of it lives.
+            tracing::error!("Job {} is stuck: {error}", self.job.id);
+        }
+        outcome
+    }
+
+    /// Reads what is in the pipes now, and no longer.
+    fn drain(&mut self, read_buffer: &mut [u8]) {
+        loop {
+            let ready = self.wait(Some(Instant::now()));
+            if !(ready.stdout || ready.stderr) {
+                return;
+            }
+            if ready.stdout {
+                self.read(Stream::Stdout, read_buffer);
+            }
+            if ready.stderr {
+                self.read(Stream::Stderr, read_buffer);
+            }
+        }
+    }
+
+    fn read(&mut self, stream: Stream, read_buffer: &mut [u8]) {
+        let Some(pipe) = self.pipes.of(stream) else { return };
+        match pipe.read(read_buffer) {
+            Ok(0) => *self.pipes.of(stream) = None,
+            Ok(count) => {
+                let due = self.slot.with_output(|output| {
+                    output.append(stream, &read_buffer[..count], clock::now());
+                    output.is_due()
+                });
+                if due {
+                    self.floor.output_is_due();
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => {
+                tracing::warn!("The output of job {} cannot be read: {error}", self.job.id);
+                *self.pipes.of(stream) = None;
+            }
+        }
+    }
+
+    /// Waits for output, the exit, an order, or the time.
+    fn wait(&self, until: Option<Instant>) -> Ready {
+        let asks_for_exit = self.child.exit().is_none();
+        let poll_at = asks_for_exit.then(|| Instant::now() + EXIT_POLL);
+        let until = [until, poll_at].into_iter().flatten().min();
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+
+        let stdout = self.pipes.stdout.as_ref().map(AsFd::as_fd);
+        let stderr = self.pipes.stderr.as_ref().map(AsFd::as_fd);
+        let sources = [stdout, stderr, self.child.exit(), Some(self.slot.bell())];
+        let mut places = [None; 4];
+        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
+        for (source, place) in sources.into_iter().zip(&mut places) {
+            if let Some(fd) = source {
+                *place = Some(fds.len());
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+        }
+        // Interrupted by a signal is as good as nothing ready.
+        let count = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
+        let ready = |place: Option<usize>| count > 0 && place.is_some_and(|at| !fds[at].revents().is_empty());
+        Ready {
+            stdout: ready(places[0]),
+            stderr: ready(places[1]),
+            exit: ready(places[2]) || asks_for_exit,
+            order: ready(places[3]),
+        }
+    }
+}
+
+/// A buffer for [`run`]; one serves all attempts of a slot.
+pub(crate) fn read_buffer() -> Vec<u8> {
+    vec![0; READ_BYTES]
+}

@@ -1,0 +1,117 @@
+//! The first process of an attempt: its start, its pipes, its exit.
+//!
+//! Started by duct in a process group of its own, with nothing that would make
+//! it fork and exec in two steps (`pre_exec` halves the rate). Its exit is seen
+//! through a pidfd and read without reaping it: as long as it is a zombie, its
+//! pid and its group belong to nobody else.
+
+use duct::Handle;
+use os_pipe::PipeReader;
+use queuectl_core::{Job, Outcome};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// A started command.
+pub(crate) struct Child {
+    handle: Handle,
+    pid: u32,
+    /// Readable when it has exited; where there are no pidfds, ask now and then.
+    exit: Option<OwnedFd>,
+}
+
+/// The ends of its pipes that we read.
+pub(crate) struct Pipes {
+    pub(crate) stdout: PipeReader,
+    pub(crate) stderr: PipeReader,
+}
+
+/// Why a command was not started.
+#[derive(Debug)]
+pub(crate) enum NotStarted {
+    /// The machine is short of something; it may work later.
+    ForNow(io::Error),
+    /// It will not work.
+    Ever(String),
+}
+
+/// Starts `/bin/sh -c COMMAND`.
+pub(crate) fn start(
+    job: &Job,
+    environment: HashMap<OsString, OsString>,
+) -> Result<(Child, Pipes), NotStarted> {
+    let (stdout, stdout_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
+    let (stderr, stderr_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
+    let handle = duct::cmd("/bin/sh", ["-c", job.command.as_str()])
+        .dir(&job.cwd)
+        .full_env(environment)
+        .stdin_null()
+        .stdout_file(stdout_end)
+        .stderr_file(stderr_end)
+        .before_spawn(|command| {
+            std::os::unix::process::CommandExt::process_group(command, 0);
+            Ok(())
+        })
+        .unchecked()
+        .start()
+        .map_err(|error| why_not_started(job, error))?;
+    let pid = handle.pids().first().copied().unwrap_or(0);
+    Ok((Child { exit: exit_signal(pid), handle, pid }, Pipes { stdout, stderr }))
+}
+
+fn why_not_started(job: &Job, error: io::Error) -> NotStarted {
+    use rustix::io::Errno;
+    match Errno::from_io_error(&error) {
+        Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => NotStarted::ForNow(error),
+        _ if !Path::new(&job.cwd).is_dir() => {
+            NotStarted::Ever(format!("its folder {} is not there", job.cwd))
+        }
+        _ => NotStarted::Ever(format!("/bin/sh could not be started: {error}")),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn exit_signal(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(pid.cast_signed())?;
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exit_signal(_pid: u32) -> Option<OwnedFd> {
+    None
+}
+
+impl Child {
+    /// The pid of the shell; also the number of its process group.
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Readable when the shell has exited.
+    pub(crate) fn exit(&self) -> Option<BorrowedFd<'_>> {
+        self.exit.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Looks whether the shell has exited, and leaves it as a zombie.
+    pub(crate) fn outcome(&self) -> io::Result<Option<Outcome>> {
+        let Some(pid) = Pid::from_raw(self.pid.cast_signed()) else {
+            return Err(io::Error::other("the shell has no pid"));
+        };
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(pid), options)?;
+        Ok(status.and_then(|status| {
+            let exited = status.exit_status().map(Outcome::Exit);
+            exited.or_else(|| status.terminating_signal().map(Outcome::Signal))
+        }))
+    }
+
+    /// Reaps the shell. Its pid is anybody's afterwards.
+    pub(crate) fn reap(self) {
+        if let Err(error) = self.handle.wait() {
+            tracing::warn!("process {} could not be reaped: {error}", self.pid);
+        }
+    }
+}

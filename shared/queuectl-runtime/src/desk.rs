@@ -1,0 +1,361 @@
+//! The desk: the one thread of a worker that owns the store.
+//!
+//! Its whole life is one transaction, again and again: record what ended, hand
+//! back what will not start, append output, claim what is free to start. Many
+//! results share a commit when there are many; a lone job never waits for company.
+
+use crate::ahead::{Ahead, PATIENCE};
+use crate::clock;
+use crate::floor::{Floor, Occupancy, Order, Tray};
+use crate::worker::{Drain, WorkerError, WorkerOptions};
+use queuectl_core::{Job, JobId, Lease, SUSPECT_AFTER_CRASHES, State, Timestamp, Verdict};
+use queuectl_store::{
+    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, Store, StoreError, Suspects,
+};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// Results gather for so long while there is work on the shelf. (5 ms were as
+/// good for one worker process and worse for two.)
+const GATHER: Duration = Duration::from_millis(10);
+
+/// A commit that failed for want of room is tried again after so long.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// The thread that owns the store.
+pub(crate) struct Desk<'a> {
+    store: Box<dyn Store>,
+    floor: &'a Floor,
+    options: &'a WorkerOptions,
+    ahead: Ahead,
+    outgoing: Outgoing,
+    held: HashMap<Lease, Held>,
+    cancelled: HashSet<Lease>,
+    stop: Option<Stop>,
+    budget: Option<u64>,
+    counts: Counts,
+    /// The last exchange found less than it asked for.
+    line_is_empty: bool,
+    next_look: Instant,
+    /// The store is out of order for now.
+    failing: Option<String>,
+    announced_due: Option<Timestamp>,
+}
+
+/// What is to be handed in; kept until a commit has taken it.
+#[derive(Default)]
+struct Outgoing {
+    ended: Vec<Ended>,
+    unstarted: Vec<Lease>,
+    output: Vec<OutputPart>,
+    trims: Vec<OutputTrim>,
+}
+
+/// What the desk remembers of a job it holds.
+struct Held {
+    id: JobId,
+    max_retries: u32,
+    is_suspect: bool,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(store: Box<dyn Store>, floor: &'a Floor) -> Self {
+        let options = floor.options();
+        Self {
+            store,
+            floor,
+            options,
+            ahead: Ahead::new(options.concurrency),
+            outgoing: Outgoing::default(),
+            held: HashMap::new(),
+            cancelled: HashSet::new(),
+            stop: None,
+            budget: options.max_jobs,
+            counts: Counts::default(),
+            line_is_empty: false,
+            next_look: Instant::now(),
+            failing: None,
+            announced_due: None,
+        }
+    }
+
+    /// Serves until the worker has nothing left to do.
+    pub(crate) fn serve(mut self) -> Result<(), WorkerError> {
+        let served = self.turn_after_turn();
+        if served.is_err() {
+            // Nobody would record their end; whoever rescues us starts them again.
+            let _unrecorded = self.floor.clear_shelf();
+            self.floor.order_all(Order::Interrupt);
+        }
+        served
+    }
+
+    fn turn_after_turn(&mut self) -> Result<(), WorkerError> {
+        loop {
+            self.take_tray()?;
+            match self.exchange() {
+                Ok(()) => self.recovered(),
+                Err(error) if error.is_passing() => self.failed_for_now(&error)?,
+                Err(error) => return Err(error.into()),
+            }
+            if self.is_done() {
+                self.store.retire(self.floor.worker(), &self.options.policy(), clock::now())?;
+                self.ring_if_last();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for something to do and takes what has gathered.
+    fn take_tray(&mut self) -> Result<(), WorkerError> {
+        let mut tray = self.floor.wait_for_tray(|tray| self.next_turn(tray));
+        if let Some(reason) = tray.broken.take() {
+            return Err(WorkerError::Broken { reason });
+        }
+        let stop = tray.stop;
+        let mut taken = Tray { stop, ..std::mem::take(&mut *tray) };
+        tray.stop = stop;
+        drop(tray);
+        self.floor.collect_output(&mut taken);
+
+        for (ended, duration) in taken.ended {
+            self.ahead.note(duration);
+            self.outgoing.ended.push(ended);
+        }
+        self.give_back(taken.unstarted);
+        self.outgoing.output.append(&mut taken.output);
+        self.outgoing.trims.append(&mut taken.trims);
+        self.stop_if_asked(stop);
+        Ok(())
+    }
+
+    /// When to turn round; none means now.
+    fn next_turn(&self, tray: &Tray) -> Option<Instant> {
+        if tray.broken.is_some() || tray.stop > self.stop {
+            return None;
+        }
+        if self.failing.is_some() {
+            return Some(self.next_look);
+        }
+        if tray.rang || tray.output_due {
+            return None;
+        }
+        let occupancy = self.floor.occupancy();
+        let company = tray.since.map(|since| since + GATHER);
+        if company.is_some() && occupancy.unstarted < self.options.concurrency {
+            return None;
+        }
+        let impatient =
+            occupancy.all_busy_since.filter(|_| occupancy.unstarted > 0).map(|since| since + PATIENCE);
+        let due = [Some(self.next_look), company, impatient, self.floor.output_due_at()];
+        due.into_iter().flatten().min()
+    }
+
+    fn stop_if_asked(&mut self, stop: Option<Stop>) {
+        if stop <= self.stop {
+            return;
+        }
+        if self.stop.is_none() {
+            tracing::info!("Received shutdown signal, finishing current job...");
+        }
+        self.stop = stop;
+        if stop == Some(Stop::Forced) {
+            self.floor.order_all(Order::Interrupt);
+        }
+        let unstarted = self.floor.clear_shelf();
+        self.give_back(unstarted);
+        self.floor.close_shelf();
+        // What is handed back must not wait for the next look.
+        self.floor.ring();
+    }
+
+    fn give_back(&mut self, unstarted: Vec<Lease>) {
+        if let Some(budget) = &mut self.budget {
+            *budget += unstarted.len() as u64;
+        }
+        self.outgoing.unstarted.extend(unstarted);
+    }
+
+    fn exchange(&mut self) -> Result<(), StoreError> {
+        let occupancy = self.floor.occupancy();
+        let impatient = occupancy.all_busy_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+        if impatient && occupancy.unstarted > 0 {
+            let unstarted = self.floor.clear_shelf();
+            self.give_back(unstarted);
+        }
+        let want = self.want(occupancy, impatient);
+        let suspects =
+            if self.held.values().any(|held| held.is_suspect) { Suspects::No } else { Suspects::One };
+        let policy = self.options.policy();
+        let exchange = Exchange {
+            ended: &self.outgoing.ended,
+            unstarted: &self.outgoing.unstarted,
+            output: &self.outgoing.output,
+            trims: &self.outgoing.trims,
+            want,
+            suspects,
+            policy: &policy,
+        };
+        let now = clock::now();
+        let exchanged = self.store.exchange(self.floor.worker(), &exchange, now)?;
+        self.apply(exchanged, want, now);
+        Ok(())
+    }
+
+    /// How many jobs to claim.
+    fn want(&self, occupancy: Occupancy, impatient: bool) -> u32 {
+        if self.stop.is_some() || self.failing.is_some() {
+            return 0;
+        }
+        let ahead = if impatient { 0 } else { self.ahead.limit() };
+        let want = (occupancy.idle + ahead).saturating_sub(occupancy.unstarted);
+        self.budget.map_or(want, |budget| want.min(u32::try_from(budget).unwrap_or(u32::MAX)))
+    }
+
+    fn apply(&mut self, exchanged: Exchanged, want: u32, now: Timestamp) {
+        let Exchanged { claimed, settled, superseded, cancel, stop, counts, next_due, roster } = exchanged;
+        let outgoing = std::mem::take(&mut self.outgoing);
+        self.counts = counts;
+        self.line_is_empty = (claimed.len() as u32) < want;
+
+        let errors: HashMap<Lease, Option<String>> =
+            outgoing.ended.into_iter().map(|ended| (ended.lease, ended.error)).collect();
+        for (lease, verdict) in settled {
+            self.tell(lease, &verdict, errors.get(&lease).and_then(Option::as_deref));
+        }
+        for lease in outgoing.unstarted {
+            self.let_go(lease);
+        }
+        for lease in superseded {
+            self.discard(lease);
+        }
+        self.take_in(claimed);
+        self.cancel(cancel);
+        let is_alone = roster.len() <= 1;
+        self.floor.set_roster(roster);
+        self.stop_if_asked(stop);
+
+        let due_in = next_due.filter(|_| want > 0).map(|due| due.since(now));
+        let wait = due_in.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval()));
+        self.next_look = Instant::now() + wait;
+        self.tell_what_is_waited_for(next_due, now);
+        if !errors.is_empty() && !is_alone {
+            self.ring_if_last();
+        }
+    }
+
+    fn take_in(&mut self, claimed: Vec<Job>) {
+        if let Some(budget) = &mut self.budget {
+            *budget = budget.saturating_sub(claimed.len() as u64);
+        }
+        for job in &claimed {
+            let is_suspect = job.crashes >= SUSPECT_AFTER_CRASHES;
+            let held = Held { id: job.id.clone(), max_retries: job.max_retries, is_suspect };
+            self.held.insert(job.last_lease(), held);
+        }
+        self.floor.fill_shelf(claimed);
+    }
+
+    fn let_go(&mut self, lease: Lease) -> Option<Held> {
+        self.cancelled.remove(&lease);
+        self.held.remove(&lease)
+    }
+
+    /// The late result of a job that somebody else holds now.
+    fn discard(&mut self, lease: Lease) {
+        if let Some(held) = self.let_go(lease) {
+            tracing::warn!("Job {} was taken over; what this worker did with it is discarded.", held.id);
+        }
+        self.floor.order(lease, Order::Interrupt);
+    }
+
+    fn cancel(&mut self, leases: Vec<Lease>) {
+        for lease in leases {
+            if !self.cancelled.insert(lease) {
+                continue;
+            }
+            if self.floor.take_off_shelf(lease) {
+                self.give_back(vec![lease]);
+                self.floor.ring();
+            } else {
+                self.floor.order(lease, Order::Cancel);
+            }
+        }
+    }
+
+    fn tell(&mut self, lease: Lease, verdict: &Verdict, error: Option<&str>) {
+        let Some(Held { id, max_retries, .. }) = self.let_go(lease) else { return };
+        let error = error.unwrap_or("no reason known");
+        match (verdict.state, verdict.delay) {
+            (State::Completed, _) => tracing::info!("Job {id} completed successfully."),
+            (State::Failed, delay) => tracing::info!(
+                "Job {id} failed ({error}); retry {}/{max_retries} in {} s.",
+                verdict.attempts,
+                delay.unwrap_or_default().as_secs_f64()
+            ),
+            (State::Dead, _) => {
+                tracing::info!(
+                    "Job {id} failed ({error}) and has no retries left; it is in the dead letter queue."
+                );
+            }
+            (State::Cancelled, _) => tracing::info!("Job {id} cancelled."),
+            _ => tracing::info!("Job {id} was {error} and is pending again."),
+        }
+    }
+
+    /// Whoever drains wants to know why nothing happens.
+    fn tell_what_is_waited_for(&mut self, next_due: Option<Timestamp>, now: Timestamp) {
+        let waits =
+            self.options.drain == Some(Drain::Everything) && self.line_is_empty && self.held.is_empty();
+        if !waits || self.stop.is_some() || next_due == self.announced_due {
+            return;
+        }
+        if let Some(due) = next_due {
+            let (jobs, seconds) = (self.counts.unsettled(), due.since(now).as_secs_f64());
+            tracing::info!("Waiting for jobs that are not due; {jobs} left, the next in {seconds:.1} s.");
+        }
+        self.announced_due = next_due;
+    }
+
+    /// Neighbours that drain wait for the last job to end.
+    fn ring_if_last(&mut self) {
+        if self.counts[State::Processing] == 0
+            && let Err(error) = self.store.ring()
+        {
+            tracing::debug!("{error}");
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        let occupancy = self.floor.occupancy();
+        if occupancy.idle < self.options.concurrency || occupancy.unstarted > 0 || !self.held.is_empty() {
+            return false;
+        }
+        let drained = match self.options.drain {
+            None => false,
+            Some(Drain::Everything) => self.counts.unsettled() == 0,
+            Some(Drain::Ready) => self.line_is_empty && self.counts[State::Processing] == 0,
+        };
+        self.failing.is_none() && (self.stop.is_some() || self.budget == Some(0) || drained)
+    }
+
+    fn failed_for_now(&mut self, error: &StoreError) -> Result<(), WorkerError> {
+        let message = error.to_string();
+        if self.stop == Some(Stop::Forced) {
+            return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
+        }
+        if self.failing.as_ref() != Some(&message) {
+            tracing::error!("{message}; results are kept and nothing is claimed until it works again");
+        }
+        self.failing = Some(message);
+        self.next_look = Instant::now() + TRY_AGAIN_AFTER;
+        Ok(())
+    }
+
+    fn recovered(&mut self) {
+        if self.failing.take().is_some() {
+            tracing::info!("The queue can be written again.");
+            self.next_look = Instant::now();
+        }
+    }
+}

@@ -1,0 +1,482 @@
+//! Where a worker's threads meet.
+//!
+//! The desk (the thread that owns the store) puts claimed jobs on a shelf; slots
+//! take them, run them, and put the results in a tray. Whoever has something for
+//! the desk wakes it.
+
+use crate::attempt;
+use crate::output::OutputBuffer;
+use crate::worker::WorkerOptions;
+use os_pipe::{PipeReader, PipeWriter};
+use queuectl_core::{Job, Lease, Outcome, Seq, Timestamp, WorkerId};
+use queuectl_store::{Ended, Note, OutputPart, OutputTrim, Presence, Stop};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Most pipes of background processes that are kept open; a process that writes
+/// to a closed one is ended by SIGPIPE.
+const MOST_LEFT_OPEN: usize = 256;
+
+/// How a running attempt is to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It ran too long.
+    End,
+    /// A person cancelled its job.
+    Cancel,
+    /// The worker stops by force, or has lost the job.
+    Interrupt,
+}
+
+impl Order {
+    /// How an attempt that is ended like this is recorded.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::End => Outcome::Timeout,
+            Self::Cancel => Outcome::Cancelled,
+            Self::Interrupt => Outcome::Interrupted,
+        }
+    }
+}
+
+/// What a worker's threads share.
+pub(crate) struct Floor {
+    worker: WorkerId,
+    run: String,
+    environment: HashMap<OsString, OsString>,
+    presence: Presence,
+    options: WorkerOptions,
+    shelf: Mutex<Shelf>,
+    shelf_filled: Condvar,
+    tray: Mutex<Tray>,
+    tray_filled: Condvar,
+    slots: Vec<Slot>,
+    left_open: Mutex<Vec<PipeReader>>,
+    roster: Mutex<Vec<WorkerId>>,
+}
+
+/// Jobs that were claimed and not started.
+#[derive(Default)]
+struct Shelf {
+    jobs: VecDeque<Job>,
+    closed: bool,
+}
+
+/// What waits for the desk.
+#[derive(Default)]
+pub(crate) struct Tray {
+    pub(crate) ended: Vec<(Ended, Duration)>,
+    pub(crate) unstarted: Vec<Lease>,
+    pub(crate) output: Vec<OutputPart>,
+    pub(crate) trims: Vec<OutputTrim>,
+    /// When the first of `ended` came in.
+    pub(crate) since: Option<Instant>,
+    pub(crate) rang: bool,
+    pub(crate) output_due: bool,
+    pub(crate) stop: Option<Stop>,
+    /// The worker cannot go on.
+    pub(crate) broken: Option<String>,
+}
+
+/// One of the jobs a worker runs at a time.
+pub(crate) struct Slot {
+    number: u32,
+    running: Mutex<Option<Running>>,
+    bell: PipeReader,
+    button: PipeWriter,
+}
+
+struct Running {
+    lease: Lease,
+    since: Instant,
+    order: Option<Order>,
+    /// An order was given; its ring may not have been heard.
+    was_ordered: bool,
+    output: OutputBuffer,
+}
+
+/// Where the work stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Occupancy {
+    /// Slots that run nothing.
+    pub(crate) idle: u32,
+    /// Jobs on the shelf.
+    pub(crate) unstarted: u32,
+    /// Since when every slot has been busy, if every slot is.
+    pub(crate) all_busy_since: Option<Instant>,
+}
+
+/// A thread that panicked cannot have left these half-changed: each change is one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Floor {
+    pub(crate) fn new(
+        worker: WorkerId,
+        run: String,
+        presence: Presence,
+        environment: HashMap<OsString, OsString>,
+        options: WorkerOptions,
+    ) -> std::io::Result<Self> {
+        let slots = (0..options.concurrency).map(Slot::new).collect::<Result<_, _>>()?;
+        Ok(Self {
+            worker,
+            run,
+            environment,
+            presence,
+            options,
+            shelf: Mutex::default(),
+            shelf_filled: Condvar::new(),
+            tray: Mutex::default(),
+            tray_filled: Condvar::new(),
+            slots,
+            left_open: Mutex::default(),
+            roster: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
+    pub(crate) fn environment(&self) -> &HashMap<OsString, OsString> {
+        &self.environment
+    }
+
+    pub(crate) fn options(&self) -> &WorkerOptions {
+        &self.options
+    }
+
+    pub(crate) fn kill_grace(&self) -> Duration {
+        self.options.kill_grace()
+    }
+
+    pub(crate) fn output_limit(&self) -> u64 {
+        self.options.output_limit
+    }
+
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    // The slots' side.
+
+    /// What the thread of a slot does all its life.
+    pub(crate) fn work(&self, slot: &Slot) {
+        let mut read_buffer = attempt::read_buffer();
+        while let Some(job) = self.next_job(slot) {
+            let began = Instant::now();
+            let ended = attempt::run(self, slot, &job, &mut read_buffer);
+            let mut tray = lock(&self.tray);
+            slot.finish(&mut tray);
+            match ended {
+                Some(ended) => tray.ended.push((ended, began.elapsed())),
+                None => tray.unstarted.push(job.last_lease()),
+            }
+            let is_first = tray.since.is_none();
+            tray.since.get_or_insert_with(Instant::now);
+            drop(tray);
+            // The desk lets results gather while there is work on the shelf;
+            // waking it for each would only cost a switch of threads.
+            if is_first || self.shelf_is_low() {
+                self.tray_filled.notify_one();
+            }
+        }
+    }
+
+    /// Tells whether slots may run out of work before the desk has turned round.
+    fn shelf_is_low(&self) -> bool {
+        lock(&self.shelf).jobs.len() < self.slots.len()
+    }
+
+    /// Waits for a job. The slot counts as busy from the moment it has one.
+    fn next_job(&self, slot: &Slot) -> Option<Job> {
+        let mut shelf = lock(&self.shelf);
+        loop {
+            if let Some(job) = shelf.jobs.pop_front() {
+                slot.occupy(&job, self.output_limit());
+                return Some(job);
+            }
+            if shelf.closed {
+                return None;
+            }
+            shelf = self.shelf_filled.wait(shelf).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Notes what a slot is about to start, for whoever must rescue it.
+    pub(crate) fn note(&self, slot: &Slot, note: Note) {
+        if let Err(error) = self.presence.note(slot.number, note) {
+            // Without the note a crash is not counted, and the job runs again all the same.
+            tracing::warn!("{error}");
+        }
+    }
+
+    pub(crate) fn output_is_due(&self) {
+        lock(&self.tray).output_due = true;
+        self.tray_filled.notify_one();
+    }
+
+    /// Keeps open what a completed job's background processes write to.
+    pub(crate) fn leave_in_background(&self, job: &Job, group: u32, pipes: Vec<PipeReader>) {
+        let group = nix::unistd::Pid::from_raw(group.cast_signed());
+        if pipes.is_empty() && nix::sys::signal::killpg(group, None).is_err() {
+            return;
+        }
+        tracing::info!("Job {} has left processes in the background; they live on.", job.id);
+        let mut left_open = lock(&self.left_open);
+        left_open.extend(pipes);
+        let too_many = left_open.len().saturating_sub(MOST_LEFT_OPEN);
+        left_open.drain(..too_many);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        lock(&self.shelf).closed
+    }
+
+    // The desk's side.
+
+    /// Puts claimed jobs on the shelf.
+    pub(crate) fn fill_shelf(&self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        lock(&self.shelf).jobs.extend(jobs);
+        self.shelf_filled.notify_all();
+    }
+
+    /// Takes back what was not started.
+    pub(crate) fn clear_shelf(&self) -> Vec<Lease> {
+        lock(&self.shelf).jobs.drain(..).map(|job| job.last_lease()).collect()
+    }
+
+    /// Takes one job back if it was not started.
+    pub(crate) fn take_off_shelf(&self, lease: Lease) -> bool {
+        let mut shelf = lock(&self.shelf);
+        let before = shelf.jobs.len();
+        shelf.jobs.retain(|job| job.last_lease() != lease);
+        shelf.jobs.len() < before
+    }
+
+    /// Lets the slots end when the shelf is empty.
+    pub(crate) fn close_shelf(&self) {
+        lock(&self.shelf).closed = true;
+        self.shelf_filled.notify_all();
+    }
+
+    pub(crate) fn occupancy(&self) -> Occupancy {
+        let shelf = lock(&self.shelf);
+        let mut occupancy = Occupancy { idle: 0, unstarted: shelf.jobs.len() as u32, all_busy_since: None };
+        let mut latest = None;
+        for slot in &self.slots {
+            match &*lock(&slot.running) {
+                Some(running) => latest = latest.max(Some(running.since)),
+                None => occupancy.idle += 1,
+            }
+        }
+        if occupancy.idle == 0 {
+            occupancy.all_busy_since = latest;
+        }
+        occupancy
+    }
+
+    /// Takes new output of all slots, of those that are due or of all.
+    pub(crate) fn collect_output(&self, tray: &mut Tray) {
+        for slot in &self.slots {
+            if let Some(running) = &mut *lock(&slot.running)
+                && running.output.is_due()
+            {
+                running.output.flush(&mut tray.output, &mut tray.trims);
+            }
+        }
+    }
+
+    /// When some slot's output will be due.
+    pub(crate) fn output_due_at(&self) -> Option<Instant> {
+        self.slots.iter().filter_map(|slot| lock(&slot.running).as_ref()?.output.due_at()).min()
+    }
+
+    /// Waits until something is in the tray or it is time; `enough` looks into it.
+    pub(crate) fn wait_for_tray(
+        &self,
+        mut until: impl FnMut(&Tray) -> Option<Instant>,
+    ) -> MutexGuard<'_, Tray> {
+        let mut tray = lock(&self.tray);
+        loop {
+            let Some(at) = until(&tray) else { return tray };
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return tray;
+            }
+            tray = self.tray_filled.wait_timeout(tray, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Has a running attempt ended.
+    pub(crate) fn order(&self, lease: Lease, order: Order) -> bool {
+        self.slots.iter().any(|slot| slot.give_order(Some(lease), order))
+    }
+
+    /// Has all running attempts ended.
+    pub(crate) fn order_all(&self, order: Order) {
+        for slot in &self.slots {
+            slot.give_order(None, order);
+        }
+    }
+
+    pub(crate) fn set_roster(&self, workers: Vec<WorkerId>) {
+        *lock(&self.roster) = workers;
+    }
+
+    // Everybody else's side.
+
+    /// Workers that had not ended when the desk last asked, without this one.
+    pub(crate) fn neighbours(&self) -> Vec<WorkerId> {
+        lock(&self.roster).iter().copied().filter(|&worker| worker != self.worker).collect()
+    }
+
+    /// A neighbour has ended and was looked after.
+    pub(crate) fn forget_neighbour(&self, worker: WorkerId) {
+        lock(&self.roster).retain(|&other| other != worker);
+    }
+
+    /// Tells the desk that there may be something to do.
+    pub(crate) fn ring(&self) {
+        lock(&self.tray).rang = true;
+        self.tray_filled.notify_one();
+    }
+
+    /// Tells the desk to stop; a request is only ever made stronger.
+    pub(crate) fn stop(&self, stop: Stop) {
+        let mut tray = lock(&self.tray);
+        tray.stop = tray.stop.max(Some(stop));
+        drop(tray);
+        self.tray_filled.notify_one();
+    }
+
+    /// Tells the desk that the worker cannot go on.
+    pub(crate) fn broken(&self, reason: String) {
+        lock(&self.tray).broken.get_or_insert(reason);
+        self.tray_filled.notify_one();
+    }
+
+    /// Reads and forgets what background processes have written.
+    pub(crate) fn drain_left_open(&self) {
+        let mut scratch = [0; 16 * 1024];
+        lock(&self.left_open).retain_mut(|pipe| {
+            loop {
+                let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
+                match poll(&mut fds, Some(&Timespec::default())) {
+                    Ok(0) | Err(_) => return true,
+                    Ok(_) => {}
+                }
+                match pipe.read(&mut scratch) {
+                    Ok(0) | Err(_) => return false,
+                    Ok(_) => {}
+                }
+            }
+        });
+    }
+}
+
+impl Slot {
+    fn new(number: u32) -> std::io::Result<Self> {
+        let (bell, button) = os_pipe::pipe()?;
+        Ok(Self { number, running: Mutex::default(), bell, button })
+    }
+
+    fn occupy(&self, job: &Job, output_limit: u64) {
+        let lease = job.last_lease();
+        let output = OutputBuffer::new(lease, Timestamp::default(), output_limit);
+        *lock(&self.running) =
+            Some(Running { lease, since: Instant::now(), order: None, was_ordered: false, output });
+    }
+
+    /// The attempt has a process now.
+    pub(crate) fn begin(&self, output: OutputBuffer) {
+        if let Some(running) = &mut *lock(&self.running) {
+            running.output = output;
+        }
+    }
+
+    /// The attempt is over; what is left of its output goes into the tray.
+    fn finish(&self, tray: &mut Tray) {
+        let Some(mut running) = lock(&self.running).take() else { return };
+        running.output.flush(&mut tray.output, &mut tray.trims);
+        if running.was_ordered {
+            // An order that came too late must not wake the next attempt.
+            self.silence_bell();
+        }
+    }
+
+    pub(crate) fn with_output<T>(&self, action: impl FnOnce(&mut OutputBuffer) -> T) -> T {
+        match &mut *lock(&self.running) {
+            Some(running) => action(&mut running.output),
+            None => action(&mut OutputBuffer::new(Lease { seq: Seq(0), number: 0 }, Timestamp::default(), 0)),
+        }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Readable when there is an order.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// The order, if there is one.
+    pub(crate) fn take_order(&self) -> Option<Order> {
+        self.silence_bell();
+        lock(&self.running).as_mut()?.order.take()
+    }
+
+    /// Waits for an order, at most so long.
+    pub(crate) fn wait_for_order(&self, at_most: Duration) -> Option<Order> {
+        let timeout = Timespec::try_from(at_most).ok();
+        let mut fds = [PollFd::from_borrowed_fd(self.bell(), PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(count) if count > 0 => self.take_order(),
+            _ => None,
+        }
+    }
+
+    fn give_order(&self, lease: Option<Lease>, order: Order) -> bool {
+        let mut running = lock(&self.running);
+        let Some(running) =
+            running.as_mut().filter(|running| lease.is_none_or(|lease| running.lease == lease))
+        else {
+            return false;
+        };
+        running.order = Some(order);
+        running.was_ordered = true;
+        let mut button = &self.button;
+        if let Err(error) = button.write_all(&[1]) {
+            tracing::error!("A slot cannot be reached: {error}");
+        }
+        true
+    }
+
+    fn silence_bell(&self) {
+        let ready = |slot: &Self| {
+            let mut fds = [PollFd::from_borrowed_fd(slot.bell(), PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        };
+        let mut bell = &self.bell;
+        while ready(self) && bell.read(&mut [0; 64]).is_ok() {}
+    }
+}

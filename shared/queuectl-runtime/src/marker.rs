@@ -1,0 +1,56 @@
+//! How the processes of a job are known: by a variable each of them inherits.
+//!
+//! `QUEUECTL_RUN=<random id of the queue>/<worker>/<seq>/<lease>`. The random id
+//! keeps two queues on one machine apart, also when one is a copy of the other.
+
+use queuectl_core::{Job, Lease, WorkerId};
+use std::collections::HashMap;
+use std::ffi::OsString;
+
+/// The variable that marks a job's processes.
+pub(crate) const RUN: &str = "QUEUECTL_RUN";
+
+/// What a job is told about itself; none of it is handed down to another's job.
+const OF_ONE_JOB: [&str; 6] =
+    [RUN, "QUEUECTL_JOB_ID", "QUEUECTL_ATTEMPT", "QUEUECTL_MAX_RETRIES", "QUEUECTL_LEASE", "QUEUECTL_QUEUE"];
+
+/// The beginning of the markers of all that a worker has started.
+pub(crate) fn of_worker(run: &str, worker: WorkerId) -> String {
+    format!("{run}/{worker}/")
+}
+
+/// The marker of one attempt.
+pub(crate) fn of_attempt(run: &str, worker: WorkerId, lease: Lease) -> String {
+    format!("{run}/{worker}/{}/{}", lease.seq, lease.number)
+}
+
+/// The worker's own environment, less what it inherited as a job of some queue.
+pub(crate) fn worker_environment() -> HashMap<OsString, OsString> {
+    let mut environment: HashMap<OsString, OsString> = std::env::vars_os().collect();
+    for name in OF_ONE_JOB {
+        environment.remove(std::ffi::OsStr::new(name));
+    }
+    environment
+}
+
+/// The environment of one attempt.
+pub(crate) fn job_environment(
+    of_worker: &HashMap<OsString, OsString>,
+    job: &Job,
+    marker: &str,
+) -> HashMap<OsString, OsString> {
+    let mut environment = of_worker.clone();
+    let own = job.env.variables().iter().map(|(name, value)| (name.into(), value.into()));
+    environment.extend(own);
+    // Last, so that no job can pose as another.
+    let values = [
+        marker.to_owned(),
+        job.id.to_string(),
+        job.attempts.to_string(),
+        job.max_retries.to_string(),
+        job.lease.to_string(),
+        job.queue.clone(),
+    ];
+    environment.extend(OF_ONE_JOB.into_iter().zip(values).map(|(name, value)| (name.into(), value.into())));
+    environment
+}

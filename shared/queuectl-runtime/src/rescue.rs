@@ -1,0 +1,77 @@
+//! What happens to the jobs of a worker that died.
+
+use crate::marker;
+use crate::processes::{self, Extent, Scope, StillThere};
+use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
+use queuectl_store::{Rescued, Store, StoreError, machine};
+use std::time::Duration;
+
+/// Why a dead worker's jobs stay where they are for now.
+#[derive(Debug, thiserror::Error)]
+pub enum RescueError {
+    /// Its processes are in a pid namespace that cannot be seen from here.
+    #[error("its processes cannot be seen from here")]
+    Unseen,
+    /// Some of its processes cannot be ended.
+    #[error("its jobs are stuck: {0}")]
+    Stuck(#[from] StillThere),
+    /// The queue is out of order.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Ends what a dead worker has left behind and gives its jobs back.
+///
+/// Whoever holds the dead worker's lock is its only rescuer. First everything
+/// that carries the worker's marker is ended, and what is left in the groups it
+/// noted; only when two looks in a row find nothing, its jobs are given back. A
+/// crash counts for those it had noted as started. None if it is alive, has
+/// ended well, or somebody else is at it.
+///
+/// # Errors
+///
+/// [`RescueError::Unseen`] if its pid namespace is another than ours, unless
+/// `has_waited` says that it has been given time.
+pub fn rescue(
+    store: &mut dyn Store,
+    worker: WorkerId,
+    policy: &RetryPolicy,
+    has_waited: bool,
+    now: Timestamp,
+) -> Result<Option<Rescued>, RescueError> {
+    let Some(found) = store.worker(worker)?.filter(|worker| worker.ended_at.is_none()) else {
+        return Ok(None);
+    };
+    let Some(taken) = store.lock_file()?.take(worker, found.note_region)? else { return Ok(None) };
+    // It may have ended well between the look at its row and the lock.
+    if store.worker(worker)?.is_none_or(|worker| worker.ended_at.is_some()) {
+        return Ok(None);
+    }
+    let same_boot = found.boot_id == machine::boot_id();
+    let visible = found.pid_namespace == machine::pid_namespace();
+    if same_boot && !visible && !has_waited {
+        return Err(RescueError::Unseen);
+    }
+
+    let claims = store.claims(worker)?;
+    let notes = taken.notes()?;
+    let noted: Vec<_> = notes.iter().filter(|note| claims.contains(&note.lease)).collect();
+    if same_boot && visible {
+        let groups = noted.iter().filter(|note| note.pid != 0).map(|note| (found.pid, note.pid)).collect();
+        let marker = marker::of_worker(&found.run, worker);
+        processes::end(&Scope { marker, extent: Extent::Beginning, groups }, Duration::ZERO)?;
+    }
+
+    let started: Vec<Lease> = noted.iter().map(|note| note.lease).collect();
+    let rescued = store.rescue(worker, &started, policy, now)?;
+    for (lease, verdict) in &rescued.jobs {
+        let was = if started.contains(lease) { "lost" } else { "never started" };
+        tracing::debug!("Claim {} of job {} was {was}: {}", lease.number, lease.seq, verdict.state);
+    }
+    tracing::warn!(
+        "Worker {worker} (PID {}) died; {} of its jobs were taken back.",
+        found.pid,
+        rescued.jobs.len()
+    );
+    Ok(Some(rescued))
+}

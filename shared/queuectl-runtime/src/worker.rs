@@ -1,0 +1,155 @@
+//! One worker: a process that runs jobs until it is told to stop or has nothing left.
+
+use crate::desk::Desk;
+use crate::floor::Floor;
+use crate::{clock, listener, marker, watch};
+use queuectl_core::{RetryPolicy, WorkerId};
+use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, machine, open};
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// When a worker ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Drain {
+    /// When nothing is pending, processing or failed.
+    Everything,
+    /// When nothing can be claimed now and nothing runs, whatever falls due later.
+    Ready,
+}
+
+/// What a worker is told by its manager; the first line of its standard input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerOptions {
+    /// The file of the queue, or nothing if it is on a server.
+    pub database: Option<PathBuf>,
+    /// The server of the queue, or nothing if it is in a file.
+    pub server: Option<String>,
+    /// How long to wait for a busy database.
+    pub busy_timeout_ms: u64,
+    /// The process that replaces this one.
+    pub manager_pid: u32,
+    /// Jobs run at a time.
+    pub concurrency: u32,
+    /// Ends after so many jobs.
+    pub max_jobs: Option<u64>,
+    /// Ends when there is nothing left.
+    pub drain: Option<Drain>,
+    /// How often to look for jobs when nobody rings.
+    pub poll_interval_ms: u64,
+    /// From SIGTERM to SIGKILL.
+    pub kill_grace_ms: u64,
+    /// Bytes kept of an attempt's output.
+    pub output_limit: u64,
+    /// See [`RetryPolicy::base`].
+    pub backoff_base: f64,
+    /// See [`RetryPolicy::max`].
+    pub backoff_max_ms: u64,
+    /// See [`RetryPolicy::crash_limit`].
+    pub crash_limit: u32,
+}
+
+impl WorkerOptions {
+    /// Where the queue is.
+    pub fn location(&self) -> Location {
+        match (&self.database, &self.server) {
+            (Some(path), _) => Location::File(path.clone()),
+            (None, server) => Location::Url(server.clone().unwrap_or_default()),
+        }
+    }
+
+    /// How to open it.
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions { access: Access::Write, busy_timeout: Duration::from_millis(self.busy_timeout_ms) }
+    }
+
+    /// When failed jobs run again.
+    pub fn policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            base: self.backoff_base,
+            max: Duration::from_millis(self.backoff_max_ms),
+            crash_limit: self.crash_limit,
+        }
+    }
+
+    pub(crate) fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.poll_interval_ms)
+    }
+
+    pub(crate) fn kill_grace(&self) -> Duration {
+        Duration::from_millis(self.kill_grace_ms)
+    }
+}
+
+/// Why a worker could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The queue is out of order.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Its life cannot be shown any more, so others may take its jobs.
+    #[error("{reason}")]
+    Broken {
+        /// What happened.
+        reason: String,
+    },
+    /// The manager did not say what to do.
+    #[error("the manager's instructions cannot be read: {0}")]
+    Instructions(String),
+    /// The machine is short of something.
+    #[error("the worker cannot start: {0}")]
+    Start(#[from] io::Error),
+}
+
+/// Runs jobs until told to stop, or until there is nothing left to do.
+///
+/// Reads its [`WorkerOptions`] and later the manager's commands from standard
+/// input; the end of that input means that the manager is gone, and is a request
+/// to stop. Calls `announce` when it is registered and holds its lock. On
+/// return, everything that ended is recorded.
+///
+/// A worker is a session of its own, so that Ctrl+C reaches its manager alone,
+/// and so that a job that opens the terminal fails instead of stopping for ever.
+///
+/// # Errors
+///
+/// [`WorkerError`] if it cannot begin, or the queue is found damaged, replaced
+/// or gone; running jobs are ended then.
+pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
+    // Fails only for a session leader, which is what we want to be.
+    let _already_leads = nix::unistd::setsid();
+    let options = listener::read_options()?;
+    let mut store = open(&options.location(), &options.open_options())?;
+    let environment = marker::worker_environment();
+    let newcomer = NewWorker {
+        host: machine::host_name(),
+        pid: std::process::id(),
+        manager_pid: options.manager_pid,
+        boot_id: machine::boot_id(),
+        pid_namespace: machine::pid_namespace(),
+        concurrency: options.concurrency,
+        path: std::env::var("PATH").unwrap_or_default(),
+    };
+    let Registration { id, run, presence, doorbell } = store.register(&newcomer, clock::now())?;
+    let floor = Arc::new(Floor::new(id, run, presence, environment, options)?);
+
+    listener::start(Arc::clone(&floor))?;
+    announce(id);
+    tracing::info!("Loop started");
+    watch::start(Arc::clone(&floor), doorbell)?;
+    thread::scope(|scope| {
+        for slot in floor.slots() {
+            thread::Builder::new()
+                .name(format!("slot-{}", slot.number()))
+                .spawn_scoped(scope, || floor.work(slot))?;
+        }
+        let served = Desk::new(store, &floor).serve();
+        floor.close_shelf();
+        served
+    })?;
+    tracing::info!("Shutdown complete.");
+    Ok(())
+}
