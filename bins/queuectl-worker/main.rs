@@ -1,3 +1,36 @@
-//! Being built.
+//! `queuectl worker`: runs jobs.
 
-fn main() {}
+mod detach;
+mod list;
+mod progress;
+mod start;
+mod stop;
+mod work;
+
+use std::process::ExitCode;
+
+/// Start, stop and list the workers that run jobs
+#[derive(clap::Parser)]
+#[command(name = "queuectl-worker", arg_required_else_help = true)]
+struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    Start(start::StartArgs),
+    Stop(stop::StopArgs),
+    List(list::ListArgs),
+    #[command(hide = true)]
+    Work(work::WorkArgs),
+}
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| match args.action {
+        Action::Start(args) => start::start(cx, &args),
+        Action::Stop(args) => stop::stop(cx, &args),
+        Action::List(args) => list::list(cx, &args),
+        Action::Work(args) => work::work(cx, &args),
+    })
+}

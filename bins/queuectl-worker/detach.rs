@@ -1,0 +1,97 @@
+//! Starting workers in the background.
+
+use queuectl_cli::text::plural;
+use queuectl_cli::{Context, Failure};
+use serde::Serialize;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What the manager says on standard output once all workers hold their locks.
+pub(crate) const READY: &str = "ready\n";
+
+/// How much of the log is shown when they do not start.
+const LAST_LINES: usize = 10;
+
+#[derive(Serialize)]
+struct Document {
+    workers: u32,
+    manager_pid: u32,
+    log: PathBuf,
+}
+
+/// Starts the same command in the background; returns when its workers run.
+pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure> {
+    let path = log_file(cx)?;
+    let log = open_log(&path)?;
+    let log_began_at = log.metadata().map_or(0, |log| log.len());
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--json");
+    let program = std::env::current_exe().map_err(cannot_start)?;
+    let mut manager = Command::new(program)
+        .args(arguments.map(|argument| match argument.to_str() {
+            Some("--detach" | "-d") => "--in-background".into(),
+            _ => argument,
+        }))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(cannot_start)?;
+
+    let mut said = String::new();
+    if let Some(stdout) = manager.stdout.take() {
+        BufReader::new(stdout).read_line(&mut said).map_err(cannot_start)?;
+    }
+    if said != READY {
+        let how = manager.wait().map_err(cannot_start)?;
+        let last = last_lines(&path, log_began_at);
+        return Err(Failure::error(format!(
+            "the workers did not start ({how}); their log ends with: {last}"
+        ))
+        .hint(format!("read all of it in {}", path.display())));
+    }
+    let manager_pid = manager.id();
+    if json {
+        return cx.output().json(&Document { workers: count, manager_pid, log: path });
+    }
+    cx.output().line(format!(
+        "Started {} in the background (manager PID {manager_pid}); the log is {}",
+        plural(u64::from(count), "worker"),
+        path.display()
+    ))
+}
+
+/// Where workers in the background write their log.
+pub(crate) fn log_file(cx: &Context) -> Result<PathBuf, Failure> {
+    Ok(cx.settings()?.places().state_folder().join("worker.log"))
+}
+
+fn open_log(path: &Path) -> Result<File, Failure> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| cannot_write(path, &error))?;
+    }
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).open(path).map_err(|error| cannot_write(path, &error))
+}
+
+fn last_lines(path: &Path, from: u64) -> String {
+    let log = fs::read(path).unwrap_or_default();
+    let new = log.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default();
+    let text = String::from_utf8_lossy(new);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
+}
+
+fn cannot_start(error: io::Error) -> Failure {
+    Failure::error(format!("the workers cannot be started: {error}"))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::error(format!("the log {} cannot be written: {error}", path.display()))
+}

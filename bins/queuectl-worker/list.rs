@@ -1,0 +1,57 @@
+//! `queuectl worker list`: shows the workers of this queue.
+
+use queuectl_cli::json::WorkerDocument;
+use queuectl_cli::text::duration;
+use queuectl_cli::{Context, Failure, Table};
+use queuectl_store::{Access, Life, Stop, Worker};
+
+/// Show the workers: where they run, for how long, and what they do
+#[derive(clap::Args)]
+pub(crate) struct ListArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
+    let workers = cx.store(Access::Read)?.workers()?;
+    if args.json {
+        return cx.output().json(&workers.iter().map(document).collect::<Vec<_>>());
+    }
+    if workers.is_empty() {
+        cx.output().note("No workers");
+        return Ok(());
+    }
+    let mut table = Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done"]);
+    for worker in &workers {
+        table.row([
+            &worker.id.to_string(),
+            &worker.host,
+            &worker.pid.to_string(),
+            state(worker),
+            &duration(cx.now().since(worker.started_at)),
+            &format!("{}/{}", worker.jobs_now, worker.concurrency),
+            &worker.jobs_done.to_string(),
+        ]);
+    }
+    cx.output().table(&table)
+}
+
+fn document(worker: &Worker) -> WorkerDocument<'_> {
+    let alive = match worker.life {
+        Life::Alive => Some(true),
+        Life::Dead => Some(false),
+        Life::Unknown => None,
+    };
+    WorkerDocument::new(worker, alive)
+}
+
+fn state(worker: &Worker) -> &'static str {
+    match (worker.life, worker.stop) {
+        (Life::Dead, _) => "dead",
+        (Life::Unknown, _) => "unknown",
+        (Life::Alive, Some(Stop::Graceful)) => "stopping",
+        (Life::Alive, Some(Stop::Forced)) => "ending",
+        (Life::Alive, None) => "running",
+    }
+}

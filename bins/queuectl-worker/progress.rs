@@ -1,0 +1,72 @@
+//! The bar that a person sees who waits for the queue to drain.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use queuectl_cli::{Context, Failure};
+use queuectl_core::State;
+use queuectl_runtime::WorkerLog;
+use queuectl_store::{Access, Counts, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// How often the counts are read; it costs one row.
+const REFRESH_EVERY: Duration = Duration::from_millis(200);
+
+/// A bar on standard error, until it is dropped.
+pub(crate) struct Bar {
+    bar: ProgressBar,
+    ended: Arc<AtomicBool>,
+    refresher: Option<JoinHandle<()>>,
+}
+
+impl Bar {
+    /// Shows the bar and keeps it up to date.
+    pub(crate) fn start(cx: &Context) -> Result<Self, Failure> {
+        let mut store = cx.store(Access::Write)?;
+        let begin = store.counts()?;
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let style =
+            ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {per_sec:.0}, {msg} [{elapsed}]");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let ended = Arc::new(AtomicBool::new(false));
+        let refresher = {
+            let (bar, ended) = (bar.clone(), Arc::clone(&ended));
+            thread::spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    refresh(&bar, store.as_mut(), begin);
+                    thread::park_timeout(REFRESH_EVERY);
+                }
+                refresh(&bar, store.as_mut(), begin);
+            })
+        };
+        Ok(Self { bar, ended, refresher: Some(refresher) })
+    }
+
+    /// Prints the workers' log above the bar.
+    pub(crate) fn log(&self) -> WorkerLog {
+        let bar = self.bar.clone();
+        WorkerLog::Lines(Arc::new(move |line| bar.suspend(|| eprintln!("{line}"))))
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        if let Some(refresher) = self.refresher.take() {
+            refresher.thread().unpark();
+            let _panicked = refresher.join();
+        }
+        self.bar.abandon();
+    }
+}
+
+/// Counts what has come to rest since the beginning.
+fn refresh(bar: &ProgressBar, store: &mut dyn Store, begin: Counts) {
+    let Ok(now) = store.counts() else { return };
+    let settled = |counts: &Counts| counts.total() - counts.unsettled();
+    let done = (settled(&now) - settled(&begin)).max(0) as u64;
+    bar.set_length(done + now.unsettled().max(0) as u64);
+    bar.set_position(done);
+    bar.set_message(format!("{} running, {} to retry", now[State::Processing], now[State::Failed]));
+}

@@ -1,0 +1,137 @@
+//! `queuectl worker start`: runs workers, in this terminal or in the background.
+
+use crate::{detach, progress};
+use queuectl_cli::{Context, Failure, start_log};
+use queuectl_runtime::{Drain, Manager, ManagerError, WorkerLog, WorkerOptions};
+use queuectl_store::Location;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// Run jobs until Ctrl+C, SIGTERM or `queuectl worker stop`
+///
+/// The first signal lets running jobs finish; a second one ends them, and they
+/// run again later.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct StartArgs {
+    /// How many worker processes [default: worker-count of the configuration]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    count: Option<u32>,
+
+    /// How many jobs each runs at a time [default: concurrency of the configuration]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    concurrency: Option<u32>,
+
+    /// End after N jobs, shared out evenly among the workers
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_jobs: Option<u64>,
+
+    /// End when nothing is left: no job pending, processing or failed; with
+    /// `ready`, ignore what is not due yet
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    drain: Option<DrainArg>,
+
+    /// Look for jobs this often when nobody rings, for example 500ms
+    #[arg(long, value_name = "DURATION")]
+    poll_interval: Option<String>,
+
+    /// Return when all workers run, and leave them in the background
+    #[arg(long, short)]
+    detach: bool,
+
+    /// Print JSON about the workers that were started; goes with --detach
+    #[arg(long, requires = "detach")]
+    json: bool,
+
+    /// Be the process that a detached start leaves behind
+    #[arg(long, hide = true, conflicts_with = "detach")]
+    in_background: bool,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum DrainArg {
+    All,
+    Ready,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl worker start --count 4
+  queuectl worker start --drain && echo all done
+  queuectl worker start --count 2 --detach";
+
+pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
+    let options = options(cx, args)?;
+    let count =
+        args.count.map_or_else(|| cx.settings().map(queuectl_settings::Settings::worker_count), Ok)?;
+    if args.detach {
+        return detach::detach(cx, count, args.json);
+    }
+    if args.in_background {
+        // It must outlive the terminal. Fails only for a session leader.
+        let _already_leads = rustix::process::setsid();
+    }
+    start_log(cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
+
+    // The bar is for a person who waits for the end.
+    let bar = (args.drain.is_some() && !args.in_background && io::stderr().is_terminal())
+        .then(|| progress::Bar::start(cx))
+        .transpose()?;
+    let log = match (&bar, args.in_background) {
+        (Some(bar), _) => bar.log(),
+        (None, true) => WorkerLog::Rotated(detach::log_file(cx)?),
+        (None, false) => WorkerLog::Inherited,
+    };
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::error(format!("cannot find the worker program: {error}")))?;
+    let mut manager = Manager::new(program, vec!["work".into()], options, log).map_err(failure)?;
+    if args.in_background {
+        manager.when_ready(|| {
+            // Whoever started us waits for this line, or has left.
+            let _nobody_waits = io::stdout().write_all(detach::READY.as_bytes());
+        });
+    }
+    let ended = manager.run(count).map_err(failure);
+    drop(bar);
+    ended
+}
+
+fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
+    // A flag is checked like the same key of the configuration.
+    let overrides = cx.overrides().with(queuectl_settings::Key::PollInterval, args.poll_interval.as_ref());
+    let settings = queuectl_settings::Settings::load(&overrides)?;
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let policy = settings.retry_policy();
+    let (database, server) = match cx.location()? {
+        Location::File(path) => (Some(path), None),
+        Location::Url(url) => (None, Some(url)),
+    };
+    Ok(WorkerOptions {
+        database,
+        server,
+        busy_timeout_ms: millis(settings.busy_timeout()),
+        manager_pid: std::process::id(),
+        concurrency: args.concurrency.unwrap_or_else(|| settings.concurrency()),
+        max_jobs: args.max_jobs,
+        drain: args.drain.map(|drain| match drain {
+            DrainArg::All => Drain::Everything,
+            DrainArg::Ready => Drain::Ready,
+        }),
+        poll_interval_ms: millis(settings.poll_interval()),
+        kill_grace_ms: millis(settings.kill_grace()),
+        output_limit: settings.output_limit(),
+        backoff_base: policy.base,
+        backoff_max_ms: millis(policy.max),
+        crash_limit: policy.crash_limit,
+    })
+}
+
+fn failure(error: ManagerError) -> Failure {
+    match error {
+        ManagerError::Store(error) => error.into(),
+        ManagerError::WorkersFailed { .. } => {
+            Failure::error(error.to_string()).hint("what is wrong stands in the log above")
+        }
+        error => Failure::error(error.to_string()),
+    }
+}

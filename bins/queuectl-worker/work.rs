@@ -1,0 +1,23 @@
+//! `queuectl-worker work`: one worker process, started by its manager.
+
+use queuectl_cli::{Context, Failure, start_log};
+use queuectl_runtime::{WorkerError, worker};
+use std::io::{self, Write};
+
+/// Be one worker; its manager tells it on standard input what to do
+#[derive(clap::Args)]
+pub(crate) struct WorkArgs {}
+
+pub(crate) fn work(cx: &Context, _args: &WorkArgs) -> Result<(), Failure> {
+    let prefix = format!("[Worker PID {}]", std::process::id());
+    start_log(cx.settings()?.log_level(), prefix);
+    let worked = worker::run(|id| {
+        // If the manager is gone, the end of standard input will say so.
+        let mut manager = io::stdout();
+        let _manager_is_gone = writeln!(manager, "ready {id}").and_then(|()| manager.flush());
+    });
+    worked.map_err(|error| match error {
+        WorkerError::Store(error) => error.into(),
+        error => Failure::error(error.to_string()),
+    })
+}
