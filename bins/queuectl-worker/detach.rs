@@ -28,7 +28,7 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
     let log = open_log(&path)?;
     let log_began_at = log.metadata().map_or(0, |log| log.len());
     let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--json");
-    let program = std::env::current_exe().map_err(cannot_start)?;
+    let program = std::env::current_exe().map_err(|error| cannot_start(&error))?;
     let mut manager = Command::new(program)
         .args(arguments.map(|argument| match argument.to_str() {
             Some("--detach" | "-d") => "--in-background".into(),
@@ -38,14 +38,14 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
-        .map_err(cannot_start)?;
+        .map_err(|error| cannot_start(&error))?;
 
     let mut said = String::new();
     if let Some(stdout) = manager.stdout.take() {
-        BufReader::new(stdout).read_line(&mut said).map_err(cannot_start)?;
+        BufReader::new(stdout).read_line(&mut said).map_err(|error| cannot_start(&error))?;
     }
     if said != READY {
-        let how = manager.wait().map_err(cannot_start)?;
+        let how = manager.wait().map_err(|error| cannot_start(&error))?;
         let last = last_lines(&path, log_began_at);
         return Err(Failure::error(format!(
             "the workers did not start ({how}); their log ends with: {last}"
@@ -88,7 +88,7 @@ fn last_lines(path: &Path, from: u64) -> String {
     lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
 }
 
-fn cannot_start(error: io::Error) -> Failure {
+fn cannot_start(error: &io::Error) -> Failure {
     Failure::error(format!("the workers cannot be started: {error}"))
 }
 

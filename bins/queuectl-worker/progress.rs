@@ -15,7 +15,7 @@ const REFRESH_EVERY: Duration = Duration::from_millis(200);
 
 /// A bar on standard error, until it is dropped.
 pub(crate) struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     ended: Arc<AtomicBool>,
     refresher: Option<JoinHandle<()>>,
 }
@@ -40,12 +40,12 @@ impl Bar {
                 refresh(&bar, store.as_mut(), begin);
             })
         };
-        Ok(Self { bar, ended, refresher: Some(refresher) })
+        Ok(Self { drawn: bar, ended, refresher: Some(refresher) })
     }
 
     /// Prints the workers' log above the bar.
     pub(crate) fn log(&self) -> WorkerLog {
-        let bar = self.bar.clone();
+        let bar = self.drawn.clone();
         WorkerLog::Lines(Arc::new(move |line| bar.suspend(|| eprintln!("{line}"))))
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Bar {
             refresher.thread().unpark();
             let _panicked = refresher.join();
         }
-        self.bar.abandon();
+        self.drawn.abandon();
     }
 }
 

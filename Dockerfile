@@ -1,0 +1,20 @@
+# queuectl in a container: the programs, and the queue on a volume.
+#
+#   docker build -t queuectl .
+#   docker run --rm -v queue:/data queuectl enqueue 'echo hello'
+#   docker run --rm -v queue:/data --init queuectl worker start --drain
+
+FROM rust:1.95-slim-trixie AS build
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY . .
+RUN cargo install --locked --path . --root /out
+
+FROM debian:trixie-slim
+COPY --from=build /out/bin/ /usr/local/bin/
+RUN useradd --create-home --uid 1000 queuectl && install -d -o queuectl -g queuectl -m 0700 /data
+USER queuectl
+ENV QUEUECTL_HOME=/data
+VOLUME /data
+ENTRYPOINT ["queuectl"]
+CMD ["worker", "start"]

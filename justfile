@@ -1,0 +1,34 @@
+# What people do here every day. `just` alone lists it.
+
+_list:
+    @just --list
+
+# Format, lint, test: what must be green before each commit
+check:
+    cargo fmt --all --check
+    cargo clippy --all-targets -- -D warnings
+    cargo test
+
+# Format everything
+format:
+    cargo fmt --all
+
+# Licences, advisories, duplicates (needs cargo-deny)
+deny:
+    cargo deny check
+
+# Put the programs of this tree where cargo puts programs
+install:
+    cargo install --locked --path .
+
+# Show the queue at work
+demo: install
+    queuectl demo
+
+# One group of tests, for example `just test cli::dlq`
+test name:
+    cargo test --test queuectl -- {{ name }}
+
+# Exactly what the continuous integration runs
+ci:
+    bash .ci/run
