@@ -1,3 +1,93 @@
-//! Being built.
+//! `queuectl enqueue`: adds a job, or many, and prints the ids.
 
-fn main() {}
+mod draft;
+mod file;
+mod json;
+mod one;
+
+use queuectl_cli::text::parse_duration;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Add a job to the queue
+///
+/// One COMMAND is a line for the shell, or, if it begins with `{"`, a job as
+/// JSON. Several words are one program with its arguments, each kept as it is.
+/// Flags win over JSON fields.
+#[derive(clap::Parser)]
+#[command(name = "queuectl-enqueue", after_help = EXAMPLES)]
+struct Args {
+    /// What to run: shell text, a JSON job, or a program and its arguments
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    command: Vec<OsString>,
+
+    /// Take COMMAND as shell text, whatever it begins with
+    #[arg(long)]
+    shell: bool,
+
+    /// Read jobs from this file (`-` is standard input), one JSON object a line
+    ///
+    /// Nothing is added unless every line is good.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "shell"])]
+    file: Option<PathBuf>,
+
+    /// Leave a job out if its id is taken
+    #[arg(long)]
+    skip_existing: bool,
+
+    /// Give the job this id instead of a random one
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+
+    #[command(flatten)]
+    given: Given,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What flags say about a job.
+#[derive(clap::Args)]
+struct Given {
+    /// Retry a failed job at most N times
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=draft::MOST_RETRIES))]
+    max_retries: Option<u32>,
+
+    /// End a run after this time: 30s, 10m; 0 lets it run for ever
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_negative_numbers = true)]
+    timeout: Option<Duration>,
+
+    /// Do not run it before this time has passed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_negative_numbers = true)]
+    delay: Option<Duration>,
+
+    /// Run jobs of a larger number first
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    priority: Option<i32>,
+
+    /// Give the job this variable; NAME alone copies the value it has here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+
+    /// Run it in this folder instead of the current one
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl enqueue 'make all'
+  queuectl enqueue 'curl -fO https://example.com/a' --id fetch-a --max-retries 5 --timeout 30s
+  queuectl enqueue '{\"id\":\"job1\",\"command\":\"sleep 2\"}'
+  queuectl enqueue -- cp 'two words.txt' /tmp
+  queuectl enqueue --file jobs.jsonl --skip-existing";
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| match &args.file {
+        Some(path) => file::add(cx, path, &args),
+        None => one::add(cx, &args),
+    })
+}

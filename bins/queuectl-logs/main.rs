@@ -1,3 +1,77 @@
-//! Being built.
+//! `queuectl logs`: prints what a job wrote.
 
-fn main() {}
+mod follow;
+mod print;
+
+use queuectl_cli::{Exit, Failure, find_job, last_attempt};
+use queuectl_core::{Lease, Stream};
+use queuectl_store::Access;
+use std::process::ExitCode;
+
+/// Print what a job wrote, byte for byte
+#[derive(clap::Parser)]
+#[command(name = "queuectl-logs", after_help = EXAMPLES)]
+struct Args {
+    /// The job
+    id: String,
+
+    /// Go on until the job has come to rest, through its retries
+    #[arg(long, short)]
+    follow: bool,
+
+    /// Print only what was written there
+    #[arg(long, value_name = "STREAM")]
+    stream: Option<StreamName>,
+
+    /// Print this attempt instead of the last; `queuectl show` lists them
+    #[arg(long, value_name = "N")]
+    attempt: Option<i64>,
+
+    /// Print JSON; with --follow one document a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// One of the two places a program writes to.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum StreamName {
+    Stdout,
+    Stderr,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl logs job-1
+  queuectl logs -f job-1 --stream stderr
+  queuectl logs job-1 --attempt 2";
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| {
+        let mut store = cx.store(Access::Read)?;
+        let job = find_job(&mut *store, &args.id)?;
+        let attempts = store.attempts(job.seq)?;
+        let lease = match args.attempt {
+            None => last_attempt(&job, &attempts),
+            Some(number) if number == job.lease || attempts.iter().any(|a| a.lease.number == number) => {
+                Some(Lease { seq: job.seq, number })
+            }
+            Some(number) => {
+                return Err(Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
+                    .hint(format!("list them with `queuectl show {}`", job.id)));
+            }
+        };
+        let stream = args.stream.map(|name| match name {
+            StreamName::Stdout => Stream::Stdout,
+            StreamName::Stderr => Stream::Stderr,
+        });
+        if args.follow {
+            let mut printer = print::Printer::lines(cx, stream, args.json);
+            return follow::follow(cx, &mut *store, &job.id, lease, &mut printer);
+        }
+        let mut printer = print::Printer::all(cx, stream, args.json);
+        if let Some(lease) = lease {
+            printer.print_from(&mut *store, lease, 0)?;
+        }
+        printer.end()
+    })
+}

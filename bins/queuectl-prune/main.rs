@@ -1,3 +1,85 @@
-//! Being built.
+//! `queuectl prune`: deletes jobs that came to rest long ago.
 
-fn main() {}
+use queuectl_cli::text::{parse_duration, plural};
+use queuectl_cli::{Context, Failure, each_page, state_parser};
+use queuectl_core::{State, Timestamp};
+use queuectl_store::{Access, StoreError};
+use serde::Serialize;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Delete jobs that came to rest long ago, with their output
+#[derive(clap::Parser)]
+#[command(name = "queuectl-prune", after_help = EXAMPLES)]
+struct Args {
+    /// Delete jobs in this state: completed, dead or cancelled; can be repeated
+    #[arg(long, required = true, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
+    state: Vec<State>,
+
+    /// Delete only jobs that came to rest so long ago: 12h, 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    older_than: Duration,
+
+    /// Delete nothing, only count
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl prune --state completed --older-than 7d
+  queuectl prune --state completed --state cancelled --older-than 12h --dry-run";
+
+/// Jobs of one transaction, so that workers are not kept waiting.
+const BATCH: u32 = 1000;
+
+#[derive(Serialize)]
+struct Document {
+    deleted: u64,
+    dry_run: bool,
+}
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| {
+        if let Some(&state) = args.state.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state }.into());
+        }
+        let finished_before = cx.now().before(args.older_than);
+        let deleted = if args.dry_run {
+            count(cx, &args.state, finished_before)?
+        } else {
+            delete(cx, &args.state, finished_before)?
+        };
+        if args.json {
+            return cx.output().json(&Document { deleted, dry_run: args.dry_run });
+        }
+        let verb = if args.dry_run { "Would delete" } else { "Deleted" };
+        cx.output().line(format!("{verb} {}", plural(deleted, "job")))
+    })
+}
+
+fn delete(cx: &Context, states: &[State], finished_before: Timestamp) -> Result<u64, Failure> {
+    let mut deleted = 0;
+    let Some(mut store) = cx.existing_store()? else { return Ok(0) };
+    loop {
+        let now = store.prune(states, finished_before, BATCH)?;
+        deleted += now;
+        if now < u64::from(BATCH) {
+            return Ok(deleted);
+        }
+    }
+}
+
+fn count(cx: &Context, states: &[State], finished_before: Timestamp) -> Result<u64, Failure> {
+    let mut found = 0;
+    each_page(&mut *cx.store(Access::Read)?, states, None, |jobs| {
+        let old = jobs.iter().filter(|job| job.finished_at.is_some_and(|at| at < finished_before));
+        found += old.count() as u64;
+        Ok(())
+    })?;
+    Ok(found)
+}

@@ -1,3 +1,30 @@
-//! Being built.
+//! `queuectl show`: tells everything about one job.
 
-fn main() {}
+use queuectl_cli::{find_job, show_job};
+use queuectl_store::Access;
+use std::process::ExitCode;
+
+/// Show everything about a job: fields, attempts, the end of its output
+#[derive(clap::Parser)]
+#[command(name = "queuectl-show", after_help = EXAMPLES)]
+struct Args {
+    /// The job
+    id: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl show job-1
+  queuectl show job-1 --json | jq -r .output";
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| {
+        let mut store = cx.store(Access::Read)?;
+        let job = find_job(&mut *store, &args.id)?;
+        show_job(cx, &mut *store, &job, args.json)
+    })
+}

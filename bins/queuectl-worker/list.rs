@@ -16,7 +16,7 @@ pub(crate) struct ListArgs {
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let workers = cx.store(Access::Read)?.workers()?;
     if args.json {
-        return cx.output().json(&workers.iter().map(document).collect::<Vec<_>>());
+        return cx.output().json(&workers.iter().map(WorkerDocument::from).collect::<Vec<_>>());
     }
     if workers.is_empty() {
         cx.output().note("No workers");
@@ -35,15 +35,6 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         ]);
     }
     cx.output().table(&table)
-}
-
-fn document(worker: &Worker) -> WorkerDocument<'_> {
-    let alive = match worker.life {
-        Life::Alive => Some(true),
-        Life::Dead => Some(false),
-        Life::Unknown => None,
-    };
-    WorkerDocument::new(worker, alive)
 }
 
 fn state(worker: &Worker) -> &'static str {

@@ -1,3 +1,69 @@
-//! Being built.
+//! `queuectl`: finds `queuectl-<name>` and becomes it.
+//!
+//! It knows no program by name. What stands beside it is a program; then come
+//! the aliases of the configuration; then extensions on the path.
 
-fn main() {}
+mod alias;
+mod dispatch;
+mod find;
+mod list;
+mod replace;
+mod unknown;
+mod variables;
+
+use find::Shelves;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A durable queue for shell commands
+#[derive(clap::Parser)]
+#[command(
+    name = "queuectl",
+    override_usage = "queuectl [OPTIONS] <NAME> [ARGS]...\n       queuectl help [NAME]\n       queuectl --list",
+    disable_help_flag = true,
+    disable_help_subcommand = true
+)]
+struct Args {
+    /// Print help; `queuectl help NAME` prints that of a program
+    #[arg(short, long)]
+    help: bool,
+
+    /// List the programs, aliases and extensions there are
+    #[arg(long)]
+    list: bool,
+
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    json: bool,
+
+    #[command(subcommand)]
+    typed: Option<Typed>,
+}
+
+/// The name of a program, and its arguments, which nobody here touches.
+#[derive(clap::Subcommand)]
+enum Typed {
+    #[command(external_subcommand)]
+    Words(Vec<OsString>),
+}
+
+fn main() -> ExitCode {
+    dispatch::go_straight();
+    queuectl_cli::run(|args: Args, cx| {
+        let shelves = Shelves::around_this_program()?;
+        let words = match args.typed {
+            Some(Typed::Words(words)) if !args.help && !args.list => words,
+            _ if args.list => return list::list(cx, &shelves, args.json),
+            _ if args.help => return list::help(cx, &shelves),
+            _ => return Err(list::usage(&shelves)),
+        };
+        match words.split_first() {
+            Some((name, rest)) if name == "help" => match rest.first() {
+                None => list::help(cx, &shelves),
+                Some(name) => dispatch::become_program(cx, &shelves, name, &["--help".into()]),
+            },
+            Some((name, arguments)) => dispatch::become_program(cx, &shelves, name, arguments),
+            None => Err(list::usage(&shelves)),
+        }
+    })
+}

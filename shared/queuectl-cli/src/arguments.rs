@@ -80,9 +80,19 @@ impl GlobalArgs {
 /// a usage that reads as it is typed.
 ///
 /// A program of the name `queuectl-dlq` is called `queuectl dlq`.
-pub(crate) fn command<A: CommandFactory>() -> clap::Command {
-    let command = GlobalArgs::augment_args(A::command());
-    let typed = command.get_name().replacen('-', " ", 1);
+pub fn command<A: CommandFactory>() -> clap::Command {
+    let own = A::command();
+    let typed = own.get_name().replacen('-', " ", 1);
+    let (about, long_about) = (own.get_about().cloned(), own.get_long_about().cloned());
+    // The flags bring a description of their own.
+    let mut command = GlobalArgs::augment_args(own).long_about(None);
+    command = match about {
+        Some(about) => command.about(about),
+        None => command.about(None),
+    };
+    if let Some(long_about) = long_about {
+        command = command.long_about(long_about);
+    }
     command.bin_name(typed).version(env!("CARGO_PKG_VERSION"))
 }
 
@@ -96,24 +106,25 @@ pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
     let mut command = command::<A>();
-    let parsed = command.try_get_matches_from_mut(arguments).and_then(|matches| {
-        Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?))
-    });
-    parsed.map_err(|error| report(&error.format(&mut command)))
+    let parsed = command
+        .try_get_matches_from_mut(arguments)
+        .and_then(|matches| Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?)));
+    let external = command.is_allow_external_subcommands_set();
+    parsed.map_err(|error| match error.kind() {
+        // The content of an argument, not the form of the command line.
+        ErrorKind::InvalidUtf8 => {
+            let code = if external { Exit::UnknownCommand } else { Exit::Error };
+            Failure::new(code, "an argument is not valid UTF-8")
+        }
+        _ => report(&error.format(&mut command)),
+    })
 }
 
 /// Prints what clap has to say.
 fn report(error: &clap::Error) -> Failure {
-    match error.kind() {
-        // The content of an argument, not the form of the command line.
-        ErrorKind::InvalidUtf8 => {
-            return Failure::error("an argument is not valid UTF-8");
-        }
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let printed = error.print().and_then(|()| io::stdout().flush());
-            return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
-        }
-        _ => {}
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
     }
     let plain = error.render().to_string();
     if plain.contains(|character| character != '\n' && is_hidden(character)) {
@@ -172,7 +183,10 @@ mod tests {
         assert_eq!(parsed("queuectl-thing --frob").unwrap_err().code(), Exit::Usage);
         assert_eq!(parsed("queuectl-thing --state undead").unwrap_err().code(), Exit::Usage);
         assert_eq!(parsed("queuectl-thing -v -q").unwrap_err().code(), Exit::Usage);
-        assert_eq!(parsed("queuectl-thing --state Dead --state failed").unwrap().0.state, [State::Dead, State::Failed]);
+        assert_eq!(
+            parsed("queuectl-thing --state Dead --state failed").unwrap().0.state,
+            [State::Dead, State::Failed]
+        );
     }
 
     #[test]
@@ -182,6 +196,7 @@ mod tests {
         assert!(command.render_usage().to_string().contains("Usage: queuectl thing"));
         let go = command.find_subcommand_mut("go").unwrap();
         assert!(go.render_usage().to_string().contains("queuectl thing go"));
-        assert!(command.render_long_help().to_string().contains("Global options"));
+        let help = command.render_long_help().to_string();
+        assert!(help.starts_with("Do something\n") && help.contains("Global options"), "{help}");
     }
 }

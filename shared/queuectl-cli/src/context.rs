@@ -75,7 +75,16 @@ impl Context {
         Ok(queuectl_store::open(&self.location()?, &self.open_options(access)?)?)
     }
 
-    /// The time; nobody else asks the clock.
+    /// Opens the queue to change what is in it; none if there is no queue, and
+    /// then none is made.
+    pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
+        match self.location()? {
+            Location::File(path) if matches!(path.try_exists(), Ok(false)) => Ok(None),
+            _ => self.store(Access::Write).map(Some),
+        }
+    }
+
+    /// The time; no other part of a program asks the clock.
     pub fn now(&self) -> Timestamp {
         let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),

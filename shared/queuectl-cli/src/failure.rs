@@ -62,6 +62,13 @@ impl Failure {
         self
     }
 
+    /// Ends the program with another exit code.
+    #[must_use]
+    pub fn with_code(mut self, code: Exit) -> Self {
+        self.code = code;
+        self
+    }
+
     /// The exit code it leads to.
     pub fn code(&self) -> Exit {
         self.code
@@ -149,12 +156,13 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)
             .hint("try again, or wait longer with `queuectl config set busy-timeout 2m`"),
-        StoreError::OlderSchema { .. } => {
-            Failure::new(Exit::Busy, message).hint("start a worker, which brings it there: `queuectl worker start`")
-        }
+        StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
+            .hint("start a worker, which brings it there: `queuectl worker start`"),
         StoreError::Full { .. } => Failure::error(message)
             .hint("make room, for example with `queuectl prune --state completed --older-than 7d`"),
-        StoreError::NewerSchema { .. } => Failure::error(message).hint("use the newer queuectl that wrote it"),
+        StoreError::NewerSchema { .. } => {
+            Failure::error(message).hint("use the newer queuectl that wrote it")
+        }
         StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. } => {
             Failure::error(message).hint("see where the queue is with `queuectl config get database`")
         }

@@ -6,7 +6,7 @@
 use crate::failure::Failure;
 use crate::text::rfc3339;
 use queuectl_core::{Attempt, Job, State, Timestamp, is_hidden};
-use queuectl_store::{Counts, OutputPart, Stop, Worker};
+use queuectl_store::{Counts, Life, OutputPart, Stop, Worker};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
@@ -15,9 +15,32 @@ use std::io;
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
 pub const JOB_KEYS: [&str; 26] = [
-    "seq", "id", "command", "cwd", "env", "queue", "priority", "state", "attempts", "max_retries", "crashes",
-    "lease", "worker", "timeout_ms", "created_at", "updated_at", "run_at", "next_retry_at", "started_at",
-    "finished_at", "exit_code", "signal", "last_error", "cancel_requested", "output", "attempt_history",
+    "seq",
+    "id",
+    "command",
+    "cwd",
+    "env",
+    "queue",
+    "priority",
+    "state",
+    "attempts",
+    "max_retries",
+    "crashes",
+    "lease",
+    "worker",
+    "timeout_ms",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "next_retry_at",
+    "started_at",
+    "finished_at",
+    "exit_code",
+    "signal",
+    "last_error",
+    "cancel_requested",
+    "output",
+    "attempt_history",
 ];
 
 /// A job.
@@ -185,9 +208,8 @@ pub struct WorkerDocument<'a> {
     pub alive: Option<bool>,
 }
 
-impl<'a> WorkerDocument<'a> {
-    /// Puts together what is known about a worker.
-    pub fn new(worker: &'a Worker, alive: Option<bool>) -> Self {
+impl<'a> From<&'a Worker> for WorkerDocument<'a> {
+    fn from(worker: &'a Worker) -> Self {
         Self {
             id: worker.id.0,
             host: &worker.host,
@@ -201,7 +223,11 @@ impl<'a> WorkerDocument<'a> {
                 Stop::Graceful => "graceful",
                 Stop::Forced => "forced",
             }),
-            alive,
+            alive: match worker.life {
+                Life::Alive => Some(true),
+                Life::Dead => Some(false),
+                Life::Unknown => None,
+            },
         }
     }
 }
@@ -264,7 +290,11 @@ impl Formatter for Visible {
         writer.write_all(rest.as_bytes())
     }
 
-    fn write_char_escape<W: ?Sized + io::Write>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+    fn write_char_escape<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        escape: CharEscape,
+    ) -> io::Result<()> {
         CompactFormatter.write_char_escape(writer, escape)
     }
 }
@@ -311,7 +341,8 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&to_string(&shown).unwrap()).unwrap()
         };
         let failed = shown(State::Failed);
-        let keys: std::collections::BTreeSet<_> = failed.as_object().unwrap().keys().map(String::as_str).collect();
+        let keys: std::collections::BTreeSet<_> =
+            failed.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, JOB_KEYS.into());
         assert_eq!(failed["next_retry_at"], "2026-11-22T09:30:12.007Z");
         assert_eq!(failed["command"], "echo 'a\n\u{202e}'");
@@ -332,7 +363,8 @@ mod tests {
         let mut counts = Counts::default();
         counts[State::Dead] = 2;
         let written = to_string(&CountsDocument(counts)).unwrap();
-        let wanted = r#"{"pending":0,"processing":0,"completed":0,"failed":0,"dead":2,"cancelled":0,"total":2}"#;
+        let wanted =
+            r#"{"pending":0,"processing":0,"completed":0,"failed":0,"dead":2,"cancelled":0,"total":2}"#;
         assert_eq!(written, wanted);
     }
 }

@@ -10,29 +10,34 @@
 //! | `arguments` | the global flags, and how a command line is read |
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
+//! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
 //! | `output`, [`table`], [`json`], [`text`] | how things are printed |
 //! | `logging` | the log of the worker |
-//! | `workers` | which workers live |
+//! | `replace` | how a process becomes another program |
 
 mod arguments;
 mod context;
+mod detail;
 mod exit;
 mod failure;
 pub mod json;
 mod logging;
 mod output;
+mod pages;
+mod replace;
 pub mod table;
 pub mod text;
-mod workers;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, state_parser};
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
 pub use context::Context;
+pub use detail::{find_job, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use logging::start_log;
 pub use output::{JsonArray, Output, Verbosity};
+pub use pages::{each_page, each_part};
+pub use replace::replace_process;
 pub use table::Table;
-pub use workers::{KnownWorker, known_workers};
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -114,7 +114,10 @@ mod tests {
 
     #[test]
     fn a_line_has_the_programs_prefix_and_says_what_is_wrong() {
-        assert_eq!(line("[Worker PID 5]", Level::INFO, "Running job a..."), "[Worker PID 5] Running job a...");
+        assert_eq!(
+            line("[Worker PID 5]", Level::INFO, "Running job a..."),
+            "[Worker PID 5] Running job a..."
+        );
         assert_eq!(line("[Worker PID 5]", Level::WARN, "a\nb\u{1b}"), "[Worker PID 5] warning: a\\nb\\x1b");
         assert_eq!(line("[Manager PID 1]", Level::ERROR, "x"), "[Manager PID 1] error: x");
     }

@@ -4,9 +4,11 @@ use crate::failure::Failure;
 use crate::json;
 use crate::table::Table;
 use crate::text::escape;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
+use std::time::Duration;
 
 /// How many words a program makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +79,24 @@ impl Output {
     /// Prints a table that is complete.
     pub fn table(self, table: &Table) -> Result<(), Failure> {
         self.bytes(table.to_string().as_bytes())
+    }
+
+    /// Waits, at most until the reader of standard output leaves.
+    pub fn pause(self, span: Duration) -> Result<(), Failure> {
+        let stdout = io::stdout();
+        let timespec = Timespec::try_from(span).ok();
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        match rustix::event::poll(&mut watched, timespec.as_ref()) {
+            Ok(1..) if watched[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) => {
+                Err(Failure::closed_pipe())
+            }
+            Ok(1..) => {
+                std::thread::sleep(span);
+                Ok(())
+            }
+            // Time is up, or a signal came.
+            _ => Ok(()),
+        }
     }
 
     /// Says something to the person, if there is one who wants to know.

@@ -120,7 +120,10 @@ impl Table {
             .filter(|&column| column != flexible)
             .map(|column| {
                 let cells = self.rows.iter().map(|row| row.cells[column].width());
-                cells.chain([self.header[column].width(), usize::from(self.widths[column])]).max().unwrap_or(0)
+                cells
+                    .chain([self.header[column].width(), usize::from(self.widths[column])])
+                    .max()
+                    .unwrap_or(0)
             })
             .sum();
         let gaps = GAP * (self.header.len() - 1);
@@ -173,10 +176,12 @@ mod tests {
         let mut table = Table::new(&["ID", "Command", "State"]);
         table.row(["a", "echo 漢字\n\u{202e}", "pending"]);
         table.row(["long-id", "true", "dead"]);
-        let wanted = "ID       Command                State\n\
-                      a        echo 漢字\\n\\u{202e}  pending\n\
-                      long-id  true                   dead\n";
-        assert_eq!(table.to_string(), wanted);
+        let wanted = [
+            "ID       Command              State",
+            "a        echo 漢字\\n\\u{202e}  pending",
+            "long-id  true                 dead",
+        ];
+        assert_eq!(table.to_string(), wanted.join("\n") + "\n");
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn instant(time: Timestamp) -> jiff::Timestamp {
 /// What is wrong with it, if it is none or longer than ten years.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     // As humantime counts a year, so that it accepts and shows "10years".
-    const LONGEST: Duration = Duration::from_secs(315_576_000);
+    const LONGEST: Duration = Duration::from_hours(87_660);
     let text = text.trim();
     let span = match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| expected_duration())?,
@@ -168,14 +168,21 @@ mod tests {
         assert_eq!((plural(1, "job"), plural(0, "job")), ("1 job".into(), "0 jobs".into()));
         assert_eq!(duration(Duration::from_micros(1_234_567)), "1s 234ms");
         assert_eq!(duration(Duration::from_millis(125_999)), "2m 5s");
-        assert_eq!((size(1023), size(1536), size(1 << 20)), ("1023 B".into(), "1.5 KiB".into(), "1.0 MiB".into()));
+        assert_eq!(
+            (size(1023), size(1536), size(1 << 20)),
+            ("1023 B".into(), "1.5 KiB".into(), "1.0 MiB".into())
+        );
         assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
     }
 
     #[test]
     fn every_point_in_time_has_a_date() {
-        let time_of = |millis| (time(Timestamp::from_millis(millis)), rfc3339(Timestamp::from_millis(millis)));
-        assert_eq!(time_of(1_795_339_812_007), ("2026-11-22 09:30:12Z".into(), "2026-11-22T09:30:12.007Z".into()));
+        let time_of =
+            |millis| (time(Timestamp::from_millis(millis)), rfc3339(Timestamp::from_millis(millis)));
+        assert_eq!(
+            time_of(1_795_339_812_007),
+            ("2026-11-22 09:30:12Z".into(), "2026-11-22T09:30:12.007Z".into())
+        );
         for absurd in [i64::MIN, i64::MAX] {
             assert!(!time_of(absurd).0.is_empty());
         }
@@ -183,7 +190,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_with_and_without_a_unit() {
-        for (text, millis) in [("30s", 30_000), ("1h 30m", 5_400_000), ("0", 0), ("2.5", 2500), ("7d", 604_800_000)] {
+        for (text, millis) in
+            [("30s", 30_000), ("1h 30m", 5_400_000), ("0", 0), ("2.5", 2500), ("7d", 604_800_000)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "-1", "soon", "1e300", "NaN", "11y", "99999999999999999999s"] {

@@ -223,16 +223,17 @@ impl Attempt<'_> {
     /// What a failed attempt leaves is ended before anything is recorded, so that
     /// the next one starts alone. What a completed one leaves lives on.
     fn end_what_must_not_be_left(&mut self, exit: Outcome) -> Outcome {
-        let (outcome, grace) = match &self.ending {
-            Some(ending) => (ending.outcome, ending.kill_at.saturating_duration_since(Instant::now())),
+        let mut ended = match &self.ending {
+            Some(ending) => processes::outlast(&self.scope, ending.kill_at),
             None if exit.is_success() => return exit,
-            None => (exit, self.floor.kill_grace()),
+            None => processes::end(&self.scope, self.floor.kill_grace()),
         };
-        while let Err(error) = processes::end(&self.scope, grace) {
+        while let Err(error) = ended {
             // Promise 3: not started again while any of it lives.
             tracing::error!("Job {} is stuck: {error}", self.job.id);
+            ended = processes::end(&self.scope, Duration::ZERO);
         }
-        outcome
+        self.ending.as_ref().map_or(exit, |ending| ending.outcome)
     }
 
     /// Reads what is in the pipes now, and no longer.

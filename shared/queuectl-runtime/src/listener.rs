@@ -5,7 +5,7 @@ use crate::worker::{WorkerError, WorkerOptions};
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -46,25 +46,31 @@ impl Command {
 pub(crate) fn read_options() -> Result<WorkerOptions, WorkerError> {
     let mut line = Vec::new();
     let mut byte = [0];
-    let mut input = io::stdin().lock();
+    let mut input = manager_pipe()?;
     while input.read(&mut byte)? == 1 && byte != *b"\n" {
         line.push(byte[0]);
     }
     serde_json::from_slice(&line).map_err(|error| WorkerError::Instructions(error.to_string()))
 }
 
+/// Standard input without a buffer: what a buffer holds, no poll can see.
+fn manager_pipe() -> io::Result<File> {
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
 /// Starts listening. The thread ends with the process.
 pub(crate) fn start(floor: Arc<Floor>) -> io::Result<()> {
+    let manager = manager_pipe()?;
     let (signals, signalled) = os_pipe::pipe()?;
     for signal in [SIGTERM, SIGINT] {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    thread::Builder::new().name("listener".into()).spawn(move || listen(&floor, signals))?;
+    thread::Builder::new().name("listener".into()).spawn(move || listen(&floor, signals, manager))?;
     Ok(())
 }
 
-fn listen(floor: &Floor, mut signals: os_pipe::PipeReader) {
-    let mut manager = Some(io::stdin());
+fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
+    let mut manager = Some(manager);
     let mut line = Vec::new();
     let mut requests = 0;
     loop {

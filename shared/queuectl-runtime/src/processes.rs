@@ -43,10 +43,17 @@ const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 /// With no grace it begins with KILL. Where there is nothing to end, it costs
 /// the two looks (about 0.5 ms each among a hundred processes).
 pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
-    let deadline = Instant::now() + grace;
+    let Some(found) = still_there(scope) else { return Ok(()) };
+    if !grace.is_zero() {
+        found.terminate();
+    }
+    outlast(scope, Instant::now() + grace)
+}
+
+/// Waits until the deadline for those that were asked to end, then kills them.
+pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere> {
     while Instant::now() < deadline {
         let Some(found) = still_there(scope) else { return Ok(()) };
-        found.terminate();
         found.wait_for_end(deadline);
     }
     let deadline = Instant::now() + KILL_TAKES_AT_MOST;

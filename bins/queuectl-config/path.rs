@@ -1,0 +1,32 @@
+//! `queuectl config path`: tells where the configuration file is.
+
+use queuectl_cli::{Context, Failure};
+use serde::Serialize;
+use std::path::Path;
+
+/// Print where the configuration file is, or would be
+#[derive(clap::Args)]
+pub(crate) struct PathArgs {
+    /// Print JSON, with the folders for data and logs
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    config: &'a Path,
+    data: &'a Path,
+    state: &'a Path,
+}
+
+pub(crate) fn path(cx: &Context, args: &PathArgs) -> Result<(), Failure> {
+    let places = cx.places()?;
+    if args.json {
+        return cx.output().json(&Document {
+            config: places.config_file(),
+            data: places.data_folder(),
+            state: places.state_folder(),
+        });
+    }
+    cx.output().line(places.config_file().display())
+}

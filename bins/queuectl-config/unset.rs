@@ -1,0 +1,41 @@
+//! `queuectl config unset`: takes one value out of the user's file.
+
+use crate::get::Name;
+use crate::set::warn_of_variable;
+use queuectl_cli::{Context, Failure};
+use queuectl_settings::edit;
+use serde::Serialize;
+
+/// Take a setting out of the configuration file, so that its default counts
+#[derive(clap::Args)]
+pub(crate) struct UnsetArgs {
+    #[command(flatten)]
+    name: Name,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    key: &'a str,
+    was_set: bool,
+}
+
+pub(crate) fn unset(cx: &Context, args: &UnsetArgs) -> Result<(), Failure> {
+    let key = args.name.key();
+    let was_set = edit::unset(&cx.places()?, key)?;
+    if args.json {
+        cx.output().json(&Document { key, was_set })?;
+    } else if was_set {
+        cx.output().line(format!("{key} is no longer set"))?;
+    } else {
+        cx.output().note(format!("{key} was not set in the configuration file"));
+    }
+    if was_set {
+        cx.output().note("Running workers keep their values until they are restarted");
+    }
+    warn_of_variable(cx, key);
+    Ok(())
+}

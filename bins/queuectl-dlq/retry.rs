@@ -1,0 +1,97 @@
+//! `queuectl dlq retry`: gives dead jobs another life.
+
+use queuectl_cli::json::JobDocument;
+use queuectl_cli::text::plural;
+use queuectl_cli::{Context, Exit, Failure};
+use queuectl_core::{Job, JobId};
+use queuectl_store::{Store, StoreError};
+use serde::Serialize;
+
+/// Put dead jobs back into the queue, with all their retries
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RetryArgs {
+    /// The jobs
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    ids: Vec<String>,
+
+    /// Take every dead job
+    #[arg(long, conflicts_with = "ids")]
+    all: bool,
+
+    /// Print JSON: the jobs as they are then, or how many they were
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq retry job-1
+  queuectl dlq retry --all";
+
+/// Jobs of one transaction, so that workers are not kept waiting.
+const BATCH: u32 = 1000;
+
+#[derive(Serialize)]
+struct Document {
+    retried: u64,
+}
+
+pub(crate) fn retry(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
+    if args.all {
+        return retry_all(cx, args.json);
+    }
+    let ids = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
+    let mut store = cx.existing_store()?;
+    let mut worst = None;
+    let mut retried = Vec::new();
+    for id in ids {
+        match retry_one(cx, store.as_mut(), id, args.json) {
+            Ok(job) => retried.push(job),
+            Err(failure) => {
+                failure.report();
+                worst.get_or_insert(failure.code());
+            }
+        }
+    }
+    if args.json {
+        cx.output().json(&retried.iter().map(JobDocument::from).collect::<Vec<_>>())?;
+    }
+    worst.map_or(Ok(()), |code: Exit| Err(Failure::said(code)))
+}
+
+fn retry_one(
+    cx: &Context,
+    store: Option<&mut Box<dyn Store>>,
+    id: JobId,
+    json: bool,
+) -> Result<Job, Failure> {
+    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+    store.retry_dead(&id, cx.now())?;
+    if !json {
+        cx.output().line(format!("Job {id} is pending again"))?;
+    }
+    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+}
+
+fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
+    let mut retried = 0;
+    if let Some(mut store) = cx.existing_store()? {
+        // Jobs that die again meanwhile are not for this call.
+        let mut left = store.counts()?[queuectl_core::State::Dead].max(0) as u64;
+        while left > 0 {
+            let batch = u32::try_from(left).unwrap_or(BATCH).min(BATCH);
+            let now = store.retry_some_dead(batch, cx.now())?;
+            if now == 0 {
+                break;
+            }
+            retried += now;
+            left -= now.min(left);
+        }
+    }
+    if json {
+        return cx.output().json(&Document { retried });
+    }
+    let are = if retried == 1 { "is" } else { "are" };
+    cx.output().line(format!("{} {are} pending again", plural(retried, "job")))
+}

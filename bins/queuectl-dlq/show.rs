@@ -1,0 +1,26 @@
+//! `queuectl dlq show`: tells everything about one dead job.
+
+use queuectl_cli::{Context, Exit, Failure, find_job, show_job};
+use queuectl_core::State;
+use queuectl_store::Access;
+
+/// Show everything about a dead job
+#[derive(clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The job
+    id: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
+    let mut store = cx.store(Access::Read)?;
+    let job = find_job(&mut *store, &args.id)?;
+    if job.state != State::Dead {
+        return Err(Failure::new(Exit::NotFound, format!("job {} is {}, not dead", job.id, job.state))
+            .hint(format!("see it with `queuectl show {}`", job.id)));
+    }
+    show_job(cx, &mut *store, &job, args.json)
+}

@@ -1,0 +1,155 @@
+//! A job while it is put together: what flags say, then JSON, then the configuration.
+
+use crate::Given;
+use queuectl_cli::{Context, Failure};
+use queuectl_core::{CommandLine, Environment, JobId, NewJob};
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// The most retries a job may have.
+pub(crate) const MOST_RETRIES: i64 = 1_000_000;
+
+/// What is said about a job, checked; what is not said is none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) id: Option<JobId>,
+    pub(crate) command: Option<CommandLine>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) priority: Option<i32>,
+    pub(crate) max_retries: Option<u32>,
+    /// Zero means for ever.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) delay: Option<Duration>,
+}
+
+impl Draft {
+    /// Takes what flags say.
+    pub(crate) fn of_flags(given: &Given) -> Result<Self, Failure> {
+        let env = given.env.iter().map(|text| variable(text)).collect::<Result<_, _>>()?;
+        Ok(Self {
+            cwd: given.cwd.clone(),
+            env,
+            priority: given.priority,
+            max_retries: given.max_retries,
+            timeout: given.timeout,
+            delay: given.delay,
+            ..Self::default()
+        })
+    }
+
+    /// Puts this over what is weaker.
+    pub(crate) fn over(self, weaker: Self) -> Self {
+        let mut env = weaker.env;
+        env.extend(self.env);
+        Self {
+            id: self.id.or(weaker.id),
+            command: self.command.or(weaker.command),
+            cwd: self.cwd.or(weaker.cwd),
+            env,
+            queue: self.queue.or(weaker.queue),
+            priority: self.priority.or(weaker.priority),
+            max_retries: self.max_retries.or(weaker.max_retries),
+            timeout: self.timeout.or(weaker.timeout),
+            delay: self.delay.or(weaker.delay),
+        }
+    }
+}
+
+/// Completes drafts; looks the rest up once.
+pub(crate) struct Completion {
+    current_folder: PathBuf,
+    max_retries: u32,
+    timeout: Option<Duration>,
+    /// The last folder that was found to be there: most jobs share one.
+    good_folder: Option<(PathBuf, String)>,
+}
+
+impl Completion {
+    pub(crate) fn new(cx: &Context) -> Result<Self, Failure> {
+        let settings = cx.settings()?;
+        let current_folder = env::current_dir().map_err(|error| {
+            Failure::error(format!("cannot find the current folder: {error}"))
+                .hint("name one with `--cwd DIR`, or go to one that exists")
+        })?;
+        Ok(Self {
+            current_folder,
+            max_retries: settings.max_retries(),
+            timeout: settings.job_timeout(),
+            good_folder: None,
+        })
+    }
+
+    /// Makes a draft the job it stands for.
+    pub(crate) fn complete(&mut self, draft: Draft) -> Result<NewJob, Failure> {
+        let command = draft.command.ok_or_else(|| {
+            Failure::error("the job has no command").hint(r#"give it one: {"command":"sleep 2"}"#)
+        })?;
+        let timeout = match draft.timeout {
+            Some(timeout) => (!timeout.is_zero()).then_some(timeout),
+            None => self.timeout,
+        };
+        let folder =
+            draft.cwd.map_or_else(|| self.current_folder.clone(), |cwd| self.current_folder.join(cwd));
+        Ok(NewJob {
+            id: draft.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
+            command,
+            cwd: self.folder(folder)?,
+            env: Environment::new(draft.env)?,
+            queue: draft.queue.unwrap_or_else(|| "default".to_owned()),
+            priority: draft.priority.unwrap_or(0),
+            max_retries: draft.max_retries.unwrap_or(self.max_retries),
+            timeout,
+            delay: draft.delay.unwrap_or_default(),
+        })
+    }
+
+    fn folder(&mut self, folder: PathBuf) -> Result<String, Failure> {
+        if let Some((good, text)) = &self.good_folder
+            && *good == folder
+        {
+            return Ok(text.clone());
+        }
+        let text = folder_text(&folder)?;
+        self.good_folder = Some((folder, text.clone()));
+        Ok(text)
+    }
+}
+
+fn folder_text(folder: &Path) -> Result<String, Failure> {
+    let shown = folder.display();
+    match folder.metadata() {
+        Ok(found) if !found.is_dir() => return Err(Failure::error(format!("{shown} is not a folder"))),
+        Ok(_) => {}
+        Err(error) => return Err(Failure::error(format!("cannot run a job in the folder {shown}: {error}"))),
+    }
+    let text = folder.to_str().filter(|text| !text.contains('\0'));
+    let text =
+        text.ok_or_else(|| Failure::error(format!("the name of the folder {shown} is not valid UTF-8")))?;
+    Ok(text.to_owned())
+}
+
+/// Understands `NAME=VALUE`, and `NAME` as what it is here.
+fn variable(text: &str) -> Result<(String, String), Failure> {
+    if let Some((name, value)) = text.split_once('=') {
+        return Ok((name.to_owned(), value.to_owned()));
+    }
+    let unset = || {
+        Failure::error(format!("the variable {text} is not set, so it cannot be copied"))
+            .hint(format!("give it a value: `--env {text}=VALUE`"))
+    };
+    if text.is_empty() || text.contains('\0') {
+        return Err(unset());
+    }
+    match env::var(text) {
+        Ok(value) => Ok((text.to_owned(), value)),
+        Err(env::VarError::NotPresent) => Err(unset()),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(Failure::error(format!("the value of the variable {text} is not valid UTF-8")))
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! A job written as JSON.
+
+use crate::draft::{Draft, MOST_RETRIES};
+use queuectl_cli::Failure;
+use queuectl_cli::json::JOB_KEYS;
+use queuectl_cli::text::{nearest, parse_duration};
+use queuectl_core::{CommandLine, JobId};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Fields that mean something; the others of a printed job are what became of
+/// it, and are ignored.
+const FIELDS: [&str; 10] =
+    ["id", "command", "cwd", "env", "queue", "priority", "max_retries", "timeout", "timeout_ms", "delay"];
+
+/// Tells whether a text is a job as JSON: `{`, and the next that is not blank is
+/// `"` or `}`. So `{ echo a; }` is shell text.
+pub(crate) fn is_job(text: &str) -> bool {
+    let after = text.trim_start().strip_prefix('{').map(str::trim_start);
+    after.is_some_and(|after| after.starts_with(['"', '}']))
+}
+
+/// Where a job as JSON was written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// On a command line, where quoting goes wrong.
+    Typed,
+    /// On a line of a file.
+    InFile,
+}
+
+/// Understands a job written as JSON.
+///
+/// # Errors
+///
+/// What is wrong with it. It names the field.
+pub(crate) fn parse(text: &str, written: Written) -> Result<Draft, Failure> {
+    let Unique(value) = serde_json::from_str(text).map_err(|error| malformed(&error, written))?;
+    let Value::Object(fields) = value else {
+        return Err(Failure::error(r#"a job is a JSON object, for example {"command":"sleep 2"}"#));
+    };
+    let mut draft = Draft::default();
+    for (name, value) in &fields {
+        if !FIELDS.contains(&name.as_str()) && !JOB_KEYS.contains(&name.as_str()) {
+            return Err(unknown(name));
+        }
+        // What is null is not given.
+        if !value.is_null() {
+            take(&mut draft, name, value).map_err(|failure| failure.about(format!("the field {name}")))?;
+        }
+    }
+    if ["timeout", "timeout_ms"].iter().all(|name| fields.get(*name).is_some_and(|value| !value.is_null())) {
+        return Err(Failure::error("the fields timeout and timeout_ms say the same thing; give one"));
+    }
+    Ok(draft)
+}
+
+fn take(draft: &mut Draft, name: &str, value: &Value) -> Result<(), Failure> {
+    match name {
+        "id" => draft.id = Some(JobId::new(text(value)?)?),
+        "command" => draft.command = Some(CommandLine::new(text(value)?)?),
+        "cwd" => draft.cwd = Some(PathBuf::from(text(value)?)),
+        "env" => {
+            let variables =
+                value.as_object().ok_or_else(|| expected(r#"an object such as {"NAME":"value"}"#, value))?;
+            for (name, value) in variables {
+                let value = text(value).map_err(|failure| failure.about(name))?;
+                draft.env.insert(name.clone(), value.to_owned());
+            }
+        }
+        "queue" => {
+            let name = JobId::new(text(value)?);
+            let name =
+                name.map_err(|_| expected("1 to 128 visible characters without white space", value))?;
+            draft.queue = Some(name.as_str().to_owned());
+        }
+        "priority" => {
+            let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+            draft.priority = Some(number.ok_or_else(|| expected("a whole number of 32 bits", value))?);
+        }
+        "max_retries" => {
+            let number = value.as_i64().filter(|number| (0..=MOST_RETRIES).contains(number));
+            let wanted = format!("a whole number from 0 to {MOST_RETRIES}");
+            draft.max_retries = Some(number.ok_or_else(|| expected(&wanted, value))? as u32);
+        }
+        "timeout" => draft.timeout = Some(span(value)?),
+        "timeout_ms" => {
+            let millis = value.as_u64().ok_or_else(|| expected("a whole number of milliseconds", value))?;
+            let span = Duration::from_millis(millis);
+            draft.timeout = Some(parse_duration(&span.as_secs_f64().to_string()).map_err(Failure::error)?);
+        }
+        "delay" => draft.delay = Some(span(value)?),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> Result<&str, Failure> {
+    value.as_str().ok_or_else(|| expected("a text", value))
+}
+
+/// A duration is a text with a unit, or a number of seconds.
+fn span(value: &Value) -> Result<Duration, Failure> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return Err(expected("a duration such as \"30s\", or a number of seconds", value)),
+    };
+    parse_duration(&text).map_err(|reason| Failure::error(format!("{reason}, not {value}")))
+}
+
+fn expected(what: &str, found: &Value) -> Failure {
+    Failure::error(format!("expected {what}, not {}", queuectl_cli::text::shorten(&found.to_string(), 60)))
+}
+
+fn unknown(name: &str) -> Failure {
+    let failure = Failure::error(format!("there is no field {name:?} in a job"));
+    match nearest(name, FIELDS).first() {
+        Some(meant) => failure.hint(format!("did you mean \"{meant}\"?")),
+        None => failure.hint(format!("the fields are {}", FIELDS.join(", "))),
+    }
+}
+
+fn malformed(error: &serde_json::Error, written: Written) -> Failure {
+    let message = error.to_string();
+    // Without the place, which is told with the object and for one line.
+    let reason = message.split(" at line ").next().unwrap_or_default();
+    let hint = match written {
+        Written::Typed => {
+            r#"put it into single quotes: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#
+        }
+        Written::InFile => r#"each line is one job, for example {"id":"a","command":"sleep 2"}"#,
+    };
+    Failure::error(format!("this is not a JSON job: {reason} (column {})", error.column())).hint(hint)
+}
+
+/// A JSON value in which no object has the same key twice.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Unique(value)) = elements.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, Unique(value))) = entries.next_entry::<String, Unique>()? {
+            if fields.contains_key(&name) {
+                return Err(A::Error::custom(format!("the field {name:?} is there twice")));
+            }
+            fields.insert(name, value);
+        }
+        Ok(Value::Object(fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Draft, Failure> {
+        super::parse(text, Written::Typed)
+    }
+
+    #[test]
+    fn a_brace_begins_a_job_only_before_a_quote_or_a_brace() {
+        for text in [r#"{"command":"x"}"#, "{}", " {\n \"a\"", "{ }", "{\""] {
+            assert!(is_job(text), "{text}");
+        }
+        for text in ["{ echo a; }", "echo {}", "{", "[1]", "\"{\"", "{'a':1}", ""] {
+            assert!(!is_job(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_field_is_taken() {
+        let draft = parse(
+            r#"{"id":"a","command":"b","cwd":"/","env":{"A":"1"},"queue":"q","priority":-3,
+                "max_retries":0,"timeout":"1m","delay":1.5}"#,
+        )
+        .unwrap();
+        assert_eq!((draft.id.unwrap().as_str(), draft.command.unwrap().as_str()), ("a", "b"));
+        assert_eq!((draft.priority, draft.max_retries), (Some(-3), Some(0)));
+        assert_eq!(
+            (draft.timeout, draft.delay),
+            (Some(Duration::from_mins(1)), Some(Duration::from_millis(1500)))
+        );
+        assert_eq!(draft.env["A"], "1");
+        let millis = parse(r#"{"command":"b","timeout_ms":1500}"#).unwrap().timeout;
+        assert_eq!(millis, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_became_of_a_printed_job_is_ignored_and_null_is_not_given() {
+        let draft =
+            parse(r#"{"command":"b","state":"dead","attempts":4,"output":null,"id":null,"timeout_ms":null}"#);
+        let draft = draft.unwrap();
+        assert!(draft.id.is_none() && draft.timeout.is_none());
+    }
+
+    #[test]
+    fn an_error_names_the_field() {
+        for (text, part) in [
+            (r#"{"command":"x","max_retires":1}"#, "max_retires"),
+            (r#"{"command":"x","max_retries":-1}"#, "the field max_retries"),
+            (r#"{"command":"x","max_retries":1000001}"#, "the field max_retries"),
+            (r#"{"command":"x","max_retries":1.5}"#, "the field max_retries"),
+            (r#"{"command":"x","max_retries":"1"}"#, "the field max_retries"),
+            (r#"{"command":"x","timeout":"soon"}"#, "the field timeout"),
+            (r#"{"command":"x","timeout":-1}"#, "the field timeout"),
+            (r#"{"command":"x","timeout_ms":99999999999999999}"#, "the field timeout_ms"),
+            (r#"{"command":"x","timeout":1,"timeout_ms":1}"#, "timeout_ms"),
+            (r#"{"command":"x","priority":3000000000}"#, "the field priority"),
+            (r#"{"command":"  "}"#, "the field command"),
+            (r#"{"command":1}"#, "the field command"),
+            (r#"{"id":"a b","command":"x"}"#, "the field id"),
+            (r#"{"command":"x","env":{"A":1}}"#, "the field env: A"),
+            (r#"{"command":"x","command":"y"}"#, "\"command\" is there twice"),
+            (r#"{"command":"x","env":{"A":"1","A":"2"}}"#, "\"A\" is there twice"),
+            (r#"{"command":"x"} y"#, "column"),
+            (r#"{"command":"x""#, "not a JSON job"),
+            ("{id:1}", "not a JSON job"),
+        ] {
+            let failure = parse(text).unwrap_err();
+            assert!(failure.message().contains(part), "{text}: {failure}");
+        }
+        let hint = parse(r#"{"command":"x","max_retires":1}"#).unwrap_err().to_string();
+        assert!(hint.contains("did you mean \"max_retries\"?"), "{hint}");
+    }
+}

@@ -1,0 +1,85 @@
+//! One job, from the command line.
+
+use crate::draft::{Completion, Draft};
+use crate::json::Written;
+use crate::{Args, json};
+use queuectl_cli::json::JobDocument;
+use queuectl_cli::{Context, Failure};
+use queuectl_core::{CommandLine, JobId};
+use queuectl_store::{Access, OnTaken};
+use std::ffi::OsString;
+
+/// Adds the job and prints its id.
+pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
+    let mut draft = Draft::of_flags(&args.given)?;
+    draft.id = args.id.as_deref().map(JobId::new).transpose()?;
+    let draft = draft.over(command(&args.command, args.shell)?);
+    let job = Completion::new(cx)?.complete(draft)?;
+
+    let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
+    let mut store = cx.store(Access::Write)?;
+    let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now())?;
+    if enqueued.added == 0 {
+        cx.output().note(format!("job {} exists already: skipped", job.id));
+    }
+    if args.json {
+        let job = store.job(&job.id)?;
+        return cx.output().json(&job.as_ref().map(JobDocument::from));
+    }
+    if enqueued.added > 0 {
+        cx.output().line(format!("Job added with ID: {}", job.id))?;
+    }
+    Ok(())
+}
+
+/// Understands the words of the command line: shell text, a job as JSON, or a
+/// program with its arguments.
+fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
+    let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
+    let text = match words[..] {
+        [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
+        [text] => text.to_owned(),
+        [first, ..] if json::is_job(first) => {
+            return Err(Failure::error("the shell has split the JSON job into several words")
+                .hint(r#"put it into single quotes: '{"command":"sleep 2"}'"#));
+        }
+        _ => shell_words::join(words),
+    };
+    Ok(Draft { command: Some(CommandLine::new(text)?), ..Draft::default() })
+}
+
+fn text(word: &OsString) -> Result<&str, Failure> {
+    word.to_str().ok_or_else(|| {
+        Failure::error(format!("the command {} is not valid UTF-8", word.to_string_lossy()))
+            .hint("put it into a script, and enqueue that")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn understood(words: &[&str], shell: bool) -> Result<String, Failure> {
+        let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+        command(&words, shell).map(|draft| draft.command.unwrap().as_str().to_owned())
+    }
+
+    #[test]
+    fn one_word_is_shell_text_or_json_and_several_keep_their_quoting() {
+        assert_eq!(understood(&["echo 'a b' | wc"], false).unwrap(), "echo 'a b' | wc");
+        assert_eq!(understood(&["{ echo a; }"], false).unwrap(), "{ echo a; }");
+        assert_eq!(understood(&[r#"{"command":"x"}"#], false).unwrap(), "x");
+        assert_eq!(understood(&[r#"{"command":"x"}"#], true).unwrap(), r#"{"command":"x"}"#);
+        assert_eq!(
+            understood(&["prog", "arg", "two words", "$x"], false).unwrap(),
+            "prog arg 'two words' '$x'"
+        );
+    }
+
+    #[test]
+    fn json_that_is_broken_is_never_run_as_shell() {
+        assert!(understood(&[r#"{"command":"#], false).is_err());
+        assert!(understood(&[r#"{"id":1,"#, "x"], false).is_err());
+        assert!(understood(&[""], false).is_err());
+    }
+}

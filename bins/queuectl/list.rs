@@ -1,0 +1,76 @@
+//! What there is: for `--list`, for `--help`, and for who types nothing.
+
+use crate::Args;
+use crate::find::{Shelves, is_name};
+use queuectl_cli::{Context, Exit, Failure, Table};
+use serde::Serialize;
+use std::io::{self, Write as _};
+
+/// One name that can be typed.
+#[derive(Serialize)]
+struct Entry {
+    name: String,
+    kind: &'static str,
+    /// What an alias stands for.
+    expansion: Option<String>,
+    /// Where a program or an extension is.
+    path: Option<String>,
+}
+
+/// Prints the programs, then the aliases, then the extensions that they do not hide.
+pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Failure> {
+    let programs = shelves.programs();
+    let mut entries: Vec<Entry> = programs
+        .iter()
+        .map(|name| {
+            let path = shelves.program(name).map(|path| path.display().to_string());
+            Entry { name: name.clone(), kind: "program", expansion: None, path }
+        })
+        .collect();
+    match cx.settings() {
+        Ok(settings) => entries.extend(
+            settings.aliases().iter().filter(|(name, _)| is_name(name) && !programs.contains(*name)).map(
+                |(name, line)| Entry {
+                    name: name.clone(),
+                    kind: "alias",
+                    expansion: Some(line.clone()),
+                    path: None,
+                },
+            ),
+        ),
+        Err(failure) => cx.output().warn(format!("the aliases are not known: {}", failure.message())),
+    }
+    for (name, path) in shelves.extensions() {
+        if !entries.iter().any(|entry| entry.name == name) {
+            let path = Some(path.display().to_string());
+            entries.push(Entry { name, kind: "extension", expansion: None, path });
+        }
+    }
+    if json {
+        return cx.output().json(&entries);
+    }
+    let mut table = Table::new(&["Name", "Kind", "Stands For"]).fit(2, cx.output().columns());
+    for entry in &entries {
+        let stands_for = entry.expansion.as_deref().or(entry.path.as_deref()).unwrap_or_default();
+        table.row([&entry.name, entry.kind, stands_for]);
+    }
+    cx.output().table(&table)
+}
+
+/// Prints the usage, for who asks.
+pub(crate) fn help(cx: &Context, shelves: &Shelves) -> Result<(), Failure> {
+    cx.output().bytes(usage_text(shelves).as_bytes())
+}
+
+/// Prints the usage, for who has typed too little.
+pub(crate) fn usage(shelves: &Shelves) -> Failure {
+    let _ = io::stderr().write_all(usage_text(shelves).as_bytes());
+    Failure::said(Exit::Usage)
+}
+
+fn usage_text(shelves: &Shelves) -> String {
+    let names: Vec<String> = shelves.programs().into_iter().collect();
+    let programs = format!("Programs: {}", names.join(", "));
+    let more = "Type `queuectl help NAME` for one of them, `queuectl --list` for aliases and extensions too.";
+    queuectl_cli::command::<Args>().after_help(format!("{programs}\n{more}")).render_help().to_string()
+}

@@ -1,0 +1,30 @@
+//! What to say about a name that nobody has.
+
+use crate::find::{Shelves, is_name};
+use queuectl_cli::text::nearest;
+use queuectl_cli::{Exit, Failure};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names what was probably meant, over programs, aliases and extensions.
+pub(crate) fn failure(
+    typed: &str,
+    expanded: &str,
+    shelves: &Shelves,
+    aliases: &BTreeMap<String, String>,
+) -> Failure {
+    let message = if typed == expanded {
+        format!("there is no command `{typed}`")
+    } else {
+        format!("the alias {typed} stands for `{expanded}`, and there is no such command")
+    };
+    let failure = Failure::new(Exit::UnknownCommand, message);
+    let mut names: BTreeSet<String> = shelves.programs();
+    names.extend(aliases.keys().filter(|name| is_name(name)).cloned());
+    names.extend(shelves.extensions().into_keys());
+    let meant = nearest(expanded, names.iter().map(String::as_str).filter(|name| *name != expanded));
+    if meant.is_empty() {
+        return failure.hint("list what there is with `queuectl --list`");
+    }
+    let meant: Vec<String> = meant.iter().map(|name| format!("`queuectl {name}`")).collect();
+    failure.hint(format!("did you mean {}?", meant.join(" or ")))
+}

@@ -1,0 +1,67 @@
+//! What the next program finds in its environment.
+
+use queuectl_cli::{Failure, GlobalArgs, LOG_LEVEL_VARIABLE};
+use std::ffi::{OsStr, OsString};
+
+/// Names and values for the environment.
+pub(crate) type Variables = Vec<(&'static str, OsString)>;
+
+/// The global flags, as the next program finds them in its environment.
+pub(crate) fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
+    let absolute = |path: &OsStr| {
+        std::path::absolute(path).map(OsString::from).map_err(|error| {
+            Failure::error(format!("cannot make {} an absolute path: {error}", path.display()))
+        })
+    };
+    let mut variables = Vec::new();
+    if let Some(file) = &global.config {
+        variables.push(("QUEUECTL_CONFIG", absolute(file.as_os_str())?));
+    }
+    if let Some(database) = &global.database {
+        let kept = is_url(database) || database.as_encoded_bytes().starts_with(b"~");
+        variables.push(("QUEUECTL_DATABASE", if kept { database.clone() } else { absolute(database)? }));
+    }
+    if global.no_color {
+        variables.push(("NO_COLOR", "1".into()));
+    }
+    if let Some(level) = global.log_level() {
+        variables.push((LOG_LEVEL_VARIABLE, level.into()));
+    }
+    Ok(variables)
+}
+
+/// Tells whether this is `scheme://…`, as the configuration understands it.
+fn is_url(database: &OsStr) -> bool {
+    let scheme = database.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_made_absolute_and_urls_are_kept() {
+        let of = |database: &str| {
+            let global = GlobalArgs { database: Some(database.into()), ..GlobalArgs::default() };
+            variables(&global).unwrap().remove(0).1
+        };
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(of("a/q.db"), here.join("a/q.db"));
+        for kept in ["/q.db", "postgres://me:secret@host/q", "~/q.db"] {
+            assert_eq!(of(kept), kept);
+        }
+        assert_eq!(of("://x"), here.join("://x"));
+    }
+
+    #[test]
+    fn flags_become_what_every_program_understands() {
+        let global = GlobalArgs { no_color: true, quiet: true, ..GlobalArgs::default() };
+        let expected = [("NO_COLOR", "1".into()), ("QUEUECTL_LOG_LEVEL", "ERROR".into())];
+        assert_eq!(variables(&global).unwrap(), expected);
+        assert!(variables(&GlobalArgs::default()).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! Everything about one job.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::json::ShownJob;
+use crate::pages::each_part;
+use crate::table::{self, Table};
+use crate::text::{duration, escape, shorten, size, time};
+use queuectl_core::{Attempt, Job, JobId, Lease, Outcome, State};
+use queuectl_store::{Store, StoreError};
+use std::fmt::Write as _;
+
+/// Lines of output that are shown of a job.
+const TAIL_LINES: usize = 10;
+
+/// The widest of them in a pipe.
+const WIDEST_LINE: usize = 1000;
+
+/// Finds a job by what was typed as its id.
+///
+/// # Errors
+///
+/// [`Exit::Error`](crate::Exit::Error) if it cannot be an id,
+/// [`Exit::NotFound`](crate::Exit::NotFound) if no job has it.
+pub fn find_job(store: &mut dyn Store, id: &str) -> Result<Job, Failure> {
+    let id = JobId::new(id)?;
+    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+}
+
+/// The last attempt of a job, running or ended; none before the first.
+///
+/// A claim that was handed back unstarted is no attempt.
+pub fn last_attempt(job: &Job, attempts: &[Attempt]) -> Option<Lease> {
+    let running = (job.state == State::Processing).then(|| job.last_lease());
+    running.or_else(|| attempts.last().map(|attempt| attempt.lease))
+}
+
+/// Prints everything about a job: for a program, or for a person.
+pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> Result<(), Failure> {
+    let attempts = store.attempts(job.seq)?;
+    let output = match last_attempt(job, &attempts) {
+        Some(lease) => Some(output_text(store, lease)?),
+        None => None,
+    };
+    if json {
+        let attempt_history = attempts.iter().map(Into::into).collect();
+        return cx.output().json(&ShownJob { job: job.into(), output, attempt_history });
+    }
+    let mut text = fields(job);
+    let missing = match attempts.last() {
+        Some(Attempt { outcome: Some(Outcome::Exit(127)), worker, .. }) => store.worker(*worker)?,
+        _ => None,
+    };
+    if let Some(worker) = &missing {
+        field(&mut text, "worker's PATH", &worker.path);
+    }
+    if !attempts.is_empty() {
+        text.push_str("\nAttempts\n");
+        for line in attempts_table(&attempts).to_string().lines() {
+            let _ = writeln!(text, "  {line}");
+        }
+    }
+    cx.output().bytes(text.as_bytes())?;
+    if let Some(output) = output.filter(|output| !output.is_empty()) {
+        tail(cx, job, &output)?;
+    }
+    if missing.is_some() {
+        cx.output().note(
+            "hint: 127 means that a command was not found; give the job your own PATH with `queuectl enqueue --env PATH …`",
+        );
+    }
+    Ok(())
+}
+
+/// What an attempt wrote, as text.
+fn output_text(store: &mut dyn Store, lease: Lease) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    each_part(store, lease, 0, |part| {
+        bytes.extend_from_slice(&part.bytes);
+        Ok(())
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn fields(job: &Job) -> String {
+    let mut text = format!("Job {}\n", escape(job.id.as_str()));
+    let mut add = |name: &str, value: &str| field(&mut text, name, value);
+    add("command", job.command.as_str());
+    add("folder", &job.cwd);
+    for (name, value) in job.env.variables() {
+        add("variable", &format!("{name}={value}"));
+    }
+    add("queue", &job.queue);
+    add("priority", &job.priority.to_string());
+    let wish = if job.cancel_requested && job.state == State::Processing { ", to be cancelled" } else { "" };
+    // The escape sequences of the colour are ours and must stay.
+    let _ = writeln!(text, "  {:<14}: {}{wish}", "state", table::state(job.state));
+    let mut add = |name: &str, value: &str| field(&mut text, name, value);
+    add("attempts", &job.attempts.to_string());
+    add("retries", &format!("{}/{}", job.retries(), job.max_retries));
+    if job.crashes > 0 {
+        add("crashes", &job.crashes.to_string());
+    }
+    add("time limit", &job.timeout.map_or_else(|| "none".to_owned(), duration));
+    add("created at", &time(job.created_at));
+    add("updated at", &time(job.updated_at));
+    let next = if job.state == State::Failed { "next retry at" } else { "due at" };
+    for (name, at) in [(next, job.run_at), ("started at", job.started_at), ("finished at", job.finished_at)] {
+        if let Some(at) = at {
+            add(name, &time(at));
+        }
+    }
+    if let Some(code) = job.exit_code {
+        add("exit code", &code.to_string());
+    }
+    if let Some(signal) = job.signal {
+        add("signal", &signal.to_string());
+    }
+    if let Some(error) = &job.last_error {
+        add("last error", error);
+    }
+    text
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "  {name:<14}: {}", escape(value));
+}
+
+fn attempts_table(attempts: &[Attempt]) -> Table {
+    let mut table = Table::new(&["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"]);
+    for attempt in attempts {
+        let took = attempt.ended_at.map(|end| duration(end.since(attempt.started_at)));
+        let outcome = attempt.outcome.map_or_else(|| "running".to_owned(), |outcome| outcome.to_string());
+        let dropped = match attempt.dropped_bytes {
+            0 => String::new(),
+            bytes => format!(" ({} dropped)", size(bytes)),
+        };
+        table.row([
+            &attempt.lease.number.to_string(),
+            &time(attempt.started_at),
+            &took.unwrap_or_default(),
+            &outcome,
+            &(size(attempt.output_bytes) + &dropped),
+            &format!("{} on {}", attempt.worker, attempt.host),
+            attempt.error.as_deref().unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn tail(cx: &Context, job: &Job, output: &str) -> Result<(), Failure> {
+    let lines: Vec<&str> = output.lines().collect();
+    let shown = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    let columns = cx.output().columns().map_or(WIDEST_LINE, |columns| columns.saturating_sub(2));
+    let mut text = "\nOutput of the last attempt\n".to_owned();
+    for line in shown {
+        let _ = writeln!(text, "  {}", shorten(&escape(line), columns));
+    }
+    cx.output().bytes(text.as_bytes())?;
+    if shown.len() < lines.len() {
+        cx.output().note(format!("hint: see all of it with `queuectl logs {}`", job.id));
+    }
+    Ok(())
+}
