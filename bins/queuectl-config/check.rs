@@ -42,7 +42,7 @@ pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
         cx.output().json(&Document { file: places.config_file(), problems: documents })?;
     } else {
         for problem in &problems {
-            Failure::error(problem.to_string()).report();
+            Failure::error(problem.to_string()).hint(problem.hint()).report();
         }
         if let Some(failure) = elsewhere {
             failure.report();

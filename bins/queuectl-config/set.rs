@@ -49,8 +49,15 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
         cx.output().line(format!("{} = {}", change.key, queuectl_cli::text::escape(&change.value)))?;
     }
     warn_of_variable(cx, &change.key);
-    cx.output().note("Running workers keep their values until they are restarted");
+    note_about_workers(cx, &change.key);
     Ok(())
+}
+
+/// Says what a change does not reach; no worker reads an alias.
+pub(crate) fn note_about_workers(cx: &Context, key: &str) {
+    if Key::find(key).is_some() {
+        cx.output().note("Running workers keep their values until they are restarted");
+    }
 }
 
 /// Says so if a variable hides what the file says.

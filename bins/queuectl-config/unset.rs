@@ -1,9 +1,9 @@
 //! `queuectl config unset`: takes one value out of the user's file.
 
 use crate::get::Name;
-use crate::set::warn_of_variable;
+use crate::set::{note_about_workers, warn_of_variable};
 use queuectl_cli::{Context, Failure};
-use queuectl_settings::edit;
+use queuectl_settings::{Key, edit};
 use serde::Serialize;
 
 /// Take a setting out of the configuration file, so that its default counts
@@ -24,8 +24,9 @@ struct Document<'a> {
 }
 
 pub(crate) fn unset(cx: &Context, args: &UnsetArgs) -> Result<(), Failure> {
-    let key = args.name.key();
-    let was_set = edit::unset(&cx.places()?, key)?;
+    let typed = args.name.key();
+    let was_set = edit::unset(&cx.places()?, typed)?;
+    let key = Key::find(typed).map_or(typed, |key| key.name());
     if args.json {
         cx.output().json(&Document { key, was_set })?;
     } else if was_set {
@@ -34,7 +35,7 @@ pub(crate) fn unset(cx: &Context, args: &UnsetArgs) -> Result<(), Failure> {
         cx.output().note(format!("{key} was not set in the configuration file"));
     }
     if was_set {
-        cx.output().note("Running workers keep their values until they are restarted");
+        note_about_workers(cx, key);
     }
     warn_of_variable(cx, key);
     Ok(())

@@ -3,6 +3,7 @@
 use queuectl_cli::{Context, Failure, Output, table};
 use queuectl_core::{Job, Seq, State};
 use queuectl_store::{Access, Location, OpenOptions, Selection, open};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ pub(crate) struct Stage {
     output: Output,
     json: bool,
     began: Instant,
+    seen: RefCell<HashMap<Seq, State>>,
 }
 
 /// Workers that are ended with the demo, whatever happens.
@@ -36,7 +38,14 @@ impl Stage {
             home.map_err(|error| Failure::error(format!("cannot make a temporary folder: {error}")))?;
         let program = std::env::current_exe().map_err(|error| cannot_run("queuectl-demo", &error))?;
         let programs = program.parent().unwrap_or(Path::new("/")).to_owned();
-        Ok(Self { home, programs, output: cx.output(), json, began: Instant::now() })
+        Ok(Self {
+            home,
+            programs,
+            output: cx.output(),
+            json,
+            began: Instant::now(),
+            seen: RefCell::default(),
+        })
     }
 
     /// The folder in which the jobs run.
@@ -71,12 +80,11 @@ impl Stage {
         let options = OpenOptions { access: Access::Read, busy_timeout: PATIENCE };
         let mut queue = open(&Location::File(self.folder().join("queue.db")), &options)?;
         let everything = Selection { states: Vec::new(), after: Seq(0), limit: 100 };
-        let mut seen: HashMap<Seq, State> = HashMap::new();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let jobs = queue.jobs(&everything)?;
             for job in &jobs {
-                if seen.insert(job.seq, job.state) != Some(job.state) {
+                if self.seen.borrow_mut().insert(job.seq, job.state) != Some(job.state) {
                     self.show_change(job)?;
                 }
             }

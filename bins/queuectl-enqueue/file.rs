@@ -113,9 +113,7 @@ fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) 
             let failure = Failure::from(error).about(format!("line {line}"));
             match total.added {
                 0 => failure,
-                added => failure.hint(format!(
-                    "{added} jobs before this line were added; repeat the command with `--skip-existing`"
-                )),
+                added => failure.hint(how_to_go_on(added, lines[0])),
             }
         })?;
         total.added += enqueued.added;
@@ -124,6 +122,14 @@ fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) 
     }
     bar.finish_and_clear();
     Ok(total)
+}
+
+/// Ids of the user's own tell what is there already; without them only the place does.
+fn how_to_go_on(added: u64, line: usize) -> String {
+    format!(
+        "{added} jobs before line {line} were added; go on from there with `tail -n +{line} FILE | queuectl enqueue \
+         --file -`, or repeat the command with `--skip-existing` if every line has an id"
+    )
 }
 
 /// A bar on a terminal, if it is worth one; indicatif draws it nowhere else.

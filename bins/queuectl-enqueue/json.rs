@@ -23,6 +23,11 @@ pub(crate) fn is_job(text: &str) -> bool {
     after.is_some_and(|after| after.starts_with(['"', '}']))
 }
 
+/// Tells whether a word is what a shell leaves of one field of an unquoted job.
+pub(crate) fn is_field(word: &str) -> bool {
+    word.split_once(':').is_some_and(|(name, _)| FIELDS.contains(&name))
+}
+
 /// Where a job as JSON was written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Written {

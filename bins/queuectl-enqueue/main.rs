@@ -57,11 +57,11 @@ struct Given {
     max_retries: Option<u32>,
 
     /// End a run after this time: 30s, 10m; 0 lets it run for ever
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
     /// Do not run it before this time has passed
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     delay: Option<Duration>,
 
     /// Run jobs of a larger number first

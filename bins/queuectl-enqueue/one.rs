@@ -39,7 +39,9 @@ fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
     let text = match words[..] {
         [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
         [text] => text.to_owned(),
-        [first, ..] if json::is_job(first) => {
+        [first, ..]
+            if json::is_job(first) || (words.len() > 1 && words.iter().all(|word| json::is_field(word))) =>
+        {
             return Err(Failure::error("the shell has split the JSON job into several words")
                 .hint(r#"put it into single quotes: '{"command":"sleep 2"}'"#));
         }
@@ -81,5 +83,8 @@ mod tests {
         assert!(understood(&[r#"{"command":"#], false).is_err());
         assert!(understood(&[r#"{"id":1,"#, "x"], false).is_err());
         assert!(understood(&[""], false).is_err());
+        // What bash makes of {"id":"x","command":"sleep 1"} without quotes.
+        assert!(understood(&["id:x", "command:sleep 1"], false).is_err());
+        assert!(understood(&["id:x", "run"], false).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
 use crate::{detach, progress};
-use queuectl_cli::{Context, Failure, start_log};
+use queuectl_cli::{Context, Failure, start_log, variables};
 use queuectl_runtime::{Drain, Manager, ManagerError, WorkerLog, WorkerOptions};
 use queuectl_store::Location;
 use std::io::{self, IsTerminal, Write};
@@ -85,6 +85,7 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::error(format!("cannot find the worker program: {error}")))?;
     let mut manager = Manager::new(program, vec!["work".into()], options, log).map_err(failure)?;
+    manager.give_variables(variables(cx.global())?);
     if args.in_background {
         manager.when_ready(|| {
             // Whoever started us waits for this line, or has left.

@@ -1,9 +1,8 @@
 //! From a name to the program that stands behind it.
 
 use crate::find::{self, Shelves};
-use crate::variables::variables;
 use crate::{alias, replace, unknown};
-use queuectl_cli::{Context, Exit, Failure};
+use queuectl_cli::{Context, Exit, Failure, variables};
 use std::ffi::{OsStr, OsString};
 
 /// Becomes the program that the first word names, if one stands beside this one.

@@ -9,7 +9,6 @@ mod find;
 mod list;
 mod replace;
 mod unknown;
-mod variables;
 
 use find::Shelves;
 use std::ffi::OsString;

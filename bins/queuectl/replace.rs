@@ -1,8 +1,7 @@
 //! Becomes the program that was found.
 
 use crate::find::Shelves;
-use crate::variables::Variables;
-use queuectl_cli::{Exit, Failure};
+use queuectl_cli::{Exit, Failure, Variables};
 use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::path::Path;

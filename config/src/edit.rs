@@ -93,7 +93,7 @@ fn check_alias(name: &str, command: &str) -> Result<(), SettingsError> {
     if !alias::is_name(name) {
         return Err(SettingsError::AliasName { name: name.to_owned() });
     }
-    if !alias::is_command(command) {
+    if !(command.is_empty() || alias::is_command(command)) {
         return Err(SettingsError::Value(InvalidValue {
             key: Address::Alias(name.to_owned()).to_string(),
             value: command.to_owned(),

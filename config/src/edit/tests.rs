@@ -82,7 +82,6 @@ fn what_is_refused_leaves_nothing_behind() {
         ("backoff-base", "nan"),
         ("log-level", "LOUD"),
         ("database", ""),
-        ("alias.x", ""),
         ("alias.x", "enqueue 'open"),
     ] {
         assert!(matches!(user.set(key, value), Err(SettingsError::Value(_))), "{key} {value}");

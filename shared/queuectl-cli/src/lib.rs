@@ -27,6 +27,7 @@ mod pages;
 mod replace;
 pub mod table;
 pub mod text;
+mod variables;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
 pub use context::Context;
@@ -38,6 +39,7 @@ pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;
 pub use table::Table;
+pub use variables::{Variables, variables};
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -82,6 +82,10 @@ impl Output {
     }
 
     /// Waits, at most until the reader of standard output leaves.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "where standard output cannot be watched, only the time is left"
+    )]
     pub fn pause(self, span: Duration) -> Result<(), Failure> {
         let stdout = io::stdout();
         let timespec = Timespec::try_from(span).ok();

@@ -11,6 +11,7 @@ use queuectl_core::WorkerId;
 use queuectl_store::{Stop, Store, StoreError, open};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -68,6 +69,7 @@ pub enum ManagerError {
 pub struct Manager {
     program: PathBuf,
     arguments: Vec<String>,
+    variables: Vec<(&'static str, OsString)>,
     options: WorkerOptions,
     log: WorkerLog,
     store: Box<dyn Store>,
@@ -120,6 +122,7 @@ impl Manager {
         Ok(Self {
             program,
             arguments,
+            variables: Vec::new(),
             options,
             log,
             store,
@@ -130,6 +133,11 @@ impl Manager {
             when_ready: None,
             events: channel(),
         })
+    }
+
+    /// Gives the workers, and so their jobs, these variables.
+    pub fn give_variables(&mut self, variables: Vec<(&'static str, OsString)>) {
+        self.variables = variables;
     }
 
     /// Has something done once all workers hold their locks.
@@ -187,7 +195,8 @@ impl Manager {
 
     fn start(&mut self, index: usize, share: Option<u64>, quick_deaths: u32) -> Result<(), ManagerError> {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         if matches!(self.log, WorkerLog::Lines(_)) {
             command.stderr(Stdio::piped());
         }

@@ -216,6 +216,10 @@ mod platform {
             }
         }
 
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "without pidfds there is nothing to wait for but the time"
+        )]
         pub(super) fn wait_for_end(&self, deadline: Instant) -> bool {
             loop {
                 if self.0.iter().all(|&group| killpg(group, None).is_err()) {

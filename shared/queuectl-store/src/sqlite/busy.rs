@@ -22,6 +22,7 @@ pub(super) fn wait_for_others(connection: &mut Connection, at_most: Duration) ->
 }
 
 /// Called by SQLite with the number of times it was called for this wait.
+#[expect(clippy::disallowed_methods, reason = "SQLite has nothing to wait for but the time")]
 fn wait_a_little(times: i32) -> bool {
     let began = match (times, WAITING_SINCE.get()) {
         (1.., Some(began)) => began,

@@ -1,13 +1,15 @@
-//! What the next program finds in its environment.
+//! The global flags, as the next program finds them in its environment.
 
-use queuectl_cli::{Failure, GlobalArgs, LOG_LEVEL_VARIABLE};
+use crate::arguments::{GlobalArgs, LOG_LEVEL_VARIABLE};
+use crate::failure::Failure;
 use std::ffi::{OsStr, OsString};
 
 /// Names and values for the environment.
-pub(crate) type Variables = Vec<(&'static str, OsString)>;
+pub type Variables = Vec<(&'static str, OsString)>;
 
-/// The global flags, as the next program finds them in its environment.
-pub(crate) fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
+/// What a dispatcher hands to a program, and a manager to its workers and their
+/// jobs, so that all of them mean the same queue.
+pub fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
     let absolute = |path: &OsStr| {
         std::path::absolute(path).map(OsString::from).map_err(|error| {
             Failure::error(format!("cannot make {} an absolute path: {error}", path.display()))
