@@ -85,11 +85,14 @@ impl SqliteStore {
             .map_err(|error| explain(error, &path, options.busy_timeout))?;
         let mut store =
             Self { connection, path, identity: Some(identity), busy_timeout: options.busy_timeout };
-        store.set_up(options.access)?;
-        Ok(store)
+        match store.set_up(options.access) {
+            Err(StoreError::OlderSchema { path, found: 0, .. }) => Self::open_nothing(&path, options),
+            set_up => set_up.map(|()| store),
+        }
     }
 
-    /// A queue that is not there reads as an empty one and stays away.
+    /// A queue that is not there, or is just being made, reads as an empty one and
+    /// stays away.
     fn open_nothing(path: &Path, options: &OpenOptions) -> Result<Self> {
         let result = Connection::open_in_memory().and_then(|mut connection| {
             migrate::create_in_memory(&mut connection)?;
@@ -123,6 +126,8 @@ impl SqliteStore {
         &mut self,
         verb: impl FnOnce(&Connection, &mut Ledger) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
+        // What is written to a file that has lost its name is lost with it.
+        self.check_not_replaced()?;
         self.explained(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut ledger = Ledger::open(&transaction)?;

@@ -48,7 +48,7 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker> {
         pid: row.get(2)?,
         manager_pid: row.get(3)?,
         boot_id: row.get(4)?,
-        pid_namespace: row.get(5)?,
+        pid_namespace: row.get::<_, i64>(5)?.cast_unsigned(),
         run: row.get(6)?,
         note_region: row.get(7)?,
         concurrency: row.get(8)?,
