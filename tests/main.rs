@@ -1,1 +1,27 @@
-fn main() {}
+//! The tests of the whole: every store against one suite, and the real programs.
+//!
+//! Plain functions named as sentences that can be false; [`support::trials`]
+//! lists each once, and one that is not listed is dead code, which the linter
+//! refuses. A test whose means are missing here shows as ignored, with the
+//! reason; `QUEUECTL_TEST_REQUIRE=root,strace` makes it fail instead.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(unreachable_pub, reason = "one program: nothing here is reached from outside")]
+#![allow(missing_docs, clippy::missing_panics_doc, reason = "the names of tests are sentences")]
+
+mod cli;
+mod store;
+mod support;
+
+use libtest_mimic::Arguments;
+use std::process::ExitCode;
+use std::thread::available_parallelism;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Most of a test is waiting for programs that wait.
+    let processors = available_parallelism().map_or(2, usize::from);
+    arguments.test_threads.get_or_insert(processors * 3);
+    let trials = [store::trials(), cli::trials()].into_iter().flatten().collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

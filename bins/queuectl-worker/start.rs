@@ -2,9 +2,13 @@
 
 use crate::{detach, progress};
 use queuectl_cli::{Context, Failure, start_log, variables};
-use queuectl_runtime::{Drain, Manager, ManagerError, WorkerLog, WorkerOptions};
+use queuectl_runtime::{
+    Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
+};
 use queuectl_store::Location;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 /// Run jobs until Ctrl+C, SIGTERM or `queuectl worker stop`
@@ -61,6 +65,9 @@ Examples:
   queuectl worker start --count 2 --detach";
 
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
+    if is_inside_a_job() {
+        return Err(start_as_nobodys_job());
+    }
     let options = options(cx, args)?;
     let count =
         args.count.map_or_else(|| cx.settings().map(queuectl_settings::Settings::worker_count), Ok)?;
@@ -95,6 +102,16 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     let ended = manager.run(count).map_err(failure);
     drop(bar);
     ended
+}
+
+/// Becomes the same program without the marks of the job it was started from:
+/// the end of that job must not be taken for the end of these workers.
+fn start_as_nobodys_job() -> Failure {
+    let again = std::env::current_exe().map(|program| {
+        Command::new(program).args(std::env::args_os().skip(1)).env_clear().envs(worker_environment()).exec()
+    });
+    let (Ok(error) | Err(error)) = again;
+    Failure::error(format!("workers cannot be started from inside this job: {error}"))
 }
 
 fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {

@@ -25,7 +25,7 @@ pub(crate) fn with(
         // The file is there, so it is what its first line names that is not.
         ErrorKind::NotFound => "its interpreter does not exist".to_owned(),
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            "its first line names no interpreter, like #!/bin/sh".to_owned()
+            "it is no program, and its first line names no interpreter like #!/bin/sh".to_owned()
         }
         _ => error.to_string(),
     };

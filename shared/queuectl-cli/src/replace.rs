@@ -10,7 +10,7 @@ use std::process::Command;
 /// Replaces this process by another program, with its own environment and these
 /// variables; comes back only with the reason why not.
 pub fn replace_process(program: &Path, arguments: &[OsString], variables: &[(&str, OsString)]) -> io::Error {
-    if is_text_without_interpreter(program) {
+    if cfg!(target_os = "linux") && is_no_program(program) {
         return rustix::io::Errno::NOEXEC.into();
     }
     let variables = variables.iter().map(|(name, value)| (name, value));
@@ -19,10 +19,10 @@ pub fn replace_process(program: &Path, arguments: &[OsString], variables: &[(&st
 
 /// Tells whether the kernel would refuse a file that the C library then runs as
 /// a shell script (execvp(3)): nobody has said that it is one.
-fn is_text_without_interpreter(program: &Path) -> bool {
-    let mut beginning = [0; 128];
+fn is_no_program(program: &Path) -> bool {
+    let mut beginning = [0; 4];
     // What cannot be read may still be run.
     let read = File::open(program).and_then(|mut file| file.read(&mut beginning)).unwrap_or(0);
     let beginning = &beginning[..read];
-    read > 0 && !beginning.starts_with(b"#!") && !beginning.contains(&0)
+    read > 0 && !beginning.starts_with(b"#!") && beginning != b"\x7fELF"
 }

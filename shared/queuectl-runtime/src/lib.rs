@@ -22,5 +22,6 @@ mod watch;
 pub mod worker;
 
 pub use manager::{Manager, ManagerError, WorkerLog};
+pub use marker::{is_inside_a_job, worker_environment};
 pub use rescue::{RescueError, rescue};
 pub use worker::{Drain, WorkerError, WorkerOptions};

@@ -24,8 +24,13 @@ pub(crate) fn of_attempt(run: &str, worker: WorkerId, lease: Lease) -> String {
     format!("{run}/{worker}/{}/{}", lease.seq, lease.number)
 }
 
+/// Tells whether this process was started from inside a job.
+pub fn is_inside_a_job() -> bool {
+    std::env::var_os(RUN).is_some()
+}
+
 /// The worker's own environment, less what it inherited as a job of some queue.
-pub(crate) fn worker_environment() -> HashMap<OsString, OsString> {
+pub fn worker_environment() -> HashMap<OsString, OsString> {
     let mut environment: HashMap<OsString, OsString> = std::env::vars_os().collect();
     for name in OF_ONE_JOB {
         environment.remove(std::ffi::OsStr::new(name));

@@ -4,7 +4,8 @@
 //! waited longest. Here everybody tries again after about 1 ms, with jitter,
 //! until a deadline.
 
-use rusqlite::Connection;
+use super::Trouble;
+use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,23 @@ pub(super) fn wait_for_others(connection: &mut Connection, at_most: Duration) ->
     connection.busy_handler(Some(wait_a_little))
 }
 
+/// Tries an action again while it is refused as busy without having waited:
+/// SQLite does not ask the handler while another connection changes the journal mode.
+pub(super) fn insist<T>(mut action: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let began = Instant::now();
+    loop {
+        match action() {
+            Err(Trouble::Sql(error)) if is_busy(&error) && began.elapsed() < LIMIT.get() => pause(),
+            result => return result,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+}
+
 /// Called by SQLite with the number of times it was called for this wait.
-#[expect(clippy::disallowed_methods, reason = "SQLite has nothing to wait for but the time")]
 fn wait_a_little(times: i32) -> bool {
     let began = match (times, WAITING_SINCE.get()) {
         (1.., Some(began)) => began,
@@ -32,6 +48,11 @@ fn wait_a_little(times: i32) -> bool {
     if began.elapsed() >= LIMIT.get() {
         return false;
     }
-    std::thread::sleep(Duration::from_micros(fastrand::u64(500..1500)));
+    pause();
     true
+}
+
+#[expect(clippy::disallowed_methods, reason = "SQLite has nothing to wait for but the time")]
+fn pause() {
+    std::thread::sleep(Duration::from_micros(fastrand::u64(500..1500)));
 }

@@ -111,6 +111,18 @@ fn network_file_system(_path: &Path) -> Option<&'static str> {
     None
 }
 
+/// Tells whether the folder of a file cannot be written.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    path.parent().is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err())
+}
+
+/// Tells whether the file system of a file has no room left.
+pub(super) fn is_full(path: &Path) -> bool {
+    path.parent()
+        .and_then(|folder| rustix::fs::statvfs(folder).ok())
+        .is_some_and(|system| system.f_bavail == 0)
+}
+
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {

@@ -28,7 +28,10 @@ pub(super) fn bring_up_to_date(
     access: Access,
 ) -> Result<(), Trouble> {
     loop {
-        let found = schema(connection, path)?;
+        // One snapshot: another program may be making the queue at this moment.
+        let snapshot = connection.transaction()?;
+        let found = schema(&snapshot, path)?;
+        snapshot.commit()?;
         if found > NEWEST {
             return Err(StoreError::NewerSchema { path: path.to_owned(), found, known: NEWEST }.into());
         }

@@ -109,7 +109,7 @@ impl SqliteStore {
         self.connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         self.explained(|connection| {
             busy::wait_for_others(connection, timeout)?;
-            migrate::bring_up_to_date(connection, &path, access)?;
+            busy::insist(|| migrate::bring_up_to_date(connection, &path, access))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
@@ -194,6 +194,10 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
             StoreError::DatabaseReplaced { path }
         }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { path },
+        ErrorCode::CannotOpen if guard::is_read_only(&path) => StoreError::ReadOnly { path },
+        ErrorCode::CannotOpen | ErrorCode::SystemIoFailure if guard::is_full(&path) => {
+            StoreError::Full { path }
+        }
         ErrorCode::CannotOpen => StoreError::CannotOpen { path, reason },
         ErrorCode::NotADatabase => StoreError::NotOurs { path, reason: "it is no SQLite database".into() },
         ErrorCode::DatabaseCorrupt => StoreError::Corrupt { path, reason },

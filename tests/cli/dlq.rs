@@ -1,0 +1,143 @@
+//! `queuectl dlq`.
+
+use crate::support::trials::trials;
+use crate::support::{Home, both};
+use predicates::prelude::PredicateBooleanExt as _;
+use predicates::str::contains;
+use queuectl_core::State;
+
+trials![
+    list_is_empty_and_says_so_on_standard_error,
+    list_prints_json_of_dead_jobs_only,
+    show_tells_why_a_job_is_dead,
+    retry_of_an_unknown_job_exits_4,
+    retry_of_a_job_that_is_not_dead_exits_4_and_changes_nothing,
+    retry_runs_the_job_again,
+    retry_takes_several_ids_and_does_what_it_can,
+    retry_all_takes_every_dead_job,
+    retry_wakes_a_sleeping_worker,
+    clear_deletes_only_the_dead,
+    an_unknown_action_exits_2,
+];
+
+/// A home with dead jobs of these names.
+fn with_dead(names: &[&str]) -> Home {
+    let home = Home::quick();
+    for name in names {
+        home.enqueue_once(name, "[ -e mended ]");
+    }
+    home.drain();
+    assert_eq!(home.counts()[State::Dead], names.len() as i64);
+    home
+}
+
+fn list_is_empty_and_says_so_on_standard_error() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["dlq", "list"]).assert().success().stdout("").stderr(contains("No dead jobs"));
+        home.run(spelling, ["dlq", "list", "--json"]).assert().success().stdout("[]\n").stderr("");
+    });
+}
+
+fn list_prints_json_of_dead_jobs_only() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        home.enqueue("c", "true");
+        let output = home.run(spelling, ["dlq", "list", "--json"]).assert().success();
+        let list: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        let ids: Vec<&str> = list.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert!(list[0]["last_error"].as_str().unwrap().contains('1'), "{list}");
+    });
+}
+
+fn show_tells_why_a_job_is_dead() {
+    both(|spelling| {
+        let home = with_dead(&["a"]);
+        home.run(spelling, ["dlq", "show", "a"])
+            .assert()
+            .success()
+            .stdout(contains("dead").and(contains("mended")).and(contains("exit")));
+    });
+}
+
+fn retry_of_an_unknown_job_exits_4() {
+    both(|spelling| {
+        let home = with_dead(&["a"]);
+        home.run(spelling, ["dlq", "retry", "ghost"])
+            .assert()
+            .code(4)
+            .stdout("")
+            .stderr(contains("queuectl: error: there is no job ghost").and(contains("hint: ")));
+    });
+}
+
+fn retry_of_a_job_that_is_not_dead_exits_4_and_changes_nothing() {
+    both(|spelling| {
+        let home = Home::quick();
+        home.enqueue("7f3a", "true");
+        home.drain();
+        let before = home.job("7f3a");
+        home.run(spelling, ["dlq", "retry", "7f3a"])
+            .assert()
+            .code(4)
+            .stderr(contains("job 7f3a is completed; only dead jobs can be retried"))
+            .stderr(contains("hint: list them with `queuectl dlq list`"));
+        assert_eq!(home.job("7f3a"), before);
+    });
+}
+
+fn retry_runs_the_job_again() {
+    let home = with_dead(&["a"]);
+    home.make_file("mended");
+    home.queuectl(["dlq", "retry", "a"]).assert().success();
+    home.drain();
+    let job = home.job("a");
+    assert_eq!((job.state, job.attempts, job.max_retries), (State::Completed, 1, 0));
+    assert_eq!(home.attempts("a").len(), 2, "what happened before stays on record");
+}
+
+fn retry_takes_several_ids_and_does_what_it_can() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        home.run(spelling, ["dlq", "retry", "a", "ghost", "b"]).assert().code(4).stderr(contains("ghost"));
+        assert_eq!((home.state("a"), home.state("b")), (State::Pending, State::Pending));
+    });
+}
+
+fn retry_all_takes_every_dead_job() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b", "c"]);
+        home.run(spelling, ["dlq", "retry", "--all"]).assert().success().stdout(contains("3"));
+        assert_eq!(home.counts()[State::Pending], 3);
+        home.run(spelling, ["dlq", "retry", "--all"]).assert().success().stdout(contains("0"));
+        home.run(spelling, ["dlq", "retry"]).assert().code(2);
+    });
+}
+
+fn retry_wakes_a_sleeping_worker() {
+    let home = with_dead(&["a"]).with("QUEUECTL_POLL_INTERVAL", "1h");
+    home.make_file("mended");
+    let worker = home.worker([""; 0]);
+    worker.wait_until_it_says("Loop started");
+    home.queuectl(["dlq", "retry", "a"]).assert().success();
+    home.wait_for("a", State::Completed);
+}
+
+fn clear_deletes_only_the_dead() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        home.enqueue("waits", "true");
+        home.run(spelling, ["dlq", "clear", "--json"]).assert().success().stdout("{\"cleared\":2}\n");
+        assert_eq!((home.counts()[State::Dead], home.state("waits")), (0, State::Pending));
+        home.run(spelling, ["show", "a"]).assert().code(4);
+    });
+}
+
+fn an_unknown_action_exits_2() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["dlq", "burn"]).assert().code(2).stderr(contains("burn"));
+        home.run(spelling, ["dlq"]).assert().code(2);
+    });
+}

@@ -1,0 +1,191 @@
+//! `queuectl list`.
+
+use crate::support::trials::trials;
+use crate::support::{Home, both};
+use predicates::prelude::PredicateBooleanExt as _;
+use predicates::str::contains;
+use serde_json::{Value, json};
+use std::io::Read as _;
+use std::process::Stdio;
+
+trials![
+    an_empty_queue_prints_an_empty_array,
+    reading_an_empty_queue_makes_nothing,
+    json_is_one_array_and_nothing_else,
+    json_has_every_documented_field,
+    states_can_be_repeated_and_are_taken_in_any_case,
+    nothing_is_cut_without_a_limit,
+    a_limit_takes_the_oldest,
+    a_long_id_is_shown_whole,
+    a_pipe_gets_no_colour,
+    a_reader_that_leaves_ends_it_quietly,
+    words_go_to_standard_error,
+    absurd_limits_are_refused,
+];
+
+fn ids(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A home with so many jobs, `job-0` and so on.
+fn with_jobs(count: usize) -> Home {
+    let home = Home::quick();
+    let lines: String = (0..count).map(|n| format!("{{\"id\":\"job-{n}\",\"command\":\"true\"}}\n")).collect();
+    home.queuectl(["enqueue", "--file", "-"]).write_stdin(lines).assert().success();
+    home
+}
+
+fn an_empty_queue_prints_an_empty_array() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["list", "--json"]).assert().success().stdout("[]\n");
+        home.run(spelling, ["list", "--state", "dead", "--json"]).assert().success().stdout("[]\n");
+        home.enqueue("a", "true");
+        home.run(spelling, ["list", "--state", "dead", "--json"]).assert().success().stdout("[]\n");
+    });
+}
+
+fn reading_an_empty_queue_makes_nothing() {
+    both(|spelling| {
+        let home = Home::new();
+        for arguments in [
+            vec!["list"],
+            vec!["status"],
+            vec!["status", "--json"],
+            vec!["dlq", "list"],
+            vec!["config", "list"],
+            vec!["worker", "list"],
+            vec!["prune", "--state", "completed", "--older-than", "7d"],
+            vec!["dlq", "clear"],
+            vec!["dlq", "retry", "--all"],
+        ] {
+            home.run(spelling, &arguments).assert().success();
+            assert!(!home.queue_folder().exists(), "{arguments:?} made something");
+        }
+        for arguments in [vec!["show", "a"], vec!["logs", "a"], vec!["dlq", "retry", "a"], vec!["cancel", "a"]] {
+            home.run(spelling, &arguments).assert().code(4).stderr(contains("there is no job a"));
+            assert!(!home.queue_folder().exists(), "{arguments:?} made something");
+        }
+    });
+}
+
+fn json_is_one_array_and_nothing_else() {
+    let home = with_jobs(3);
+    let output = home.queuectl(["list", "--json"]).assert().success();
+    let list: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!(ids(&list), ["job-0", "job-1", "job-2"]);
+    assert!(output.get_output().stderr.is_empty());
+}
+
+fn json_has_every_documented_field() {
+    let home = Home::quick();
+    home.enqueue_once("a", "exit 3");
+    home.drain();
+    let job = &home.json(["list", "--json"])[0];
+    for (field, value) in [
+        ("id", json!("a")),
+        ("command", json!("exit 3")),
+        ("state", json!("dead")),
+        ("attempts", json!(1)),
+        ("max_retries", json!(0)),
+        ("exit_code", json!(3)),
+        ("next_retry_at", json!(null)),
+    ] {
+        assert_eq!(job[field], value, "{field}");
+    }
+    for time in ["created_at", "updated_at", "started_at", "finished_at"] {
+        let text = job[time].as_str().unwrap_or_else(|| panic!("{time} in {job}"));
+        assert!(text.parse::<jiff::Timestamp>().is_ok() && text.ends_with('Z'), "{time}: {text}");
+    }
+}
+
+fn states_can_be_repeated_and_are_taken_in_any_case() {
+    both(|spelling| {
+        let home = Home::quick();
+        home.enqueue("good", "true");
+        home.enqueue_once("bad", "false");
+        home.drain();
+        home.enqueue("waits", "true");
+        let list = |states: &[&str]| {
+            let flags = states.iter().flat_map(|state| ["--state", state]);
+            let output = home.run(spelling, ["list", "--json"].into_iter().chain(flags)).assert().success();
+            ids(&serde_json::from_slice(&output.get_output().stdout).unwrap())
+        };
+        assert_eq!(list(&["dead", "completed"]), ["good", "bad"]);
+        assert_eq!(list(&["Pending"]), ["waits"]);
+        assert_eq!(list(&["failed"]), [""; 0]);
+    });
+}
+
+fn nothing_is_cut_without_a_limit() {
+    let home = with_jobs(2500);
+    assert_eq!(ids(&home.json(["list", "--json"])).len(), 2500);
+    assert_eq!(home.stdout(["list"]).lines().count(), 2501);
+}
+
+fn a_limit_takes_the_oldest() {
+    both(|spelling| {
+        let home = with_jobs(20);
+        let output = home.run(spelling, ["list", "--limit", "3", "--json"]).assert().success();
+        let list: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        assert_eq!(ids(&list), ["job-0", "job-1", "job-2"]);
+        home.run(spelling, ["list", "--limit", "0", "--json"]).assert().success().stdout("[]\n");
+    });
+}
+
+fn a_long_id_is_shown_whole() {
+    let home = Home::new();
+    let id = "x".repeat(128);
+    home.enqueue(&id, &"y".repeat(500));
+    home.queuectl(["list"]).env("COLUMNS", "40").assert().success().stdout(contains(id));
+}
+
+fn a_pipe_gets_no_colour() {
+    let home = with_jobs(1);
+    for arguments in [vec!["list"], vec!["status"], vec!["list", "--json"], vec!["show", "job-0"]] {
+        home.queuectl(&arguments)
+            .env("CLICOLOR_FORCE", "1")
+            .assert()
+            .success()
+            .stdout(contains("\u{1b}").not())
+            .stderr(contains("\u{1b}").not());
+    }
+}
+
+fn a_reader_that_leaves_ends_it_quietly() {
+    let home = with_jobs(5000);
+    for arguments in [vec!["list", "--json"], vec!["list"]] {
+        let mut child = home
+            .command(crate::support::Spelling::Dispatched, &arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0];
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut first).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
+        assert!(output.status.code().is_some_and(|code| code == 0), "{:?}", output.status);
+    }
+    // As it is typed.
+    home.typed(crate::support::Spelling::Dispatched, "queuectl list --json | head -c 1")
+        .assert().success().stdout("[").stderr("");
+}
+
+fn words_go_to_standard_error() {
+    let home = Home::new();
+    home.queuectl(["list"]).assert().success().stdout("").stderr(contains("No jobs"));
+    home.queuectl(["-q", "list"]).assert().success().stdout("").stderr("");
+}
+
+fn absurd_limits_are_refused() {
+    both(|spelling| {
+        let home = with_jobs(1);
+        for limit in ["-1", "many", "1.5", "99999999999999999999999"] {
+            home.run(spelling, ["list", "--limit", limit]).assert().code(2);
+        }
+        home.run(spelling, ["list", "--limit", &u64::MAX.to_string()]).assert().success();
+    });
+}

@@ -1,0 +1,331 @@
+//! What every store must do.
+//!
+//! Plain functions over [`Queue`], listed once in [`trials`]; a backend gives
+//! them a place for a queue, new for each test.
+
+use super::{claim, inspect, intake, lifecycle, output, race, random, rescue, results, upkeep, workers};
+use libtest_mimic::Trial;
+use queuectl_core::{
+    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, RetryPolicy, State, Timestamp, WorkerId,
+};
+use queuectl_store::{
+    Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store, Suspects,
+};
+use std::time::Duration;
+
+/// A place for a queue of some backend.
+pub trait Harness: Sized + Sync + 'static {
+    /// How the backend's tests are called.
+    const BACKEND: &str;
+
+    /// Makes a place where no queue is yet.
+    fn new() -> Self;
+
+    /// Opens one more connection to the queue there.
+    fn connect(&self) -> Box<dyn Store>;
+
+    /// Makes the kept counts wrong, behind the store's back.
+    fn falsify_the_books(&self);
+}
+
+/// A harness of which a test does not know the type.
+pub trait Place: Sync {
+    fn connect(&self) -> Box<dyn Store>;
+    fn falsify_the_books(&self);
+}
+
+impl<H: Harness> Place for H {
+    fn connect(&self) -> Box<dyn Store> {
+        Harness::connect(self)
+    }
+
+    fn falsify_the_books(&self) {
+        Harness::falsify_the_books(self);
+    }
+}
+
+macro_rules! suite {
+    ($($module:ident: $($name:ident),+;)+) => {
+        /// The whole suite on one backend.
+        pub fn trials<H: Harness>() -> Vec<Trial> {
+            vec![$($(
+                Trial::test(concat_name(H::BACKEND, stringify!($name)), || {
+                    $module::$name(&H::new());
+                    Ok(())
+                })
+            ),+),+]
+        }
+    };
+}
+
+fn concat_name(backend: &str, name: &str) -> String {
+    format!("{backend}::{name}")
+}
+
+suite! {
+    intake:
+        a_refused_batch_leaves_nothing_behind,
+        a_duplicate_is_refused_with_its_index,
+        a_duplicate_within_the_batch_is_refused_with_its_index,
+        a_duplicate_is_skipped_on_request,
+        a_duplicate_leaves_the_first_job_untouched,
+        every_field_of_a_job_round_trips,
+        every_text_round_trips,
+        taken_ids_are_told_in_the_given_order,
+        numbers_grow_and_are_never_reused,
+        ten_thousand_jobs_are_accepted_at_once,
+        enqueue_rings_every_worker;
+    claim:
+        claim_takes_higher_priorities_first_and_then_the_order_of_acceptance,
+        claim_takes_no_more_than_is_wanted,
+        claim_skips_jobs_that_are_not_due,
+        a_delayed_job_becomes_due_exactly_at_its_time,
+        a_failed_job_becomes_due_exactly_at_its_time,
+        a_failed_job_stays_failed_until_it_is_claimed,
+        a_clock_set_back_hides_no_job,
+        a_clock_set_forward_and_back_hides_no_failed_job,
+        promotion_takes_no_more_than_is_wanted,
+        promotion_takes_no_more_than_200,
+        a_flood_of_retries_joins_the_end_of_the_line,
+        a_job_that_is_handed_back_returns_to_its_old_place,
+        a_job_that_waited_is_handed_back_into_the_line,
+        a_claim_charges_an_attempt_and_handing_back_returns_it,
+        the_lease_grows_with_each_claim_and_never_goes_back,
+        what_one_worker_holds_no_other_gets,
+        an_exchange_without_wishes_changes_nothing,
+        an_exchange_tells_when_the_next_job_falls_due;
+    results:
+        a_job_that_exits_with_0_is_completed,
+        a_failed_run_waits_as_long_as_the_policy_says,
+        every_kind_of_failure_is_retried,
+        a_job_is_dead_when_its_retries_are_used_up,
+        a_job_without_retries_runs_once,
+        an_interrupted_attempt_is_recorded_and_given_back,
+        the_late_result_of_a_superseded_lease_is_discarded,
+        the_result_of_a_lease_somebody_else_holds_is_discarded,
+        a_result_that_is_handed_in_twice_is_recorded_once,
+        a_late_hand_back_is_discarded,
+        there_is_one_record_of_each_attempt,
+        a_claim_that_never_started_leaves_no_record,
+        results_and_claims_share_an_exchange,
+        one_bad_lease_does_not_spoil_the_others;
+    output:
+        output_round_trips_in_order,
+        output_is_read_from_a_part_on_and_up_to_a_limit,
+        output_of_a_running_attempt_can_be_read,
+        output_and_end_share_an_exchange,
+        trimmed_output_leaves_a_gap,
+        each_attempt_keeps_its_own_output,
+        late_output_of_a_superseded_lease_is_discarded,
+        a_late_trim_of_a_superseded_lease_is_ignored;
+    rescue:
+        rescue_gives_back_what_a_dead_worker_held,
+        rescue_counts_a_crash_only_for_what_was_started,
+        rescue_is_free_of_charge,
+        a_rescued_job_returns_to_its_old_place,
+        a_job_that_crashes_too_often_is_dead,
+        a_job_to_be_cancelled_is_cancelled_when_its_worker_dies,
+        rescue_records_the_lost_attempt_and_keeps_its_output,
+        rescue_takes_the_worker_off_the_roster,
+        rescue_ignores_notes_about_claims_that_are_over,
+        at_most_one_suspect_is_claimed_at_a_time,
+        no_suspect_is_claimed_where_one_runs,
+        a_suspect_that_is_passed_over_keeps_its_place,
+        a_retry_from_the_dead_letter_queue_clears_the_suspicion;
+    workers:
+        a_worker_lives_until_its_lock_is_dropped,
+        numbers_of_workers_are_never_reused,
+        a_worker_is_on_the_roster_until_it_retires,
+        a_worker_that_retires_hands_back_what_it_holds,
+        everything_about_a_worker_round_trips,
+        a_request_to_stop_reaches_only_whom_it_names,
+        a_request_to_stop_only_gets_stronger,
+        a_request_to_stop_ends_with_its_worker,
+        ring_wakes_every_worker,
+        a_dead_workers_lock_has_one_taker,
+        a_dead_workers_notes_can_be_read,
+        a_new_worker_finds_no_old_notes,
+        two_workers_have_separate_notes;
+    inspect:
+        an_empty_queue_is_empty,
+        an_unknown_job_is_not_found,
+        jobs_are_listed_in_the_order_of_acceptance,
+        jobs_are_listed_by_state,
+        jobs_are_listed_page_by_page,
+        a_worker_is_counted_by_its_jobs,
+        another_connection_sees_what_was_committed;
+    upkeep:
+        a_waiting_job_is_cancelled_at_once,
+        a_running_job_is_asked_to_end,
+        a_job_to_be_cancelled_that_fails_is_cancelled,
+        a_job_to_be_cancelled_that_succeeds_is_completed,
+        a_job_to_be_cancelled_that_is_handed_back_is_cancelled,
+        a_job_that_has_come_to_rest_cannot_be_cancelled,
+        an_unknown_job_cannot_be_cancelled_or_retried,
+        cancel_rings_the_worker,
+        a_retry_resets_attempts_and_keeps_max_retries,
+        only_dead_jobs_can_be_retried,
+        retries_take_the_oldest_dead_jobs_up_to_the_limit,
+        a_retried_job_joins_the_end_of_the_line,
+        prune_respects_state_age_and_limit,
+        prune_deletes_attempts_and_output,
+        prune_refuses_jobs_that_have_not_come_to_rest,
+        check_finds_nothing_in_a_sound_queue,
+        check_finds_books_that_are_wrong;
+    lifecycle:
+        every_event_succeeds_exactly_in_the_states_in_which_it_can_happen;
+    random:
+        counts_equal_a_full_count_whatever_happened;
+    race:
+        each_of_500_jobs_is_claimed_once_by_four_threads,
+        threads_that_enqueue_the_same_ids_add_each_once;
+}
+
+/// When the tests begin.
+pub const T0: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+/// So many seconds after the tests began.
+pub fn at(seconds: u64) -> Timestamp {
+    T0.after(Duration::from_secs(seconds))
+}
+
+pub const POLICY: RetryPolicy = RetryPolicy { base: 2.0, max: Duration::from_hours(24), crash_limit: 5 };
+
+/// Hands in nothing and asks for nothing.
+pub const NOTHING: Exchange<'static> = Exchange {
+    ended: &[],
+    unstarted: &[],
+    output: &[],
+    trims: &[],
+    want: 0,
+    suspects: Suspects::One,
+    policy: &POLICY,
+};
+
+pub fn id(id: &str) -> JobId {
+    JobId::new(id).unwrap()
+}
+
+/// An ordinary job; tests change what they are about.
+pub fn new_job(name: &str) -> NewJob {
+    NewJob {
+        id: id(name),
+        command: CommandLine::new("true").unwrap(),
+        cwd: "/".into(),
+        env: Environment::default(),
+        queue: "default".into(),
+        priority: 0,
+        max_retries: 3,
+        timeout: None,
+        delay: Duration::ZERO,
+    }
+}
+
+pub fn new_worker() -> NewWorker {
+    NewWorker {
+        host: "here".into(),
+        pid: std::process::id(),
+        manager_pid: 1,
+        boot_id: queuectl_store::machine::boot_id(),
+        pid_namespace: queuectl_store::machine::pid_namespace(),
+        concurrency: 1,
+        path: "/bin".into(),
+    }
+}
+
+/// The end of an attempt that ran for a second until `now`.
+pub fn ended(lease: Lease, outcome: Outcome, now: Timestamp) -> Ended {
+    Ended {
+        lease,
+        started_at: now.before(Duration::from_secs(1)),
+        ended_at: now,
+        outcome,
+        error: (!outcome.is_success()).then(|| format!("it ended with {outcome}")),
+        output_bytes: 0,
+        dropped_bytes: 0,
+    }
+}
+
+/// A connection, and the verbs in the short form in which tests need them.
+pub struct Queue {
+    pub store: Box<dyn Store>,
+}
+
+impl Queue {
+    pub fn open(place: &dyn Place) -> Self {
+        Self { store: place.connect() }
+    }
+
+    /// Accepts ordinary jobs at the beginning.
+    pub fn enqueue(&mut self, ids: &[&str]) {
+        let jobs: Vec<NewJob> = ids.iter().map(|id| new_job(id)).collect();
+        self.accept(&jobs, T0);
+    }
+
+    pub fn accept(&mut self, jobs: &[NewJob], now: Timestamp) {
+        let enqueued = self.store.enqueue(jobs, OnTaken::Refuse, now).unwrap();
+        assert_eq!(enqueued.added, jobs.len() as u64);
+    }
+
+    pub fn register(&mut self) -> Registration {
+        self.store.register(&new_worker(), T0).unwrap()
+    }
+
+    pub fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Exchanged {
+        self.store.exchange(worker, exchange, now).unwrap()
+    }
+
+    /// Claims up to `want` jobs.
+    pub fn claim(&mut self, worker: WorkerId, want: u32, now: Timestamp) -> Vec<Job> {
+        self.exchange(worker, &Exchange { want, ..NOTHING }, now).claimed
+    }
+
+    /// Claims the one job that can be claimed.
+    pub fn claim_one(&mut self, worker: WorkerId, now: Timestamp) -> Job {
+        let mut claimed = self.claim(worker, 1, now);
+        assert_eq!(claimed.len(), 1, "one job can be claimed");
+        claimed.remove(0)
+    }
+
+    /// Claims and gives the ids, in the order of the claim.
+    pub fn claim_ids(&mut self, worker: WorkerId, want: u32, now: Timestamp) -> Vec<String> {
+        self.claim(worker, want, now).iter().map(|job| job.id.to_string()).collect()
+    }
+
+    /// Hands in the end of one attempt.
+    pub fn end(&mut self, worker: WorkerId, lease: Lease, outcome: Outcome, now: Timestamp) -> Exchanged {
+        self.exchange(worker, &Exchange { ended: &[ended(lease, outcome, now)], ..NOTHING }, now)
+    }
+
+    /// Hands back one claim.
+    pub fn hand_back(&mut self, worker: WorkerId, lease: Lease, now: Timestamp) -> Exchanged {
+        self.exchange(worker, &Exchange { unstarted: &[lease], ..NOTHING }, now)
+    }
+
+    /// Claims the one job that can be claimed and ends its attempt.
+    pub fn run(&mut self, worker: WorkerId, outcome: Outcome, now: Timestamp) -> Lease {
+        let lease = self.claim_one(worker, now).last_lease();
+        let exchanged = self.end(worker, lease, outcome, now);
+        assert_eq!(exchanged.superseded, [], "the result counts");
+        lease
+    }
+
+    pub fn job(&mut self, name: &str) -> Job {
+        self.store.job(&id(name)).unwrap().unwrap_or_else(|| panic!("there is no job {name}"))
+    }
+
+    pub fn state(&mut self, name: &str) -> State {
+        self.job(name).state
+    }
+
+    /// Every job there is.
+    pub fn all(&mut self) -> Vec<Job> {
+        let all = Selection { states: Vec::new(), after: queuectl_core::Seq(0), limit: u32::MAX };
+        self.store.jobs(&all).unwrap()
+    }
+}
+
+/// Ids of jobs, to be compared.
+pub fn ids(jobs: &[Job]) -> Vec<&str> {
+    jobs.iter().map(|job| job.id.as_str()).collect()
+}

@@ -1,0 +1,97 @@
+//! How the queue is looked at.
+
+use super::conformance::{Place, Queue, T0, at, id, ids, new_job};
+use queuectl_core::{Job, Lease, NewJob, Outcome, Seq, State};
+use queuectl_store::Selection;
+
+pub fn an_empty_queue_is_empty(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    assert!(queue.store.counts().unwrap().is_zero());
+    assert_eq!(queue.all(), []);
+    assert_eq!(queue.store.workers().unwrap(), []);
+    assert_eq!(queue.store.attempts(Seq(1)).unwrap(), []);
+    assert_eq!(queue.store.output(Lease { seq: Seq(1), number: 1 }, 0, 9).unwrap(), []);
+}
+
+pub fn an_unknown_job_is_not_found(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a"]);
+    assert_eq!(queue.store.job(&id("A")).unwrap(), None);
+    assert_eq!(queue.store.job(&id("%")).unwrap(), None);
+}
+
+pub fn jobs_are_listed_in_the_order_of_acceptance(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let priorities = [("c", 0), ("a", 9), ("b", -9)];
+    queue.accept(&priorities.map(|(name, priority)| NewJob { priority, ..new_job(name) }), T0);
+    // Not in the order of the clock.
+    queue.accept(&[new_job("d")], T0.before(std::time::Duration::from_hours(1)));
+    assert_eq!(ids(&queue.all()), ["c", "a", "b", "d"]);
+}
+
+pub fn jobs_are_listed_by_state(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.accept(&[new_job("good"), new_job("bad"), NewJob { max_retries: 0, ..new_job("worse") }], T0);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 3, T0);
+    for (job, code) in claimed.iter().zip([0, 1, 1]) {
+        queue.end(worker.id, job.last_lease(), Outcome::Exit(code), T0);
+    }
+    queue.enqueue(&["waits"]);
+    let mut list = |states: &[State]| {
+        let selection = Selection { states: states.to_vec(), after: Seq(0), limit: 100 };
+        queue
+            .store
+            .jobs(&selection)
+            .unwrap()
+            .into_iter()
+            .map(|job: Job| job.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(&[State::Completed]), ["good"]);
+    assert_eq!(list(&[State::Failed]), ["bad"]);
+    assert_eq!(list(&[State::Dead]), ["worse"]);
+    assert_eq!(list(&[State::Pending]), ["waits"]);
+    assert_eq!(list(&[State::Cancelled]), [""; 0]);
+    assert_eq!(list(&[State::Dead, State::Completed]), ["good", "worse"]);
+    assert_eq!(list(&State::ALL), ["good", "bad", "worse", "waits"]);
+}
+
+pub fn jobs_are_listed_page_by_page(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let names: Vec<String> = (0..25).map(|number| format!("job-{number}")).collect();
+    queue.enqueue(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let (mut after, mut seen) = (Seq(0), Vec::new());
+    loop {
+        let selection = Selection { states: vec![State::Pending], after, limit: 10 };
+        let page = queue.store.jobs(&selection).unwrap();
+        assert!(page.len() <= 10);
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        seen.extend(page.iter().map(|job| job.id.to_string()));
+    }
+    assert_eq!(seen, names);
+}
+
+pub fn a_worker_is_counted_by_its_jobs(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a", "b", "c", "d"]);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 3, T0);
+    queue.end(worker.id, claimed[0].last_lease(), Outcome::Exit(0), T0);
+    queue.end(worker.id, claimed[1].last_lease(), Outcome::Exit(1), T0);
+    let seen = queue.store.worker(worker.id).unwrap().unwrap();
+    assert_eq!((seen.jobs_done, seen.jobs_now), (2, 1));
+    assert_eq!(queue.store.workers().unwrap(), [seen]);
+}
+
+pub fn another_connection_sees_what_was_committed(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let mut other = Queue::open(place);
+    queue.enqueue(&["a"]);
+    assert_eq!(other.all(), queue.all());
+    let worker = other.register();
+    other.run(worker.id, Outcome::Exit(0), at(1));
+    assert_eq!(queue.state("a"), State::Completed);
+    assert_eq!(queue.store.counts().unwrap(), other.store.counts().unwrap());
+}

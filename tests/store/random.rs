@@ -1,0 +1,163 @@
+//! Random lives of many jobs, the same each time.
+
+use super::conformance::{NOTHING, POLICY, Place, Queue, ended, id, new_job};
+use queuectl_core::{Lease, NewJob, Outcome, State, Timestamp};
+use queuectl_store::{Counts, Exchange, OnTaken, Registration};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A small pseudo-random generator (xorshift64*), so that a seed is a test.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len() as u64) as usize]
+    }
+}
+
+const OUTCOMES: [Outcome; 7] = [
+    Outcome::Exit(0),
+    Outcome::Exit(1),
+    Outcome::Exit(1),
+    Outcome::Signal(9),
+    Outcome::Timeout,
+    Outcome::Interrupted,
+    Outcome::Cancelled,
+];
+
+/// The world as the test knows it.
+struct World {
+    queue: Queue,
+    dice: Dice,
+    now: Timestamp,
+    jobs: u64,
+    workers: Vec<(Registration, Vec<Lease>)>,
+    /// The highest lease seen of each job.
+    leases: BTreeMap<i64, i64>,
+}
+
+pub fn counts_equal_a_full_count_whatever_happened(place: &dyn Place) {
+    for seed in 1..=12 {
+        let mut world = World {
+            queue: Queue::open(place),
+            dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
+            now: super::conformance::at(seed * 1_000_000),
+            jobs: seed * 1_000_000,
+            workers: Vec::new(),
+            leases: BTreeMap::new(),
+        };
+        for step in 0..60 {
+            world.step();
+            world.check(&format!("seed {seed}, step {step}"));
+        }
+        assert_eq!(world.queue.store.check().unwrap(), [""; 0], "seed {seed}");
+        for (worker, _) in &world.workers {
+            world.queue.store.retire(worker.id, &POLICY, world.now).unwrap();
+        }
+    }
+}
+
+impl World {
+    fn step(&mut self) {
+        self.now = self.now.after(Duration::from_millis(self.dice.below(5000)));
+        match self.dice.below(10) {
+            0 | 1 => self.enqueue(),
+            2..=5 => self.exchange(),
+            6 => self.lose_a_worker(),
+            7 => self.cancel(),
+            8 => drop(self.queue.store.retry_some_dead(self.dice.below(3) as u32, self.now).unwrap()),
+            _ => {
+                let states = [State::Completed, State::Cancelled];
+                let before = self.now.before(Duration::from_secs(self.dice.below(30)));
+                self.queue.store.prune(&states, before, self.dice.below(4) as u32).unwrap();
+            }
+        }
+    }
+
+    fn enqueue(&mut self) {
+        let jobs: Vec<NewJob> = (0..1 + self.dice.below(6))
+            .map(|_| {
+                self.jobs += 1;
+                NewJob {
+                    priority: self.dice.below(3) as i32,
+                    max_retries: self.dice.below(3) as u32,
+                    delay: Duration::from_secs(self.dice.of(&[0, 0, 5])),
+                    // Now and then one that is taken.
+                    ..new_job(&format!("job-{}", self.jobs - self.dice.of(&[0, 0, 0, 0, 0, 1])))
+                }
+            })
+            .collect();
+        let on_taken = self.dice.of(&[OnTaken::Skip, OnTaken::Refuse]);
+        let _taken_is_fine = self.queue.store.enqueue(&jobs, on_taken, self.now);
+    }
+
+    fn exchange(&mut self) {
+        if self.workers.is_empty() || (self.workers.len() < 4 && self.dice.below(3) == 0) {
+            self.workers.push((self.queue.register(), Vec::new()));
+        }
+        let which = self.dice.below(self.workers.len() as u64) as usize;
+        let (mut ends, mut unstarted) = (Vec::new(), Vec::new());
+        let (registration, held) = &mut self.workers[which];
+        held.retain(|&lease| match self.dice.below(4) {
+            0 => true,
+            1 => {
+                unstarted.push(lease);
+                false
+            }
+            _ => {
+                ends.push(ended(lease, self.dice.of(&OUTCOMES), self.now));
+                false
+            }
+        });
+        let want = self.dice.below(6) as u32;
+        let exchange = Exchange { ended: &ends, unstarted: &unstarted, want, ..NOTHING };
+        let exchanged = self.queue.exchange(registration.id, &exchange, self.now);
+        assert_eq!(exchanged.superseded, []);
+        assert_eq!(exchanged.settled.len(), ends.len());
+        for job in exchanged.claimed {
+            held.push(job.last_lease());
+            let highest = self.leases.insert(job.seq.0, job.lease).unwrap_or(0);
+            assert!(job.lease > highest, "a lease went back");
+        }
+    }
+
+    fn lose_a_worker(&mut self) {
+        if self.workers.is_empty() {
+            return;
+        }
+        let which = self.dice.below(self.workers.len() as u64) as usize;
+        let (worker, held) = self.workers.swap_remove(which);
+        if self.dice.below(3) == 0 {
+            self.queue.store.retire(worker.id, &POLICY, self.now).unwrap();
+        } else {
+            let started: Vec<Lease> = held.iter().copied().filter(|_| self.dice.below(2) == 0).collect();
+            let rescued = self.queue.store.rescue(worker.id, &started, &POLICY, self.now).unwrap();
+            assert_eq!(rescued.jobs.len(), held.len());
+        }
+    }
+
+    fn cancel(&mut self) {
+        let jobs = self.queue.all();
+        if let Some(job) = jobs.get(self.dice.below(jobs.len().max(1) as u64) as usize) {
+            let result = self.queue.store.cancel(&id(job.id.as_str()), self.now);
+            assert_eq!(result.is_err(), job.state.is_settled());
+        }
+    }
+
+    fn check(&mut self, when: &str) {
+        let mut counted = Counts::default();
+        for job in self.queue.all() {
+            counted[job.state] += 1;
+        }
+        assert_eq!(self.queue.store.counts().unwrap(), counted, "{when}");
+        let held: usize = self.workers.iter().map(|(_, held)| held.len()).sum();
+        assert_eq!(counted[State::Processing], held as i64, "{when}");
+    }
+}

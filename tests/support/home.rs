@@ -1,0 +1,335 @@
+//! A user of their own for each test.
+
+use super::processes::{kill_marked, marked};
+use super::program::Program;
+use super::wait::{DEADLINE, wait_until};
+use super::worker::Worker;
+use queuectl_core::{Attempt, Job, JobId, State};
+use queuectl_store::{Access, Counts, Location, OpenOptions, Store, StoreError};
+use serde_json::Value;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// The two ways to call a program, which must do the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// `queuectl dlq list`
+    Dispatched,
+    /// `queuectl-dlq list`
+    Direct,
+}
+
+/// Runs a test once for each spelling.
+pub fn both(test: impl Fn(Spelling)) {
+    for spelling in [Spelling::Dispatched, Spelling::Direct] {
+        test(spelling);
+    }
+}
+
+/// A user with a home folder, a folder to work in, and a queue of their own.
+///
+/// Whatever was started in it is killed when it is dropped.
+pub struct Home {
+    folder: TempDir,
+    variables: Vec<(String, String)>,
+    workers: AtomicU32,
+}
+
+impl Home {
+    /// A user with default settings.
+    pub fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("queuectl-test-").tempdir().unwrap();
+        for name in ["work", "home", "runtime", "tmp", "said"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        Self { folder, variables: Vec::new(), workers: AtomicU32::new(0) }
+    }
+
+    /// A user for whom nothing takes long, for tests that are not about defaults.
+    pub fn quick() -> Self {
+        Self::new()
+            .with("QUEUECTL_BACKOFF_BASE", "0")
+            .with("QUEUECTL_POLL_INTERVAL", "100ms")
+            .with("QUEUECTL_KILL_GRACE", "200ms")
+    }
+
+    /// Gives every program this variable.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A path in the folder in which this user types.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("work").join(name)
+    }
+
+    /// The folder that contains everything of this user.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The user's home folder.
+    pub fn user_home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// `$QUEUECTL_HOME`; not there until a program makes it.
+    pub fn queue_folder(&self) -> PathBuf {
+        self.folder.path().join("queue")
+    }
+
+    /// The database; not there until a program makes it.
+    pub fn database(&self) -> PathBuf {
+        self.queue_folder().join("queue.db")
+    }
+
+    /// The configuration file; not there until a program makes it.
+    pub fn config_file(&self) -> PathBuf {
+        self.queue_folder().join("config.toml")
+    }
+
+    /// Writes the configuration file.
+    pub fn configure(&self, text: &str) {
+        fs::create_dir_all(self.queue_folder()).unwrap();
+        fs::write(self.config_file(), text).unwrap();
+    }
+
+    /// A program of ours, or of anybody, in this user's surroundings.
+    pub fn program(&self, program: impl AsRef<OsStr>) -> process::Command {
+        let mut command = process::Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            let shown = name.to_string_lossy();
+            if ["QUEUECTL", "XDG_", "NO_COLOR", "CLICOLOR"].iter().any(|start| shown.starts_with(start)) {
+                command.env_remove(&name);
+            }
+        }
+        command
+            .current_dir(self.folder.path().join("work"))
+            .env("HOME", self.user_home())
+            .env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"))
+            .env("TMPDIR", self.folder.path().join("tmp"))
+            .env("LC_ALL", "C.UTF-8")
+            .env("TERM", "xterm")
+            .env("QUEUECTL_HOME", self.queue_folder())
+            .env("TEST_HOME", self.folder.path())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// A program to be run as a person would: `queuectl dlq list`, or `queuectl-dlq list`.
+    pub fn command<A: AsRef<OsStr>>(
+        &self,
+        spelling: Spelling,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> process::Command {
+        let mut arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        match spelling {
+            Spelling::Dispatched => {
+                let mut command = self.program(dispatcher());
+                command.args(arguments);
+                command
+            }
+            Spelling::Direct => {
+                let name = arguments.next().expect("the name of a program");
+                let mut command = self.program(beside_the_dispatcher(&name));
+                command.args(arguments);
+                command
+            }
+        }
+    }
+
+    /// Runs a program in one of the two spellings.
+    pub fn run<A: AsRef<OsStr>>(
+        &self,
+        spelling: Spelling,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Program {
+        Program::new(self.command(spelling, arguments))
+    }
+
+    /// Runs what a person types into a shell, as the documents show it; in the
+    /// direct spelling `queuectl dlq list` becomes `queuectl-dlq list`.
+    pub fn typed(&self, spelling: Spelling, line: &str) -> Program {
+        let line = match spelling {
+            Spelling::Dispatched => line.to_owned(),
+            Spelling::Direct => line.replacen("queuectl ", "queuectl-", 1),
+        };
+        let mut command = self.program("/bin/sh");
+        command.args(["-c", &line]).env("PATH", path_with_the_programs());
+        Program::new(command)
+    }
+
+    /// Runs a program through the dispatcher.
+    pub fn queuectl<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Program {
+        self.run(Spelling::Dispatched, arguments)
+    }
+
+    /// Runs a program directly.
+    pub fn direct<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Program {
+        self.run(Spelling::Direct, arguments)
+    }
+
+    /// What a program prints on standard output, when it succeeds.
+    pub fn stdout<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> String {
+        let output = self.queuectl(arguments).assert().success().get_output().clone();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The JSON document a program prints, when it prints nothing else.
+    pub fn json<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Value {
+        let stdout = self.stdout(arguments);
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error} in {stdout:?}"))
+    }
+
+    /// Puts a job in the queue.
+    pub fn enqueue(&self, id: &str, command: &str) {
+        self.queuectl(["enqueue", "--id", id, "--shell", command]).assert().success();
+    }
+
+    /// Puts a job in the queue that runs at most once.
+    pub fn enqueue_once(&self, id: &str, command: &str) {
+        self.queuectl(["enqueue", "--id", id, "--max-retries", "0", "--shell", command]).assert().success();
+    }
+
+    /// Starts `worker start` with these arguments, as in another terminal.
+    pub fn worker<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Worker {
+        let start = [OsString::from("worker"), OsString::from("start")];
+        let rest = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
+        self.background(Spelling::Dispatched, start.into_iter().chain(rest))
+    }
+
+    /// Starts a program as in another terminal.
+    pub fn background<A: AsRef<OsStr>>(
+        &self,
+        spelling: Spelling,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Worker {
+        let number = self.workers.fetch_add(1, Ordering::Relaxed);
+        let files = self.folder.path().join("said").join(number.to_string());
+        Worker::start(self.command(spelling, arguments), &files)
+    }
+
+    /// Runs workers until nothing is left to do.
+    pub fn drain(&self) {
+        self.queuectl(["worker", "start", "--drain"]).assert().success();
+    }
+
+    /// Looks at the queue without a program in between; never makes one.
+    pub fn store(&self) -> Box<dyn Store> {
+        let options = OpenOptions { access: Access::Read, busy_timeout: DEADLINE };
+        let mut opened = None;
+        wait_until(DEADLINE, "the queue can be opened", || {
+            match queuectl_store::open(&Location::File(self.database()), &options) {
+                Ok(store) => opened = Some(store),
+                // A program is making it at this moment.
+                Err(StoreError::OlderSchema { found: 0, .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            opened.is_some()
+        });
+        opened.unwrap()
+    }
+
+    /// A job that must be there.
+    pub fn job(&self, id: &str) -> Job {
+        self.store()
+            .job(&JobId::trusted(id.into()))
+            .unwrap()
+            .unwrap_or_else(|| panic!("there is no job {id}"))
+    }
+
+    /// The attempts of a job that must be there.
+    pub fn attempts(&self, id: &str) -> Vec<Attempt> {
+        let seq = self.job(id).seq;
+        self.store().attempts(seq).unwrap()
+    }
+
+    /// Where a job stands.
+    pub fn state(&self, id: &str) -> State {
+        self.job(id).state
+    }
+
+    /// How many jobs stand where.
+    pub fn counts(&self) -> Counts {
+        self.store().counts().unwrap()
+    }
+
+    /// Waits until a job is in a state.
+    pub fn wait_for(&self, id: &str, state: State) {
+        let mut last = None;
+        wait_until(DEADLINE, &format!("job {id} is {state}"), || {
+            last = Some(self.state(id));
+            last == Some(state)
+        });
+    }
+
+    /// Waits until a file is there.
+    pub fn wait_for_file(&self, name: &str) {
+        wait_until(DEADLINE, &format!("the file {name} is there"), || self.path(name).exists());
+    }
+
+    /// Makes a file for which a job waits.
+    pub fn make_file(&self, name: &str) {
+        fs::write(self.path(name), "").unwrap();
+    }
+
+    /// The lines that jobs have left in a file.
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// The processes of workers that live.
+    pub fn worker_pids(&self) -> Vec<i32> {
+        let workers = self.store().workers().unwrap();
+        workers.into_iter().map(|worker| i32::try_from(worker.pid).unwrap()).collect()
+    }
+
+    /// The processes that belong to a job.
+    pub fn processes_of(&self, id: &str) -> Vec<i32> {
+        marked(&[&self.marker(), &format!("QUEUECTL_JOB_ID={id}")])
+    }
+
+    /// Waits until no process of a job is left.
+    pub fn wait_until_nothing_is_left_of(&self, id: &str) {
+        wait_until(DEADLINE, &format!("no process of job {id} is left"), || self.processes_of(id).is_empty());
+    }
+
+    fn marker(&self) -> String {
+        format!("TEST_HOME={}", self.folder.path().display())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        kill_marked(&self.marker());
+    }
+}
+
+/// The dispatcher.
+pub fn dispatcher() -> &'static str {
+    env!("CARGO_BIN_EXE_queuectl")
+}
+
+/// The user's PATH with the programs in front, as after an installation.
+pub fn path_with_the_programs() -> OsString {
+    let mut folders = vec![Path::new(dispatcher()).parent().unwrap().to_owned()];
+    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    std::env::join_paths(folders).unwrap()
+}
+
+fn beside_the_dispatcher(name: &OsStr) -> PathBuf {
+    let mut program = OsString::from("queuectl-");
+    program.push(name);
+    Path::new(dispatcher()).with_file_name(program)
+}
+
+/// A duration in seconds, for bounds that a document names.
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

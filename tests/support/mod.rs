@@ -1,0 +1,13 @@
+//! What the tests stand on.
+
+mod home;
+mod processes;
+mod program;
+pub mod trials;
+mod wait;
+mod worker;
+
+pub use home::{Home, Spelling, both};
+pub use processes::{alive, marked};
+pub use wait::{DEADLINE, wait_until};
+pub use worker::Worker;
