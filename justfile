@@ -29,6 +29,10 @@ demo: install
 test name:
     cargo test --test queuectl -- {{ name }}
 
+# Measure: all, or some, for example `just bench drain idle`; --quick does a tenth
+bench *names:
+    cargo bench --bench queuectl -- {{ names }}
+
 # Exactly what the continuous integration runs
 ci:
     bash .ci/run

@@ -6,6 +6,7 @@
 //! reason; `QUEUECTL_TEST_REQUIRE=root,strace` makes it fail instead.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+#![allow(clippy::format_collect, reason = "shorter than a fold, and fast enough here")]
 #![allow(unreachable_pub, reason = "one program: nothing here is reached from outside")]
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "the names of tests are sentences")]
 

@@ -3,7 +3,6 @@
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use queuectl_cli::{Context, Failure};
 use queuectl_core::State;
-use queuectl_runtime::WorkerLog;
 use queuectl_store::{Access, Counts, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,11 +22,10 @@ pub(crate) struct Bar {
 impl Bar {
     /// Shows the bar and keeps it up to date.
     pub(crate) fn start(cx: &Context) -> Result<Self, Failure> {
-        let mut store = cx.store(Access::Write)?;
+        let mut store = queuectl_store::open(&cx.location()?, &cx.open_options(Access::Write)?)?;
         let begin = store.counts()?;
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style =
-            ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {per_sec:.0}, {msg} [{elapsed}]");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {per_sec}, {msg} [{elapsed}]");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         let ended = Arc::new(AtomicBool::new(false));
         let refresher = {
@@ -43,10 +41,10 @@ impl Bar {
         Ok(Self { drawn: bar, ended, refresher: Some(refresher) })
     }
 
-    /// Prints the workers' log above the bar.
-    pub(crate) fn log(&self) -> WorkerLog {
+    /// Prints a line of the log above the bar.
+    pub(crate) fn printer(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
         let bar = self.drawn.clone();
-        WorkerLog::Lines(Arc::new(move |line| bar.suspend(|| eprintln!("{line}"))))
+        Arc::new(move |line| bar.suspend(|| eprintln!("{line}")))
     }
 }
 

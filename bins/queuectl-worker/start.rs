@@ -1,7 +1,7 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
 use crate::{detach, progress};
-use queuectl_cli::{Context, Failure, start_log, variables};
+use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
 };
@@ -78,14 +78,17 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
         // It must outlive the terminal. Fails only for a session leader.
         let _already_leads = rustix::process::setsid();
     }
-    start_log(cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
-
     // The bar is for a person who waits for the end.
     let bar = (args.drain.is_some() && !args.in_background && io::stderr().is_terminal())
         .then(|| progress::Bar::start(cx))
         .transpose()?;
+    let (level, prefix) = (cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
+    match &bar {
+        Some(bar) => start_log_through(level, prefix, bar.printer()),
+        None => start_log(level, prefix),
+    }
     let log = match (&bar, args.in_background) {
-        (Some(bar), _) => bar.log(),
+        (Some(bar), _) => WorkerLog::Lines(bar.printer()),
         (None, true) => WorkerLog::Rotated(detach::log_file(cx)?),
         (None, false) => WorkerLog::Inherited,
     };

@@ -112,8 +112,11 @@ fn a_locked_queue_is_busy_and_exits_75() {
 fn a_url_nobody_serves_is_refused_without_its_password() {
     both(|spelling| {
         let home = Home::new();
-        let assert =
-            home.run(spelling, ["list", "--database", "nosql://me:secret@there/q"]).assert().code(1).stdout("");
+        let assert = home
+            .run(spelling, ["list", "--database", "nosql://me:secret@there/q"])
+            .assert()
+            .code(1)
+            .stdout("");
         let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
         assert!(said.contains("nosql://") && !said.contains("secret"), "{said}");
     });
@@ -134,10 +137,7 @@ fn a_read_only_file_system_is_refused() {
         echo enqueue: $?
         queuectl cancel a && exit 51
         echo cancel: $?";
-    in_a_namespace(&home, script)
-        .success()
-        .stdout("enqueue: 1\ncancel: 1\n")
-        .stderr(contains("read-only"));
+    in_a_namespace(&home, script).success().stdout("enqueue: 1\ncancel: 1\n").stderr(contains("read-only"));
     assert_eq!(home.counts().total(), 1);
     assert_eq!(home.state("a"), queuectl_core::State::Pending);
 }
@@ -150,8 +150,10 @@ fn a_full_disk_is_refused_and_loses_nothing() {
         dd if=/dev/zero of=$QUEUECTL_HOME/filler bs=4k 2>/dev/null || :
         head -c 60000 /dev/zero | tr '\\0' x > long
         n=0
-        while queuectl enqueue --id job-$n \"$(cat long)\" >>accepted; do n=$((n+1)); done
-        echo code: $?
+        while :; do
+            queuectl enqueue --id job-$n \"$(cat long)\" >>accepted || { echo code: $?; break; }
+            n=$((n+1))
+        done
         rm $QUEUECTL_HOME/filler
         queuectl list --json | grep -c '\"id\"' >listed
         queuectl enqueue --id after true";

@@ -107,7 +107,10 @@ fn several_jobs_are_cancelled_at_once() {
 
 fn no_wait_returns_before_the_job_has_ended() {
     let home = Home::quick().with("QUEUECTL_KILL_GRACE", "120s");
-    home.enqueue("a", "trap 'echo asked >> asked' TERM; touch ready; until [ -e go ]; do sleep 0.05; done; exit 1");
+    home.enqueue(
+        "a",
+        "trap 'echo asked >> asked' TERM; touch ready; until [ -e go ]; do sleep 0.05; done; exit 1",
+    );
     let _worker = home.worker([""; 0]);
     home.wait_for_file("ready");
     home.queuectl(["cancel", "a", "--no-wait"]).assert().success();

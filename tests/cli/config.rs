@@ -186,7 +186,9 @@ fn an_unknown_key_in_the_file_is_an_error_and_not_a_default() {
 
 fn a_bad_value_in_the_file_names_its_line() {
     both(|spelling| {
-        for value in ["max-retries = -1", "max-retries = \"many\"", "poll-interval = \"soon\"", "max-retries = 1.5"] {
+        for value in
+            ["max-retries = -1", "max-retries = \"many\"", "poll-interval = \"soon\"", "max-retries = 1.5"]
+        {
             let home = Home::new();
             home.configure(&format!("# one\n# two\n{value}\n"));
             home.run(spelling, ["status"])

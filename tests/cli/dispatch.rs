@@ -70,17 +70,14 @@ fn an_extension_keeps_its_exit_code_and_its_signal() {
     for code in [0, 3, 77, 255] {
         home.queuectl(["hello", &code.to_string()]).env("PATH", &path).assert().code(code);
     }
-    let status = home
-        .command(Spelling::Dispatched, ["hello", "die"])
-        .env("PATH", &path)
-        .status()
-        .unwrap();
+    let status = home.command(Spelling::Dispatched, ["hello", "die"]).env("PATH", &path).status().unwrap();
     assert_eq!(status.signal(), Some(15));
 }
 
 fn an_extension_can_call_back() {
     let home = Home::new();
-    let script = "#!/bin/sh\n\"$QUEUECTL\" enqueue --id called-back true && \"$QUEUECTL_EXEC_PATH/queuectl-list\"\n";
+    let script =
+        "#!/bin/sh\n\"$QUEUECTL\" enqueue --id called-back true && \"$QUEUECTL_EXEC_PATH/queuectl-list\"\n";
     let path = extension(&home, "hello", script);
     home.queuectl(["hello"]).env("PATH", &path).assert().success().stdout(contains("called-back"));
     // Flags before the name are meant for what it calls, too.
@@ -105,9 +102,13 @@ fn an_extension_is_the_same_process() {
 fn an_unknown_name_exits_127_and_suggests_the_nearest() {
     let home = Home::new();
     let path = extension(&home, "greetings", "#!/bin/sh\n");
-    for (typed, meant) in
-        [("lst", "list"), ("enqeue", "enqueue"), ("statsu", "status"), ("dlq-lst", "dlq-list"), ("greeting", "greetings")]
-    {
+    for (typed, meant) in [
+        ("lst", "list"),
+        ("enqeue", "enqueue"),
+        ("statsu", "status"),
+        ("dlq-lst", "dlq-list"),
+        ("greeting", "greetings"),
+    ] {
         home.queuectl([typed])
             .env("PATH", &path)
             .assert()
@@ -137,7 +138,8 @@ fn an_extension_that_cannot_be_run_exits_126_with_the_reason() {
 fn a_name_is_never_a_path() {
     let home = Home::new();
     let path = extension(&home, "hello", "#!/bin/sh\necho ran\n");
-    for name in ["./hello", "../extensions/queuectl-hello", "/bin/sh", "hello/", "..", "", "HELLO", "he llo"] {
+    for name in ["./hello", "../extensions/queuectl-hello", "/bin/sh", "hello/", "..", "", "HELLO", "he llo"]
+    {
         home.queuectl([name]).env("PATH", &path).assert().code(127).stdout("");
     }
 }

@@ -165,8 +165,7 @@ fn c10_enqueue_takes_json() {
 fn c11_enqueue_takes_json_in_double_quotes() {
     both(|spelling| {
         let home = Home::new();
-        let line =
-            r#"queuectl enqueue "{\"id\":\"job_ok\",\"command\":\"echo hello\",\"max_retries\":2}""#;
+        let line = r#"queuectl enqueue "{\"id\":\"job_ok\",\"command\":\"echo hello\",\"max_retries\":2}""#;
         home.typed(spelling, line).assert().success().stdout("Job added with ID: job_ok\n");
         let job = home.job("job_ok");
         assert_eq!((job.command.as_str(), job.max_retries), ("echo hello", 2));
@@ -345,7 +344,9 @@ fn c24_settings_have_the_documented_spellings() {
             ("max_retries", "max-retries", "9"),
         ] {
             home.typed(spelling, &format!("queuectl config set {key} {value}")).assert().success();
-            home.typed(spelling, &format!("queuectl config get {same}")).assert().stdout(format!("{value}\n"));
+            home.typed(spelling, &format!("queuectl config get {same}"))
+                .assert()
+                .stdout(format!("{value}\n"));
         }
     });
 }

@@ -27,17 +27,11 @@ trials![
     a_job_runs_where_it_was_typed,
     only_named_variables_are_kept,
     json_prints_the_job,
-    a_file_of_jobs_is_added,
-    standard_input_can_be_the_file,
-    one_bad_line_refuses_the_whole_file_and_is_named,
-    a_file_can_be_resumed,
-    a_taken_id_in_a_file_is_named_with_its_line,
-    an_unreadable_file_is_named,
     delay_and_priority_are_kept,
 ];
 
 /// Asserts that nothing was made: no queue, no file.
-fn is_untouched(home: &Home) {
+pub fn is_untouched(home: &Home) {
     assert!(!home.queue_folder().exists(), "something was made");
 }
 
@@ -63,7 +57,9 @@ fn a_brace_before_a_quote_starts_json_and_anything_else_is_shell() {
 
 fn broken_json_is_never_run_as_shell() {
     both(|spelling| {
-        for broken in [r#"{"command":"echo a""#, r#"{"command":}"#, "{}", r#"{"command":"a"} b"#, r#"{"id":"x"}"#] {
+        for broken in
+            [r#"{"command":"echo a""#, r#"{"command":}"#, "{}", r#"{"command":"a"} b"#, r#"{"id":"x"}"#]
+        {
             let home = Home::new();
             home.run(spelling, ["enqueue", broken])
                 .assert()
@@ -90,7 +86,6 @@ fn an_unknown_json_field_is_named() {
         .stderr(contains("max_retires").and(contains("max_retries")));
     is_untouched(&home);
 }
-
 
 fn bad_content_is_refused_and_leaves_nothing() {
     both(|spelling| {
@@ -156,12 +151,24 @@ fn a_wrong_command_line_exits_2() {
 
 fn flags_win_over_json_fields() {
     let home = Home::new();
-    let json = r#"{"id":"j","command":"true","max_retries":1,"timeout":"1m","priority":1,"env":{"A":"1","B":"1"}}"#;
-    home.queuectl(["enqueue", json, "--id", "f", "--max-retries", "0", "--timeout", "5s", "--priority", "-2"])
-        .args(["--env", "A=2"])
-        .assert()
-        .success()
-        .stdout("Job added with ID: f\n");
+    let json =
+        r#"{"id":"j","command":"true","max_retries":1,"timeout":"1m","priority":1,"env":{"A":"1","B":"1"}}"#;
+    home.queuectl([
+        "enqueue",
+        json,
+        "--id",
+        "f",
+        "--max-retries",
+        "0",
+        "--timeout",
+        "5s",
+        "--priority",
+        "-2",
+    ])
+    .args(["--env", "A=2"])
+    .assert()
+    .success()
+    .stdout("Job added with ID: f\n");
     let job = home.job("f");
     assert_eq!((job.max_retries, job.timeout, job.priority), (0, Some(Duration::from_secs(5)), -2));
     let variables: Vec<(&str, &str)> =
@@ -171,18 +178,42 @@ fn flags_win_over_json_fields() {
 
 fn several_words_keep_their_quoting() {
     let home = Home::quick();
-    home.queuectl(["enqueue", "--id", "a", "--", "printf", "[%s]", "two words", "$HOME", "*", "it's", "-n", ""])
-        .assert()
-        .success();
+    home.queuectl([
+        "enqueue",
+        "--id",
+        "a",
+        "--",
+        "printf",
+        "[%s]",
+        "two words",
+        "$HOME",
+        "*",
+        "it's",
+        "-n",
+        "",
+    ])
+    .assert()
+    .success();
     home.drain();
     assert_eq!(home.stdout(["logs", "a"]), "[two words][$HOME][*][it's][-n][]");
 }
 
 fn what_list_prints_can_be_enqueued_again() {
     let (home, other) = (Home::quick(), Home::quick());
-    home.queuectl(["enqueue", "exit 3", "--id", "a", "--max-retries", "0", "--timeout", "90s", "--env", "X=1"])
-        .assert()
-        .success();
+    home.queuectl([
+        "enqueue",
+        "exit 3",
+        "--id",
+        "a",
+        "--max-retries",
+        "0",
+        "--timeout",
+        "90s",
+        "--env",
+        "X=1",
+    ])
+    .assert()
+    .success();
     home.drain();
     let printed = home.json(["list", "--json"])[0].to_string();
     other.queuectl(["enqueue", &printed]).assert().success();
@@ -301,80 +332,6 @@ fn json_prints_the_job() {
         let job: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
         assert_eq!((&job["id"], &job["state"]), (&"a".into(), &"pending".into()));
     });
-}
-
-fn a_file_of_jobs_is_added() {
-    both(|spelling| {
-        let home = Home::new();
-        let lines: String =
-            (0..250).map(|n| format!("{{\"id\":\"job-{n}\",\"command\":\"echo {n}\"}}\n")).collect();
-        // Blank lines and a missing last line break do no harm.
-        fs::write(home.path("jobs"), format!("{lines}\n\n{{\"command\":\"last\"}}")).unwrap();
-        home.run(spelling, ["enqueue", "--file", "jobs", "--max-retries", "1"])
-            .assert()
-            .success()
-            .stdout(contains("251"));
-        assert_eq!(home.counts()[State::Pending], 251);
-        assert_eq!((home.job("job-249").command.as_str(), home.job("job-0").max_retries), ("echo 249", 1));
-    });
-}
-
-fn standard_input_can_be_the_file() {
-    both(|spelling| {
-        let home = Home::new();
-        let lines = "{\"id\":\"a\",\"command\":\"true\"}\n{\"id\":\"b\",\"command\":\"true\"}\n";
-        home.run(spelling, ["enqueue", "--file", "-"]).write_stdin(lines).assert().success();
-        assert_eq!(home.counts()[State::Pending], 2);
-        home.run(spelling, ["enqueue", "--file", "-"]).write_stdin("").assert().success();
-    });
-}
-
-fn one_bad_line_refuses_the_whole_file_and_is_named() {
-    both(|spelling| {
-        let home = Home::new();
-        for bad in ["{\"command\":", "{\"command\":\"\"}", "{\"id\":\"a\",\"command\":\"x\"}", "[]", "echo"] {
-            let lines = format!("{{\"id\":\"a\",\"command\":\"true\"}}\n\n{bad}\n{{\"command\":\"true\"}}\n");
-            home.run(spelling, ["enqueue", "--file", "-"])
-                .write_stdin(lines)
-                .assert()
-                .code(1)
-                .stderr(contains("line 3"));
-        }
-        is_untouched(&home);
-    });
-}
-
-fn a_file_can_be_resumed() {
-    both(|spelling| {
-        let home = Home::new();
-        home.enqueue("b", "first");
-        let lines: String = ["a", "b", "c"].map(|id| format!("{{\"id\":\"{id}\",\"command\":\"x\"}}\n")).concat();
-        home.run(spelling, ["enqueue", "--file", "-", "--skip-existing"])
-            .write_stdin(lines)
-            .assert()
-            .success()
-            .stdout(contains("2").and(contains("1")));
-        assert_eq!((home.counts().total(), home.job("b").command.as_str()), (3, "first"));
-    });
-}
-
-fn a_taken_id_in_a_file_is_named_with_its_line() {
-    let home = Home::new();
-    home.enqueue("c", "first");
-    let lines: String = ["a", "b", "c"].map(|id| format!("{{\"id\":\"{id}\",\"command\":\"x\"}}\n")).concat();
-    home.queuectl(["enqueue", "--file", "-"])
-        .write_stdin(lines)
-        .assert()
-        .code(1)
-        .stderr(contains("line 3").and(contains("job c exists already")));
-    assert_eq!(home.counts().total(), 1, "the lines before it are not added either");
-}
-
-fn an_unreadable_file_is_named() {
-    let home = Home::new();
-    home.queuectl(["enqueue", "--file", "no-such-file"]).assert().code(1).stderr(contains("no-such-file"));
-    home.queuectl(["enqueue", "--file", "."]).assert().code(1);
-    is_untouched(&home);
 }
 
 fn delay_and_priority_are_kept() {

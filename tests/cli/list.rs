@@ -30,8 +30,7 @@ fn ids(list: &Value) -> Vec<String> {
 /// A home with so many jobs, `job-0` and so on.
 fn with_jobs(count: usize) -> Home {
     let home = Home::quick();
-    let lines: String = (0..count).map(|n| format!("{{\"id\":\"job-{n}\",\"command\":\"true\"}}\n")).collect();
-    home.queuectl(["enqueue", "--file", "-"]).write_stdin(lines).assert().success();
+    home.enqueue_all((0..count).map(|n| json!({"id": format!("job-{n}"), "command": "true"})));
     home
 }
 
@@ -62,7 +61,9 @@ fn reading_an_empty_queue_makes_nothing() {
             home.run(spelling, &arguments).assert().success();
             assert!(!home.queue_folder().exists(), "{arguments:?} made something");
         }
-        for arguments in [vec!["show", "a"], vec!["logs", "a"], vec!["dlq", "retry", "a"], vec!["cancel", "a"]] {
+        for arguments in
+            [vec!["show", "a"], vec!["logs", "a"], vec!["dlq", "retry", "a"], vec!["cancel", "a"]]
+        {
             home.run(spelling, &arguments).assert().code(4).stderr(contains("there is no job a"));
             assert!(!home.queue_folder().exists(), "{arguments:?} made something");
         }
@@ -171,7 +172,10 @@ fn a_reader_that_leaves_ends_it_quietly() {
     }
     // As it is typed.
     home.typed(crate::support::Spelling::Dispatched, "queuectl list --json | head -c 1")
-        .assert().success().stdout("[").stderr("");
+        .assert()
+        .success()
+        .stdout("[")
+        .stderr("");
 }
 
 fn words_go_to_standard_error() {

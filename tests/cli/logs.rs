@@ -25,7 +25,10 @@ fn output_is_printed_byte_for_byte() {
         let home = Home::quick();
         home.enqueue("a", r"printf 'a\000b\377\033[31m\n\r\n no newline'");
         home.drain();
-        home.run(spelling, ["logs", "a"]).assert().success().stdout(&b"a\0b\xff\x1b[31m\n\r\n no newline"[..]);
+        home.run(spelling, ["logs", "a"])
+            .assert()
+            .success()
+            .stdout(&b"a\0b\xff\x1b[31m\n\r\n no newline"[..]);
     });
 }
 
@@ -36,7 +39,11 @@ fn one_stream_can_be_chosen() {
         home.drain();
         home.run(spelling, ["logs", "a", "--stream", "stdout"]).assert().success().stdout("out\n");
         home.run(spelling, ["logs", "a", "--stream", "stderr"]).assert().success().stdout("err\n");
-        home.run(spelling, ["logs", "a"]).assert().success().stdout(contains("out\n")).stdout(contains("err\n"));
+        home.run(spelling, ["logs", "a"])
+            .assert()
+            .success()
+            .stdout(contains("out\n"))
+            .stdout(contains("err\n"));
         home.run(spelling, ["logs", "a", "--stream", "stdin"]).assert().code(2);
     });
 }

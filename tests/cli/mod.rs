@@ -3,15 +3,20 @@
 mod bad_queue;
 mod cancel;
 mod config;
+mod demo;
 mod dispatch;
 mod dlq;
 mod documented;
 mod enqueue;
+mod enqueue_file;
 mod list;
 mod logs;
+mod mistakes;
 mod prune;
 mod show;
 mod status;
+mod worker_jobs;
+mod worker_rescue;
 mod worker_start;
 mod worker_stop;
 
@@ -21,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
     [
         documented::trials(),
         enqueue::trials(),
+        enqueue_file::trials(),
         list::trials(),
         status::trials(),
         show::trials(),
@@ -28,10 +34,14 @@ pub fn trials() -> Vec<Trial> {
         dlq::trials(),
         prune::trials(),
         config::trials(),
+        demo::trials(),
         dispatch::trials(),
         cancel::trials(),
         bad_queue::trials(),
         worker_start::trials(),
+        worker_jobs::trials(),
+        worker_rescue::trials(),
+        mistakes::trials(),
         worker_stop::trials(),
     ]
     .into_iter()

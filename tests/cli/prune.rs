@@ -39,10 +39,13 @@ fn only_old_jobs_of_the_named_states_are_deleted() {
 fn a_dry_run_deletes_nothing() {
     both(|spelling| {
         let home = with_one_of_each();
-        home.run(spelling, ["prune", "--state", "dead", "--state", "completed", "--older-than", "0s", "--dry-run"])
-            .assert()
-            .success()
-            .stdout(contains("2"));
+        home.run(
+            spelling,
+            ["prune", "--state", "dead", "--state", "completed", "--older-than", "0s", "--dry-run"],
+        )
+        .assert()
+        .success()
+        .stdout(contains("2"));
         assert_eq!(home.counts().total(), 3);
     });
 }

@@ -85,9 +85,13 @@ fn escape_sequences_are_shown_and_not_obeyed() {
     home.enqueue_once("a", "printf '\\033[31mred\\n'; printf '\\033]0;evil\\007' >&2; exit 1");
     home.enqueue("b", "echo '\u{1b}[2J\u{202e}'");
     home.drain();
-    for arguments in [vec!["show", "a"], vec!["show", "b"], vec!["dlq", "list"], vec!["dlq", "show", "a"], vec![
-        "show", "a", "--json",
-    ]] {
+    for arguments in [
+        vec!["show", "a"],
+        vec!["show", "b"],
+        vec!["dlq", "list"],
+        vec!["dlq", "show", "a"],
+        vec!["show", "a", "--json"],
+    ] {
         let output = home.stdout(&arguments);
         assert!(!output.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{arguments:?}: {output:?}");
     }

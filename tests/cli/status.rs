@@ -18,7 +18,8 @@ fn json_has_counts_and_workers() {
         let home = Home::new();
         let output = home.run(spelling, ["status", "--json"]).assert().success();
         let document: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
-        let zeros = json!({"pending":0,"processing":0,"completed":0,"failed":0,"dead":0,"cancelled":0,"total":0});
+        let zeros =
+            json!({"pending":0,"processing":0,"completed":0,"failed":0,"dead":0,"cancelled":0,"total":0});
         assert_eq!(document, json!({"jobs": zeros, "workers": []}));
     });
 }
@@ -68,9 +69,13 @@ fn counts_follow_what_happens() {
     home.enqueue("gone", "true");
     home.queuectl(["cancel", "gone"]).assert().success();
     let jobs = home.json(["status", "--json"])["jobs"].clone();
-    for (state, count) in
-        [(State::Completed, 1), (State::Dead, 1), (State::Pending, 1), (State::Cancelled, 1), (State::Failed, 0)]
-    {
+    for (state, count) in [
+        (State::Completed, 1),
+        (State::Dead, 1),
+        (State::Pending, 1),
+        (State::Cancelled, 1),
+        (State::Failed, 0),
+    ] {
         assert_eq!(jobs[state.as_str()], count, "{state} in {jobs}");
     }
     assert_eq!(jobs["total"], 4);

@@ -280,7 +280,7 @@ fn an_idle_worker_stops_at_once_whatever_its_poll_interval() {
 }
 
 fn retries_that_wait_do_not_hold_up_a_stop() {
-    let home = Home::new().with("QUEUECTL_BACKOFF_BASE", "1e9");
+    let home = Home::new().with("QUEUECTL_BACKOFF_BASE", "1000000");
     home.enqueue("a", "false");
     let mut worker = home.worker(["--drain"]);
     home.wait_for("a", State::Failed);

@@ -90,7 +90,7 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
         priority: -7,
         max_retries: 0,
         timeout: Some(Duration::from_millis(1500)),
-        delay: Duration::from_secs(60),
+        delay: Duration::from_mins(1),
     };
     queue.accept(std::slice::from_ref(&given), T0);
     let job = queue.job("a");
@@ -163,6 +163,6 @@ pub fn enqueue_rings_every_worker(place: &dyn Place) {
     }
     queue.enqueue(&["a"]);
     for worker in &mut workers {
-        assert!(worker.doorbell.wait(Duration::from_secs(60)));
+        assert!(worker.doorbell.wait(Duration::from_mins(1)));
     }
 }

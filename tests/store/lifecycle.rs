@@ -51,7 +51,7 @@ pub fn every_event_succeeds_exactly_in_the_states_in_which_it_can_happen(place: 
     for state in State::ALL {
         for event in Event::ALL {
             let name = format!("{state}-{event:?}");
-            let max_retries = if event == Event::Exhausted { 0 } else { 1 };
+            let max_retries = u32::from(event != Event::Exhausted);
             // A failed job has a retry left, whatever happens to it next.
             let max_retries = max_retries.max(u32::from(state == State::Failed));
             let (worker, lease) = job_in(&mut queue, &name, state, max_retries);

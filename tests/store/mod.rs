@@ -15,11 +15,15 @@ mod rescue;
 mod results;
 mod sqlite;
 mod sqlite_files;
+mod sqlite_life;
 mod upkeep;
 mod workers;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [conformance::trials::<sqlite::Harness>(), sqlite_files::trials()].into_iter().flatten().collect()
+    [conformance::trials::<sqlite::Harness>(), sqlite_files::trials(), sqlite_life::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

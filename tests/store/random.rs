@@ -82,7 +82,7 @@ impl World {
     }
 
     fn enqueue(&mut self) {
-        let jobs: Vec<NewJob> = (0..1 + self.dice.below(6))
+        let jobs: Vec<NewJob> = (0..=self.dice.below(6))
             .map(|_| {
                 self.jobs += 1;
                 NewJob {

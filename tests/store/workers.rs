@@ -115,7 +115,7 @@ pub fn a_request_to_stop_ends_with_its_worker(place: &dyn Place) {
 pub fn ring_wakes_every_worker(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let mut workers = [queue.register(), queue.register()];
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     queue.store.ring().unwrap();
     assert!(workers.iter_mut().all(|worker| worker.doorbell.wait(patience)));
     assert!(workers.iter_mut().all(|worker| !worker.doorbell.wait(Duration::ZERO)), "a ring is heard once");

@@ -197,6 +197,12 @@ impl Home {
         self.queuectl(["enqueue", "--id", id, "--max-retries", "0", "--shell", command]).assert().success();
     }
 
+    /// Puts many jobs in the queue.
+    pub fn enqueue_all(&self, jobs: impl IntoIterator<Item = Value>) {
+        let lines: String = jobs.into_iter().map(|job| format!("{job}\n")).collect();
+        self.queuectl(["enqueue", "--file", "-"]).write_stdin(lines).assert().success();
+    }
+
     /// Starts `worker start` with these arguments, as in another terminal.
     pub fn worker<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Worker {
         let start = [OsString::from("worker"), OsString::from("start")];

@@ -7,7 +7,7 @@ pub mod trials;
 mod wait;
 mod worker;
 
-pub use home::{Home, Spelling, both};
-pub use processes::{alive, marked};
+pub use home::{Home, Spelling, both, seconds};
+pub use processes::{ALIVE, alive, marked};
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;

@@ -20,6 +20,10 @@ pub fn marked(markers: &[&str]) -> Vec<i32> {
         .collect()
 }
 
+/// The same as [`alive`], for a job: defines a shell function. (`kill -0` takes a
+/// process that has ended for a living one until somebody has waited for it.)
+pub const ALIVE: &str = "alive() { grep -qs '^State:.[RSDTt]' /proc/$1/status; }";
+
 /// Tells whether a process is there and has not ended.
 pub fn alive(pid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };

@@ -34,7 +34,7 @@ pub use context::Context;
 pub use detail::{find_job, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use logging::start_log;
+pub use logging::{start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;

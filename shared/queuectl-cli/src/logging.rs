@@ -5,11 +5,12 @@ use crate::text::escape;
 use queuectl_settings::LogLevel;
 use std::fmt::{self, Write as _};
 use std::io;
+use std::sync::Arc;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -20,13 +21,36 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// is one write of a whole line, so that the lines of several processes do not
 /// mix; nobody can be told that a line could not be written.
 pub fn start_log(level: LogLevel, prefix: impl Into<String>) {
-    let level = match level {
+    start(of_settings(level), Line { prefix: prefix.into() }, io::stderr);
+}
+
+/// The same, but each line goes to a function: something is drawn on standard
+/// error that a line must not break.
+pub fn start_log_through(level: LogLevel, prefix: impl Into<String>, print: Arc<dyn Fn(&str) + Send + Sync>) {
+    start(of_settings(level), Line { prefix: prefix.into() }, move || Printer(Arc::clone(&print)));
+}
+
+/// Hands each line to a function; an event is one write.
+struct Printer(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl io::Write for Printer {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        (self.0)(String::from_utf8_lossy(line).trim_end());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn of_settings(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warning => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    start(level, Line { prefix: prefix.into() });
+    }
 }
 
 /// Begins the log of a program that does one thing and ends: only what may be a
@@ -37,15 +61,18 @@ pub(crate) fn start_short_log(verbosity: Verbosity) {
         Verbosity::Normal => LevelFilter::WARN,
         Verbosity::Verbose => LevelFilter::DEBUG,
     };
-    start(level, Line { prefix: "queuectl:".to_owned() });
+    start(level, Line { prefix: "queuectl:".to_owned() }, io::stderr);
 }
 
-fn start(level: LevelFilter, line: Line) {
+fn start<W>(level: LevelFilter, line: Line, writer: W)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer()
         .event_format(line)
         .with_ansi(false)
         .log_internal_errors(false)
-        .with_writer(io::stderr);
+        .with_writer(writer);
     // An error means that a log was begun already.
     let _ = tracing_subscriber::registry().with(level).with(layer).try_init();
 }
