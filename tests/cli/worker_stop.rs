@@ -38,6 +38,11 @@ fn in_the_middle(home: &Home) -> Worker {
     worker
 }
 
+/// Waits until the worker itself, and not only its manager, knows that it is to stop.
+fn wait_until_told(home: &Home, worker: &Worker) {
+    worker.wait_until_it_says(&format!("[Worker PID {}] Received shutdown signal", home.worker_pids()[0]));
+}
+
 /// Asserts that the job finished, by itself and once, and the next did not start.
 fn finished_and_left_the_next(home: &Home) {
     assert!(home.path("finished").exists());
@@ -57,7 +62,7 @@ fn control_c_lets_the_running_job_finish_and_leaves_the_next() {
         let mut worker = home.background(spelling, ["worker", "start"]);
         home.wait_for_file("running");
         worker.press_control_c();
-        worker.wait_until_it_says("Received shutdown signal, finishing current job");
+        wait_until_told(&home, &worker);
         home.make_file("go");
         worker.wait_for_success();
         assert!(worker.said().contains("Shutdown complete."));
@@ -73,7 +78,7 @@ fn sigterm_lets_the_running_job_finish_and_leaves_the_next() {
         let mut worker = home.background(spelling, ["worker", "start"]);
         home.wait_for_file("running");
         worker.signal(Signal::SIGTERM);
-        worker.wait_until_it_says("Received shutdown signal, finishing current job");
+        wait_until_told(&home, &worker);
         home.make_file("go");
         worker.wait_for_success();
         finished_and_left_the_next(&home);
@@ -85,9 +90,7 @@ fn worker_stop_lets_the_running_job_finish_and_leaves_the_next() {
         let home = Home::new();
         let mut worker = in_the_middle(&home);
         let mut stop = home.background(spelling, ["worker", "stop"]);
-        wait_until(DEADLINE, "the worker is asked to stop", || {
-            home.store().workers().unwrap().iter().all(|worker| worker.stop.is_some())
-        });
+        wait_until_told(&home, &worker);
         home.make_file("go");
         stop.wait_for_success();
         worker.wait_for_success();
@@ -122,9 +125,7 @@ fn worker_stop_waits_for_a_running_job_as_long_as_it_takes() {
     let home = Home::new();
     let mut worker = in_the_middle(&home);
     let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
-    wait_until(DEADLINE, "the worker is asked to stop", || {
-        home.store().workers().unwrap().iter().all(|worker| worker.stop.is_some())
-    });
+    wait_until_told(&home, &worker);
     // Ctrl+C ends the wait, not the request.
     let mut impatient = home.background(Spelling::Dispatched, ["worker", "stop"]);
     impatient.press_control_c();
@@ -142,6 +143,7 @@ fn no_wait_returns_while_the_job_runs() {
     let mut worker = in_the_middle(&home);
     home.queuectl(["worker", "stop", "--no-wait"]).assert().success();
     assert_eq!(home.state("held"), State::Processing);
+    wait_until_told(&home, &worker);
     home.make_file("go");
     worker.wait_for_success();
     finished_and_left_the_next(&home);
@@ -239,6 +241,7 @@ fn workers_whose_manager_was_killed_finish_their_job_and_end() {
     worker.signal(Signal::SIGKILL);
     worker.wait();
     assert!(alive(pids[0]));
+    wait_until_told(&home, &worker);
     home.make_file("go");
     wait_until(DEADLINE, "the worker has ended", || !alive(pids[0]));
     finished_and_left_the_next(&home);
@@ -250,6 +253,7 @@ fn worker_stop_of_workers_whose_manager_was_killed_succeeds() {
     worker.signal(Signal::SIGKILL);
     worker.wait();
     let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
+    wait_until_told(&home, &worker);
     home.make_file("go");
     stop.wait_for_success();
     finished_and_left_the_next(&home);
