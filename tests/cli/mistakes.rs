@@ -124,8 +124,9 @@ fn m08_worker_stop_does_what_it_says_and_the_next_start_is_not_stopped() {
     wait_until(DEADLINE, "two workers", || home.worker_pids().len() == 2);
     let pids = home.worker_pids();
     home.queuectl(["worker", "stop"]).assert().success();
-    assert!(pids.iter().all(|&pid| !alive(pid)), "it says so when it is so");
+    assert_eq!(home.worker_pids(), [0; 0], "it says so when it is so");
     first.wait_for_success();
+    wait_until(DEADLINE, "their processes have ended", || pids.iter().all(|&pid| !alive(pid)));
     // A request that nobody is there to hear is not kept for the next.
     home.queuectl(["worker", "stop"]).assert().success();
     let mut next = home.worker([""; 0]);
