@@ -11,6 +11,7 @@
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "the names of tests are sentences")]
 
 mod cli;
+mod documents;
 mod store;
 mod support;
 
@@ -23,6 +24,6 @@ fn main() -> ExitCode {
     // Most of a test is waiting for programs that wait.
     let processors = available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(processors * 3);
-    let trials = [store::trials(), cli::trials()].into_iter().flatten().collect();
+    let trials = [store::trials(), cli::trials(), documents::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
