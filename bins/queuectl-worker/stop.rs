@@ -37,12 +37,12 @@ struct Document {
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     let Some(mut store) = cx.existing_store()? else { return say(cx, args, 0) };
     let alive = alive(store.as_mut())?;
-    if !alive.is_empty() {
-        let how = if args.force { Stop::Forced } else { Stop::Graceful };
-        store.request_stop(&alive, how, cx.now())?;
-        if !args.no_wait {
-            wait_until_gone(cx, store.as_mut(), &alive)?;
-        }
+    let how = if args.force { Stop::Forced } else { Stop::Graceful };
+    // Also when none lives: a manager may be about to replace one that died.
+    let known: Vec<_> = store.workers()?.iter().map(|worker| worker.id).collect();
+    store.request_stop(&known, how, cx.now())?;
+    if !args.no_wait {
+        wait_until_gone(cx, store.as_mut(), &alive)?;
     }
     say(cx, args, alive.len())
 }
@@ -50,7 +50,7 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
 /// Workers that live now; those that start later are not meant.
 fn alive(store: &mut dyn Store) -> Result<Vec<WorkerId>, Failure> {
     let workers = store.workers()?;
-    Ok(workers.into_iter().filter(|worker| worker.life != Life::Dead).map(|worker| worker.id).collect())
+    Ok(workers.into_iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id).collect())
 }
 
 fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> Result<(), Failure> {

@@ -170,7 +170,7 @@ fn of_store(error: &StoreError) -> Failure {
             Failure::error(message).hint("name another queue with `--database PATH`")
         }
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
-            .hint("stop every worker of this queue, then start one: `queuectl worker start`"),
+            .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),
         _ => Failure::error(message),
     }
 }

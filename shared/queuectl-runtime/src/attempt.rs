@@ -23,6 +23,9 @@ const SHORTAGE_LASTS_AT_MOST: Duration = Duration::from_secs(30);
 /// How much is read from a pipe at a time: what a pipe holds.
 const READ_BYTES: usize = 64 * 1024;
 
+/// After the exit so much is read at most: more than a pipe can hold (1 MiB).
+const MOST_READS: usize = 32;
+
 /// Where there is no pidfd, the exit is asked for so often.
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
@@ -63,6 +66,7 @@ enum Started {
 /// Starts the command; waits while the machine is short of processes or files.
 fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
     let began = Instant::now();
+    let mut told = false;
     loop {
         let environment = marker::job_environment(floor.environment(), job, marker);
         let error = match child::start(job, environment) {
@@ -71,9 +75,13 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
             Err(NotStarted::ForNow(error)) => error,
         };
         if began.elapsed() >= SHORTAGE_LASTS_AT_MOST {
-            return Started::No(format!("no process could be started for 30 s: {error}"));
+            // The machine's shortage is not the job's failure.
+            tracing::warn!("Job {} is handed back: no process could be started for 30 s: {error}", job.id);
+            return Started::CalledOff;
         }
-        tracing::warn!("Job {} cannot be started yet: {error}", job.id);
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!("Job {} cannot be started yet: {error}", job.id);
+        }
         if slot.wait_for_order(Duration::from_millis(500)).is_some() || floor.is_stopping() {
             return Started::CalledOff;
         }
@@ -182,8 +190,9 @@ impl Attempt<'_> {
                     Ok(Some(outcome)) => return outcome,
                     Ok(None) => {}
                     Err(error) => {
+                        // Not the job's failure: it runs again, uncharged.
                         tracing::error!("The end of job {} cannot be seen: {error}", self.job.id);
-                        return Outcome::Signal(0);
+                        return Outcome::Interrupted;
                     }
                 }
             }
@@ -236,9 +245,10 @@ impl Attempt<'_> {
         self.ending.as_ref().map_or(exit, |ending| ending.outcome)
     }
 
-    /// Reads what is in the pipes now, and no longer.
+    /// Reads what is in the pipes now, and no longer: whoever goes on writing in
+    /// the background must not keep the slot.
     fn drain(&mut self, read_buffer: &mut [u8]) {
-        loop {
+        for _ in 0..MOST_READS {
             let ready = self.wait(Some(Instant::now()));
             if !(ready.stdout || ready.stderr) {
                 return;

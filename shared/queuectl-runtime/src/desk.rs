@@ -82,12 +82,35 @@ impl<'a> Desk<'a> {
     /// Serves until the worker has nothing left to do.
     pub(crate) fn serve(mut self) -> Result<(), WorkerError> {
         let served = self.turn_after_turn();
-        if served.is_err() {
-            // Nobody would record their end; whoever rescues us starts them again.
-            let _unrecorded = self.floor.clear_shelf();
-            self.floor.order_all(Order::Interrupt);
+        if let Err(error) = &served {
+            tracing::error!("{error}; running jobs are ended");
+            self.leave_in_order();
         }
         served
+    }
+
+    /// Ends what runs and hands in what can be handed in, after an error that
+    /// ends the worker.
+    fn leave_in_order(&mut self) {
+        self.floor.close_shelf();
+        let unstarted = self.floor.clear_shelf();
+        self.give_back(unstarted);
+        self.floor.order_all(Order::Interrupt);
+        while self.floor.occupancy().idle < self.options.concurrency {
+            drop(self.floor.wait_for_tray(|tray| tray.since.is_none().then(|| Instant::now() + GATHER)));
+            self.take_results();
+        }
+        self.take_results();
+        self.stop = self.stop.max(Some(Stop::Graceful));
+        let handed_in = self
+            .exchange()
+            .and_then(|()| self.store.retire(self.floor.worker(), &self.options.policy(), clock::now()));
+        if handed_in.is_err()
+            && let Err(error) = self.floor.presence().clear_notes()
+        {
+            // Whoever rescues the jobs must not count a crash: they were ended here.
+            tracing::warn!("{error}");
+        }
     }
 
     fn turn_after_turn(&mut self) -> Result<(), WorkerError> {
@@ -99,9 +122,14 @@ impl<'a> Desk<'a> {
                 Err(error) => return Err(error.into()),
             }
             if self.is_done() {
-                self.store.retire(self.floor.worker(), &self.options.policy(), clock::now())?;
-                self.ring_if_last();
-                return Ok(());
+                match self.store.retire(self.floor.worker(), &self.options.policy(), clock::now()) {
+                    Ok(()) => {
+                        self.ring_if_last();
+                        return Ok(());
+                    }
+                    Err(error) if error.is_passing() => self.failed_for_now(&error)?,
+                    Err(error) => return Err(error.into()),
+                }
             }
         }
     }
@@ -113,11 +141,18 @@ impl<'a> Desk<'a> {
             return Err(WorkerError::Broken { reason });
         }
         let stop = tray.stop;
-        let mut taken = Tray { stop, ..std::mem::take(&mut *tray) };
-        tray.stop = stop;
         drop(tray);
-        self.floor.collect_output(&mut taken);
+        self.take_results();
+        self.stop_if_asked(stop);
+        Ok(())
+    }
 
+    fn take_results(&mut self) {
+        let mut taken = self.floor.take_tray();
+        if self.failing.is_none() {
+            // A slot's own buffer is bounded; what waits here is not.
+            self.floor.collect_output(&mut taken);
+        }
         for (ended, duration) in taken.ended {
             self.ahead.note(duration);
             self.outgoing.ended.push(ended);
@@ -125,8 +160,6 @@ impl<'a> Desk<'a> {
         self.give_back(taken.unstarted);
         self.outgoing.output.append(&mut taken.output);
         self.outgoing.trims.append(&mut taken.trims);
-        self.stop_if_asked(stop);
-        Ok(())
     }
 
     /// When to turn round; none means now.
@@ -152,21 +185,24 @@ impl<'a> Desk<'a> {
     }
 
     fn stop_if_asked(&mut self, stop: Option<Stop>) {
-        if stop <= self.stop {
+        if stop < self.stop || stop.is_none() || (stop == self.stop && stop != Some(Stop::Forced)) {
             return;
         }
         if self.stop.is_none() {
             tracing::info!("Received shutdown signal, finishing current job...");
         }
         self.stop = stop;
+        // First, so that no slot takes a job that would get no order.
+        self.floor.close_shelf();
+        let unstarted = self.floor.clear_shelf();
+        if !unstarted.is_empty() {
+            // What is handed back must not wait for the next look.
+            self.floor.ring();
+        }
+        self.give_back(unstarted);
         if stop == Some(Stop::Forced) {
             self.floor.order_all(Order::Interrupt);
         }
-        let unstarted = self.floor.clear_shelf();
-        self.give_back(unstarted);
-        self.floor.close_shelf();
-        // What is handed back must not wait for the next look.
-        self.floor.ring();
     }
 
     fn give_back(&mut self, unstarted: Vec<Lease>) {
@@ -177,6 +213,9 @@ impl<'a> Desk<'a> {
     }
 
     fn exchange(&mut self) -> Result<(), StoreError> {
+        if self.failing.is_some() {
+            self.listen_while_failing();
+        }
         let occupancy = self.floor.occupancy();
         let impatient = occupancy.all_busy_since.is_some_and(|since| since.elapsed() >= PATIENCE);
         if impatient && occupancy.unstarted > 0 {
@@ -184,8 +223,7 @@ impl<'a> Desk<'a> {
             self.give_back(unstarted);
         }
         let want = self.want(occupancy, impatient);
-        let suspects =
-            if self.held.values().any(|held| held.is_suspect) { Suspects::No } else { Suspects::One };
+        let suspects = if self.runs_a_suspect() { Suspects::No } else { Suspects::One };
         let policy = self.options.policy();
         let exchange = Exchange {
             ended: &self.outgoing.ended,
@@ -198,8 +236,35 @@ impl<'a> Desk<'a> {
         };
         let now = clock::now();
         let exchanged = self.store.exchange(self.floor.worker(), &exchange, now)?;
-        self.apply(exchanged, want, now);
+        self.apply(exchanged, want, suspects, now);
         Ok(())
+    }
+
+    /// Reads what people want, while nothing can be written.
+    fn listen_while_failing(&mut self) {
+        let policy = self.options.policy();
+        let nothing = Exchange {
+            ended: &[],
+            unstarted: &[],
+            output: &[],
+            trims: &[],
+            want: 0,
+            suspects: Suspects::No,
+            policy: &policy,
+        };
+        if let Ok(exchanged) = self.store.exchange(self.floor.worker(), &nothing, clock::now()) {
+            self.cancel(exchanged.cancel);
+            self.stop_if_asked(exchanged.stop);
+        }
+    }
+
+    /// Tells whether a suspect is here whose end is not being handed in.
+    fn runs_a_suspect(&self) -> bool {
+        let ends = |lease: &Lease| {
+            self.outgoing.unstarted.contains(lease)
+                || self.outgoing.ended.iter().any(|ended| ended.lease == *lease)
+        };
+        self.held.iter().any(|(lease, held)| held.is_suspect && !ends(lease))
     }
 
     /// How many jobs to claim.
@@ -212,15 +277,18 @@ impl<'a> Desk<'a> {
         self.budget.map_or(want, |budget| want.min(u32::try_from(budget).unwrap_or(u32::MAX)))
     }
 
-    fn apply(&mut self, exchanged: Exchanged, want: u32, now: Timestamp) {
+    fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
         let Exchanged { claimed, settled, superseded, cancel, stop, counts, next_due, roster } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;
-        self.line_is_empty = (claimed.len() as u32) < want;
+        // With a suspect here, another may have been passed over.
+        self.line_is_empty = suspects == Suspects::One && claimed.len() < want as usize;
 
         let errors: HashMap<Lease, Option<String>> =
             outgoing.ended.into_iter().map(|ended| (ended.lease, ended.error)).collect();
+        let mut gave_back = !outgoing.unstarted.is_empty();
         for (lease, verdict) in settled {
+            gave_back |= verdict.state == State::Pending;
             self.tell(lease, &verdict, errors.get(&lease).and_then(Option::as_deref));
         }
         for lease in outgoing.unstarted {
@@ -239,7 +307,12 @@ impl<'a> Desk<'a> {
         let wait = due_in.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval()));
         self.next_look = Instant::now() + wait;
         self.tell_what_is_waited_for(next_due, now);
-        if !errors.is_empty() && !is_alone {
+        if is_alone {
+            return;
+        }
+        if gave_back {
+            self.ring();
+        } else if !errors.is_empty() {
             self.ring_if_last();
         }
     }
@@ -319,9 +392,14 @@ impl<'a> Desk<'a> {
 
     /// Neighbours that drain wait for the last job to end.
     fn ring_if_last(&mut self) {
-        if self.counts[State::Processing] == 0
-            && let Err(error) = self.store.ring()
-        {
+        if self.counts[State::Processing] == 0 {
+            self.ring();
+        }
+    }
+
+    /// Tells the neighbours that there may be something to do.
+    fn ring(&mut self) {
+        if let Err(error) = self.store.ring() {
             tracing::debug!("{error}");
         }
     }

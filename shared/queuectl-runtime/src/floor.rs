@@ -15,12 +15,16 @@ use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most pipes of background processes that are kept open; a process that writes
 /// to a closed one is ended by SIGPIPE.
 const MOST_LEFT_OPEN: usize = 256;
+
+/// Nobody who writes without end in the background gets all the attention.
+const MOST_READS: usize = 64;
 
 /// How a running attempt is to be ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,7 +184,11 @@ impl Floor {
         let mut read_buffer = attempt::read_buffer();
         while let Some(job) = self.next_job(slot) {
             let began = Instant::now();
-            let ended = attempt::run(self, slot, &job, &mut read_buffer);
+            let run = || attempt::run(self, slot, &job, &mut read_buffer);
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+                self.broken(format!("a slot has panicked with job {}; this is a bug", job.id));
+                None
+            });
             let mut tray = lock(&self.tray);
             slot.finish(&mut tray);
             match ended {
@@ -294,6 +302,15 @@ impl Floor {
         occupancy
     }
 
+    /// Takes everything that waits for the desk, but a request to stop, which stays.
+    pub(crate) fn take_tray(&self) -> Tray {
+        let mut tray = lock(&self.tray);
+        let (stop, broken) = (tray.stop, tray.broken.take());
+        let taken = std::mem::take(&mut *tray);
+        (tray.stop, tray.broken) = (stop, broken);
+        taken
+    }
+
     /// Takes new output of all slots, of those that are due or of all.
     pub(crate) fn collect_output(&self, tray: &mut Tray) {
         for slot in &self.slots {
@@ -378,7 +395,7 @@ impl Floor {
     pub(crate) fn drain_left_open(&self) {
         let mut scratch = [0; 16 * 1024];
         lock(&self.left_open).retain_mut(|pipe| {
-            loop {
+            for _ in 0..MOST_READS {
                 let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
                 match poll(&mut fds, Some(&Timespec::default())) {
                     Ok(0) | Err(_) => return true,
@@ -389,6 +406,7 @@ impl Floor {
                     Ok(_) => {}
                 }
             }
+            true
         });
     }
 }

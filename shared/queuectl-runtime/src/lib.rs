@@ -12,6 +12,7 @@ mod child;
 pub mod clock;
 mod desk;
 mod floor;
+mod limits;
 mod listener;
 mod manager;
 mod marker;

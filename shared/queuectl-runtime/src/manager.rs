@@ -4,6 +4,7 @@
 //! a dead one's jobs back at once: it learns of the death before anybody else.
 
 use crate::clock;
+use crate::limits;
 use crate::listener::{Command as ToWorker, write_log_to};
 use crate::rescue::{RescueError, rescue};
 use crate::worker::WorkerOptions;
@@ -77,6 +78,8 @@ pub struct Manager {
     failed: u32,
     stop: Option<Stop>,
     signals_received: u32,
+    /// Requests to stop that were there when it began.
+    stops: i64,
     when_ready: Option<Box<dyn FnOnce()>>,
     events: (Sender<Event>, Receiver<Event>),
 }
@@ -84,6 +87,7 @@ pub struct Manager {
 /// One of the processes, or the gap that a dead one left.
 struct Worker {
     share: Option<u64>,
+    pid: u32,
     commands: Option<ChildStdin>,
     id: Option<WorkerId>,
     started: Instant,
@@ -130,6 +134,7 @@ impl Manager {
             failed: 0,
             stop: None,
             signals_received: 0,
+            stops: 0,
             when_ready: None,
             events: channel(),
         })
@@ -153,7 +158,9 @@ impl Manager {
     /// [`ManagerError`] if one cannot be started or ends with an error; the
     /// others are stopped then, and finish what they run.
     pub fn run(mut self, count: u32) -> Result<(), ManagerError> {
+        limits::accept_signals().map_err(ManagerError::Signals)?;
         self.listen_for_signals()?;
+        self.stops = self.store.stops()?;
         let shares = shares(self.options.max_jobs, count);
         tracing::info!(
             "Starting {} {}...",
@@ -167,7 +174,7 @@ impl Manager {
         }
         let mut next_log_look = Instant::now() + LOG_LOOK_EVERY;
         while self.workers.iter().any(Option::is_some) {
-            self.replace_the_dead()?;
+            self.replace_the_dead();
             let due = self.next_replacement().map_or(next_log_look, |due| due.min(next_log_look));
             match self.events.1.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.handle(event),
@@ -201,6 +208,7 @@ impl Manager {
             command.stderr(Stdio::piped());
         }
         let mut child = command.spawn().map_err(ManagerError::Start)?;
+        let pid = child.id();
         let mut commands = child.stdin.take();
         let options =
             WorkerOptions { max_jobs: share, manager_pid: std::process::id(), ..self.options.clone() };
@@ -222,6 +230,7 @@ impl Manager {
             .map_err(ManagerError::Start)?;
         self.workers[index] = Some(Worker {
             share,
+            pid,
             commands,
             id: None,
             started: Instant::now(),
@@ -250,7 +259,8 @@ impl Manager {
                     worker.id = Some(id);
                 }
                 let all_ready = self.workers.iter().flatten().all(|worker| worker.id.is_some());
-                if all_ready && let Some(action) = self.when_ready.take() {
+                let all_well = all_ready && self.failed == 0 && self.stop.is_none();
+                if all_well && let Some(action) = self.when_ready.take() {
                     action();
                 }
             }
@@ -303,7 +313,17 @@ impl Manager {
 
     /// Gives a dead worker's jobs back; tells whether it had been asked to stop.
     fn take_back_jobs(&mut self, worker: &mut Worker) -> bool {
-        let Some(id) = worker.id else { return false };
+        // It may have died between its registration and its first word.
+        let by_pid = |workers: Vec<queuectl_store::Worker>| {
+            let mine = |row: &queuectl_store::Worker| {
+                row.pid == worker.pid
+                    && row.manager_pid == std::process::id()
+                    && row.life != queuectl_store::Life::Alive
+            };
+            workers.into_iter().find(mine).map(|row| row.id)
+        };
+        let id = worker.id.or_else(|| self.store.workers().ok().and_then(by_pid));
+        let Some(id) = id else { return false };
         let asked = self.store.worker(id).ok().flatten().map(|row| {
             worker.share = worker.share.map(|share| share.saturating_sub(row.jobs_done));
             row.stop.is_some()
@@ -325,16 +345,25 @@ impl Manager {
         self.workers.iter().flatten().filter_map(due).min()
     }
 
-    fn replace_the_dead(&mut self) -> Result<(), ManagerError> {
+    fn replace_the_dead(&mut self) {
         for index in 0..self.workers.len() {
             if let Some(&Worker { state: Life::Due(at), share, quick_deaths, .. }) =
                 self.workers[index].as_ref()
                 && at <= Instant::now()
             {
-                self.start(index, share, quick_deaths)?;
+                // Whoever asked for a stop meant this one too.
+                if self.store.stops().is_ok_and(|stops| stops != self.stops) {
+                    self.workers[index] = None;
+                    continue;
+                }
+                if let Err(error) = self.start(index, share, quick_deaths) {
+                    tracing::error!("{error}; it is tried again");
+                    if let Some(worker) = &mut self.workers[index] {
+                        worker.state = Life::Due(Instant::now() + LONGEST_PAUSE);
+                    }
+                }
             }
         }
-        Ok(())
     }
 
     /// Renames the log when it has grown, and has everybody go on in a new one.

@@ -43,9 +43,13 @@ const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 /// With no grace it begins with KILL. Where there is nothing to end, it costs
 /// the two looks (about 0.5 ms each among a hundred processes).
 pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
-    let Some(found) = still_there(scope) else { return Ok(()) };
-    if !grace.is_zero() {
-        found.terminate();
+    match still_there(scope) {
+        Look::Nothing => {
+            platform::kill_own_groups(scope);
+            return Ok(());
+        }
+        Look::Found(found) if !grace.is_zero() => found.terminate(),
+        _ => {}
     }
     outlast(scope, Instant::now() + grace)
 }
@@ -53,66 +57,132 @@ pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
 /// Waits until the deadline for those that were asked to end, then kills them.
 pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere> {
     while Instant::now() < deadline {
-        let Some(found) = still_there(scope) else { return Ok(()) };
-        found.wait_for_end(deadline);
-    }
-    let deadline = Instant::now() + KILL_TAKES_AT_MOST;
-    while let Some(found) = still_there(scope) {
-        found.kill();
-        let soon = Instant::now() + Duration::from_millis(50);
-        if !found.wait_for_end(soon) && Instant::now() >= deadline {
-            return Err(StillThere { left: found.len() });
+        match still_there(scope) {
+            Look::Nothing => break,
+            Look::Found(found) => _ = found.wait_for_end(deadline),
+            Look::Unknown => platform::pause(),
         }
     }
-    Ok(())
+    let deadline = Instant::now() + KILL_TAKES_AT_MOST;
+    loop {
+        // A chain of processes that each fork and exit is seen by no look; the
+        // kernel reaches every member of a group at once.
+        platform::kill_own_groups(scope);
+        let left = match still_there(scope) {
+            Look::Nothing => return Ok(()),
+            Look::Found(found) => {
+                found.kill();
+                if found.wait_for_end(Instant::now() + Duration::from_millis(50)) {
+                    continue;
+                }
+                found.len()
+            }
+            Look::Unknown => {
+                platform::pause();
+                1
+            }
+        };
+        if Instant::now() >= deadline {
+            return Err(StillThere { left });
+        }
+    }
 }
 
 /// Sends TERM to all there are now.
 pub(crate) fn ask_to_end(scope: &Scope) {
-    platform::find(scope).terminate();
+    if let Ok(found) = platform::find(scope) {
+        found.terminate();
+    }
+}
+
+/// What a look has shown.
+enum Look {
+    Nothing,
+    Found(platform::Found),
+    /// The process table could not be read, for want of a descriptor for
+    /// example: that must never pass for nothing.
+    Unknown,
 }
 
 /// Looks twice: a process that is being born can be missed once.
-fn still_there(scope: &Scope) -> Option<platform::Found> {
-    (0..2).map(|_| platform::find(scope)).find(|found| found.len() > 0)
+fn still_there(scope: &Scope) -> Look {
+    for _ in 0..2 {
+        match platform::find(scope) {
+            Ok(found) if found.len() > 0 => return Look::Found(found),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!("The process table cannot be read: {error}");
+                return Look::Unknown;
+            }
+        }
+    }
+    Look::Nothing
 }
 
 #[cfg(target_os = "linux")]
 mod platform {
     use super::{Extent, Scope};
     use crate::marker;
+    use nix::sys::signal::{Signal as KillSignal, killpg};
     use nix::unistd::{Pid, getpgid, getsid};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
     use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     use std::fs::{self, File};
-    use std::io::Read;
+    use std::io::{self, Read};
     use std::os::fd::{AsFd, OwnedFd};
     use std::time::Instant;
 
     /// Processes that were found, each held by a pidfd.
     pub(super) struct Found(Vec<OwnedFd>);
 
-    pub(super) fn find(scope: &Scope) -> Found {
-        let Ok(table) = fs::read_dir("/proc") else { return Found(Vec::new()) };
+    pub(super) fn find(scope: &Scope) -> io::Result<Found> {
         let own = std::process::id().cast_signed();
-        let pids = table.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
         let mut environment = Vec::with_capacity(16 * 1024);
-        Found(pids.filter(|&pid| pid != own).filter_map(|pid| hold(scope, pid, &mut environment)).collect())
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            if pid != own {
+                found.extend(hold(scope, pid, &mut environment)?);
+            }
+        }
+        Ok(Found(found))
     }
 
     /// Opens a pidfd if the process belongs to the scope, and looks again: only
     /// if it is still so, the pidfd leads to the process that was meant.
-    fn hold(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> Option<OwnedFd> {
-        if !belongs(scope, pid, environment) {
-            return None;
+    fn hold(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Option<OwnedFd>> {
+        if !belongs(scope, pid, environment)? {
+            return Ok(None);
         }
-        let process = pidfd_open(rustix::process::Pid::from_raw(pid)?, PidfdFlags::empty()).ok()?;
+        let Some(number) = rustix::process::Pid::from_raw(pid) else { return Ok(None) };
+        let process = match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(process) => process,
+            Err(Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let lives = !has_ended(&process, Some(&Timespec::default()));
-        (lives && belongs(scope, pid, environment)).then_some(process)
+        Ok((lives && belongs(scope, pid, environment)?).then_some(process))
     }
 
-    fn belongs(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> bool {
-        is_in_group(scope, pid) || is_marked(scope, pid, environment)
+    /// Ends every member of the groups that surely are ours: their first process
+    /// is not reaped, so that their numbers cannot be anybody else's.
+    pub(super) fn kill_own_groups(scope: &Scope) {
+        if scope.extent == Extent::Whole {
+            for &(_, group) in &scope.groups {
+                let _nobody_there = killpg(Pid::from_raw(group.cast_signed()), KillSignal::SIGKILL);
+            }
+        }
+    }
+
+    /// A short wait for whatever makes the process table unreadable to pass.
+    pub(super) fn pause() {
+        let _time_is_up = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
+    }
+
+    fn belongs(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<bool> {
+        Ok(is_in_group(scope, pid) || is_marked(scope, pid, environment)?)
     }
 
     fn is_in_group(scope: &Scope, pid: i32) -> bool {
@@ -125,20 +195,24 @@ mod platform {
     }
 
     /// A process between fork and exec has its parent's environment, a zombie none.
-    fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> bool {
+    fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<bool> {
         environment.clear();
         let read =
             File::open(format!("/proc/{pid}/environ")).and_then(|mut file| file.read_to_end(environment));
-        if read.is_err() {
-            return false;
+        if let Err(error) = read {
+            return match Errno::from_io_error(&error) {
+                // It is gone, or it is somebody else's.
+                Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(false),
+                _ => Err(error),
+            };
         }
         let run = environment
             .split(|&byte| byte == 0)
             .find_map(|variable| variable.strip_prefix(marker::RUN.as_bytes())?.strip_prefix(b"="));
-        run.is_some_and(|run| match scope.extent {
+        Ok(run.is_some_and(|run| match scope.extent {
             Extent::Whole => run == scope.marker.as_bytes(),
             Extent::Beginning => run.starts_with(scope.marker.as_bytes()),
-        })
+        }))
     }
 
     /// Waits for the end of a process, without a limit if there is no timeout.
@@ -191,10 +265,15 @@ mod platform {
 
     pub(super) struct Found(Vec<Pid>);
 
-    pub(super) fn find(scope: &Scope) -> Found {
+    pub(super) fn find(scope: &Scope) -> std::io::Result<Found> {
         let groups = scope.groups.iter().map(|&(_, group)| Pid::from_raw(group.cast_signed()));
-        Found(groups.filter(|&group| killpg(group, None).is_ok()).collect())
+        Ok(Found(groups.filter(|&group| killpg(group, None).is_ok()).collect()))
     }
+
+    /// The groups are all that is ever found here.
+    pub(super) fn kill_own_groups(_scope: &Scope) {}
+
+    pub(super) fn pause() {}
 
     impl Found {
         pub(super) fn len(&self) -> usize {

@@ -24,7 +24,8 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Starts watching. The thread ends with the process.
 pub(crate) fn start(floor: Arc<Floor>, doorbell: Box<dyn Doorbell>) -> io::Result<()> {
     thread::Builder::new().name("watch".into()).spawn(move || {
-        let mut watch = Watch { floor: &floor, store: None, not_before: HashMap::new() };
+        let mut watch =
+            Watch { floor: &floor, store: None, not_before: HashMap::new(), unseen_since: HashMap::new() };
         watch.keep_watch(doorbell);
     })?;
     Ok(())
@@ -35,6 +36,8 @@ struct Watch<'a> {
     /// Opened when it is first needed.
     store: Option<Box<dyn Store>>,
     not_before: HashMap<WorkerId, Instant>,
+    /// Dead, and its processes cannot be seen from here; since when.
+    unseen_since: HashMap<WorkerId, Instant>,
 }
 
 impl Watch<'_> {
@@ -71,10 +74,11 @@ impl Watch<'_> {
     }
 
     fn look_after(&mut self, dead: WorkerId) {
-        let has_waited = self.not_before.contains_key(&dead);
+        let has_waited = self.unseen_since.get(&dead).is_some_and(|since| since.elapsed() >= UNSEEN_WAITS);
         match self.try_rescue(dead, has_waited) {
             Ok(()) => {
                 self.not_before.remove(&dead);
+                self.unseen_since.remove(&dead);
                 self.floor.forget_neighbour(dead);
             }
             Err(RescueError::Unseen) => {
@@ -82,6 +86,7 @@ impl Watch<'_> {
                     "Worker {dead} is gone and ran in a pid namespace that cannot be seen from here; its jobs wait {} s",
                     UNSEEN_WAITS.as_secs()
                 );
+                self.unseen_since.insert(dead, Instant::now());
                 self.not_before.insert(dead, Instant::now() + UNSEEN_WAITS);
             }
             Err(error) => {

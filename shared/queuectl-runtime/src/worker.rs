@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::floor::Floor;
-use crate::{clock, listener, marker, watch};
+use crate::{clock, limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, machine, open};
 use serde::{Deserialize, Serialize};
@@ -121,7 +121,9 @@ pub enum WorkerError {
 pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     // Fails only for a session leader, which is what we want to be.
     let _already_leads = nix::unistd::setsid();
+    limits::accept_signals()?;
     let options = listener::read_options()?;
+    limits::allow_slots(options.concurrency)?;
     let mut store = open(&options.location(), &options.open_options())?;
     let environment = marker::worker_environment();
     let newcomer = NewWorker {

@@ -9,6 +9,7 @@
 mod counts;
 mod doorbell;
 mod error;
+mod identity;
 mod inspect;
 mod intake;
 mod liveness;

@@ -12,6 +12,7 @@
 //! nothing of it is left to matter. Locks are advisory, so that the same bytes
 //! can be locked by one worker and written by another.
 
+use crate::identity::FileIdentity;
 use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -48,6 +49,8 @@ pub struct Note {
 pub struct Presence {
     lock_file: LockFile,
     region: u32,
+    /// The database, and which file its name led to.
+    database: Option<(PathBuf, FileIdentity)>,
 }
 
 /// A dead worker's lock in the hand of its only rescuer, until dropped.
@@ -145,11 +148,15 @@ impl LockFile {
             let source = io::Error::other(format!("somebody else holds the lock of worker {worker}"));
             return Err(self.error("lock", source));
         }
+        self.clear_notes(region)?;
+        Ok(Presence { lock_file: self, region, database: None })
+    }
+
+    fn clear_notes(&self, region: u32) -> Result<()> {
         let blank = vec![0; NOTES_IN_REGION as usize * NOTE_BYTES];
         self.file
             .write_all_at(&blank, note_offset(region, 0))
-            .map_err(|source| self.error("write notes to the lock file", source))?;
-        Ok(Presence { lock_file: self, region })
+            .map_err(|source| self.error("write notes to the lock file", source))
     }
 
     fn try_lock(&self, worker: WorkerId) -> Result<bool> {
@@ -184,13 +191,32 @@ impl Presence {
         self.lock_file.is_held(worker)
     }
 
-    /// Makes sure that the lock that was taken is still the one others ask for.
+    /// Has [`verify`](Self::verify) look at the database too.
+    pub(crate) fn guard(mut self, database: &Path) -> Self {
+        self.database = FileIdentity::of(database).ok().map(|identity| (database.to_owned(), identity));
+        self
+    }
+
+    /// Forgets what was noted: nothing of it runs any more.
+    pub fn clear_notes(&self) -> Result<()> {
+        self.lock_file.clear_notes(self.region)
+    }
+
+    /// Makes sure that the lock that was taken is still the one others ask for,
+    /// and that the database is still the one others open.
     ///
     /// # Errors
     ///
-    /// [`StoreError::LockFileReplaced`]; the worker must stop.
+    /// [`StoreError::LockFileReplaced`] or [`StoreError::DatabaseReplaced`]; the
+    /// worker must stop.
     pub fn verify(&self) -> Result<()> {
-        self.lock_file.verify()
+        self.lock_file.verify()?;
+        match &self.database {
+            Some((path, identity)) if FileIdentity::of(path).ok() != Some(*identity) => {
+                Err(StoreError::DatabaseReplaced { path: path.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,9 @@
 //! Which machine this is, and which boot of it.
 
+use crate::inspect::Worker;
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
@@ -16,4 +20,10 @@ pub fn boot_id() -> String {
 /// The namespace in which this process's pid is valid; 0 where there are none.
 pub fn pid_namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
+}
+
+/// Tells whether no process has a worker's pid any more, where we could see it.
+pub(crate) fn is_surely_gone(worker: &Worker) -> bool {
+    worker.pid_namespace == pid_namespace()
+        && kill(Pid::from_raw(worker.pid.cast_signed()), None) == Err(Errno::ESRCH)
 }

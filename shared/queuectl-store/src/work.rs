@@ -177,8 +177,13 @@ pub trait Work {
         now: Timestamp,
     ) -> Result<Rescued>;
 
-    /// Asks workers to stop and rings them. A request is only ever made stronger.
+    /// Asks workers to stop and rings them. A request is only ever made stronger;
+    /// it is also meant for whoever is about to replace one that died.
     fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> Result<()>;
+
+    /// How many requests to stop this queue has seen; whoever would start another
+    /// worker compares.
+    fn stops(&mut self) -> Result<i64>;
 
     /// Rings the doorbell of every worker.
     fn ring(&mut self) -> Result<()>;

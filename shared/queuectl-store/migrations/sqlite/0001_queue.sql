@@ -6,6 +6,7 @@ CREATE TABLE queue (
     run             TEXT    NOT NULL,   -- random; marks the processes of this queue's jobs
     file            TEXT    NOT NULL,   -- the file it lives in, as device:inode; a copy differs
     oldest_writer   INTEGER NOT NULL,   -- the oldest schema whose programs may write here
+    stops           INTEGER NOT NULL,   -- requests to stop its workers, ever
     next_place      INTEGER NOT NULL,   -- the next place in the line
     pending         INTEGER NOT NULL,   -- jobs by state, kept by each verb
     processing      INTEGER NOT NULL,

@@ -9,26 +9,6 @@ use std::path::{Path, PathBuf};
 /// The oldest SQLite without the WAL-reset bug (3.7.0 to 3.51.2 have it).
 const OLDEST_SQLITE: (&str, i32) = ("3.51.3", 3_051_003);
 
-/// Which file a path leads to: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    /// Looks where a path leads now.
-    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self { device: metadata.dev(), inode: metadata.ino() })
-    }
-}
-
-impl std::fmt::Display for FileIdentity {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.device, self.inode)
-    }
-}
-
 /// Refuses a SQLite that can damage a queue.
 pub(super) fn check_sqlite() -> Result<()> {
     if rusqlite::version_number() < OLDEST_SQLITE.1 {

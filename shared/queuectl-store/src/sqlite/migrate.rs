@@ -6,8 +6,8 @@
 
 use super::{Trouble, roster, sql};
 use crate::StoreError;
+use crate::liveness::LockFile;
 use crate::location::Access;
-use queuectl_core::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 use uuid::Uuid;
@@ -105,7 +105,7 @@ fn apply(connection: &Connection, found: i64) -> rusqlite::Result<()> {
 /// The workers it lists work on the file it was copied from, if at all. Here
 /// they hold nothing, and their processes must not be taken for ours: the copy
 /// gets a random id of its own, and what they had claimed is handed back.
-pub(super) fn adopt_copy(connection: &mut Connection, file: &str) -> Result<(), Trouble> {
+pub(super) fn adopt_copy(connection: &mut Connection, path: &Path, file: &str) -> Result<(), Trouble> {
     let known = |connection: &Connection| {
         connection.prepare_cached(sql::FILE)?.query_row([], |row| row.get::<_, String>(0))
     };
@@ -119,8 +119,13 @@ pub(super) fn adopt_copy(connection: &mut Connection, file: &str) -> Result<(), 
         transaction.execute(sql::NEW_FILE, (file, run))?;
         if !before.is_empty() {
             let mut ledger = super::ledger::Ledger::open(&transaction)?;
+            let locks = LockFile::open_existing(path)?;
             for worker in roster(&transaction)? {
-                super::work::hand_back_all(&transaction, &mut ledger, worker, Timestamp::from_millis(0))?;
+                // Somebody works here under this name: it was swapped under them.
+                if locks.as_ref().is_some_and(|locks| locks.is_held(worker).unwrap_or(true)) {
+                    return Err(StoreError::DatabaseReplaced { path: path.to_owned() }.into());
+                }
+                super::work::hand_back_all(&transaction, &mut ledger, worker)?;
             }
             ledger.close(&transaction)?;
         }

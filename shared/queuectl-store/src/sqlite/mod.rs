@@ -20,9 +20,9 @@ mod work;
 #[cfg(test)]
 mod plan_tests;
 
+use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
 use crate::{Result, StoreError, doorbell};
-use guard::FileIdentity;
 use ledger::Ledger;
 use queuectl_core::WorkerId;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
@@ -114,7 +114,7 @@ impl SqliteStore {
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
             if let (Access::Write, Some(identity)) = (access, identity) {
-                migrate::adopt_copy(connection, &identity.to_string())
+                migrate::adopt_copy(connection, &path, &identity.to_string())
             } else {
                 Ok(connection.pragma_update(None, "query_only", true)?)
             }
@@ -128,14 +128,17 @@ impl SqliteStore {
     ) -> Result<T> {
         // What is written to a file that has lost its name is lost with it.
         self.check_not_replaced()?;
-        self.explained(|connection| {
+        let done = self.explained(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut ledger = Ledger::open(&transaction)?;
             let done = verb(&transaction, &mut ledger)?;
             ledger.close(&transaction)?;
             transaction.commit()?;
             Ok(done)
-        })
+        })?;
+        // It may have been waiting for its turn for long.
+        self.check_not_replaced()?;
+        Ok(done)
     }
 
     /// Runs one verb as one transaction that only reads.

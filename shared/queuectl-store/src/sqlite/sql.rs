@@ -28,7 +28,7 @@ pub(super) const SAVE_LEDGER: &str = "UPDATE queue SET next_place = ?1, pending 
 pub(super) const RUN: &str = "SELECT run FROM queue";
 pub(super) const FILE: &str = "SELECT file FROM queue";
 pub(super) const NEW_FILE: &str = "UPDATE queue SET file = ?1, run = ?2";
-pub(super) const NEW_QUEUE: &str = "INSERT INTO queue VALUES (1, ?1, ?2, ?3, 1, 0, 0, 0, 0, 0, 0)";
+pub(super) const NEW_QUEUE: &str = "INSERT INTO queue VALUES (1, ?1, ?2, ?3, 0, 1, 0, 0, 0, 0, 0, 0)";
 
 // Intake
 
@@ -48,6 +48,8 @@ pub(super) const ROSTER: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL
 pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1";
 pub(super) const REQUEST_STOP: &str =
     "UPDATE worker SET stop = max(stop, ?2) WHERE id = ?1 AND ended_at_ms IS NULL";
+pub(super) const COUNT_STOP: &str = "UPDATE queue SET stops = stops + 1";
+pub(super) const STOPS: &str = "SELECT stops FROM queue";
 pub(super) const WORKER_DID: &str = "UPDATE worker SET jobs_done = jobs_done + ?2 WHERE id = ?1";
 pub(super) const WORKER_ENDED: &str =
     "UPDATE worker SET ended_at_ms = ?2 WHERE id = ?1 AND ended_at_ms IS NULL";
@@ -92,13 +94,14 @@ pub(super) const ATTEMPT_ENDED: &str = "INSERT INTO attempt (seq, lease, worker,
 pub(super) const ATTEMPT_STARTED_AT: &str = "SELECT started_at_ms FROM attempt WHERE seq = ?1 AND lease = ?2";
 pub(super) const OUTPUT_STORED: &str =
     "SELECT coalesce(sum(length(bytes)), 0) FROM output WHERE seq = ?1 AND lease = ?2";
-pub(super) const ADD_OUTPUT: &str =
-    "INSERT INTO output (seq, lease, n, stream, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const ADD_OUTPUT: &str = "INSERT INTO output (seq, lease, n, stream, at_ms, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+     ON CONFLICT (seq, lease, n) DO NOTHING";
 pub(super) const TRIM_OUTPUT: &str =
     "DELETE FROM output WHERE seq = ?1 AND lease = ?2 AND n BETWEEN ?3 AND ?4";
 pub(super) const TO_CANCEL: &str =
     "SELECT seq, lease FROM job WHERE worker = ?1 AND cancel_at_ms IS NOT NULL";
 pub(super) const CLAIMS: &str = "SELECT seq, lease FROM job WHERE worker = ?1 ORDER BY seq";
+pub(super) const LAST_TOUCHED: &str = "SELECT coalesce(max(updated_at_ms), 0) FROM job WHERE worker = ?1";
 pub(super) const CLAIMED_AT: &str = "SELECT started_at_ms FROM job WHERE seq = ?1";
 
 // Inspect

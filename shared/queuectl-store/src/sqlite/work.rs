@@ -5,7 +5,7 @@ use super::{SqliteStore, Trouble, roster, row, sql};
 use crate::doorbell::{self, FifoDoorbell};
 use crate::liveness::{LockFile, lock_file_path};
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Suspects, Work};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, machine};
 use queuectl_core::{
     Ending, Event, Job, Lease, Outcome, RetryPolicy, SUSPECT_AFTER_CRASHES, Standing, State, Timestamp,
     Verdict, WorkerId, settle,
@@ -38,7 +38,7 @@ impl Work for SqliteStore {
             // The lock is held before the row can be seen, so a row without a
             // lock is a dead worker, always.
             let lock_file = lock_file_for(connection, &database, id, &worker.boot_id)?;
-            let presence = lock_file.hold(id, region)?;
+            let presence = lock_file.hold(id, region)?.guard(&database);
             let doorbell = Box::new(FifoDoorbell::hang(&database, id)?);
             Ok(Registration { id, run, presence, doorbell })
         })
@@ -78,7 +78,7 @@ impl Work for SqliteStore {
                 connection.prepare_cached(sql::WORKER_DID)?.execute((worker.0, settled.len()))?;
             }
             let mut claimed = Vec::new();
-            if exchange.want > 0 {
+            if exchange.want > 0 && stop_of(connection, worker)?.is_none() {
                 promote(connection, ledger, exchange.want.min(MOST_PROMOTED), now)?;
                 claimed = claim(connection, ledger, worker, exchange, now)?;
             }
@@ -144,10 +144,15 @@ impl Work for SqliteStore {
             for worker in workers {
                 connection.prepare_cached(sql::REQUEST_STOP)?.execute((worker.0, row::stop_number(stop)))?;
             }
+            connection.prepare_cached(sql::COUNT_STOP)?.execute([])?;
             Ok(())
         })?;
         self.ring_all(workers);
         Ok(())
+    }
+
+    fn stops(&mut self) -> Result<i64> {
+        self.read(|connection| Ok(connection.prepare_cached(sql::STOPS)?.query_row([], |row| row.get(0))?))
     }
 
     fn ring(&mut self) -> Result<()> {
@@ -179,7 +184,10 @@ fn lock_file_for(
     // Workers of another boot are dead whatever the file says.
     let mut others = connection.prepare_cached(sql::WORKERS)?;
     let others = others.query_map([], row::worker)?.collect::<rusqlite::Result<Vec<_>>>()?;
-    let workers = others.iter().filter(|other| other.id != newcomer && other.boot_id == boot_id).count();
+    let workers = others
+        .iter()
+        .filter(|other| other.id != newcomer && other.boot_id == boot_id && !machine::is_surely_gone(other))
+        .count();
     if workers > 0 {
         return Err(StoreError::LockFileMissing { path: lock_file_path(database), workers }.into());
     }
@@ -193,18 +201,22 @@ fn anything_to_claim(connection: &Connection, now: Timestamp) -> rusqlite::Resul
     connection.prepare_cached(sql::ANYTHING_DUE)?.exists([now.as_millis()])
 }
 
+fn stop_of(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Option<Stop>> {
+    let stop = connection.prepare_cached(sql::STOP_OF)?.query_row([worker.0], |row| row.get(0)).optional()?;
+    Ok(stop.and_then(row::stop_from_number))
+}
+
 /// What a worker is told each time.
 fn news(connection: &Connection, worker: WorkerId, counts: crate::Counts) -> rusqlite::Result<Exchanged> {
     let cancel = connection
         .prepare_cached(sql::TO_CANCEL)?
         .query_map([worker.0], row::lease)?
         .collect::<rusqlite::Result<_>>()?;
-    let stop = connection.prepare_cached(sql::STOP_OF)?.query_row([worker.0], |row| row.get(0)).optional()?;
     let next_due =
         connection.prepare_cached(sql::NEXT_DUE)?.query_row([], |row| row::optional_time(row, 0))?;
     Ok(Exchanged {
         cancel,
-        stop: stop.and_then(row::stop_from_number),
+        stop: stop_of(connection, worker)?,
         counts,
         next_due,
         roster: roster(connection)?,
@@ -411,8 +423,8 @@ pub(super) fn hand_back_all(
     connection: &Connection,
     ledger: &mut Ledger,
     worker: WorkerId,
-    now: Timestamp,
 ) -> Result<(), Trouble> {
+    let now = connection.prepare_cached(sql::LAST_TOUCHED)?.query_row([worker.0], |row| row::time(row, 0))?;
     // Nothing ran here, so no policy is asked.
     let policy = RetryPolicy { base: 0.0, max: std::time::Duration::ZERO, crash_limit: u32::MAX };
     for lease in claims(connection, worker)? {
