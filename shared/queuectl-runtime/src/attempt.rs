@@ -5,9 +5,10 @@
 //! classify.
 
 use crate::child::{self, Child, NotStarted, Pipes};
-use crate::floor::{Floor, Order, Slot};
+use crate::floor::Floor;
 use crate::output::OutputBuffer;
 use crate::processes::{self, Extent, Scope};
+use crate::slot::{Order, Slot};
 use crate::{clock, marker};
 use queuectl_core::{Job, Outcome, Stream, Timestamp};
 use queuectl_store::{Ended, Note};

@@ -6,7 +6,8 @@
 
 use crate::ahead::{Ahead, PATIENCE};
 use crate::clock;
-use crate::floor::{Floor, Occupancy, Order, Tray};
+use crate::floor::{Floor, Occupancy, Tray};
+use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
 use queuectl_core::{Job, JobId, Lease, SUSPECT_AFTER_CRASHES, State, Timestamp, Verdict};
 use queuectl_store::{

@@ -5,16 +5,16 @@
 //! the desk wakes it.
 
 use crate::attempt;
-use crate::output::OutputBuffer;
+use crate::slot::{Order, Slot, lock};
 use crate::worker::WorkerOptions;
-use os_pipe::{PipeReader, PipeWriter};
-use queuectl_core::{Job, Lease, Outcome, Seq, Timestamp, WorkerId};
+use os_pipe::PipeReader;
+use queuectl_core::{Job, Lease, WorkerId};
 use queuectl_store::{Ended, Note, OutputPart, OutputTrim, Presence, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,28 +25,6 @@ const MOST_LEFT_OPEN: usize = 256;
 
 /// Nobody who writes without end in the background gets all the attention.
 const MOST_READS: usize = 64;
-
-/// How a running attempt is to be ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// It ran too long.
-    End,
-    /// A person cancelled its job.
-    Cancel,
-    /// The worker stops by force, or has lost the job.
-    Interrupt,
-}
-
-impl Order {
-    /// How an attempt that is ended like this is recorded.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::End => Outcome::Timeout,
-            Self::Cancel => Outcome::Cancelled,
-            Self::Interrupt => Outcome::Interrupted,
-        }
-    }
-}
 
 /// What a worker's threads share.
 pub(crate) struct Floor {
@@ -87,23 +65,6 @@ pub(crate) struct Tray {
     pub(crate) broken: Option<String>,
 }
 
-/// One of the jobs a worker runs at a time.
-pub(crate) struct Slot {
-    number: u32,
-    running: Mutex<Option<Running>>,
-    bell: PipeReader,
-    button: PipeWriter,
-}
-
-struct Running {
-    lease: Lease,
-    since: Instant,
-    order: Option<Order>,
-    /// An order was given; its ring may not have been heard.
-    was_ordered: bool,
-    output: OutputBuffer,
-}
-
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Occupancy {
@@ -113,11 +74,6 @@ pub(crate) struct Occupancy {
     pub(crate) unstarted: u32,
     /// Since when every slot has been busy, if every slot is.
     pub(crate) all_busy_since: Option<Instant>,
-}
-
-/// A thread that panicked cannot have left these half-changed: each change is one step.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Floor {
@@ -228,7 +184,7 @@ impl Floor {
 
     /// Notes what a slot is about to start, for whoever must rescue it.
     pub(crate) fn note(&self, slot: &Slot, note: Note) {
-        if let Err(error) = self.presence.note(slot.number, note) {
+        if let Err(error) = self.presence.note(slot.number(), note) {
             // Without the note a crash is not counted, and the job runs again all the same.
             tracing::warn!("{error}");
         }
@@ -291,8 +247,8 @@ impl Floor {
         let mut occupancy = Occupancy { idle: 0, unstarted: shelf.jobs.len() as u32, all_busy_since: None };
         let mut latest = None;
         for slot in &self.slots {
-            match &*lock(&slot.running) {
-                Some(running) => latest = latest.max(Some(running.since)),
+            match slot.busy_since() {
+                Some(since) => latest = latest.max(Some(since)),
                 None => occupancy.idle += 1,
             }
         }
@@ -314,17 +270,13 @@ impl Floor {
     /// Takes new output of all slots, of those that are due or of all.
     pub(crate) fn collect_output(&self, tray: &mut Tray) {
         for slot in &self.slots {
-            if let Some(running) = &mut *lock(&slot.running)
-                && running.output.is_due()
-            {
-                running.output.flush(&mut tray.output, &mut tray.trims);
-            }
+            slot.flush_due_output(tray);
         }
     }
 
     /// When some slot's output will be due.
     pub(crate) fn output_due_at(&self) -> Option<Instant> {
-        self.slots.iter().filter_map(|slot| lock(&slot.running).as_ref()?.output.due_at()).min()
+        self.slots.iter().filter_map(Slot::output_due_at).min()
     }
 
     /// Waits until something is in the tray or it is time; `enough` looks into it.
@@ -408,93 +360,5 @@ impl Floor {
             }
             true
         });
-    }
-}
-
-impl Slot {
-    fn new(number: u32) -> std::io::Result<Self> {
-        let (bell, button) = os_pipe::pipe()?;
-        Ok(Self { number, running: Mutex::default(), bell, button })
-    }
-
-    fn occupy(&self, job: &Job, output_limit: u64) {
-        let lease = job.last_lease();
-        let output = OutputBuffer::new(lease, Timestamp::default(), output_limit);
-        *lock(&self.running) =
-            Some(Running { lease, since: Instant::now(), order: None, was_ordered: false, output });
-    }
-
-    /// The attempt has a process now.
-    pub(crate) fn begin(&self, output: OutputBuffer) {
-        if let Some(running) = &mut *lock(&self.running) {
-            running.output = output;
-        }
-    }
-
-    /// The attempt is over; what is left of its output goes into the tray.
-    fn finish(&self, tray: &mut Tray) {
-        let Some(mut running) = lock(&self.running).take() else { return };
-        running.output.flush(&mut tray.output, &mut tray.trims);
-        if running.was_ordered {
-            // An order that came too late must not wake the next attempt.
-            self.silence_bell();
-        }
-    }
-
-    pub(crate) fn with_output<T>(&self, action: impl FnOnce(&mut OutputBuffer) -> T) -> T {
-        match &mut *lock(&self.running) {
-            Some(running) => action(&mut running.output),
-            None => action(&mut OutputBuffer::new(Lease { seq: Seq(0), number: 0 }, Timestamp::default(), 0)),
-        }
-    }
-
-    pub(crate) fn number(&self) -> u32 {
-        self.number
-    }
-
-    /// Readable when there is an order.
-    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
-    }
-
-    /// The order, if there is one.
-    pub(crate) fn take_order(&self) -> Option<Order> {
-        self.silence_bell();
-        lock(&self.running).as_mut()?.order.take()
-    }
-
-    /// Waits for an order, at most so long.
-    pub(crate) fn wait_for_order(&self, at_most: Duration) -> Option<Order> {
-        let timeout = Timespec::try_from(at_most).ok();
-        let mut fds = [PollFd::from_borrowed_fd(self.bell(), PollFlags::IN)];
-        match poll(&mut fds, timeout.as_ref()) {
-            Ok(count) if count > 0 => self.take_order(),
-            _ => None,
-        }
-    }
-
-    fn give_order(&self, lease: Option<Lease>, order: Order) -> bool {
-        let mut running = lock(&self.running);
-        let Some(running) =
-            running.as_mut().filter(|running| lease.is_none_or(|lease| running.lease == lease))
-        else {
-            return false;
-        };
-        running.order = Some(order);
-        running.was_ordered = true;
-        let mut button = &self.button;
-        if let Err(error) = button.write_all(&[1]) {
-            tracing::error!("A slot cannot be reached: {error}");
-        }
-        true
-    }
-
-    fn silence_bell(&self) {
-        let ready = |slot: &Self| {
-            let mut fds = [PollFd::from_borrowed_fd(slot.bell(), PollFlags::IN)];
-            poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
-        };
-        let mut bell = &self.bell;
-        while ready(self) && bell.read(&mut [0; 64]).is_ok() {}
     }
 }

@@ -19,6 +19,7 @@ mod marker;
 mod output;
 mod processes;
 mod rescue;
+mod slot;
 mod watch;
 pub mod worker;
 

@@ -11,6 +11,7 @@ mod guard;
 mod inspect;
 mod intake;
 mod ledger;
+mod line;
 mod migrate;
 mod row;
 mod sql;

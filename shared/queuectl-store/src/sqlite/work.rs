@@ -1,20 +1,15 @@
 //! How jobs are worked on.
 
 use super::ledger::Ledger;
-use super::{SqliteStore, Trouble, roster, row, sql};
+use super::{SqliteStore, Trouble, line, roster, row, sql};
 use crate::doorbell::{self, FifoDoorbell};
 use crate::liveness::{LockFile, lock_file_path};
-use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Suspects, Work};
+use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
 use crate::{Result, StoreError, machine};
 use queuectl_core::{
-    Ending, Event, Job, Lease, Outcome, RetryPolicy, SUSPECT_AFTER_CRASHES, Standing, State, Timestamp,
-    Verdict, WorkerId, settle,
+    Ending, Lease, Outcome, RetryPolicy, Standing, State, Timestamp, Verdict, WorkerId, settle,
 };
 use rusqlite::{Connection, OptionalExtension};
-
-/// Most jobs that join the line in one transaction, so that a flood of retries
-/// stalls nobody.
-const MOST_PROMOTED: u32 = 200;
 
 impl Work for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
@@ -52,7 +47,7 @@ impl Work for SqliteStore {
             && exchange.trims.is_empty());
         if !hands_in {
             let (nothing_to_claim, news) = self.read(|connection| {
-                let nothing = exchange.want == 0 || !anything_to_claim(connection, now)?;
+                let nothing = exchange.want == 0 || !line::anything_to_claim(connection, now)?;
                 let counts = Ledger::open(connection)?.counts;
                 Ok((nothing, news(connection, worker, counts)?))
             })?;
@@ -79,8 +74,8 @@ impl Work for SqliteStore {
             }
             let mut claimed = Vec::new();
             if exchange.want > 0 && stop_of(connection, worker)?.is_none() {
-                promote(connection, ledger, exchange.want.min(MOST_PROMOTED), now)?;
-                claimed = claim(connection, ledger, worker, exchange, now)?;
+                line::promote(connection, ledger, exchange.want, now)?;
+                claimed = line::claim(connection, ledger, worker, exchange, now)?;
             }
             superseded.sort_unstable();
             superseded.dedup();
@@ -194,13 +189,6 @@ fn lock_file_for(
     Ok(LockFile::open_or_create(database)?)
 }
 
-fn anything_to_claim(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
-    if connection.prepare_cached(sql::ANYTHING_IN_LINE)?.exists([])? {
-        return Ok(true);
-    }
-    connection.prepare_cached(sql::ANYTHING_DUE)?.exists([now.as_millis()])
-}
-
 fn stop_of(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Option<Stop>> {
     let stop = connection.prepare_cached(sql::STOP_OF)?.query_row([worker.0], |row| row.get(0)).optional()?;
     Ok(stop.and_then(row::stop_from_number))
@@ -222,65 +210,6 @@ fn news(connection: &Connection, worker: WorkerId, counts: crate::Counts) -> rus
         roster: roster(connection)?,
         ..Exchanged::default()
     })
-}
-
-/// Puts due jobs in line.
-fn promote(connection: &Connection, ledger: &mut Ledger, most: u32, now: Timestamp) -> rusqlite::Result<()> {
-    let mut left = most;
-    for statement in [sql::DUE, sql::DUE_BY_ANOTHER_CLOCK] {
-        let due: Vec<i64> = connection
-            .prepare_cached(statement)?
-            .query_map((now.as_millis(), left), |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        left -= due.len() as u32;
-        for seq in due {
-            connection.prepare_cached(sql::PUT_IN_LINE)?.execute((seq, ledger.next_place()))?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes the first in line, at most one suspect among them.
-fn claim(
-    connection: &Connection,
-    ledger: &mut Ledger,
-    worker: WorkerId,
-    exchange: &Exchange<'_>,
-    now: Timestamp,
-) -> Result<Vec<Job>, Trouble> {
-    let mut room_for_suspect = exchange.suspects == Suspects::One;
-    let mut first = first_in_line(connection, sql::FIRST_IN_LINE, (exchange.want,))?;
-    if first.iter().any(|&(_, crashes, _)| crashes >= SUSPECT_AFTER_CRASHES) {
-        // Rare: the first suspect if there is room, and then those without suspicion.
-        let suspect = first.iter().position(|&(_, crashes, _)| {
-            crashes >= SUSPECT_AFTER_CRASHES && std::mem::take(&mut room_for_suspect)
-        });
-        let suspect = suspect.map(|index| first[index]);
-        let others = exchange.want - u32::from(suspect.is_some());
-        first = first_in_line(connection, sql::FIRST_UNSUSPECTED, (others, SUSPECT_AFTER_CRASHES))?;
-        first.extend(suspect);
-    }
-    let mut claimed = Vec::with_capacity(first.len());
-    for (seq, _, state) in first {
-        let next = state.after(Event::Claimed).map_err(unlawful)?;
-        let job = connection
-            .prepare_cached(sql::CLAIM)?
-            .query_row((seq, next.as_str(), worker.0, now.as_millis()), row::job)?;
-        ledger.counts.moved(state, next);
-        claimed.push(job);
-    }
-    Ok(claimed)
-}
-
-fn first_in_line(
-    connection: &Connection,
-    statement: &str,
-    parameters: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<(i64, u32, State)>> {
-    connection
-        .prepare_cached(statement)?
-        .query_map(parameters, |found| Ok((found.get(0)?, found.get(1)?, row::state(found, 2)?)))?
-        .collect()
 }
 
 /// Appends and forgets output; gives back the leases that are no longer held.
@@ -461,6 +390,6 @@ fn claims(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Vec<Lea
 }
 
 /// The row says something that the rules of a job do not allow.
-fn unlawful(error: queuectl_core::IllegalTransition) -> Trouble {
+pub(super) fn unlawful(error: queuectl_core::IllegalTransition) -> Trouble {
     Trouble::Sql(rusqlite::Error::ToSqlConversionFailure(error.to_string().into()))
 }

@@ -1,0 +1,162 @@
+//! One of the jobs a worker runs at a time, as other threads see it.
+
+use crate::floor::Tray;
+use crate::output::OutputBuffer;
+use os_pipe::{PipeReader, PipeWriter};
+use queuectl_core::{Job, Lease, Outcome, Seq, Timestamp};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a running attempt is to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// It ran too long.
+    End,
+    /// A person cancelled its job.
+    Cancel,
+    /// The worker stops by force, or has lost the job.
+    Interrupt,
+}
+
+impl Order {
+    /// How an attempt that is ended like this is recorded.
+    pub(crate) fn outcome(self) -> Outcome {
+        match self {
+            Self::End => Outcome::Timeout,
+            Self::Cancel => Outcome::Cancelled,
+            Self::Interrupt => Outcome::Interrupted,
+        }
+    }
+}
+
+/// One of the jobs a worker runs at a time.
+pub(crate) struct Slot {
+    number: u32,
+    running: Mutex<Option<Running>>,
+    bell: PipeReader,
+    button: PipeWriter,
+}
+
+struct Running {
+    lease: Lease,
+    since: Instant,
+    order: Option<Order>,
+    /// An order was given; its ring may not have been heard.
+    was_ordered: bool,
+    output: OutputBuffer,
+}
+
+/// A thread that panicked cannot have left these half-changed: each change is one step.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Slot {
+    pub(crate) fn new(number: u32) -> std::io::Result<Self> {
+        let (bell, button) = os_pipe::pipe()?;
+        Ok(Self { number, running: Mutex::default(), bell, button })
+    }
+
+    pub(crate) fn occupy(&self, job: &Job, output_limit: u64) {
+        let lease = job.last_lease();
+        let output = OutputBuffer::new(lease, Timestamp::default(), output_limit);
+        *lock(&self.running) =
+            Some(Running { lease, since: Instant::now(), order: None, was_ordered: false, output });
+    }
+
+    /// Since when it is busy; none while it is idle.
+    pub(crate) fn busy_since(&self) -> Option<Instant> {
+        lock(&self.running).as_ref().map(|running| running.since)
+    }
+
+    /// Takes its new output, if the store should have it by now.
+    pub(crate) fn flush_due_output(&self, tray: &mut Tray) {
+        if let Some(running) = &mut *lock(&self.running)
+            && running.output.is_due()
+        {
+            running.output.flush(&mut tray.output, &mut tray.trims);
+        }
+    }
+
+    /// When its output will be due.
+    pub(crate) fn output_due_at(&self) -> Option<Instant> {
+        lock(&self.running).as_ref()?.output.due_at()
+    }
+
+    /// The attempt has a process now.
+    pub(crate) fn begin(&self, output: OutputBuffer) {
+        if let Some(running) = &mut *lock(&self.running) {
+            running.output = output;
+        }
+    }
+
+    /// The attempt is over; what is left of its output goes into the tray.
+    pub(crate) fn finish(&self, tray: &mut Tray) {
+        let Some(mut running) = lock(&self.running).take() else { return };
+        running.output.flush(&mut tray.output, &mut tray.trims);
+        if running.was_ordered {
+            // An order that came too late must not wake the next attempt.
+            self.silence_bell();
+        }
+    }
+
+    pub(crate) fn with_output<T>(&self, action: impl FnOnce(&mut OutputBuffer) -> T) -> T {
+        match &mut *lock(&self.running) {
+            Some(running) => action(&mut running.output),
+            None => action(&mut OutputBuffer::new(Lease { seq: Seq(0), number: 0 }, Timestamp::default(), 0)),
+        }
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Readable when there is an order.
+    pub(crate) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+
+    /// The order, if there is one.
+    pub(crate) fn take_order(&self) -> Option<Order> {
+        self.silence_bell();
+        lock(&self.running).as_mut()?.order.take()
+    }
+
+    /// Waits for an order, at most so long.
+    pub(crate) fn wait_for_order(&self, at_most: Duration) -> Option<Order> {
+        let timeout = Timespec::try_from(at_most).ok();
+        let mut fds = [PollFd::from_borrowed_fd(self.bell(), PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(count) if count > 0 => self.take_order(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn give_order(&self, lease: Option<Lease>, order: Order) -> bool {
+        let mut running = lock(&self.running);
+        let Some(running) =
+            running.as_mut().filter(|running| lease.is_none_or(|lease| running.lease == lease))
+        else {
+            return false;
+        };
+        running.order = Some(order);
+        running.was_ordered = true;
+        let mut button = &self.button;
+        if let Err(error) = button.write_all(&[1]) {
+            tracing::error!("A slot cannot be reached: {error}");
+        }
+        true
+    }
+
+    fn silence_bell(&self) {
+        let ready = |slot: &Self| {
+            let mut fds = [PollFd::from_borrowed_fd(slot.bell(), PollFlags::IN)];
+            poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count > 0)
+        };
+        let mut bell = &self.bell;
+        while ready(self) && bell.read(&mut [0; 64]).is_ok() {}
+    }
+}

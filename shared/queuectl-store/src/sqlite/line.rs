@@ -1,0 +1,84 @@
+//! The line: how jobs get into it, and how the first are taken out.
+
+use super::ledger::Ledger;
+use super::work::unlawful;
+use super::{Trouble, row, sql};
+use crate::work::{Exchange, Suspects};
+use queuectl_core::{Event, Job, SUSPECT_AFTER_CRASHES, State, Timestamp, WorkerId};
+use rusqlite::Connection;
+
+/// Most jobs that join the line in one transaction, so that a flood of retries
+/// stalls nobody.
+const MOST_PROMOTED: u32 = 200;
+
+/// Tells whether there is a job in line, or one that is due.
+pub(super) fn anything_to_claim(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
+    if connection.prepare_cached(sql::ANYTHING_IN_LINE)?.exists([])? {
+        return Ok(true);
+    }
+    connection.prepare_cached(sql::ANYTHING_DUE)?.exists([now.as_millis()])
+}
+
+/// Puts due jobs in line: no more than are wanted now.
+pub(super) fn promote(
+    connection: &Connection,
+    ledger: &mut Ledger,
+    wanted: u32,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let mut left = wanted.min(MOST_PROMOTED);
+    for statement in [sql::DUE, sql::DUE_BY_ANOTHER_CLOCK] {
+        let due: Vec<i64> = connection
+            .prepare_cached(statement)?
+            .query_map((now.as_millis(), left), |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        left -= due.len() as u32;
+        for seq in due {
+            connection.prepare_cached(sql::PUT_IN_LINE)?.execute((seq, ledger.next_place()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the first in line, at most one suspect among them.
+pub(super) fn claim(
+    connection: &Connection,
+    ledger: &mut Ledger,
+    worker: WorkerId,
+    exchange: &Exchange<'_>,
+    now: Timestamp,
+) -> Result<Vec<Job>, Trouble> {
+    let mut room_for_suspect = exchange.suspects == Suspects::One;
+    let mut first = first_in_line(connection, sql::FIRST_IN_LINE, (exchange.want,))?;
+    if first.iter().any(|&(_, crashes, _)| crashes >= SUSPECT_AFTER_CRASHES) {
+        // Rare: the first suspect if there is room, and then those without suspicion.
+        let suspect = first.iter().position(|&(_, crashes, _)| {
+            crashes >= SUSPECT_AFTER_CRASHES && std::mem::take(&mut room_for_suspect)
+        });
+        let suspect = suspect.map(|index| first[index]);
+        let others = exchange.want - u32::from(suspect.is_some());
+        first = first_in_line(connection, sql::FIRST_UNSUSPECTED, (others, SUSPECT_AFTER_CRASHES))?;
+        first.extend(suspect);
+    }
+    let mut claimed = Vec::with_capacity(first.len());
+    for (seq, _, state) in first {
+        let next = state.after(Event::Claimed).map_err(unlawful)?;
+        let job = connection
+            .prepare_cached(sql::CLAIM)?
+            .query_row((seq, next.as_str(), worker.0, now.as_millis()), row::job)?;
+        ledger.counts.moved(state, next);
+        claimed.push(job);
+    }
+    Ok(claimed)
+}
+
+fn first_in_line(
+    connection: &Connection,
+    statement: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<(i64, u32, State)>> {
+    connection
+        .prepare_cached(statement)?
+        .query_map(parameters, |found| Ok((found.get(0)?, found.get(1)?, row::state(found, 2)?)))?
+        .collect()
+}
