@@ -1,0 +1,74 @@
+//! Measures queuectl against what the machine can do.
+//!
+//! `just bench` runs all, `just bench drain idle` some, `--quick` a tenth of the
+//! work. Each benchmark runs both sides of a comparison in turn and prints the
+//! ratio: machines are noisy, an absolute figure proves little. A missed target
+//! is printed and is no failure.
+//!
+//! Nothing touches the user's queue: every run has a home of its own, in the
+//! target folder or in `$QUEUECTL_BENCH_DIR`, which must be on a real disk.
+
+mod backlog;
+mod bulk;
+mod crowd;
+mod dispatch;
+mod drain;
+mod enqueue;
+mod floor;
+mod idle;
+mod latency;
+mod look;
+mod output;
+mod retries;
+mod store;
+mod support;
+
+use support::{Bench, Result, stamp};
+
+/// One benchmark: its name, and what it does.
+type Benchmark = (&'static str, fn(&Bench) -> Result);
+
+const BENCHMARKS: [Benchmark; 13] = [
+    ("floor", floor::run),
+    ("dispatch", dispatch::run),
+    ("drain", drain::run),     // S1, S2
+    ("backlog", backlog::run), // S3
+    ("enqueue", enqueue::run), // S4
+    ("bulk", bulk::run),       // S5
+    ("latency", latency::run), // S6
+    ("look", look::run),       // S7
+    ("store", store::run),     // S8
+    ("idle", idle::run),       // S9
+    ("output", output::run),   // S10
+    ("crowd", crowd::run),     // S11
+    ("retries", retries::run), // S12
+];
+
+fn main() -> Result {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, file] = &arguments[..]
+        && flag == stamp::FLAG
+    {
+        return stamp::leave(file);
+    }
+    let is_quick = arguments.iter().any(|argument| argument == "--quick");
+    let names: Vec<&str> =
+        arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
+    let all: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        println!("there is no benchmark {unknown}; there are: {}", all.join(" "));
+        return Ok(());
+    }
+    let bench = Bench::new(is_quick)?;
+    bench.introduce()?;
+    for (name, run) in BENCHMARKS {
+        if !names.is_empty() && !names.contains(&name) {
+            continue;
+        }
+        println!("\n## {name}");
+        if let Err(error) = run(&bench) {
+            println!("  could not be measured: {error}");
+        }
+    }
+    Ok(())
+}
