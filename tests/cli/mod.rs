@@ -15,6 +15,8 @@ mod mistakes;
 mod prune;
 mod show;
 mod status;
+mod worker_hostile;
+mod worker_hostile_files;
 mod worker_jobs;
 mod worker_rescue;
 mod worker_start;
@@ -43,6 +45,8 @@ pub fn trials() -> Vec<Trial> {
         worker_rescue::trials(),
         mistakes::trials(),
         worker_stop::trials(),
+        worker_hostile::trials(),
+        worker_hostile_files::trials(),
     ]
     .into_iter()
     .flatten()

@@ -171,12 +171,17 @@ impl<'a> Desk<'a> {
         if self.failing.is_some() {
             return Some(self.next_look);
         }
-        if tray.rang || tray.output_due {
+        if tray.output_due {
             return None;
         }
         let occupancy = self.floor.occupancy();
-        let company = tray.since.map(|since| since + GATHER);
-        if company.is_some() && occupancy.unstarted < self.options.concurrency {
+        // A ring is heard at once where a slot is idle; else it can wait for company.
+        if tray.rang.is_some() && occupancy.idle > occupancy.unstarted {
+            return None;
+        }
+        let gathers_since = [tray.since, tray.rang].into_iter().flatten().min();
+        let company = gathers_since.map(|since| since + GATHER);
+        if tray.since.is_some() && occupancy.unstarted < self.options.concurrency {
             return None;
         }
         let impatient =

@@ -58,7 +58,8 @@ pub(crate) struct Tray {
     pub(crate) trims: Vec<OutputTrim>,
     /// When the first of `ended` came in.
     pub(crate) since: Option<Instant>,
-    pub(crate) rang: bool,
+    /// Since when somebody has wanted attention.
+    pub(crate) rang: Option<Instant>,
     pub(crate) output_due: bool,
     pub(crate) stop: Option<Stop>,
     /// The worker cannot go on.
@@ -318,6 +319,11 @@ impl Floor {
         lock(&self.roster).iter().copied().filter(|&worker| worker != self.worker).collect()
     }
 
+    /// Tells whether there is nobody to look after, and nothing to drain.
+    pub(crate) fn is_alone(&self) -> bool {
+        lock(&self.left_open).is_empty() && lock(&self.roster).iter().all(|&worker| worker == self.worker)
+    }
+
     /// A neighbour has ended and was looked after.
     pub(crate) fn forget_neighbour(&self, worker: WorkerId) {
         lock(&self.roster).retain(|&other| other != worker);
@@ -325,7 +331,7 @@ impl Floor {
 
     /// Tells the desk that there may be something to do.
     pub(crate) fn ring(&self) {
-        lock(&self.tray).rang = true;
+        lock(&self.tray).rang.get_or_insert_with(Instant::now);
         self.tray_filled.notify_one();
     }
 

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How often neighbours' locks are looked at; a look takes about a microsecond.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// Alone there is nobody to look after; only the files can be lost.
+const LOOK_ALONE_EVERY: Duration = Duration::from_secs(1);
+
 /// A worker whose processes we could not see is given so long to be seen by
 /// somebody else, or to be really gone.
 const UNSEEN_WAITS: Duration = Duration::from_secs(10);
@@ -44,10 +47,11 @@ impl Watch<'_> {
     fn keep_watch(&mut self, mut doorbell: Box<dyn Doorbell>) {
         let mut last_look: Option<Instant> = None;
         loop {
-            if doorbell.wait(LOOK_EVERY) {
+            let pause = if self.floor.is_alone() { LOOK_ALONE_EVERY } else { LOOK_EVERY };
+            if doorbell.wait(pause) {
                 self.floor.ring();
             }
-            if last_look.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            if last_look.is_some_and(|at| at.elapsed() < pause) {
                 continue;
             }
             last_look = Some(Instant::now());

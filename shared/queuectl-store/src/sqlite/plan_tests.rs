@@ -24,7 +24,10 @@ fn a_claim_walks_the_line_and_sorts_nothing() {
         assert_eq!(plan(statement), line, "{statement}");
     }
     assert!(plan(sql::ANYTHING_IN_LINE).contains("job_in_line"), "{}", plan(sql::ANYTHING_IN_LINE));
-    assert_eq!(plan(sql::CLAIM), "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)");
+    assert!(plan(sql::IN_LINE).contains("job_in_line"), "{}", plan(sql::IN_LINE));
+    for statement in [sql::CLAIM, sql::CLAIMED] {
+        assert_eq!(plan(statement), "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)");
+    }
 }
 
 #[test]

@@ -14,7 +14,8 @@ use rusqlite::{Connection, OptionalExtension};
 impl Work for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let database = self.path.clone();
-        self.write(|connection, _| {
+        let (registration, neighbours) = self.write(|connection, _| {
+            let neighbours = roster(connection)?;
             let region = free_region(connection)?;
             let run: String = connection.prepare_cached(sql::RUN)?.query_row([], |row| row.get(0))?;
             connection.prepare_cached(sql::REGISTER)?.execute((
@@ -35,8 +36,11 @@ impl Work for SqliteStore {
             let lock_file = lock_file_for(connection, &database, id, &worker.boot_id)?;
             let presence = lock_file.hold(id, region)?.guard(&database);
             let doorbell = Box::new(FifoDoorbell::hang(&database, id)?);
-            Ok(Registration { id, run, presence, doorbell })
-        })
+            Ok((Registration { id, run, presence, doorbell }, neighbours))
+        })?;
+        // They look after the newcomer from now on.
+        self.ring_all(&neighbours);
+        Ok(registration)
     }
 
     fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<Exchanged> {
