@@ -2,14 +2,14 @@
 //! and jobs that resist.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, seconds, wait_until};
+use crate::support::{DEADLINE, Home, Worker, alive, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
-use queuectl_core::State;
+use queuectl_core::{Outcome, State};
 use serde_json::json;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 trials![
     a_job_completes_although_sigchld_was_ignored,
@@ -19,6 +19,7 @@ trials![
     no_process_is_left_where_descriptors_run_out,
     processes_that_fork_and_exit_without_end_are_ended_by_a_timeout,
     a_forced_stop_reaches_jobs_that_were_claimed_ahead,
+    a_forced_stop_is_heard_before_jobs_are_claimed,
     a_second_forced_stop_works_too,
     jobs_that_kill_their_worker_twice_complete_one_after_another,
     worker_stop_ends_a_manager_whose_worker_has_just_died,
@@ -63,7 +64,7 @@ fn a_job_completes_although_sigchld_was_ignored() {
     assert!(has(printed_mask(&worker, "SigIgn"), Signal::SIGCHLD), "it was not ignored");
     assert_eq!((home.state("good"), home.job("good").attempts), (State::Completed, 1));
     assert_eq!((home.state("bad"), home.job("bad").attempts), (State::Dead, 1));
-    assert_eq!(home.attempts("bad")[0].outcome, Some(queuectl_core::Outcome::Exit(7)));
+    assert_eq!(home.attempts("bad")[0].outcome, Some(Outcome::Exit(7)));
 }
 
 fn signals_that_were_blocked_stop_the_manager() {
@@ -82,7 +83,7 @@ fn signals_that_were_blocked_stop_the_manager() {
 }
 
 /// A named pipe which jobs cannot open before it is released.
-struct Gate(std::path::PathBuf);
+struct Gate(PathBuf);
 
 impl Gate {
     fn close(path: &Path) -> Self {
@@ -182,6 +183,22 @@ fn a_forced_stop_reaches_jobs_that_were_claimed_ahead() {
     are_pending_and_uncharged(&home, &ids);
 }
 
+fn a_forced_stop_is_heard_before_jobs_are_claimed() {
+    let home = Home::quick().with("QUEUECTL_POLL_INTERVAL", "1h");
+    home.enqueue("first", "true");
+    let mut worker = home.worker(["--concurrency", "4"]);
+    home.wait_for("first", State::Completed);
+    let pid = Pid::from_raw(home.worker_pids()[0]);
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let ids: Vec<_> = (0..8).map(|n| format!("long-{n}")).collect();
+    home.enqueue_all(ids.iter().map(|id| json!({"id": id, "command": "touch running; sleep 1000"})));
+    home.queuectl(["worker", "stop", "--force", "--no-wait"]).assert().success();
+    kill(pid, Signal::SIGCONT).unwrap();
+    worker.wait_for_success();
+    are_pending_and_uncharged(&home, &ids);
+    assert!(!home.path("running").exists());
+}
+
 fn a_second_forced_stop_works_too() {
     let home = Home::quick();
     let ids: Vec<_> = (0..4).map(|n| format!("long-{n}")).collect();
@@ -220,7 +237,7 @@ fn worker_stop_ends_a_manager_whose_worker_has_just_died() {
     home.enqueue("poison", "kill -9 $PPID; sleep 5");
     let mut worker = home.worker([""; 0]);
     // By now a replacement is made to wait, so that most of the time none lives.
-    wait_until(DEADLINE, "it has crashed 8 times", || home.job("poison").crashes >= 8);
+    wait_until(DEADLINE, "it has crashed 7 times", || home.job("poison").crashes >= 7);
     home.queuectl(["worker", "stop"]).assert().success();
     worker.wait_for_success();
     assert_eq!(home.worker_pids(), [0; 0]);
@@ -275,7 +292,7 @@ fn what_was_claimed_ahead_and_handed_back_wakes_an_idle_neighbour() {
     jobs.extend(quick("behind", 40));
     home.enqueue_all(jobs);
     home.wait_for_file("running");
-    wait_until(seconds(60), "all but the long one are done", || home.counts().unsettled() == 1);
+    wait_until(DEADLINE, "all but the long one are done", || home.counts().unsettled() == 1);
     assert_eq!(home.state("long"), State::Processing);
     home.make_file("go");
     home.wait_for("long", State::Completed);

@@ -80,6 +80,7 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
             tracing::warn!("Job {} is handed back: no process could be started for 30 s: {error}", job.id);
             return Started::CalledOff;
         }
+        floor.close_left_open();
         if !std::mem::replace(&mut told, true) {
             tracing::warn!("Job {} cannot be started yet: {error}", job.id);
         }

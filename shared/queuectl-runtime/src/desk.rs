@@ -184,8 +184,10 @@ impl<'a> Desk<'a> {
         if tray.since.is_some() && occupancy.unstarted < self.options.concurrency {
             return None;
         }
-        let impatient =
-            occupancy.all_busy_since.filter(|_| occupancy.unstarted > 0).map(|since| since + PATIENCE);
+        // A slot that is about to take a job from the shelf tells nobody: patience
+        // begins now at the latest.
+        let impatient = (occupancy.unstarted > 0)
+            .then(|| occupancy.all_busy_since.unwrap_or_else(Instant::now) + PATIENCE);
         let due = [Some(self.next_look), company, impatient, self.floor.output_due_at()];
         due.into_iter().flatten().min()
     }

@@ -209,6 +209,11 @@ impl Floor {
         left_open.drain(..too_many);
     }
 
+    /// Closes what background processes write to: descriptors are needed for jobs.
+    pub(crate) fn close_left_open(&self) {
+        lock(&self.left_open).clear();
+    }
+
     pub(crate) fn is_stopping(&self) -> bool {
         lock(&self.shelf).closed
     }

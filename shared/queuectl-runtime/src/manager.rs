@@ -175,6 +175,9 @@ impl Manager {
         let mut next_log_look = Instant::now() + LOG_LOOK_EVERY;
         while self.workers.iter().any(Option::is_some) {
             self.replace_the_dead();
+            if self.workers.iter().all(Option::is_none) {
+                break;
+            }
             let due = self.next_replacement().map_or(next_log_look, |due| due.min(next_log_look));
             match self.events.1.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.handle(event),

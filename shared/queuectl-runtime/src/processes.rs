@@ -144,7 +144,12 @@ mod platform {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
             if pid != own {
-                found.extend(hold(scope, pid, &mut environment)?);
+                match hold(scope, pid, &mut environment) {
+                    Ok(held) => found.extend(held),
+                    // Out of descriptors: end those that are held, and look again.
+                    Err(_) if !found.is_empty() => break,
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(Found(found))
