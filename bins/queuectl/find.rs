@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+pub(crate) use queuectl_settings::is_command_name as is_name;
+
 const PREFIX: &str = "queuectl-";
 
 /// The folders in which programs and extensions stand.
@@ -18,12 +20,6 @@ pub(crate) struct Shelves {
     pub(crate) own_folder: PathBuf,
     /// `$QUEUECTL_EXEC_PATH`, then PATH; only what is absolute.
     others: Vec<PathBuf>,
-}
-
-/// Tells whether this can be the name of a program. It never is a path.
-pub(crate) fn is_name(name: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.bytes().next().is_some_and(plain) && name.bytes().all(|byte| plain(byte) || byte == b'-')
 }
 
 impl Shelves {
@@ -97,19 +93,4 @@ fn names_in(folder: &Path) -> Vec<String> {
 
 fn can_be_run(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_never_a_path() {
-        for name in ["list", "dlq-list", "2x"] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", "-x", "../sh", "a/b", "List", "a b", "a.b", "é", "a_b", "a\n"] {
-            assert!(!is_name(name), "{name}");
-        }
-    }
 }

@@ -4,7 +4,7 @@
 pub(crate) const EXPECTED: &str = "a command line with balanced quotes";
 
 /// Tells whether this can be typed as a command, and never is a path or a flag.
-pub(crate) fn is_name(name: &str) -> bool {
+pub fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     name.bytes().next().is_some_and(plain) && name.bytes().all(|byte| plain(byte) || byte == b'-')
 }

@@ -27,6 +27,7 @@ mod settings;
 mod value;
 mod write;
 
+pub use alias::is_name as is_command_name;
 pub use error::{Fault, InvalidValue, Problem, SettingsError};
 pub use file::check;
 pub use key::Key;

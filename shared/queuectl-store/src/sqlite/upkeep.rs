@@ -149,7 +149,7 @@ fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {
 
 fn revive(connection: &Connection, ledger: &mut Ledger, seq: Seq, now: Timestamp) -> Result<(), Trouble> {
     // The caller has found it dead, in this transaction.
-    let state = State::Pending;
+    let state = State::Dead.after(Event::Revived).map_err(super::work::unlawful)?;
     let place = ledger.next_place();
     connection.prepare_cached(sql::REVIVE)?.execute((seq.0, state.as_str(), place, now.as_millis()))?;
     ledger.counts.moved(State::Dead, state);
