@@ -9,9 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// The most retries a job may have.
-pub(crate) const MOST_RETRIES: i64 = 1_000_000;
-
 /// What is said about a job, checked; what is not said is none.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {

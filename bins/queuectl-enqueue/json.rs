@@ -1,10 +1,10 @@
 //! A job written as JSON.
 
-use crate::draft::{Draft, MOST_RETRIES};
+use crate::draft::Draft;
 use queuectl_cli::Failure;
 use queuectl_cli::json::JOB_KEYS;
 use queuectl_cli::text::{nearest, parse_duration};
-use queuectl_core::{CommandLine, JobId};
+use queuectl_core::{CommandLine, JobId, NewJob};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -87,9 +87,10 @@ fn take(draft: &mut Draft, name: &str, value: &Value) -> Result<(), Failure> {
             draft.priority = Some(number.ok_or_else(|| expected("a whole number of 32 bits", value))?);
         }
         "max_retries" => {
-            let number = value.as_i64().filter(|number| (0..=MOST_RETRIES).contains(number));
-            let wanted = format!("a whole number from 0 to {MOST_RETRIES}");
-            draft.max_retries = Some(number.ok_or_else(|| expected(&wanted, value))? as u32);
+            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+            let number = number.filter(|number| *number <= NewJob::MOST_RETRIES);
+            let wanted = format!("a whole number from 0 to {}", NewJob::MOST_RETRIES);
+            draft.max_retries = Some(number.ok_or_else(|| expected(&wanted, value))?);
         }
         "timeout" => draft.timeout = Some(span(value)?),
         "timeout_ms" => {

@@ -53,7 +53,7 @@ struct Args {
 #[derive(clap::Args)]
 struct Given {
     /// Retry a failed job at most N times
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=draft::MOST_RETRIES))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=i64::from(queuectl_core::NewJob::MOST_RETRIES)))]
     max_retries: Option<u32>,
 
     /// End a run after this time: 30s, 10m; 0 lets it run for ever

@@ -77,7 +77,7 @@ impl Key {
         // A year as humantime counts it, so that the bound is shown as "10years".
         const TEN_YEARS: Duration = Duration::from_hours(87_660);
         match self {
-            Key::MaxRetries => Kind::Count { least: 0, most: 1_000_000 },
+            Key::MaxRetries => Kind::Count { least: 0, most: queuectl_core::NewJob::MOST_RETRIES },
             Key::WorkerCount | Key::Concurrency => Kind::Count { least: 1, most: 1024 },
             Key::CrashLimit => Kind::Count { least: 0, most: 1000 },
             Key::BackoffBase => Kind::Number { least: 0.0, most: 1_000_000.0 },

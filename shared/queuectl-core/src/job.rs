@@ -62,6 +62,11 @@ pub struct NewJob {
     pub delay: Duration,
 }
 
+impl NewJob {
+    /// The most retries a job may be given; more are a slip of the hand.
+    pub const MOST_RETRIES: u32 = 1_000_000;
+}
+
 /// A job as the store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {

@@ -1,6 +1,6 @@
 //! Telling one file from another of the same name.
 
-use std::fs;
+use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -14,7 +14,18 @@ pub(crate) struct FileIdentity {
 impl FileIdentity {
     /// Looks where a path leads now.
     pub(crate) fn of(path: &Path) -> std::io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self { device: metadata.dev(), inode: metadata.ino() })
+        fs::metadata(path).map(|metadata| Self::from(&metadata))
+    }
+
+    /// Tells which file is open.
+    pub(crate) fn of_open(file: &File) -> std::io::Result<Self> {
+        file.metadata().map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 

@@ -17,9 +17,9 @@ use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use queuectl_core::{Lease, Seq, WorkerId};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Bytes of one note: seq, lease, pid, each a little-endian 64-bit integer.
@@ -103,9 +103,8 @@ impl LockFile {
             .write(true)
             .open(&self.path)
             .map_err(|source| self.error("open the lock file", source))?;
-        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-        match (self.file.metadata(), file.metadata()) {
-            (Ok(mine), Ok(other)) if same(&mine, &other) => Ok(Self { path: self.path.clone(), file }),
+        match (FileIdentity::of_open(&self.file), FileIdentity::of_open(&file)) {
+            (Ok(mine), Ok(other)) if mine == other => Ok(Self { path: self.path.clone(), file }),
             _ => Err(StoreError::LockFileReplaced { path: self.path.clone() }),
         }
     }
@@ -116,9 +115,7 @@ impl LockFile {
     ///
     /// [`StoreError::LockFileReplaced`]; then a free lock proves nothing.
     pub fn verify(&self) -> Result<()> {
-        let named = fs::metadata(&self.path).map(|m| (m.dev(), m.ino()));
-        let held = self.file.metadata().map(|m| (m.dev(), m.ino()));
-        match (named, held) {
+        match (FileIdentity::of(&self.path), FileIdentity::of_open(&self.file)) {
             (Ok(named), Ok(held)) if named == held => Ok(()),
             _ => Err(StoreError::LockFileReplaced { path: self.path.clone() }),
         }
@@ -267,6 +264,7 @@ fn libc_unlocked() -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn lock_file(folder: &Path) -> LockFile {
         LockFile::open_or_create(&folder.join("queue.db")).unwrap()
