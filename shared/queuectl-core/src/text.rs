@@ -7,6 +7,9 @@
 /// tables they are escaped: a job must not be able to paint over its neighbours
 /// or to pose as another.
 pub fn is_hidden(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || matches!(

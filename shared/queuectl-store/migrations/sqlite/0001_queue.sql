@@ -89,10 +89,9 @@ CREATE INDEX job_in_line ON job (priority DESC, ready) WHERE ready IS NOT NULL;
 CREATE INDEX job_due ON job (run_at_ms) WHERE ready IS NULL AND run_at_ms IS NOT NULL;
 CREATE INDEX job_waits ON job (waits_since_ms) WHERE ready IS NULL AND run_at_ms IS NOT NULL;
 
-CREATE INDEX job_held ON job (worker) WHERE worker IS NOT NULL;
-CREATE INDEX job_to_cancel ON job (worker) WHERE cancel_at_ms IS NOT NULL;
-CREATE INDEX job_failed ON job (seq) WHERE state = 'failed';
-CREATE INDEX job_dead ON job (seq) WHERE state = 'dead';
+-- Every update of a job opens every index: they are few on purpose.
+CREATE INDEX job_held ON job (worker, cancel_at_ms) WHERE worker IS NOT NULL;
+CREATE INDEX job_in_trouble ON job (state) WHERE state = 'failed' OR state = 'dead';
 CREATE INDEX job_settled ON job (state, finished_at_ms) WHERE finished_at_ms IS NOT NULL;
 
 -- One row for each attempt that had output or an end.

@@ -4,7 +4,7 @@ use super::ledger::Ledger;
 use super::work::unlawful;
 use super::{Trouble, row, sql};
 use crate::work::{Exchange, Suspects};
-use queuectl_core::{Event, Job, SUSPECT_AFTER_CRASHES, State, Timestamp, WorkerId};
+use queuectl_core::{Event, Job, SUSPECT_AFTER_CRASHES, Timestamp, WorkerId};
 use rusqlite::Connection;
 
 /// Most jobs that join the line in one transaction, so that a flood of retries
@@ -57,35 +57,42 @@ pub(super) fn claim(
 ) -> Result<Vec<Job>, Trouble> {
     let mut room_for_suspect = exchange.suspects == Suspects::One;
     let mut first = first_in_line(connection, sql::FIRST_IN_LINE, (exchange.want,))?;
-    if first.iter().any(|&(_, crashes, _)| crashes >= SUSPECT_AFTER_CRASHES) {
+    if first.iter().any(|job| job.crashes >= SUSPECT_AFTER_CRASHES) {
         // Rare: the first suspect if there is room, and then those without suspicion.
-        let suspect = first.iter().position(|&(_, crashes, _)| {
-            crashes >= SUSPECT_AFTER_CRASHES && std::mem::take(&mut room_for_suspect)
-        });
-        let suspect = suspect.map(|index| first[index]);
+        let suspect = first
+            .iter()
+            .position(|job| job.crashes >= SUSPECT_AFTER_CRASHES && std::mem::take(&mut room_for_suspect))
+            .map(|index| first.swap_remove(index));
         let others = exchange.want - u32::from(suspect.is_some());
         first = first_in_line(connection, sql::FIRST_UNSUSPECTED, (others, SUSPECT_AFTER_CRASHES))?;
         first.extend(suspect);
     }
-    let mut claimed = Vec::with_capacity(first.len());
-    for (seq, _, state) in first {
-        let next = state.after(Event::Claimed).map_err(unlawful)?;
-        // Not RETURNING: for that SQLite builds a table in memory each time.
-        connection.prepare_cached(sql::CLAIM)?.execute((seq, next.as_str(), worker.0, now.as_millis()))?;
-        let job = connection.prepare_cached(sql::CLAIMED)?.query_row([seq], row::job)?;
-        ledger.counts.moved(state, next);
-        claimed.push(job);
+    for job in &mut first {
+        let next = job.state.after(Event::Claimed).map_err(unlawful)?;
+        ledger.counts.moved(job.state, next);
+        // As the row is about to be.
+        job.state = next;
+        job.attempts += 1;
+        job.lease += 1;
+        job.worker = Some(worker);
+        job.run_at = None;
+        (job.started_at, job.updated_at) = (Some(now), now);
+        connection.prepare_cached(sql::CLAIM)?.execute((
+            job.seq.0,
+            job.state.as_str(),
+            worker.0,
+            job.lease,
+            job.attempts,
+            now.as_millis(),
+        ))?;
     }
-    Ok(claimed)
+    Ok(first)
 }
 
 fn first_in_line(
     connection: &Connection,
     statement: &str,
     parameters: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<(i64, u32, State)>> {
-    connection
-        .prepare_cached(statement)?
-        .query_map(parameters, |found| Ok((found.get(0)?, found.get(1)?, row::state(found, 2)?)))?
-        .collect()
+) -> rusqlite::Result<Vec<Job>> {
+    connection.prepare_cached(statement)?.query_map(parameters, row::job)?.collect()
 }

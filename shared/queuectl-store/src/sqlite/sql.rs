@@ -67,14 +67,19 @@ pub(super) const NEXT_DUE: &str =
 pub(super) const PUT_IN_LINE: &str = "UPDATE job SET place = ?2, ready = ?2 WHERE seq = ?1";
 
 pub(super) const IN_LINE: &str = "SELECT count(*) FROM (SELECT 1 FROM job WHERE ready IS NOT NULL LIMIT ?1)";
-pub(super) const FIRST_IN_LINE: &str = "SELECT seq, crashes, state FROM job WHERE ready IS NOT NULL \
-     ORDER BY priority DESC, ready LIMIT ?1";
+pub(super) const FIRST_IN_LINE: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job WHERE ready IS NOT NULL ORDER BY priority DESC, ready LIMIT ?1"
+);
 /// Passes over jobs that may be what kills their workers; there are few.
-pub(super) const FIRST_UNSUSPECTED: &str = "SELECT seq, crashes, state FROM job WHERE ready IS NOT NULL \
-     AND crashes < ?2 ORDER BY priority DESC, ready LIMIT ?1";
+pub(super) const FIRST_UNSUSPECTED: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job WHERE ready IS NOT NULL AND crashes < ?2 ORDER BY priority DESC, ready LIMIT ?1"
+);
 pub(super) const CLAIM: &str = "UPDATE job SET state = ?2, ready = NULL, run_at_ms = NULL, waits_since_ms = NULL, \
-     worker = ?3, lease = lease + 1, attempts = attempts + 1, started_at_ms = ?4, updated_at_ms = ?4 WHERE seq = ?1";
-pub(super) const CLAIMED: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE seq = ?1");
+     worker = ?3, lease = ?4, attempts = ?5, started_at_ms = ?6, updated_at_ms = ?6 WHERE seq = ?1";
 pub(super) const STANDING: &str = "SELECT state, attempts, max_retries, crashes, cancel_at_ms IS NOT NULL, \
      place FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
 pub(super) const HOLDS: &str = "SELECT 1 FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
