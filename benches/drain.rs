@@ -2,7 +2,7 @@
 
 use crate::dispatch::took;
 use crate::floor::spawns_per_second;
-use crate::support::{Bench, Goal, Home, Result, Series, Unit, figure, goal, in_turn, plain, title};
+use crate::support::{Bench, Goal, Home, Result, Unit, figure, goal, in_turn, plain, title};
 use queuectl_core::State;
 
 const TWO_WORKERS: [&str; 5] = ["worker", "start", "--count", "2", "--drain"];
@@ -10,28 +10,24 @@ const TWO_SLOTS: [&str; 7] = ["worker", "start", "--count", "1", "--concurrency"
 
 pub(crate) fn run(bench: &Bench) -> Result {
     let jobs = bench.work(20_000);
-    let [floor, workers, slots, xargs] = in_turn(
-        bench.rounds(5),
-        &mut [
-            &mut || spawns_per_second(jobs, 2),
-            &mut || drain(bench, jobs, &TWO_WORKERS),
-            &mut || drain(bench, jobs, &TWO_SLOTS),
-            &mut || xargs(jobs),
-        ],
-    )?;
     title(&format!("S1: {jobs} × `true`, `worker start --count 2 --drain`, the whole process"));
-    compare(&workers, &floor, &xargs, Goal::AtLeast { reach: 0.88, aim: 0.97 });
+    compare(bench, jobs, &TWO_WORKERS, Goal::AtLeast { reach: 0.88, aim: 0.97 })?;
     title(&format!("S2: {jobs} × `true`, `worker start --count 1 --concurrency 2 --drain`"));
-    compare(&slots, &floor, &xargs, Goal::AtLeast { reach: 0.90, aim: 0.98 });
-    Ok(())
+    compare(bench, jobs, &TWO_SLOTS, Goal::AtLeast { reach: 0.90, aim: 0.98 })
 }
 
-fn compare(ours: &Series, floor: &Series, xargs: &Series, target: Goal) {
-    figure("queuectl", ours, Unit::PerSecond);
-    figure("posix_spawn, two at a time", floor, Unit::PerSecond);
-    figure("xargs -P2", xargs, Unit::PerSecond);
-    goal("queuectl / posix_spawn", &ours.over(floor), Unit::Times, target);
-    goal("queuectl / xargs", &ours.over(xargs), Unit::Times, Goal::AtLeast { reach: 1.0, aim: 1.0 });
+/// Each in turn right after the floor: the machine's own speed drifts.
+fn compare(bench: &Bench, jobs: usize, arguments: &[&str], target: Goal) -> Result {
+    let [floor, ours, xargs] = in_turn(
+        bench.rounds(5),
+        &mut [&mut || spawns_per_second(jobs, 2), &mut || drain(bench, jobs, arguments), &mut || xargs(jobs)],
+    )?;
+    figure("queuectl", &ours, Unit::PerSecond);
+    figure("posix_spawn, two at a time", &floor, Unit::PerSecond);
+    figure("xargs -P2", &xargs, Unit::PerSecond);
+    goal("queuectl / posix_spawn", &ours.over(&floor), Unit::Times, target);
+    goal("queuectl / xargs", &ours.over(&xargs), Unit::Times, Goal::AtLeast { reach: 1.0, aim: 1.0 });
+    Ok(())
 }
 
 /// Jobs a second, from the start of the program to its end.

@@ -5,6 +5,7 @@ use crate::support::{ALIVE, DEADLINE, Home, alive, marked, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
+use serde_json::json;
 use std::fs;
 
 trials![
@@ -26,6 +27,9 @@ trials![
     no_job_ends_by_a_hidden_limit,
     a_background_child_that_holds_the_pipe_does_not_hold_the_worker,
     what_a_completed_job_leaves_behind_lives_on,
+    a_daemon_that_a_completed_job_leaves_behind_is_mentioned,
+    jobs_that_leave_nothing_behind_are_not_suspected_of_it,
+    no_job_waits_behind_a_long_one_while_a_worker_is_idle,
     what_a_failed_job_leaves_behind_is_ended_before_the_next_start,
     a_job_that_closes_its_output_is_waited_for,
     a_job_that_writes_a_lot_to_both_streams_does_not_hang,
@@ -234,6 +238,45 @@ fn what_a_completed_job_leaves_behind_lives_on() {
     assert!(alive(child));
     assert!(worker.said().contains("a "), "{}", worker.said());
     end(child);
+}
+
+fn a_daemon_that_a_completed_job_leaves_behind_is_mentioned() {
+    let home = Home::quick();
+    let worker = home.worker(["--count", "1"]);
+    // It is in no group of the job, and holds the pipe.
+    home.enqueue(
+        "a",
+        "setsid sh -c 'echo $$ > child; exec sleep 1000' & until [ -s child ]; do sleep 0.01; done",
+    );
+    home.wait_for("a", State::Completed);
+    worker.wait_until_it_says("Job a has left processes in the background; they live on.");
+    end(home.lines("child")[0].parse().unwrap());
+}
+
+/// A slot's pipe is held by another slot's child for the instant before its exec.
+fn jobs_that_leave_nothing_behind_are_not_suspected_of_it() {
+    let home = Home::quick();
+    home.enqueue_all((0..300).map(|n| json!({"id": format!("job-{n}"), "command": "true"})));
+    let mut worker = home.worker(["--count", "1", "--concurrency", "8", "--drain"]);
+    worker.wait_for_success();
+    assert!(!worker.said().contains("in the background"), "{}", worker.said());
+}
+
+fn no_job_waits_behind_a_long_one_while_a_worker_is_idle() {
+    let home = Home::quick().with("QUEUECTL_POLL_INTERVAL", "1h");
+    let long = "touch running; until [ -e go ]; do sleep 0.05; done";
+    home.enqueue_all((0..1001).map(|n| match n {
+        500 => json!({"id": "long", "command": long}),
+        _ => json!({"id": format!("short-{n}"), "command": "true"}),
+    }));
+    let mut worker = home.worker(["--count", "2", "--drain"]);
+    wait_until(DEADLINE, "all but the long one are done", || {
+        home.counts().unsettled() == 1 && home.path("running").exists()
+    });
+    assert_eq!(home.state("long"), State::Processing);
+    home.make_file("go");
+    worker.wait_for_success();
+    assert_eq!(home.counts()[State::Completed], 1001);
 }
 
 fn what_a_failed_job_leaves_behind_is_ended_before_the_next_start() {

@@ -6,6 +6,7 @@
 
 use crate::child::{self, Child, NotStarted, Pipes};
 use crate::floor::Floor;
+use crate::marker::JobEnvironment;
 use crate::output::OutputBuffer;
 use crate::processes::{self, Extent, Scope};
 use crate::slot::{Order, Slot};
@@ -69,7 +70,7 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
     let began = Instant::now();
     let mut told = false;
     loop {
-        let environment = marker::job_environment(floor.environment(), job, marker);
+        let environment = JobEnvironment::new(floor.environment(), job, marker);
         let error = match child::start(job, environment) {
             Ok(started) => return Started::Yes(Box::new(started)),
             Err(NotStarted::Ever(error)) => return Started::No(error),

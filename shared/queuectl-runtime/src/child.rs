@@ -5,15 +5,20 @@
 //! through a pidfd and read without reaping it: as long as it is a zombie, its
 //! pid and its group belong to nobody else.
 
+use crate::marker::JobEnvironment;
+use crate::slot::lock;
 use duct::Handle;
 use os_pipe::PipeReader;
 use queuectl_core::{Job, Outcome};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use std::collections::HashMap;
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+
+/// Keeps duct from copying the worker's environment into its own books.
+const NO_VARIABLES: [(&str, &str); 0] = [];
 
 /// A started command.
 pub(crate) struct Child {
@@ -39,22 +44,25 @@ pub(crate) enum NotStarted {
 }
 
 /// Starts `/bin/sh -c COMMAND`.
-pub(crate) fn start(
-    job: &Job,
-    environment: HashMap<OsString, OsString>,
-) -> Result<(Child, Pipes), NotStarted> {
+pub(crate) fn start(job: &Job, environment: JobEnvironment) -> Result<(Child, Pipes), NotStarted> {
     let (stdout, stdout_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
     let (stderr, stderr_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
+    let ends = Mutex::new(Some((stdout_end, stderr_end)));
+    // Pipes and variables are handed over in the hook: what duct is told before, it
+    // copies at every start, which was a twentieth of the time of a short job.
+    let prepare = move |command: &mut Command| {
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        environment.apply(command);
+        if let Some((stdout, stderr)) = lock(&ends).take() {
+            command.stdout(stdout).stderr(stderr);
+        }
+        Ok(())
+    };
     let handle = duct::cmd("/bin/sh", ["-c", job.command.as_str()])
         .dir(&job.cwd)
-        .full_env(environment)
+        .full_env(NO_VARIABLES)
         .stdin_null()
-        .stdout_file(stdout_end)
-        .stderr_file(stderr_end)
-        .before_spawn(|command| {
-            std::os::unix::process::CommandExt::process_group(command, 0);
-            Ok(())
-        })
+        .before_spawn(prepare)
         .unchecked()
         .start()
         .map_err(|error| why_not_started(job, error))?;

@@ -8,7 +8,7 @@ use crate::attempt;
 use crate::slot::{Order, Slot, lock};
 use crate::worker::WorkerOptions;
 use os_pipe::PipeReader;
-use queuectl_core::{Job, Lease, WorkerId};
+use queuectl_core::{Job, JobId, Lease, WorkerId};
 use queuectl_store::{Ended, Note, OutputPart, OutputTrim, Presence, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::{HashMap, VecDeque};
@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most pipes of background processes that are kept open; a process that writes
@@ -30,7 +30,7 @@ const MOST_READS: usize = 64;
 pub(crate) struct Floor {
     worker: WorkerId,
     run: String,
-    environment: HashMap<OsString, OsString>,
+    environment: Arc<HashMap<OsString, OsString>>,
     presence: Presence,
     options: WorkerOptions,
     shelf: Mutex<Shelf>,
@@ -38,7 +38,7 @@ pub(crate) struct Floor {
     tray: Mutex<Tray>,
     tray_filled: Condvar,
     slots: Vec<Slot>,
-    left_open: Mutex<Vec<PipeReader>>,
+    left_open: Mutex<Vec<LeftOpen>>,
     roster: Mutex<Vec<WorkerId>>,
 }
 
@@ -47,6 +47,13 @@ pub(crate) struct Floor {
 struct Shelf {
     jobs: VecDeque<Job>,
     closed: bool,
+}
+
+/// A pipe that was open when its job had exited.
+struct LeftOpen {
+    pipe: PipeReader,
+    /// Whose processes may hold it, until that was said.
+    untold: Option<JobId>,
 }
 
 /// What waits for the desk.
@@ -89,7 +96,7 @@ impl Floor {
         Ok(Self {
             worker,
             run,
-            environment,
+            environment: Arc::new(environment),
             presence,
             options,
             shelf: Mutex::default(),
@@ -110,7 +117,7 @@ impl Floor {
         &self.run
     }
 
-    pub(crate) fn environment(&self) -> &HashMap<OsString, OsString> {
+    pub(crate) fn environment(&self) -> &Arc<HashMap<OsString, OsString>> {
         &self.environment
     }
 
@@ -199,12 +206,18 @@ impl Floor {
     /// Keeps open what a completed job's background processes write to.
     pub(crate) fn leave_in_background(&self, job: &Job, group: u32, pipes: Vec<PipeReader>) {
         let group = nix::unistd::Pid::from_raw(group.cast_signed());
-        if pipes.is_empty() && nix::sys::signal::killpg(group, None).is_err() {
+        let group_lives = nix::sys::signal::killpg(group, None).is_ok();
+        if group_lives {
+            say_left_in_background(&job.id);
+        }
+        if pipes.is_empty() {
             return;
         }
-        tracing::info!("Job {} has left processes in the background; they live on.", job.id);
+        // Without a living group it may be a daemon that holds them, or another
+        // slot's child for the instant before its exec: time tells.
+        let untold = (!group_lives).then(|| job.id.clone());
         let mut left_open = lock(&self.left_open);
-        left_open.extend(pipes);
+        left_open.extend(pipes.into_iter().map(|pipe| LeftOpen { pipe, untold: untold.clone() }));
         let too_many = left_open.len().saturating_sub(MOST_LEFT_OPEN);
         left_open.drain(..too_many);
     }
@@ -354,22 +367,39 @@ impl Floor {
         self.tray_filled.notify_one();
     }
 
-    /// Reads and forgets what background processes have written.
+    /// Reads and forgets what background processes have written; says once whose
+    /// they are.
     pub(crate) fn drain_left_open(&self) {
         let mut scratch = [0; 16 * 1024];
-        lock(&self.left_open).retain_mut(|pipe| {
-            for _ in 0..MOST_READS {
-                let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-                match poll(&mut fds, Some(&Timespec::default())) {
-                    Ok(0) | Err(_) => return true,
-                    Ok(_) => {}
-                }
-                match pipe.read(&mut scratch) {
-                    Ok(0) | Err(_) => return false,
-                    Ok(_) => {}
-                }
-            }
-            true
+        let mut to_tell: Vec<JobId> = Vec::new();
+        lock(&self.left_open).retain_mut(|left| {
+            let is_open = drain(&mut left.pipe, &mut scratch);
+            to_tell.extend(left.untold.take().filter(|_| is_open));
+            is_open
         });
+        to_tell.dedup();
+        for job in &to_tell {
+            say_left_in_background(job);
+        }
     }
+}
+
+fn say_left_in_background(job: &JobId) {
+    tracing::info!("Job {job} has left processes in the background; they live on.");
+}
+
+/// Reads what is in a pipe now; tells whether anybody may still write to it.
+fn drain(pipe: &mut PipeReader, scratch: &mut [u8]) -> bool {
+    for _ in 0..MOST_READS {
+        let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
+        match poll(&mut fds, Some(&Timespec::default())) {
+            Ok(0) | Err(_) => return true,
+            Ok(_) => {}
+        }
+        match pipe.read(scratch) {
+            Ok(0) | Err(_) => return false,
+            Ok(_) => {}
+        }
+    }
+    true
 }

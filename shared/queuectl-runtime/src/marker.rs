@@ -6,6 +6,8 @@
 use queuectl_core::{Job, Lease, WorkerId};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::process::Command;
+use std::sync::Arc;
 
 /// The variable that marks a job's processes.
 pub(crate) const RUN: &str = "QUEUECTL_RUN";
@@ -38,24 +40,33 @@ pub fn worker_environment() -> HashMap<OsString, OsString> {
     environment
 }
 
-/// The environment of one attempt.
-pub(crate) fn job_environment(
-    of_worker: &HashMap<OsString, OsString>,
-    job: &Job,
-    marker: &str,
-) -> HashMap<OsString, OsString> {
-    let mut environment = of_worker.clone();
-    let own = job.env.variables().iter().map(|(name, value)| (name.into(), value.into()));
-    environment.extend(own);
-    // Last, so that no job can pose as another.
-    let values = [
-        marker.to_owned(),
-        job.id.to_string(),
-        job.attempts.to_string(),
-        job.max_retries.to_string(),
-        job.lease.to_string(),
-        job.queue.clone(),
-    ];
-    environment.extend(OF_ONE_JOB.into_iter().zip(values).map(|(name, value)| (name.into(), value.into())));
-    environment
+/// The environment of one attempt: the worker's, shared, and on top of it the job's.
+pub(crate) struct JobEnvironment {
+    worker: Arc<HashMap<OsString, OsString>>,
+    own: Vec<(OsString, OsString)>,
+}
+
+impl JobEnvironment {
+    /// What an attempt of a job runs with.
+    pub(crate) fn new(worker: &Arc<HashMap<OsString, OsString>>, job: &Job, marker: &str) -> Self {
+        let asked_for = job.env.variables().iter().map(|(name, value)| (name.into(), value.into()));
+        // Last, so that no job can pose as another.
+        let values = [
+            marker.to_owned(),
+            job.id.to_string(),
+            job.attempts.to_string(),
+            job.max_retries.to_string(),
+            job.lease.to_string(),
+            job.queue.clone(),
+        ];
+        let told = OF_ONE_JOB.into_iter().zip(values).map(|(name, value)| (name.into(), value.into()));
+        Self { worker: Arc::clone(worker), own: asked_for.chain(told).collect() }
+    }
+
+    /// Gives a command these variables and no others.
+    pub(crate) fn apply(&self, command: &mut Command) {
+        command.env_clear();
+        command.envs(self.worker.iter());
+        command.envs(self.own.iter().map(|(name, value)| (name, value)));
+    }
 }
