@@ -1,6 +1,6 @@
 //! Who may be claimed, and in which order.
 
-use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, id, new_job};
+use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, ended, id, new_job};
 use queuectl_core::{NewJob, Outcome, State, Timestamp};
 use queuectl_store::Exchange;
 use std::time::Duration;
@@ -93,6 +93,18 @@ pub fn a_clock_set_forward_and_back_hides_no_failed_job(place: &dyn Place) {
     let year = 365 * 24 * 3600;
     queue.run(worker.id, Outcome::Exit(1), at(year));
     assert_eq!(queue.claim_ids(worker.id, 1, at(1)), ["a"]);
+}
+
+pub fn a_result_handed_in_after_the_clock_was_set_back_waits_from_then(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a"]);
+    let worker = queue.register();
+    let lease = queue.claim_one(worker.id, at(3600)).last_lease();
+    let late = ended(lease, Outcome::Exit(1), at(3600));
+    queue.exchange(worker.id, &Exchange { ended: &[late], ..NOTHING }, at(10));
+    assert_eq!(queue.job("a").run_at, Some(at(12)));
+    assert_eq!(queue.claim_ids(worker.id, 1, at(11)), [""; 0]);
+    assert_eq!(queue.claim_ids(worker.id, 1, at(12)), ["a"]);
 }
 
 pub fn promotion_takes_no_more_than_is_wanted(place: &dyn Place) {

@@ -84,6 +84,7 @@ suite! {
         a_failed_job_stays_failed_until_it_is_claimed,
         a_clock_set_back_hides_no_job,
         a_clock_set_forward_and_back_hides_no_failed_job,
+        a_result_handed_in_after_the_clock_was_set_back_waits_from_then,
         promotion_takes_no_more_than_is_wanted,
         promotion_takes_no_more_than_200,
         a_flood_of_retries_joins_the_end_of_the_line,

@@ -23,6 +23,11 @@ const GATHER: Duration = Duration::from_millis(10);
 /// A commit that failed for want of room is tried again after so long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// A disk that fails so often in a row is broken, and the worker ends. (Trying
+/// again is safe: the database writes everything of a transaction anew, so nothing
+/// depends on pages that a failed sync has left behind.)
+const MOST_DISK_FAILURES: u32 = 10;
+
 /// The thread that owns the store.
 pub(crate) struct Desk<'a> {
     store: Box<dyn Store>,
@@ -40,6 +45,7 @@ pub(crate) struct Desk<'a> {
     next_look: Instant,
     /// The store is out of order for now.
     failing: Option<String>,
+    disk_failures: u32,
     announced_due: Option<Timestamp>,
 }
 
@@ -76,6 +82,7 @@ impl<'a> Desk<'a> {
             line_is_empty: false,
             next_look: Instant::now(),
             failing: None,
+            disk_failures: 0,
             announced_due: None,
         }
     }
@@ -119,7 +126,7 @@ impl<'a> Desk<'a> {
             self.take_tray()?;
             match self.exchange() {
                 Ok(()) => self.recovered(),
-                Err(error) if error.is_passing() => self.failed_for_now(&error)?,
+                Err(error) if error.is_passing() => self.failed_for_now(error)?,
                 Err(error) => return Err(error.into()),
             }
             if self.is_done() {
@@ -128,7 +135,7 @@ impl<'a> Desk<'a> {
                         self.ring_if_last();
                         return Ok(());
                     }
-                    Err(error) if error.is_passing() => self.failed_for_now(&error)?,
+                    Err(error) if error.is_passing() => self.failed_for_now(error)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -181,7 +188,7 @@ impl<'a> Desk<'a> {
         }
         let gathers_since = [tray.since, tray.rang].into_iter().flatten().min();
         let company = gathers_since.map(|since| since + GATHER);
-        if tray.since.is_some() && occupancy.unstarted < self.options.concurrency {
+        if tray.since.is_some() && occupancy.unstarted < self.ahead.low_water() {
             return None;
         }
         // A slot that is about to take a job from the shelf tells nobody: patience
@@ -243,7 +250,10 @@ impl<'a> Desk<'a> {
             policy: &policy,
         };
         let now = clock::now();
+        let began = Instant::now();
         let exchanged = self.store.exchange(self.floor.worker(), &exchange, now)?;
+        self.ahead.note_exchange(began.elapsed());
+        self.floor.set_low_water(self.ahead.low_water());
         self.apply(exchanged, want, suspects, now);
         Ok(())
     }
@@ -425,7 +435,13 @@ impl<'a> Desk<'a> {
         self.failing.is_none() && (self.stop.is_some() || self.budget == Some(0) || drained)
     }
 
-    fn failed_for_now(&mut self, error: &StoreError) -> Result<(), WorkerError> {
+    fn failed_for_now(&mut self, error: StoreError) -> Result<(), WorkerError> {
+        if matches!(error, StoreError::Disk { .. }) {
+            self.disk_failures += 1;
+            if self.disk_failures > MOST_DISK_FAILURES {
+                return Err(error.into());
+            }
+        }
         let message = error.to_string();
         if self.stop == Some(Stop::Forced) {
             return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
@@ -439,6 +455,7 @@ impl<'a> Desk<'a> {
     }
 
     fn recovered(&mut self) {
+        self.disk_failures = 0;
         if self.failing.take().is_some() {
             tracing::info!("The queue can be written again.");
             self.next_look = Instant::now();

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) struct Floor {
     options: WorkerOptions,
     shelf: Mutex<Shelf>,
     shelf_filled: Condvar,
+    /// With fewer on the shelf, the desk wants to know of each result.
+    low_water: AtomicU32,
     tray: Mutex<Tray>,
     tray_filled: Condvar,
     slots: Vec<Slot>,
@@ -101,6 +104,7 @@ impl Floor {
             options,
             shelf: Mutex::default(),
             shelf_filled: Condvar::new(),
+            low_water: AtomicU32::new(0),
             tray: Mutex::default(),
             tray_filled: Condvar::new(),
             slots,
@@ -172,7 +176,7 @@ impl Floor {
 
     /// Tells whether slots may run out of work before the desk has turned round.
     fn shelf_is_low(&self) -> bool {
-        lock(&self.shelf).jobs.len() < self.slots.len()
+        lock(&self.shelf).jobs.len() < self.low_water.load(Ordering::Relaxed) as usize
     }
 
     /// Waits for a job. The slot counts as busy from the moment it has one.
@@ -240,6 +244,11 @@ impl Floor {
         }
         lock(&self.shelf).jobs.extend(jobs);
         self.shelf_filled.notify_all();
+    }
+
+    /// Says with how few on the shelf the desk must turn round.
+    pub(crate) fn set_low_water(&self, jobs: u32) {
+        self.low_water.store(jobs, Ordering::Relaxed);
     }
 
     /// Takes back what was not started.

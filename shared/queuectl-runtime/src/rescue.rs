@@ -3,7 +3,9 @@
 use crate::marker;
 use crate::processes::{self, Extent, Scope, StillThere};
 use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
-use queuectl_store::{Rescued, Store, StoreError, machine};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use queuectl_store::{Bug, Rescued, Store, StoreError, machine};
 use std::time::Duration;
 
 /// Why a dead worker's jobs stay where they are for now.
@@ -42,6 +44,9 @@ pub fn rescue(
     let Some(found) = store.worker(worker)?.filter(|worker| worker.ended_at.is_none()) else {
         return Ok(None);
     };
+    if Bug::LivenessByPid.is_planted() && kill(Pid::from_raw(found.pid.cast_signed()), None).is_ok() {
+        return Ok(None);
+    }
     let Some(taken) = store.lock_file()?.take(worker, found.note_region)? else { return Ok(None) };
     // It may have ended well between the look at its row and the lock.
     if store.worker(worker)?.is_none_or(|worker| worker.ended_at.is_some()) {
@@ -56,7 +61,7 @@ pub fn rescue(
     let claims = store.claims(worker)?;
     let notes = taken.notes()?;
     let noted: Vec<_> = notes.iter().filter(|note| claims.contains(&note.lease)).collect();
-    if same_boot && visible {
+    if same_boot && visible && !Bug::EarlyRescue.is_planted() {
         let groups = noted.iter().filter(|note| note.pid != 0).map(|note| (found.pid, note.pid)).collect();
         let marker = marker::of_worker(&found.run, worker);
         processes::end(&Scope { marker, extent: Extent::Beginning, groups }, Duration::ZERO)?;

@@ -51,6 +51,15 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// The disk has failed to read or to write; the change may or may not be there
+    /// after a power cut, and was not acknowledged.
+    #[error("the disk fails at the queue {path}: {reason}")]
+    Disk {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite saw.
+        reason: String,
+    },
     /// The file or its folder cannot be written.
     #[error("the queue {path} is read-only")]
     ReadOnly {
@@ -177,6 +186,6 @@ impl StoreError {
     /// Tells whether the same call may succeed later, without anybody's help
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. })
+        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::Disk { .. })
     }
 }

@@ -82,6 +82,9 @@ pub(super) const CLAIM: &str = "UPDATE job SET state = ?2, ready = NULL, run_at_
      worker = ?3, lease = ?4, attempts = ?5, started_at_ms = ?6, updated_at_ms = ?6 WHERE seq = ?1";
 pub(super) const STANDING: &str = "SELECT state, attempts, max_retries, crashes, cancel_at_ms IS NOT NULL, \
      place FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
+/// Only for `Bug::NoLeaseCheck`.
+pub(super) const STANDING_OF_ANY_LEASE: &str = "SELECT state, attempts, max_retries, crashes, \
+     cancel_at_ms IS NOT NULL, place FROM job WHERE seq = ?1 AND ?2 IS NOT NULL AND ?3 IS NOT NULL";
 pub(super) const HOLDS: &str = "SELECT 1 FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
 pub(super) const SETTLE: &str = "UPDATE job SET state = ?2, attempts = ?3, crashes = ?4, worker = NULL, \
      cancel_at_ms = NULL, ready = ?5, run_at_ms = ?6, waits_since_ms = ?7, started_at_ms = ?8, \

@@ -4,6 +4,7 @@ use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, line, roster, row, sql};
 use crate::doorbell::{self, FifoDoorbell};
 use crate::liveness::{LockFile, lock_file_path};
+use crate::planted::Bug;
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
 use crate::{Result, StoreError, machine};
 use queuectl_core::{
@@ -262,8 +263,10 @@ fn standing(
     worker: WorkerId,
     lease: Lease,
 ) -> rusqlite::Result<Option<(Standing, Option<i64>)>> {
+    let statement =
+        if Bug::NoLeaseCheck.is_planted() { sql::STANDING_OF_ANY_LEASE } else { sql::STANDING };
     connection
-        .prepare_cached(sql::STANDING)?
+        .prepare_cached(statement)?
         .query_row((lease.seq.0, lease.number, worker.0), |found| {
             let standing = Standing {
                 state: row::state(found, 0)?,
@@ -290,7 +293,9 @@ fn record(
     let Some((standing, place)) = standing(connection, worker, ended.lease)? else { return Ok(None) };
     let verdict = settle(&standing, Ending::Ran(ended.outcome), policy).map_err(unlawful)?;
     let ready = (verdict.state == State::Pending).then(|| place.unwrap_or_else(|| ledger.next_place()));
-    let due = verdict.delay.map(|delay| ended.ended_at.after(delay).as_millis());
+    // An end in the future was noted before the clock was set back: it waits from now.
+    let waits_since = ended.ended_at.min(now);
+    let due = verdict.delay.map(|delay| waits_since.after(delay).as_millis());
     let (exit_code, signal) = match ended.outcome {
         Outcome::Exit(code) => (Some(code), None),
         Outcome::Signal(signal) => (None, Some(signal)),
@@ -303,7 +308,7 @@ fn record(
         verdict.crashes,
         ready,
         due,
-        due.map(|_| ended.ended_at.as_millis()),
+        due.map(|_| waits_since.as_millis()),
         ended.started_at.as_millis(),
         verdict.state.is_settled().then_some(ended.ended_at.as_millis()),
         exit_code,
