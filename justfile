@@ -29,6 +29,10 @@ demo: install
 test name:
     cargo test --test queuectl -- {{ name }}
 
+# The tests of durability in their long form: hours; `just storm kill` for some
+storm *names:
+    QUEUECTL_STORM=1 cargo test --features planted-bugs --test durability -- --nocapture {{ names }}
+
 # Measure: all, or some, for example `just bench drain idle`; --quick does a tenth
 bench *names:
     cargo bench --bench queuectl -- {{ names }}

@@ -19,6 +19,7 @@ mod idle;
 mod latency;
 mod look;
 mod output;
+mod recovery;
 mod retries;
 mod store;
 mod support;
@@ -28,20 +29,21 @@ use support::{Bench, Result, stamp};
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 13] = [
+const BENCHMARKS: [Benchmark; 14] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
-    ("drain", drain::run),     // S1, S2
-    ("backlog", backlog::run), // S3
-    ("enqueue", enqueue::run), // S4
-    ("bulk", bulk::run),       // S5
-    ("latency", latency::run), // S6
-    ("look", look::run),       // S7
-    ("store", store::run),     // S8
-    ("idle", idle::run),       // S9
-    ("output", output::run),   // S10
-    ("crowd", crowd::run),     // S11
-    ("retries", retries::run), // S12
+    ("drain", drain::run),       // S1, S2
+    ("backlog", backlog::run),   // S3
+    ("enqueue", enqueue::run),   // S4
+    ("bulk", bulk::run),         // S5
+    ("latency", latency::run),   // S6
+    ("look", look::run),         // S7
+    ("store", store::run),       // S8
+    ("idle", idle::run),         // S9
+    ("output", output::run),     // S10
+    ("crowd", crowd::run),       // S11
+    ("retries", retries::run),   // S12
+    ("recovery", recovery::run), // F12
 ];
 
 fn main() -> Result {

@@ -26,7 +26,8 @@ impl Worker {
         let count: usize = count.map_or(Ok(1), |count| count.parse())?;
         wait_until("the workers are there", || {
             let workers = home.store(Access::Read)?.workers()?;
-            worker.pids = workers.iter().map(|worker| worker.pid).collect();
+            let own = workers.iter().filter(|own| own.manager_pid == worker.manager.id());
+            worker.pids = own.map(|own| own.pid).collect();
             Ok(worker.pids.len() == count)
         })?;
         Ok(worker)

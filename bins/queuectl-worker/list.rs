@@ -41,6 +41,7 @@ fn state(worker: &Worker) -> &'static str {
     match (worker.life, worker.stop) {
         (Life::Dead, _) => "dead",
         (Life::Unknown, _) => "unknown",
+        (Life::Alive, _) if worker.is_stalled => "stalled",
         (Life::Alive, Some(Stop::Graceful)) => "stopping",
         (Life::Alive, Some(Stop::Forced)) => "ending",
         (Life::Alive, None) => "running",

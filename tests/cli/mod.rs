@@ -1,11 +1,14 @@
 //! The real programs.
 
+mod backup;
 mod bad_queue;
 mod cancel;
 mod config;
 mod demo;
 mod dispatch;
 mod dlq;
+mod doctor;
+mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
@@ -35,6 +38,9 @@ pub fn trials() -> Vec<Trial> {
         logs::trials(),
         dlq::trials(),
         prune::trials(),
+        backup::trials(),
+        doctor::trials(),
+        doctor_workers::trials(),
         config::trials(),
         demo::trials(),
         dispatch::trials(),

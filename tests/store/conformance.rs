@@ -122,6 +122,7 @@ suite! {
     rescue:
         rescue_gives_back_what_a_dead_worker_held,
         rescue_counts_a_crash_only_for_what_was_started,
+        a_lost_attempt_begins_after_the_one_before_it,
         rescue_is_free_of_charge,
         a_rescued_job_returns_to_its_old_place,
         a_job_that_crashes_too_often_is_dead,

@@ -42,6 +42,21 @@ pub fn rescue_counts_a_crash_only_for_what_was_started(place: &dyn Place) {
     assert_eq!(records, [1, 0]);
 }
 
+pub fn a_lost_attempt_begins_after_the_one_before_it(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a"]);
+    // The second claim looked at the clock, and then had to wait for its turn.
+    for (claimed, rescued) in [(0, 5), (3, 9)] {
+        let worker = queue.register();
+        let lease = queue.claim_one(worker.id, at(claimed)).last_lease();
+        queue.store.rescue(worker.id, &[lease], &POLICY, at(rescued)).unwrap();
+    }
+    let seq = queue.job("a").seq;
+    let spans = queue.store.attempts(seq).unwrap();
+    let spans: Vec<_> = spans.iter().map(|attempt| (attempt.started_at, attempt.ended_at)).collect();
+    assert_eq!(spans, [(at(0), Some(at(5))), (at(5), Some(at(9)))]);
+}
+
 pub fn rescue_is_free_of_charge(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.accept(&[NewJob { max_retries: 0, ..new_job("a") }], T0);

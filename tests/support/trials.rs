@@ -3,14 +3,17 @@
 use libtest_mimic::{Completion, Failed, Trial};
 use std::process::{Command, Stdio};
 
-/// Lists the tests of a module: `trials![name, other_name if Strace]`.
+/// Lists the tests of a module: `trials![name, other_name if Strace and Root]`.
 macro_rules! trials {
-    ($($name:ident $(if $means:ident)?),* $(,)?) => {
+    ($($name:ident $(if $means:ident $(and $more:ident)*)?),* $(,)?) => {
         pub fn trials() -> Vec<libtest_mimic::Trial> {
             vec![$($crate::support::trials::trial(
                 module_path!(),
                 stringify!($name),
-                &[$($crate::support::trials::Means::$means)?],
+                &[$(
+                    $crate::support::trials::Means::$means,
+                    $($crate::support::trials::Means::$more,)*
+                )?],
                 $name,
             )),*]
         }
@@ -20,7 +23,14 @@ pub(crate) use trials;
 
 /// What a test needs beside the programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the two test programs need different ones")]
 pub enum Means {
+    /// A program that makes others see another time.
+    Faketime,
+    /// The right to mount an image of an ext4 file system.
+    LoopDevices,
+    /// A build with the feature `planted-bugs`.
+    PlantedBugs,
     /// The right to mount file systems in a namespace of one's own.
     Root,
     /// A program that follows and disturbs system calls.
@@ -30,13 +40,32 @@ pub enum Means {
 impl Means {
     fn name(self) -> &'static str {
         match self {
+            Self::Faketime => "faketime",
+            Self::LoopDevices => "loop-devices",
+            Self::PlantedBugs => "planted-bugs",
             Self::Root => "root",
             Self::Strace => "strace",
         }
     }
 
+    /// What is missing when it is not here.
+    fn description(self) -> &'static str {
+        match self {
+            Self::LoopDevices => "root, mkfs.ext4 and loop devices",
+            Self::PlantedBugs => "the feature planted-bugs",
+            _ => self.name(),
+        }
+    }
+
     fn is_here(self) -> bool {
         match self {
+            Self::Faketime => succeeds(Command::new("faketime").args(["-f", "+2y", "true"])),
+            Self::LoopDevices => {
+                let script = "image=$(mktemp); trap 'rm -f \"$image\"' EXIT; truncate -s 4M \"$image\"; \
+                     mkfs.ext4 -q -F \"$image\"; mount -o loop \"$image\" /mnt";
+                succeeds(Command::new("unshare").args(["--mount", "/bin/sh", "-ec", script]))
+            }
+            Self::PlantedBugs => cfg!(feature = "planted-bugs"),
             Self::Root => {
                 succeeds(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))
             }
@@ -68,7 +97,7 @@ pub fn trial(module: &str, name: &str, means: &'static [Means], test: fn()) -> T
 fn run(means: &[Means], test: impl FnOnce()) -> Result<Completion, Failed> {
     for means in means {
         if !means.is_here() {
-            let reason = format!("needs {}", means.name());
+            let reason = format!("needs {}", means.description());
             return if means.is_required() {
                 Err(reason.into())
             } else {

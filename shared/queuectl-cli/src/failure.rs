@@ -156,10 +156,18 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)
             .hint("try again, or wait longer with `queuectl config set busy-timeout 2m`"),
+        // Its manager starts another, which may work.
+        StoreError::CalledDead { .. } => Failure::new(Exit::Busy, message),
         StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
             .hint("start a worker, which brings it there: `queuectl worker start`"),
         StoreError::Full { .. } => Failure::error(message)
             .hint("make room, for example with `queuectl prune --state completed --older-than 7d`"),
+        StoreError::Disk { .. } => Failure::error(message).hint(
+            "look into the disk, for example with `dmesg | tail`, then into the queue: `queuectl doctor`",
+        ),
+        StoreError::Corrupt { .. } => {
+            Failure::error(message).hint("see what can be done with `queuectl doctor`")
+        }
         StoreError::NewerSchema { .. } => {
             Failure::error(message).hint("use the newer queuectl that wrote it")
         }
@@ -195,7 +203,7 @@ fn of_command(error: &InvalidCommand) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use queuectl_core::{IllegalTransition, JobId, State};
+    use queuectl_core::{IllegalTransition, JobId, State, WorkerId};
 
     fn refused(state: State, event: Event) -> Failure {
         let id = JobId::trusted("7f3a".into());
@@ -221,8 +229,23 @@ mod tests {
         assert_eq!(code(StoreError::Busy { path: path.clone(), waited_s: 30 }), Exit::Busy);
         assert_eq!(code(StoreError::OlderSchema { path: path.clone(), found: 1, known: 2 }), Exit::Busy);
         assert_eq!(code(StoreError::NewerSchema { path: path.clone(), found: 3, known: 2 }), Exit::Error);
-        assert_eq!(code(StoreError::Full { path }), Exit::Error);
+        assert_eq!(code(StoreError::Full { path: path.clone() }), Exit::Error);
+        assert_eq!(code(StoreError::Disk { path: path.clone(), reason: String::new() }), Exit::Error);
+        assert_eq!(code(StoreError::Corrupt { path, reason: String::new() }), Exit::Error);
+        assert_eq!(code(StoreError::CalledDead { worker: WorkerId(1) }), Exit::Busy);
         assert_eq!(refused(State::Dead, Event::Cancelled).code(), Exit::Error);
+    }
+
+    #[test]
+    fn a_failing_disk_and_a_damaged_queue_lead_to_the_doctor() {
+        let path = std::path::PathBuf::from("queue.db");
+        let disk = StoreError::Disk { path: path.clone(), reason: "disk I/O error".into() };
+        let damaged = StoreError::Corrupt { path, reason: "malformed".into() };
+        for (error, word) in [(disk, "dmesg"), (damaged, "damaged")] {
+            let said = Failure::from(error).to_string();
+            assert!(said.contains("\nhint: ") && said.contains("`queuectl doctor`"), "{said}");
+            assert!(said.contains(word), "{said}");
+        }
     }
 
     #[test]

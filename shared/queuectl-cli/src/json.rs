@@ -206,6 +206,8 @@ pub struct WorkerDocument<'a> {
     pub stop: Option<&'static str>,
     /// Whether it lives; null if nobody can tell.
     pub alive: Option<bool>,
+    /// Whether it lives and stands still: its process was stopped.
+    pub stalled: bool,
 }
 
 impl<'a> From<&'a Worker> for WorkerDocument<'a> {
@@ -228,6 +230,7 @@ impl<'a> From<&'a Worker> for WorkerDocument<'a> {
                 Life::Dead => Some(false),
                 Life::Unknown => None,
             },
+            stalled: worker.is_stalled,
         }
     }
 }

@@ -254,7 +254,11 @@ impl<'a> Desk<'a> {
         let exchanged = self.store.exchange(self.floor.worker(), &exchange, now)?;
         self.ahead.note_exchange(began.elapsed());
         self.floor.set_low_water(self.ahead.low_water());
+        let was_called_dead = exchanged.was_called_dead;
         self.apply(exchanged, want, suspects, now);
+        if was_called_dead {
+            return Err(StoreError::CalledDead { worker: self.floor.worker() });
+        }
         Ok(())
     }
 
@@ -296,7 +300,8 @@ impl<'a> Desk<'a> {
     }
 
     fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
-        let Exchanged { claimed, settled, superseded, cancel, stop, counts, next_due, roster } = exchanged;
+        let Exchanged { claimed, settled, superseded, cancel, stop, counts, next_due, roster, .. } =
+            exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;
         // With a suspect here, another may have been passed over.

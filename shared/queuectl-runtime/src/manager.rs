@@ -216,9 +216,10 @@ impl Manager {
         let options =
             WorkerOptions { max_jobs: share, manager_pid: std::process::id(), ..self.options.clone() };
         let line = serde_json::to_string(&options).expect("numbers and texts always become JSON") + "\n";
-        if let Some(commands) = &mut commands {
-            // If it is dead already, its exit will be noticed.
-            let _dead = commands.write_all(line.as_bytes());
+        if commands.as_mut().is_some_and(|commands| commands.write_all(line.as_bytes()).is_err()) {
+            // The end of its input tells it that nothing will come. If it is dead
+            // already, its exit will be noticed.
+            commands = None;
         }
         if let (Some(log), WorkerLog::Lines(print)) = (child.stderr.take(), &self.log) {
             let print = Arc::clone(print);

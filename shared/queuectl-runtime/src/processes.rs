@@ -27,6 +27,15 @@ pub(crate) enum Extent {
     Beginning,
 }
 
+/// What is done with a process at the moment it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnSight {
+    /// It is held, for whatever comes next.
+    Hold,
+    /// It is killed: each that forks and exits would be gone at the end of the look.
+    Kill,
+}
+
 /// Some processes were still there at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{left} processes could not be ended")]
@@ -43,7 +52,8 @@ const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 /// With no grace it begins with KILL. Where there is nothing to end, it costs
 /// the two looks (about 0.5 ms each among a hundred processes).
 pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
-    match still_there(scope) {
+    let on_sight = if grace.is_zero() { OnSight::Kill } else { OnSight::Hold };
+    match still_there(scope, on_sight) {
         Look::Nothing => {
             platform::kill_own_groups(scope);
             return Ok(());
@@ -57,7 +67,7 @@ pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
 /// Waits until the deadline for those that were asked to end, then kills them.
 pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere> {
     while Instant::now() < deadline {
-        match still_there(scope) {
+        match still_there(scope, OnSight::Hold) {
             Look::Nothing => break,
             Look::Found(found) => _ = found.wait_for_end(deadline),
             Look::Unknown => platform::pause(),
@@ -65,10 +75,10 @@ pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere
     }
     let deadline = Instant::now() + KILL_TAKES_AT_MOST;
     loop {
-        // A chain of processes that each fork and exit is seen by no look; the
-        // kernel reaches every member of a group at once.
+        // Of a chain of processes that each fork and exit, a look may catch none in
+        // time; the kernel reaches every member of a group at once.
         platform::kill_own_groups(scope);
-        let left = match still_there(scope) {
+        let left = match still_there(scope, OnSight::Kill) {
             Look::Nothing => return Ok(()),
             Look::Found(found) => {
                 found.kill();
@@ -90,7 +100,7 @@ pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere
 
 /// Sends TERM to all there are now.
 pub(crate) fn ask_to_end(scope: &Scope) {
-    if let Ok(found) = platform::find(scope) {
+    if let Ok(found) = platform::find(scope, OnSight::Hold) {
         found.terminate();
     }
 }
@@ -105,9 +115,9 @@ enum Look {
 }
 
 /// Looks twice: a process that is being born can be missed once.
-fn still_there(scope: &Scope) -> Look {
+fn still_there(scope: &Scope, on_sight: OnSight) -> Look {
     for _ in 0..2 {
-        match platform::find(scope) {
+        match platform::find(scope, on_sight) {
             Ok(found) if found.len() > 0 => return Look::Found(found),
             Ok(_) => {}
             Err(error) => {
@@ -121,13 +131,14 @@ fn still_there(scope: &Scope) -> Look {
 
 #[cfg(target_os = "linux")]
 mod platform {
-    use super::{Extent, Scope};
+    use super::{Extent, OnSight, Scope};
     use crate::marker;
     use nix::sys::signal::{Signal as KillSignal, killpg};
     use nix::unistd::{Pid, getpgid, getsid};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
     use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    use std::collections::HashMap;
     use std::fs::{self, File};
     use std::io::{self, Read};
     use std::os::fd::{AsFd, OwnedFd};
@@ -136,20 +147,63 @@ mod platform {
     /// Processes that were found, each held by a pidfd.
     pub(super) struct Found(Vec<OwnedFd>);
 
-    pub(super) fn find(scope: &Scope) -> io::Result<Found> {
+    /// Where somebody is born during each pass, a look ends after so many in a row
+    /// that found nobody who belongs; a pass takes less time than a process.
+    const MOST_PASSES: u32 = 8;
+
+    /// A process without an environment is asked so often: it may be about to get
+    /// one, between the two halves of an exec.
+    const MOST_QUESTIONS: u8 = 4;
+
+    /// Whether a process is meant.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Belongs {
+        Yes,
+        No,
+        /// It is in the middle of an exec, or has no environment at all.
+        Unclear,
+    }
+
+    /// Looks at every process, and again at those that were born meanwhile, until a
+    /// pass finds nobody new: a chain of processes that each fork and exit would
+    /// pass a single one unseen.
+    pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
         let own = std::process::id().cast_signed();
         let mut environment = Vec::with_capacity(16 * 1024);
         let mut found = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let name = entry?.file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-            if pid != own {
+        let mut asked: HashMap<i32, u8> = HashMap::new();
+        let mut passes_left = MOST_PASSES;
+        while passes_left > 0 {
+            passes_left -= 1;
+            let mut somebody_new = false;
+            for entry in fs::read_dir("/proc")? {
+                let name = entry?.file_name();
+                let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+                let questions = asked.entry(pid).or_insert(0);
+                if pid == own || *questions >= MOST_QUESTIONS {
+                    continue;
+                }
+                somebody_new = true;
                 match hold(scope, pid, &mut environment) {
-                    Ok(held) => found.extend(held),
+                    Ok((Belongs::Unclear, _)) => *questions += 1,
+                    Ok((_, held)) => {
+                        *questions = MOST_QUESTIONS;
+                        if let Some(process) = held {
+                            if on_sight == OnSight::Kill {
+                                let _gone = pidfd_send_signal(&process, Signal::KILL);
+                                passes_left = MOST_PASSES;
+                            }
+                            found.push(process);
+                        }
+                    }
                     // Out of descriptors: end those that are held, and look again.
-                    Err(_) if !found.is_empty() => break,
+                    Err(_) if !found.is_empty() => return Ok(Found(found)),
                     Err(error) => return Err(error),
                 }
+            }
+            let is_answered = on_sight == OnSight::Hold && !found.is_empty();
+            if !somebody_new || is_answered {
+                break;
             }
         }
         Ok(Found(found))
@@ -157,18 +211,22 @@ mod platform {
 
     /// Opens a pidfd if the process belongs to the scope, and looks again: only
     /// if it is still so, the pidfd leads to the process that was meant.
-    fn hold(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Option<OwnedFd>> {
-        if !belongs(scope, pid, environment)? {
-            return Ok(None);
+    fn hold(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<(Belongs, Option<OwnedFd>)> {
+        let belongs = belongs(scope, pid, environment)?;
+        if belongs != Belongs::Yes {
+            return Ok((belongs, None));
         }
-        let Some(number) = rustix::process::Pid::from_raw(pid) else { return Ok(None) };
+        let Some(number) = rustix::process::Pid::from_raw(pid) else { return Ok((Belongs::No, None)) };
         let process = match pidfd_open(number, PidfdFlags::empty()) {
             Ok(process) => process,
-            Err(Errno::SRCH) => return Ok(None),
+            Err(Errno::SRCH) => return Ok((Belongs::No, None)),
             Err(error) => return Err(error.into()),
         };
-        let lives = !has_ended(&process, Some(&Timespec::default()));
-        Ok((lives && belongs(scope, pid, environment)?).then_some(process))
+        if has_ended(&process, Some(&Timespec::default())) {
+            return Ok((Belongs::No, None));
+        }
+        let belongs = self::belongs(scope, pid, environment)?;
+        Ok((belongs, (belongs == Belongs::Yes).then_some(process)))
     }
 
     /// Ends every member of the groups that surely are ours: their first process
@@ -186,8 +244,8 @@ mod platform {
         let _time_is_up = poll(&mut [], Some(&Timespec { tv_sec: 0, tv_nsec: 10_000_000 }));
     }
 
-    fn belongs(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<bool> {
-        Ok(is_in_group(scope, pid) || is_marked(scope, pid, environment)?)
+    fn belongs(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Belongs> {
+        if is_in_group(scope, pid) { Ok(Belongs::Yes) } else { is_marked(scope, pid, environment) }
     }
 
     fn is_in_group(scope: &Scope, pid: i32) -> bool {
@@ -195,29 +253,48 @@ mod platform {
         let number = |id: nix::Result<Pid>| id.map_or(0, |id| id.as_raw().cast_unsigned());
         !scope.groups.is_empty() && {
             let group = number(getpgid(pid));
-            scope.groups.iter().any(|&(session, theirs)| theirs == group && session == number(getsid(pid)))
+            let session = number(getsid(pid));
+            scope.groups.iter().any(|&(ours, theirs)| theirs == group && ours == session && is_ours(ours))
         }
     }
 
+    /// Tells whether a session is the one that a worker began. While one of its
+    /// processes is left, nobody else gets its number as a pid: so a process that
+    /// has this pid, and is not the worker, leads another session of that number.
+    fn is_ours(session: u32) -> bool {
+        session == std::process::id()
+            || fs::read_to_string(format!("/proc/{session}/stat")).map_or(true, |stat| {
+                // The name, in parentheses, may contain anything. A dead worker may
+                // still wait to be reaped.
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+            })
+    }
+
     /// A process between fork and exec has its parent's environment, a zombie none.
-    fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<bool> {
+    fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Belongs> {
         environment.clear();
         let read =
             File::open(format!("/proc/{pid}/environ")).and_then(|mut file| file.read_to_end(environment));
         if let Err(error) = read {
             return match Errno::from_io_error(&error) {
                 // It is gone, or it is somebody else's.
-                Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(false),
+                Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(Belongs::No),
                 _ => Err(error),
             };
+        }
+        if environment.is_empty() {
+            // Neither zombies nor the kernel's own threads run a program.
+            let runs_a_program = fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+            return Ok(if runs_a_program { Belongs::Unclear } else { Belongs::No });
         }
         let run = environment
             .split(|&byte| byte == 0)
             .find_map(|variable| variable.strip_prefix(marker::RUN.as_bytes())?.strip_prefix(b"="));
-        Ok(run.is_some_and(|run| match scope.extent {
+        let belongs = run.is_some_and(|run| match scope.extent {
             Extent::Whole => run == scope.marker.as_bytes(),
             Extent::Beginning => run.starts_with(scope.marker.as_bytes()),
-        }))
+        });
+        Ok(if belongs { Belongs::Yes } else { Belongs::No })
     }
 
     /// Waits for the end of a process, without a limit if there is no timeout.
@@ -263,14 +340,14 @@ mod platform {
 /// group is not found.
 #[cfg(not(target_os = "linux"))]
 mod platform {
-    use super::Scope;
+    use super::{OnSight, Scope};
     use nix::sys::signal::{Signal, killpg};
     use nix::unistd::Pid;
     use std::time::{Duration, Instant};
 
     pub(super) struct Found(Vec<Pid>);
 
-    pub(super) fn find(scope: &Scope) -> std::io::Result<Found> {
+    pub(super) fn find(scope: &Scope, _on_sight: OnSight) -> std::io::Result<Found> {
         let groups = scope.groups.iter().map(|&(_, group)| Pid::from_raw(group.cast_signed()));
         Ok(Found(groups.filter(|&group| killpg(group, None).is_ok()).collect()))
     }

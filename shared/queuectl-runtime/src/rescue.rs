@@ -2,9 +2,9 @@
 
 use crate::marker;
 use crate::processes::{self, Extent, Scope, StillThere};
-use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
+use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
 use queuectl_store::{Bug, Rescued, Store, StoreError, machine};
 use std::time::Duration;
 
@@ -61,8 +61,11 @@ pub fn rescue(
     let claims = store.claims(worker)?;
     let notes = taken.notes()?;
     let noted: Vec<_> = notes.iter().filter(|note| claims.contains(&note.lease)).collect();
-    if same_boot && visible && !Bug::EarlyRescue.is_planted() {
-        let groups = noted.iter().filter(|note| note.pid != 0).map(|note| (found.pid, note.pid)).collect();
+    if same_boot && !Bug::EarlyRescue.is_planted() {
+        // Pids that were noted in another namespace are somebody else's here; the
+        // marker is the same everywhere, and a namespace below ours can be seen.
+        let pids = noted.iter().filter(|note| visible && note.pid != 0);
+        let groups = pids.map(|note| (found.pid, note.pid)).collect();
         let marker = marker::of_worker(&found.run, worker);
         processes::end(&Scope { marker, extent: Extent::Beginning, groups }, Duration::ZERO)?;
     }

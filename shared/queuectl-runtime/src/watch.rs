@@ -46,13 +46,20 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn keep_watch(&mut self, mut doorbell: Box<dyn Doorbell>) {
         let mut last_look: Option<Instant> = None;
+        let mut rang = false;
         loop {
-            let pause = if self.floor.is_alone() { LOOK_ALONE_EVERY } else { LOOK_EVERY };
-            if doorbell.wait(pause) {
-                self.floor.ring();
-            }
-            if last_look.is_some_and(|at| at.elapsed() < pause) {
-                continue;
+            // Whoever rings may be a newcomer, of whom the desk has yet to hear.
+            let is_alone = self.floor.is_alone() && !rang;
+            let pause = if is_alone { LOOK_ALONE_EVERY } else { LOOK_EVERY };
+            // The first look is at once, at those who died while nobody was there.
+            if let Some(at) = last_look {
+                rang = doorbell.wait(pause);
+                if rang {
+                    self.floor.ring();
+                }
+                if at.elapsed() < pause {
+                    continue;
+                }
             }
             last_look = Some(Instant::now());
             self.floor.drain_left_open();

@@ -135,8 +135,9 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
         concurrency: options.concurrency,
         path: std::env::var("PATH").unwrap_or_default(),
     };
-    let Registration { id, run, presence, doorbell } = store.register(&newcomer, clock::now())?;
+    let Registration { id, run, presence, doorbell, neighbours } = store.register(&newcomer, clock::now())?;
     let floor = Arc::new(Floor::new(id, run, presence, environment, options)?);
+    floor.set_roster(neighbours);
 
     listener::start(Arc::clone(&floor))?;
     announce(id);

@@ -1,6 +1,6 @@
 //! What can go wrong with a store.
 
-use queuectl_core::{IllegalTransition, JobId, State};
+use queuectl_core::{IllegalTransition, JobId, State, WorkerId};
 use std::io;
 use std::path::PathBuf;
 
@@ -141,6 +141,12 @@ pub enum StoreError {
     LockFileReplaced {
         /// Where it is.
         path: PathBuf,
+    },
+    /// Somebody has taken this worker for dead and given its jobs to others.
+    #[error("worker {worker} was taken for dead, and its jobs were given to others")]
+    CalledDead {
+        /// This worker.
+        worker: WorkerId,
     },
     /// The database was removed or replaced under an open connection.
     #[error("the queue {path} was removed or replaced while it was in use")]

@@ -73,6 +73,8 @@ pub struct Worker {
     pub ended_at: Option<Timestamp>,
     /// Whether it lives; a worker that has ended is dead.
     pub life: Life,
+    /// It lives and stands still: a signal or a debugger has stopped its process.
+    pub is_stalled: bool,
     /// How it was asked to stop, if it was.
     pub stop: Option<Stop>,
     /// Attempts it has ended.

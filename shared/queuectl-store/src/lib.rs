@@ -26,13 +26,15 @@ pub use error::StoreError;
 pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use liveness::{LockFile, Note, Presence, Taken};
-pub use planted::Bug;
 pub use location::{Access, Location, OpenOptions};
+pub use planted::Bug;
 pub use sqlite::SqliteStore;
-pub use upkeep::{Cancelled, Upkeep};
+pub use upkeep::{Backup, Cancelled, Finding, Level, Upkeep};
 pub use work::{
     Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, Stop, Suspects, Work,
 };
+
+use std::time::Duration;
 
 /// The result of every method of a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -55,5 +57,18 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open(path, options)?)),
         Location::Url(url) => Err(StoreError::NoStoreFor { url: location::without_password(url) }),
+    }
+}
+
+/// Examines the queue at a place, whatever is wrong with it.
+///
+/// What would make [`open`] refuse it is a finding. Creates and changes nothing.
+pub fn diagnose(location: &Location, busy_timeout: Duration) -> Vec<Finding> {
+    match location {
+        Location::File(path) => sqlite::diagnose(path, busy_timeout),
+        Location::Url(url) => {
+            let error = StoreError::NoStoreFor { url: location::without_password(url) };
+            vec![Finding::error("database", error.to_string(), "name another queue with `--database PATH`")]
+        }
     }
 }

@@ -36,6 +36,8 @@ pub struct Registration {
     pub presence: Presence,
     /// Rings when there may be something to do.
     pub doorbell: Box<dyn Doorbell>,
+    /// Workers that had not ended when it began, as far as anybody had noticed.
+    pub neighbours: Vec<WorkerId>,
 }
 
 /// How a worker is to stop.
@@ -118,6 +120,9 @@ pub struct Exchanged {
     pub cancel: Vec<Lease>,
     /// How this worker is to stop, if it is.
     pub stop: Option<Stop>,
+    /// This worker is no longer on the list: it was taken for dead, or the list is
+    /// another one. Nobody would rescue what it claims, so it gets nothing.
+    pub was_called_dead: bool,
     /// Jobs by state, afterwards.
     pub counts: Counts,
     /// When the next waiting job falls due.

@@ -1,10 +1,10 @@
 //! How the queue is looked at.
 
 use super::{SqliteStore, ledger::Ledger, row, sql};
-use crate::Result;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::liveness::LockFile;
+use crate::{Result, machine};
 use queuectl_core::{Attempt, Job, JobId, Lease, Seq, WorkerId};
 use rusqlite::OptionalExtension;
 
@@ -77,6 +77,7 @@ impl SqliteStore {
         for worker in workers {
             let held = worker.ended_at.is_none() && lock_file.is_held(worker.id)?;
             worker.life = if held { Life::Alive } else { Life::Dead };
+            worker.is_stalled = held && machine::is_stopped(worker);
         }
         Ok(())
     }

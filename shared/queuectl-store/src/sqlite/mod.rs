@@ -6,7 +6,9 @@
 //! writes is one `BEGIN IMMEDIATE` transaction, since a deferred one that turns
 //! into a writer fails whatever the time-out.
 
+mod backup;
 mod busy;
+mod doctor;
 mod guard;
 mod inspect;
 mod intake;
@@ -25,6 +27,7 @@ use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
 use crate::planted::Bug;
 use crate::{Result, StoreError, doorbell};
+pub(crate) use doctor::diagnose;
 use ledger::Ledger;
 use queuectl_core::WorkerId;
 use rusqlite::config::DbConfig;

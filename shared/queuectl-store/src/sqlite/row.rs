@@ -57,6 +57,7 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker> {
         ended_at: optional_time(row, 11)?,
         // The lock tells; rows do not.
         life: Life::Unknown,
+        is_stalled: false,
         stop: stop_from_number(row.get(12)?),
         jobs_done: row.get(13)?,
         jobs_now: row.get(14)?,

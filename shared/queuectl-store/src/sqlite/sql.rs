@@ -45,7 +45,7 @@ pub(super) const REGISTER: &str = "INSERT INTO worker (host, pid, manager_pid, b
 pub(super) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM worker WHERE ended_at_ms IS NULL ORDER BY note_region";
 pub(super) const ROSTER: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL";
-pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1";
+pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1 AND ended_at_ms IS NULL";
 pub(super) const REQUEST_STOP: &str =
     "UPDATE worker SET stop = max(stop, ?2) WHERE id = ?1 AND ended_at_ms IS NULL";
 pub(super) const COUNT_STOP: &str = "UPDATE queue SET stops = stops + 1";
@@ -109,7 +109,10 @@ pub(super) const TO_CANCEL: &str =
     "SELECT seq, lease FROM job WHERE worker = ?1 AND cancel_at_ms IS NOT NULL";
 pub(super) const CLAIMS: &str = "SELECT seq, lease FROM job WHERE worker = ?1 ORDER BY seq";
 pub(super) const LAST_TOUCHED: &str = "SELECT coalesce(max(updated_at_ms), 0) FROM job WHERE worker = ?1";
-pub(super) const CLAIMED_AT: &str = "SELECT started_at_ms FROM job WHERE seq = ?1";
+/// Who claims looks at the clock before its turn comes, which may be long after an
+/// attempt has ended.
+pub(super) const CLAIMED_AT: &str = "SELECT max(started_at_ms, \
+     coalesce((SELECT max(ended_at_ms) FROM attempt WHERE seq = ?1), 0)) FROM job WHERE seq = ?1";
 
 // Inspect
 
@@ -142,3 +145,5 @@ pub(super) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
 pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
 pub(super) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";
 pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM job GROUP BY state";
+pub(super) const HELD: &str = "SELECT job.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
+     FROM job LEFT JOIN worker ON worker.id = job.worker WHERE job.worker IS NOT NULL GROUP BY job.worker";

@@ -2,10 +2,12 @@
 
 use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, roster, row, sql};
-use crate::upkeep::{Cancelled, Upkeep};
+use crate::counts::Counts;
+use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
 use crate::{Result, StoreError, doorbell, work::Work};
 use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use rusqlite::{Connection, OptionalExtension};
+use std::path::Path;
 
 /// Free pages given back to the file system after a deletion, at most: a longer
 /// transaction would keep workers waiting.
@@ -103,29 +105,47 @@ impl Upkeep for SqliteStore {
 
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|connection| {
-            let mut problems: Vec<String> = connection
-                .prepare("PRAGMA integrity_check")?
-                .query_map([], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            problems.retain(|line| line != "ok");
-            let mut counted = crate::counts::Counts::default();
-            let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
-            let mut rows = count.query([])?;
-            while let Some(found) = rows.next()? {
-                counted[row::state(found, 0)?] = found.get(1)?;
-            }
-            let kept = Ledger::open(connection)?.counts;
-            for state in State::ALL {
-                if counted[state] != kept[state] {
-                    problems.push(format!(
-                        "{} {state} jobs are there and {} are on the books",
-                        counted[state], kept[state]
-                    ));
-                }
-            }
+            let mut problems = integrity(connection)?;
+            problems.extend(wrong_books(connection)?);
             Ok(problems)
         })
     }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.findings()
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<Backup> {
+        self.copy_to(to)
+    }
+}
+
+/// What SQLite finds wrong with the file and with the constraints of its tables.
+pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut problems: Vec<String> = connection
+        .prepare("PRAGMA integrity_check")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    problems.retain(|line| line != "ok");
+    Ok(problems)
+}
+
+/// Compares the counts that are kept with the jobs that are there.
+pub(super) fn wrong_books(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut counted = Counts::default();
+    let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
+    let mut rows = count.query([])?;
+    while let Some(found) = rows.next()? {
+        counted[row::state(found, 0)?] = found.get(1)?;
+    }
+    let kept = Ledger::open(connection)?.counts;
+    Ok(State::ALL
+        .into_iter()
+        .filter(|&state| counted[state] != kept[state])
+        .map(|state| {
+            format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
+        })
+        .collect())
 }
 
 fn find(connection: &Connection, id: &JobId) -> Result<Found, Trouble> {

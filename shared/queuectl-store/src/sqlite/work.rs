@@ -15,7 +15,7 @@ use rusqlite::{Connection, OptionalExtension};
 impl Work for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let database = self.path.clone();
-        let (registration, neighbours) = self.write(|connection, _| {
+        let registration = self.write(|connection, _| {
             let neighbours = roster(connection)?;
             let region = free_region(connection)?;
             let run: String = connection.prepare_cached(sql::RUN)?.query_row([], |row| row.get(0))?;
@@ -37,10 +37,10 @@ impl Work for SqliteStore {
             let lock_file = lock_file_for(connection, &database, id, &worker.boot_id)?;
             let presence = lock_file.hold(id, region)?.guard(&database);
             let doorbell = Box::new(FifoDoorbell::hang(&database, id)?);
-            Ok((Registration { id, run, presence, doorbell }, neighbours))
+            Ok(Registration { id, run, presence, doorbell, neighbours })
         })?;
         // They look after the newcomer from now on.
-        self.ring_all(&neighbours);
+        self.ring_all(&registration.neighbours);
         Ok(registration)
     }
 
@@ -78,7 +78,7 @@ impl Work for SqliteStore {
                 connection.prepare_cached(sql::WORKER_DID)?.execute((worker.0, settled.len()))?;
             }
             let mut claimed = Vec::new();
-            if exchange.want > 0 && stop_of(connection, worker)?.is_none() {
+            if exchange.want > 0 && stop_of(connection, worker)? == Listed::At(None) {
                 line::promote(connection, ledger, exchange.want, now)?;
                 claimed = line::claim(connection, ledger, worker, exchange, now)?;
             }
@@ -90,15 +90,17 @@ impl Work for SqliteStore {
     }
 
     fn retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> Result<()> {
+        let database = self.path.clone();
         self.write(|connection, ledger| {
             for lease in claims(connection, worker)? {
                 hand_back(connection, ledger, worker, lease, policy, now)?;
             }
             connection.prepare_cached(sql::WORKER_ENDED)?.execute((worker.0, now.as_millis()))?;
+            // Before the commit: after it nobody would look for a bell that a kill
+            // has left. Should the commit fail, the poll is the backstop.
+            doorbell::take_down(&database, worker);
             Ok(())
-        })?;
-        doorbell::take_down(&self.path, worker);
-        Ok(())
+        })
     }
 
     fn lock_file(&mut self) -> Result<LockFile> {
@@ -120,6 +122,7 @@ impl Work for SqliteStore {
         policy: &RetryPolicy,
         now: Timestamp,
     ) -> Result<Rescued> {
+        let database = self.path.clone();
         let (rescued, workers) = self.write(|connection, ledger| {
             let mut jobs = Vec::new();
             for lease in claims(connection, worker)? {
@@ -132,9 +135,10 @@ impl Work for SqliteStore {
                 jobs.extend(verdict.map(|verdict| (lease, verdict)));
             }
             connection.prepare_cached(sql::WORKER_ENDED)?.execute((worker.0, now.as_millis()))?;
+            // Before the commit, as in `retire`.
+            doorbell::take_down(&database, worker);
             Ok((Rescued { jobs }, roster(connection)?))
         })?;
-        doorbell::take_down(&self.path, worker);
         self.ring_all(&workers);
         Ok(rescued)
     }
@@ -194,9 +198,18 @@ fn lock_file_for(
     Ok(LockFile::open_or_create(database)?)
 }
 
-fn stop_of(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Option<Stop>> {
+/// Whether a worker is on the list of those at work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    /// It is, and this is how it was asked to stop.
+    At(Option<Stop>),
+    /// It has ended, as far as anybody knows.
+    No,
+}
+
+fn stop_of(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Listed> {
     let stop = connection.prepare_cached(sql::STOP_OF)?.query_row([worker.0], |row| row.get(0)).optional()?;
-    Ok(stop.and_then(row::stop_from_number))
+    Ok(stop.map_or(Listed::No, |number| Listed::At(row::stop_from_number(number))))
 }
 
 /// What a worker is told each time.
@@ -207,9 +220,14 @@ fn news(connection: &Connection, worker: WorkerId, counts: crate::Counts) -> rus
         .collect::<rusqlite::Result<_>>()?;
     let next_due =
         connection.prepare_cached(sql::NEXT_DUE)?.query_row([], |row| row::optional_time(row, 0))?;
+    let (stop, was_called_dead) = match stop_of(connection, worker)? {
+        Listed::At(stop) => (stop, false),
+        Listed::No => (None, true),
+    };
     Ok(Exchanged {
         cancel,
-        stop: stop_of(connection, worker)?,
+        stop,
+        was_called_dead,
         counts,
         next_due,
         roster: roster(connection)?,
@@ -263,8 +281,7 @@ fn standing(
     worker: WorkerId,
     lease: Lease,
 ) -> rusqlite::Result<Option<(Standing, Option<i64>)>> {
-    let statement =
-        if Bug::NoLeaseCheck.is_planted() { sql::STANDING_OF_ANY_LEASE } else { sql::STANDING };
+    let statement = if Bug::NoLeaseCheck.is_planted() { sql::STANDING_OF_ANY_LEASE } else { sql::STANDING };
     connection
         .prepare_cached(statement)?
         .query_row((lease.seq.0, lease.number, worker.0), |found| {
@@ -385,7 +402,7 @@ fn lost(connection: &Connection, lease: Lease, now: Timestamp) -> rusqlite::Resu
         connection.prepare_cached(sql::OUTPUT_STORED)?.query_row((seq.0, number), |row| row.get(0))?;
     Ok(Ended {
         lease,
-        started_at: recorded.or(claimed).unwrap_or(now),
+        started_at: recorded.or(claimed).unwrap_or(now).min(now),
         ended_at: now,
         outcome: Outcome::WorkerLost,
         error: Some("its worker died".into()),

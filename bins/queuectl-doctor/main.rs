@@ -1,0 +1,115 @@
+//! `queuectl doctor`: says what is well with a queue and what is not.
+
+use colored::Colorize as _;
+use queuectl_cli::text::{escape, plural};
+use queuectl_cli::{Context, Exit, Failure};
+use queuectl_store::{Finding, Level};
+use serde::Serialize;
+use std::process::ExitCode;
+
+/// Examine a queue, and say what to do about each thing that is not well
+///
+/// Works on a damaged, missing or foreign queue too, and changes nothing.
+/// Reading all of a large queue takes a while; workers go on meanwhile.
+#[derive(clap::Parser)]
+#[command(name = "queuectl-doctor", after_help = EXAMPLES)]
+struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Ends with exit code 1 if anything is an error; warnings alone are none.
+
+Examples:
+  queuectl doctor
+  queuectl doctor --database /backups/queue.db
+  queuectl doctor --json | jq '.findings[] | select(.level != \"ok\")'";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    ok: bool,
+    findings: Vec<FindingDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingDocument<'a> {
+    check: &'static str,
+    level: &'static str,
+    found: &'a str,
+    advice: Option<&'a str>,
+}
+
+fn main() -> ExitCode {
+    queuectl_cli::run(|args: Args, cx| {
+        let findings = examine(cx);
+        if args.json {
+            cx.output().json(&document(&findings))?;
+        } else {
+            for finding in &findings {
+                print(cx, finding)?;
+            }
+            cx.output().line(summary(&findings))?;
+        }
+        if is_well(&findings) { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+    })
+}
+
+/// What this program knows itself, and what the store finds.
+fn examine(cx: &Context) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("program", format!("queuectl {}", env!("CARGO_PKG_VERSION")))];
+    match cx.settings().and_then(|settings| Ok((settings, cx.location()?))) {
+        Ok((settings, location)) => {
+            let file = settings.places().config_file();
+            let found = if file.exists() { "can be read" } else { "is not there: the defaults count" };
+            findings.push(Finding::ok("configuration", format!("{} {found}", file.display())));
+            findings.extend(queuectl_store::diagnose(&location, settings.busy_timeout()));
+        }
+        // Where the queue is stands there.
+        Err(failure) => {
+            let advice =
+                "mend it, and examine the queue again: `queuectl config check` says where it is wrong";
+            findings.push(Finding::error("configuration", failure.message(), advice));
+        }
+    }
+    findings
+}
+
+fn is_well(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.level < Level::Error)
+}
+
+fn document(findings: &[Finding]) -> Document<'_> {
+    let findings_document = findings.iter().map(|finding| FindingDocument {
+        check: finding.check,
+        level: finding.level.as_str(),
+        found: &finding.found,
+        advice: finding.advice.as_deref(),
+    });
+    Document { ok: is_well(findings), findings: findings_document.collect() }
+}
+
+fn print(cx: &Context, finding: &Finding) -> Result<(), Failure> {
+    let level = format!("{:<8}", finding.level.as_str());
+    let level = match finding.level {
+        Level::Ok => level.green(),
+        Level::Warning => level.yellow(),
+        Level::Error => level.red(),
+    };
+    cx.output().line(format!("{level} {}: {}", finding.check, escape(&finding.found)))?;
+    match &finding.advice {
+        Some(advice) => cx.output().line(format!("         hint: {}", escape(advice))),
+        None => Ok(()),
+    }
+}
+
+fn summary(findings: &[Finding]) -> String {
+    let number = |level| findings.iter().filter(|finding| finding.level == level).count() as u64;
+    match (number(Level::Error), number(Level::Warning)) {
+        (0, 0) => "All is well".to_owned(),
+        (0, warnings) => plural(warnings, "warning"),
+        (errors, 0) => plural(errors, "error"),
+        (errors, warnings) => format!("{}, {}", plural(errors, "error"), plural(warnings, "warning")),
+    }
+}

@@ -1,0 +1,244 @@
+//! A copy of the queue while it is in use.
+//!
+//! `VACUUM INTO` reads one snapshot: writers go on, and only the write-ahead log
+//! cannot begin anew until it is done. The copy is made under another name in the
+//! folder it is meant for, and gets its own name when it is complete and on disk.
+
+use super::ledger::Ledger;
+use super::{SqliteStore, busy, explain, guard, migrate};
+use crate::identity::FileIdentity;
+use crate::upkeep::Backup;
+use crate::{Result, StoreError};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rustix::fs::{CWD, FlockOperation, RenameFlags};
+use rustix::io::Errno;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// What SQLite would take for a part of the database of this name.
+const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
+
+/// How the name of a copy begins that is not complete. The same for all, so that
+/// the next backup into a folder removes what a killed one has left there.
+const PARTIAL: &str = ".queuectl-backup-";
+
+impl SqliteStore {
+    pub(super) fn copy_to(&mut self, to: &Path) -> Result<Backup> {
+        if self.identity.is_none() {
+            return Err(guard::cannot_open(&self.path, "there is no queue"));
+        }
+        let to = place_for(to)?;
+        self.check_not_replaced()?;
+        let partial = Partial::create(&to)?;
+        self.vacuum_into(&partial)?;
+        self.check_not_replaced()?;
+        let counts = self.make_a_queue(&partial)?;
+        let bytes = partial.publish(&to)?;
+        Ok(Backup { bytes, counts })
+    }
+
+    fn vacuum_into(&mut self, partial: &Partial) -> Result<()> {
+        let reads_only: bool = self.explained(|connection| {
+            Ok(connection.pragma_query_value(None, "query_only", |row| row.get(0))?)
+        })?;
+        // It forbids writing to the copy too.
+        let forbid = |connection: &Connection, on: bool| connection.pragma_update(None, "query_only", on);
+        let result = forbid(&self.connection, false).and_then(|()| {
+            let written = self.connection.execute("VACUUM INTO ?1", [FileName(&partial.path)]);
+            forbid(&self.connection, reads_only).and(written)
+        });
+        result.map(|_| ()).map_err(|error| self.explain_copy(error, partial))
+    }
+
+    /// Makes the copy a queue of its own, as the first program would that writes
+    /// to it, so that it can be looked at before.
+    fn make_a_queue(&self, partial: &Partial) -> Result<crate::Counts> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let identity = FileIdentity::of(&partial.path)
+            .map_err(|error| failed("look at", &partial.meant_for, error))?
+            .to_string();
+        let made = Connection::open_with_flags(&partial.path, flags).map_err(super::Trouble::from).and_then(
+            |mut connection| {
+                busy::wait_for_others(&mut connection, self.busy_timeout)?;
+                // Nobody else knows of it, so it needs no shared memory, which not
+                // every file system has, and nothing to take a change back with.
+                connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+                connection.pragma_update(None, "journal_mode", "MEMORY")?;
+                migrate::adopt_copy(&mut connection, &partial.path, &identity)?;
+                let counts = Ledger::open(&connection)?.counts;
+                // Last, so that nothing is left in a log, which has another name.
+                connection.pragma_update(None, "journal_mode", "WAL")?;
+                connection.flush_prepared_statement_cache();
+                connection.close().map_err(|(_, error)| error)?;
+                Ok(counts)
+            },
+        );
+        made.map_err(|trouble| match trouble {
+            super::Trouble::Store(error) => error,
+            super::Trouble::Sql(error) => self.explain_copy(error, partial),
+        })
+    }
+
+    /// Says which of the two files an error is about.
+    fn explain_copy(&self, error: rusqlite::Error, partial: &Partial) -> StoreError {
+        let path = match error.sqlite_error_code() {
+            Some(
+                ErrorCode::DiskFull
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::SystemIoFailure,
+            ) => &partial.meant_for,
+            _ => &self.path,
+        };
+        explain(error, path, self.busy_timeout)
+    }
+}
+
+/// Follows the links of the folder, and makes sure that nothing is there yet.
+fn place_for(to: &Path) -> Result<PathBuf> {
+    let Some(name) = to.file_name() else {
+        return Err(failed("write", to, ErrorKind::AlreadyExists.into()));
+    };
+    let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let to = fs::canonicalize(folder).map_err(|error| failed("write", to, error))?.join(name);
+    let parts = COMPANIONS.iter().map(|companion| with_suffix(&to, companion));
+    for path in std::iter::once(to.clone()).chain(parts) {
+        if fs::symlink_metadata(&path).is_ok() {
+            return Err(failed("write", &path, ErrorKind::AlreadyExists.into()));
+        }
+    }
+    Ok(to)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// The copy before it is complete; removed when dropped.
+struct Partial {
+    path: PathBuf,
+    meant_for: PathBuf,
+    /// Locked as long as somebody writes here, so that what a killed program has
+    /// left can be told from what another is writing.
+    file: File,
+}
+
+impl Partial {
+    /// Makes an empty file that nobody else can read, in the same folder.
+    fn create(to: &Path) -> Result<Self> {
+        let folder = to.parent().unwrap_or(Path::new("/"));
+        remove_abandoned(folder);
+        loop {
+            let path = folder.join(format!("{PARTIAL}{}-{:08x}", std::process::id(), fastrand::u32(..)));
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(|error| failed("write", to, error))?;
+            let partial = Self { path, meant_for: to.to_owned(), file };
+            if partial.is_ours() {
+                return Ok(partial);
+            }
+        }
+    }
+
+    /// Tells whether no other backup has taken it for abandoned before it was locked.
+    fn is_ours(&self) -> bool {
+        match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => false,
+            // Where there are no such locks, nothing is ever taken for abandoned.
+            Ok(()) | Err(_) => FileIdentity::of(&self.path).ok() == FileIdentity::of_open(&self.file).ok(),
+        }
+    }
+
+    /// Gives it its name when all of it is on disk; says how large it is.
+    fn publish(self, to: &Path) -> Result<u64> {
+        let written = self.file.sync_all().and_then(|()| {
+            rename_to_nothing(&self.path, to)?;
+            let folder = to.parent().unwrap_or(Path::new("/"));
+            if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+                // Its name may not survive a power cut, so it was not written.
+                fs::remove_file(to)?;
+                return Err(error);
+            }
+            self.file.metadata()
+        });
+        Ok(written.map_err(|error| failed("write", to, error))?.len())
+    }
+}
+
+/// Says which file could not be written, and why.
+fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
+    match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { path: path.to_owned() },
+        _ => StoreError::Io { action, path: path.to_owned(), source },
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes a copy that was not completed. That it is not there is fine: then it
+/// has its name.
+fn remove(partial: &Path) {
+    for companion in COMPANIONS {
+        let _ = fs::remove_file(with_suffix(partial, companion));
+    }
+    let _ = fs::remove_file(partial);
+}
+
+/// Removes what killed programs have left of copies in a folder.
+fn remove_abandoned(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let is_companion = COMPANIONS.iter().any(|companion| name.as_bytes().ends_with(companion.as_bytes()));
+        if is_companion || !name.as_bytes().starts_with(PARTIAL.as_bytes()) {
+            continue;
+        }
+        let Ok(file) = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+            .open(entry.path())
+        else {
+            continue;
+        };
+        if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            remove(&entry.path());
+        }
+    }
+}
+
+/// Renames a file, and fails if the new name is taken.
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
+}
+
+/// A file name as SQLite takes it: any bytes.
+struct FileName<'a>(&'a Path);
+
+impl ToSql for FileName<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0.as_os_str().as_bytes())))
+    }
+}

@@ -1,0 +1,73 @@
+//! What an open queue shows: its schema, its settings, whether it is sound.
+
+use super::advice::{START_A_WORKER, after_damage, report_it};
+use crate::Result;
+use crate::sqlite::{SqliteStore, upkeep};
+use crate::upkeep::Finding;
+
+/// Problems that are told one by one.
+const PROBLEMS_SHOWN: usize = 5;
+
+impl SqliteStore {
+    fn pragma<T: rusqlite::types::FromSql>(&mut self, name: &str) -> Result<T> {
+        self.explained(|connection| Ok(connection.pragma_query_value(None, name, |row| row.get(0))?))
+    }
+
+    pub(super) fn schema(&mut self) -> Result<Finding> {
+        let version: i64 = self.pragma("user_version")?;
+        Ok(Finding::ok("schema", format!("version {version}, which this program knows")))
+    }
+
+    pub(super) fn journal_mode(&mut self) -> Result<Finding> {
+        let mode: String = self.pragma("journal_mode")?;
+        Ok(if mode == "wal" {
+            Finding::ok("journal-mode", "a write-ahead log")
+        } else {
+            Finding::error(
+                "journal-mode",
+                format!("{mode} instead of a write-ahead log: another program has changed it"),
+                format!("start a worker, which changes it back: `{START_A_WORKER}`"),
+            )
+        })
+    }
+
+    pub(super) fn sync_level(&mut self) -> Result<Finding> {
+        const FULL: i64 = 2;
+        let level: i64 = self.pragma("synchronous")?;
+        Ok(if level >= FULL {
+            Finding::ok("sync", "every commit is on disk before it is acknowledged")
+        } else {
+            let found =
+                "this build does not wait for the disk: a power cut can take back what was acknowledged";
+            Finding::error("sync", found, "use a release of queuectl: `queuectl --version`")
+        })
+    }
+
+    pub(super) fn integrity(&mut self) -> Result<Finding> {
+        let problems = self.read(|connection| Ok(upkeep::integrity(connection)?))?;
+        Ok(match problems.as_slice() {
+            [] => Finding::ok("integrity", "no damage was found"),
+            problems => Finding::error("integrity", listed(problems), after_damage(&self.path)),
+        })
+    }
+
+    pub(super) fn books(&mut self) -> Result<Finding> {
+        let problems = self.read(|connection| Ok(upkeep::wrong_books(connection)?))?;
+        Ok(match problems.as_slice() {
+            [] => Finding::ok("counts", "the counts by state are right"),
+            problems => Finding::error(
+                "counts",
+                listed(problems),
+                format!("the jobs themselves are there, as `queuectl list` shows; {}", report_it()),
+            ),
+        })
+    }
+}
+
+fn listed(problems: &[String]) -> String {
+    let shown = problems[..problems.len().min(PROBLEMS_SHOWN)].join("; ").replace('\n', ": ");
+    match problems.len().saturating_sub(PROBLEMS_SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}

@@ -1,0 +1,206 @@
+//! What the files of a queue show from outside.
+
+use super::advice::{self, START_A_WORKER, quoted, refusal, writable_again};
+use crate::liveness::lock_file_path;
+use crate::sqlite::guard;
+use crate::upkeep::Finding;
+use crate::{Result, StoreError};
+use rustix::fs::{Access as Right, StatVfsMountFlags};
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A write-ahead log that is larger was not begun anew for long: SQLite does that
+/// every 4 MiB, if nobody reads meanwhile.
+const LARGE_LOG_BYTES: u64 = 64 << 20;
+
+/// Room below which somebody should look.
+const LITTLE_ROOM_BYTES: u64 = 100 << 20;
+
+/// Room below which a commit may fail at any moment.
+const NO_ROOM_BYTES: u64 = 1 << 20;
+
+/// Where the file is; what is wrong if there is none.
+pub(super) fn find(path: &Path) -> Result<(PathBuf, Metadata), Finding> {
+    let metadata = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Err(advice::missing(path)),
+        metadata => metadata.map_err(|error| guard::cannot_open(path, &error.to_string())),
+    };
+    let found = metadata.and_then(|metadata| Ok((guard::real_path(path)?, metadata)));
+    let (path, metadata) = found.map_err(|error| refusal("database", &error, path))?;
+    if !metadata.is_file() {
+        return Err(refusal("database", &guard::cannot_open(&path, "it is not a file"), &path));
+    }
+    if metadata.len() == 0 {
+        return Err(Finding::error(
+            "database",
+            format!("{} is an empty file", path.display()),
+            "if a queue was there, restore it from a file that `queuectl backup` made; \
+             else add a job, which makes it one: `queuectl enqueue 'echo hello'`",
+        ));
+    }
+    Ok((path, metadata))
+}
+
+/// Which file system it lies on; nothing where that cannot be told.
+#[cfg(target_os = "linux")]
+pub(super) fn file_system(path: &Path) -> Option<Finding> {
+    const CHECK: &str = "file-system";
+    // Has been told already.
+    if let Err(StoreError::NetworkFileSystem { .. }) = guard::check_file(path) {
+        return None;
+    }
+    // The magic numbers of statfs(2).
+    let kind = rustix::fs::statfs(path).ok()?.f_type;
+    let name = match u32::try_from(kind & 0xffff_ffff).unwrap_or(0) {
+        0x0102_1994 | 0x8584_58f6 => {
+            return Some(Finding::warning(
+                CHECK,
+                "it lies in memory (tmpfs): nothing of it survives a reboot",
+                "stop the workers, copy it to a disk with `queuectl backup FILE`, and say so: \
+                 `queuectl config set database FILE`",
+            ));
+        }
+        0x6573_5546 => {
+            return Some(Finding::warning(
+                CHECK,
+                "it lies on a FUSE file system, whose locks may not be what they seem",
+                "if another machine is behind it, stop the workers, copy it to a disk of this one with \
+                 `queuectl backup FILE`, and say so: `queuectl config set database FILE`",
+            ));
+        }
+        0xef53 => "ext4",
+        0x5846_5342 => "XFS",
+        0x9123_683e => "Btrfs",
+        0xf2f5_2010 => "F2FS",
+        0x2fc1_2fc1 => "ZFS",
+        0x794c_7630 => "overlay, as in a container, with which it goes",
+        other => return Some(Finding::ok(CHECK, format!("a local one (type {other:#x})"))),
+    };
+    Some(Finding::ok(CHECK, name))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn file_system(_path: &Path) -> Option<Finding> {
+    None
+}
+
+/// Whether anybody else can read or write the files.
+pub(super) fn permissions(path: &Path) -> Vec<Finding> {
+    const CHECK: &str = "permissions";
+    let open_to_others = |path: &Path| {
+        let mode = fs::symlink_metadata(path).ok()?.mode() & 0o7777;
+        (mode & 0o077 != 0).then_some(mode)
+    };
+    let companions = ["-wal", "-shm"].map(|suffix| with_suffix(path, suffix));
+    let files = [path.to_owned(), lock_file_path(path)].into_iter().chain(companions);
+    let mut findings: Vec<Finding> = files
+        .filter_map(|file| {
+            let mode = open_to_others(&file)?;
+            let found = format!("{} is open to other users (mode {mode:04o})", file.display());
+            Some(Finding::warning(
+                CHECK,
+                found,
+                format!("make it yours alone: `chmod 600 {}`", quoted(&file)),
+            ))
+        })
+        .collect();
+    let folder = folder(path);
+    if let Some(mode) = open_to_others(folder) {
+        let found = format!("the folder {} is open to other users (mode {mode:04o})", folder.display());
+        let mine = fs::metadata(folder)
+            .is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw() && mode & 0o1000 == 0);
+        findings.push(if mine {
+            Finding::warning(CHECK, found, format!("make it yours alone: `chmod 700 {}`", quoted(folder)))
+        } else {
+            Finding::warning(
+                CHECK,
+                found,
+                "it is not for you alone: stop the workers, move the queue into a folder of your own \
+                 and say so: `queuectl config set database PATH`",
+            )
+        });
+    }
+    if findings.is_empty() {
+        findings.push(Finding::ok(CHECK, "nobody else can open the files"));
+    }
+    findings
+}
+
+/// Whether this user can write.
+pub(super) fn access(path: &Path) -> Finding {
+    const CHECK: &str = "access";
+    let both = Right::READ_OK | Right::WRITE_OK;
+    match [path, folder(path)].into_iter().find(|path| rustix::fs::access(*path, both).is_err()) {
+        None => Finding::ok(CHECK, "the file and its folder can be read and written"),
+        Some(refused) => {
+            let found = format!("{} cannot be both read and written", refused.display());
+            Finding::error(CHECK, found, writable_again(path))
+        }
+    }
+}
+
+/// Free room on the disk.
+pub(super) fn room(path: &Path) -> Option<Finding> {
+    const CHECK: &str = "disk";
+    let system = rustix::fs::statvfs(folder(path)).ok()?;
+    if system.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return None;
+    }
+    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let found = format!("{} free", size(free));
+    let advice = "make room, for example with `queuectl prune --state completed --older-than 7d`";
+    Some(if system.f_files > 0 && system.f_favail == 0 {
+        Finding::error(CHECK, "no more files can be made on it", "see with `df -i`, and remove some")
+    } else if free < NO_ROOM_BYTES {
+        Finding::error(CHECK, found, advice)
+    } else if free < LITTLE_ROOM_BYTES {
+        Finding::warning(CHECK, found, advice)
+    } else {
+        Finding::ok(CHECK, found)
+    })
+}
+
+/// How large the write-ahead log is.
+pub(super) fn log(path: &Path) -> Finding {
+    const CHECK: &str = "log";
+    let bytes = log_bytes(path);
+    if bytes < LARGE_LOG_BYTES {
+        return Finding::ok(CHECK, format!("the write-ahead log has {}", size(bytes)));
+    }
+    let found = format!(
+        "the write-ahead log has {}: it grows while a program reads without an end, \
+         and after very large changes",
+        size(bytes)
+    );
+    let advice = format!(
+        "see who has it open with `fuser -v {}`, and end what is no worker; \
+         it goes when the last program closes it: `queuectl worker stop`, then `{START_A_WORKER}`",
+        quoted(path)
+    );
+    Finding::warning(CHECK, found, advice)
+}
+
+pub(super) fn log_bytes(path: &Path) -> u64 {
+    fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len())
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(super) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
