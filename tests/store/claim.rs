@@ -77,6 +77,16 @@ pub fn a_failed_job_stays_failed_until_it_is_claimed(place: &dyn Place) {
     assert_eq!(queue.state("b"), State::Failed);
 }
 
+pub fn a_wait_that_began_while_a_claim_waited_for_its_turn_is_kept(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.accept(&[delayed("delayed", 3600)], at(100));
+    queue.enqueue(&["fails"]);
+    let (one, other) = (queue.register(), queue.register());
+    queue.run(one.id, Outcome::Exit(1), at(100));
+    // Looked at the clock half a minute before its turn came.
+    assert_eq!(queue.claim_ids(other.id, 2, at(70)), [""; 0]);
+}
+
 pub fn a_clock_set_back_hides_no_job(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let year = 365 * 24 * 3600;

@@ -82,6 +82,7 @@ suite! {
         a_delayed_job_becomes_due_exactly_at_its_time,
         a_failed_job_becomes_due_exactly_at_its_time,
         a_failed_job_stays_failed_until_it_is_claimed,
+        a_wait_that_began_while_a_claim_waited_for_its_turn_is_kept,
         a_clock_set_back_hides_no_job,
         a_clock_set_forward_and_back_hides_no_failed_job,
         a_result_handed_in_after_the_clock_was_set_back_waits_from_then,

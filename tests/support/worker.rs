@@ -90,6 +90,9 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("A worker of the failed test has said:\n{}", self.said());
+        }
         let _gone_is_fine = self.child.kill();
         let _gone_is_fine = self.child.wait();
         kill_marked(&self.marker);

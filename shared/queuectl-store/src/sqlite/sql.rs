@@ -56,7 +56,7 @@ pub(super) const WORKER_ENDED: &str =
 
 pub(super) const ANYTHING_IN_LINE: &str = "SELECT 1 FROM job WHERE ready IS NOT NULL LIMIT 1";
 pub(super) const ANYTHING_DUE: &str = "SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms <= ?1 \
-     UNION ALL SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > ?1 LIMIT 1";
+     UNION ALL SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > ?2 LIMIT 1";
 pub(super) const DUE: &str = "SELECT seq FROM job WHERE ready IS NULL AND run_at_ms <= ?1 \
      ORDER BY run_at_ms LIMIT ?2";
 /// A due time further away than the delay it was given: the clock was set back.
