@@ -22,14 +22,21 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     if enqueued.added == 0 {
         cx.output().note(format!("job {} exists already: skipped", job.id));
     }
-    if args.json {
-        let job = store.job(&job.id)?;
-        return cx.output().json(&job.as_ref().map(JobDocument::from));
+    let said = if args.json {
+        let found = store.job(&job.id).map_err(Failure::from);
+        found.and_then(|job| cx.output().json(&job.as_ref().map(JobDocument::from)))
+    } else if enqueued.added > 0 {
+        cx.output().line(format!("Job added with ID: {}", job.id))
+    } else {
+        Ok(())
+    };
+    match said {
+        // Who tries again would add it twice.
+        Err(failure) if enqueued.added > 0 && !failure.message().is_empty() => {
+            Err(failure.about(format!("job {} was added", job.id)))
+        }
+        said => said,
     }
-    if enqueued.added > 0 {
-        cx.output().line(format!("Job added with ID: {}", job.id))?;
-    }
-    Ok(())
 }
 
 /// Understands the words of the command line: shell text, a job as JSON, or a

@@ -1,7 +1,7 @@
 //! `queuectl enqueue`.
 
 use crate::support::trials::trials;
-use crate::support::{Home, both};
+use crate::support::{Home, Spelling, both};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::{CommandLine, State};
@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 trials![
+    an_id_that_cannot_be_printed_is_told_with_the_error,
     a_brace_before_a_quote_starts_json_and_anything_else_is_shell,
     broken_json_is_never_run_as_shell,
     an_unknown_json_field_is_named,
@@ -33,6 +34,22 @@ trials![
 /// Asserts that nothing was made: no queue, no file.
 pub fn is_untouched(home: &Home) {
     assert!(!home.queue_folder().exists(), "something was made");
+}
+
+fn an_id_that_cannot_be_printed_is_told_with_the_error() {
+    let home = Home::new();
+    for form in ["", "--json"] {
+        let output = home
+            .typed(Spelling::Dispatched, &format!("queuectl enqueue true {form} >/dev/full"))
+            .assert()
+            .code(1)
+            .get_output()
+            .clone();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let added = said.split(' ').find(|word| word.len() == 36).unwrap_or_else(|| panic!("{said}"));
+        assert!(said.contains(&format!("job {added} was added: cannot write to standard output")), "{said}");
+        assert_eq!(home.state(added), State::Pending);
+    }
 }
 
 fn a_brace_before_a_quote_starts_json_and_anything_else_is_shell() {

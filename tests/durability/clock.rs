@@ -13,7 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::State;
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 
 trials![
     a_clock_set_two_years_forward_and_back_takes_no_job_from_its_worker if Faketime,
@@ -29,27 +30,66 @@ const NOW: &str = "+0";
 /// A user whose clock can be set.
 struct Traveller {
     oracle: Oracle,
+    _clockwork: Clockwork,
+}
+
+/// What all processes of a traveller share; without it each would leave a shared
+/// memory of its own behind. It is taken away when this is dropped.
+struct Clockwork {
+    child: Child,
+    library: String,
+    shared: String,
+}
+
+impl Clockwork {
+    /// Only the program knows where its library is. None if it could not start:
+    /// its names contain its pid, and somebody may have left some.
+    fn start() -> Option<Self> {
+        let script = "printenv LD_PRELOAD FAKETIME_SHARED; exec cat";
+        let mut child = Command::new("faketime")
+            .args(["-f", NOW, "sh", "-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        if let (Some(library), Some(shared)) = (lines.next(), lines.next()) {
+            return Some(Self { child, library, shared });
+        }
+        child.wait().unwrap();
+        None
+    }
+}
+
+impl Drop for Clockwork {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _gone_is_fine = self.child.wait();
+    }
 }
 
 impl Traveller {
     /// Failed jobs wait for eleven days and longer.
     fn new() -> Self {
-        // Only the program knows where its library is.
-        let output = Command::new("faketime").args(["-f", NOW, "printenv", "LD_PRELOAD"]).output().unwrap();
-        let library = String::from_utf8(output.stdout).unwrap();
+        let mut clockwork = None;
+        wait_until(DEADLINE, "faketime has started", || {
+            clockwork = Clockwork::start();
+            clockwork.is_some()
+        });
+        let clockwork = clockwork.unwrap();
         let home = Home::quick();
         let clock = home.root().join("clock");
         let home = home
-            .with("LD_PRELOAD", library.trim())
+            .with("LD_PRELOAD", &clockwork.library)
+            .with("FAKETIME_SHARED", &clockwork.shared)
             .with("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap())
             .with("FAKETIME_NO_CACHE", "1")
             .with("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .with("FAKETIME_DONT_RESET", "1")
-            .with("FAKETIME_DISABLE_SHM", "1")
             .with("NO_FAKE_STAT", "1")
             .with("QUEUECTL_BACKOFF_BASE", "1000000")
             .with("QUEUECTL_BACKOFF_MAX", "30d");
-        let traveller = Self { oracle: Oracle::new(home) };
+        let traveller = Self { oracle: Oracle::new(home), _clockwork: clockwork };
         traveller.set_clock(NOW);
         traveller
     }
