@@ -2,7 +2,7 @@
 
 use super::{Result, now};
 use queuectl_core::{Lease, Outcome, RetryPolicy};
-use queuectl_store::{Ended, Exchange, NewWorker, Registration, Store, Suspects, machine};
+use queuectl_store::{Ended, Exchange, NewWorker, Registration, Store, Suspects};
 use std::time::Duration;
 
 /// When failed jobs run again, unless a benchmark says otherwise.
@@ -20,16 +20,7 @@ pub(crate) struct Clerk {
 impl Clerk {
     /// Makes it known; whatever it claims will succeed.
     pub(crate) fn hire(mut store: Box<dyn Store>) -> Result<Self> {
-        let newcomer = NewWorker {
-            host: machine::host_name(),
-            pid: std::process::id(),
-            manager_pid: std::process::id(),
-            boot_id: machine::boot_id(),
-            pid_namespace: machine::pid_namespace(),
-            concurrency: 1,
-            path: "/bin".into(),
-        };
-        let registration = store.register(&newcomer, now())?;
+        let registration = store.register(&NewWorker::of_this_process(1), now())?;
         Ok(Self { store, registration, held: Vec::new(), outcome: Outcome::Exit(0), policy: POLICY })
     }
 

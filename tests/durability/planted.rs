@@ -8,9 +8,7 @@ use crate::support::{DEADLINE, Home, Spelling, Worker, alive, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{RetryPolicy, State, Timestamp, WorkerId};
-use queuectl_store::{
-    Access, Bug, Exchange, Location, NewWorker, OpenOptions, Registration, Store, Suspects, machine,
-};
+use queuectl_store::{Access, Bug, Exchange, Location, NewWorker, OpenOptions, Registration, Store};
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -76,15 +74,7 @@ const POLICY: RetryPolicy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_
 
 /// Makes a worker known that is no program; it has this pid.
 fn register(store: &mut dyn Store, pid: u32) -> Registration {
-    let newcomer = NewWorker {
-        host: machine::host_name(),
-        pid,
-        manager_pid: pid,
-        boot_id: machine::boot_id(),
-        pid_namespace: machine::pid_namespace(),
-        concurrency: 1,
-        path: "/bin".into(),
-    };
+    let newcomer = NewWorker { pid, manager_pid: pid, ..NewWorker::of_this_process(1) };
     store.register(&newcomer, now()).unwrap()
 }
 
@@ -162,15 +152,7 @@ fn a_result_that_counts_whoever_hands_it_in_is_found() {
         let mut store = store_of(home);
         store.rescue(late, &[lease], &POLICY, now()).unwrap();
         let taker = register(store.as_mut(), std::process::id());
-        let nothing = Exchange {
-            ended: &[],
-            unstarted: &[],
-            output: &[],
-            trims: &[],
-            want: 0,
-            suspects: Suspects::One,
-            policy: &POLICY,
-        };
+        let nothing = Exchange::nothing(&POLICY);
         let claimed = store.exchange(taker.id, &Exchange { want: 1, ..nothing }, now()).unwrap().claimed;
         assert_eq!(claimed.len(), 1);
 

@@ -7,7 +7,7 @@ use crate::support::{DEADLINE, Home, seconds, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, RetryPolicy, State, Timestamp};
-use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OpenOptions, Store, Suspects, machine};
+use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OpenOptions, Store};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -86,16 +86,7 @@ fn now() -> Timestamp {
 
 /// A worker of the test's own, which holds its lock as long as it is kept.
 fn register(store: &mut dyn Store) -> queuectl_store::Registration {
-    let newcomer = NewWorker {
-        host: machine::host_name(),
-        pid: std::process::id(),
-        manager_pid: std::process::id(),
-        boot_id: machine::boot_id(),
-        pid_namespace: machine::pid_namespace(),
-        concurrency: 1,
-        path: String::new(),
-    };
-    store.register(&newcomer, now()).unwrap()
+    store.register(&NewWorker::of_this_process(1), now()).unwrap()
 }
 
 /// What the job says and does as a process, started by the test's own worker.
@@ -138,15 +129,7 @@ fn the_late_result_of_a_stalled_worker_is_refused_and_what_it_left_is_ended() {
         let mut store = queuectl_store::open(&Location::File(home.database()), &options).unwrap();
         let mine = register(store.as_mut());
         store.rescue(stalled, &[first], &POLICY, now()).unwrap();
-        let nothing = Exchange {
-            ended: &[],
-            unstarted: &[],
-            output: &[],
-            trims: &[],
-            want: 1,
-            suspects: Suspects::One,
-            policy: &POLICY,
-        };
+        let nothing = Exchange { want: 1, ..Exchange::nothing(&POLICY) };
         let claimed = store.exchange(mine.id, &nothing, now()).unwrap().claimed;
         assert_eq!(claimed.len(), 1);
         let second = claimed[0].last_lease();

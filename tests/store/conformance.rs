@@ -8,9 +8,7 @@ use libtest_mimic::Trial;
 use queuectl_core::{
     CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, RetryPolicy, State, Timestamp, WorkerId,
 };
-use queuectl_store::{
-    Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store, Suspects,
-};
+use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store};
 use std::time::Duration;
 
 /// A place for a queue of some backend.
@@ -195,15 +193,7 @@ pub fn at(seconds: u64) -> Timestamp {
 pub const POLICY: RetryPolicy = RetryPolicy { base: 2.0, max: Duration::from_hours(24), crash_limit: 5 };
 
 /// Hands in nothing and asks for nothing.
-pub const NOTHING: Exchange<'static> = Exchange {
-    ended: &[],
-    unstarted: &[],
-    output: &[],
-    trims: &[],
-    want: 0,
-    suspects: Suspects::One,
-    policy: &POLICY,
-};
+pub const NOTHING: Exchange<'static> = Exchange::nothing(&POLICY);
 
 pub fn id(id: &str) -> JobId {
     JobId::new(id).unwrap()

@@ -265,15 +265,7 @@ impl<'a> Desk<'a> {
     /// Reads what people want, while nothing can be written.
     fn listen_while_failing(&mut self) {
         let policy = self.options.policy();
-        let nothing = Exchange {
-            ended: &[],
-            unstarted: &[],
-            output: &[],
-            trims: &[],
-            want: 0,
-            suspects: Suspects::No,
-            policy: &policy,
-        };
+        let nothing = Exchange::nothing(&policy);
         if let Ok(exchanged) = self.store.exchange(self.floor.worker(), &nothing, clock::now()) {
             self.cancel(exchanged.cancel);
             self.stop_if_asked(exchanged.stop);

@@ -135,6 +135,7 @@ mod platform {
     use crate::marker;
     use nix::sys::signal::{Signal as KillSignal, killpg};
     use nix::unistd::{Pid, getpgid, getsid};
+    use queuectl_store::machine;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
     use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -262,12 +263,8 @@ mod platform {
     /// processes is left, nobody else gets its number as a pid: so a process that
     /// has this pid, and is not the worker, leads another session of that number.
     fn is_ours(session: u32) -> bool {
-        session == std::process::id()
-            || fs::read_to_string(format!("/proc/{session}/stat")).map_or(true, |stat| {
-                // The name, in parentheses, may contain anything. A dead worker may
-                // still wait to be reaped.
-                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
-            })
+        // A dead worker may still wait to be reaped.
+        session == std::process::id() || matches!(machine::process_state(session), None | Some('Z' | 'X'))
     }
 
     /// A process between fork and exec has its parent's environment, a zombie none.

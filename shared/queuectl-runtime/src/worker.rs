@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::floor::Floor;
 use crate::{clock, limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
-use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, machine, open};
+use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -126,15 +126,8 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     limits::allow_slots(options.concurrency)?;
     let mut store = open(&options.location(), &options.open_options())?;
     let environment = marker::worker_environment();
-    let newcomer = NewWorker {
-        host: machine::host_name(),
-        pid: std::process::id(),
-        manager_pid: options.manager_pid,
-        boot_id: machine::boot_id(),
-        pid_namespace: machine::pid_namespace(),
-        concurrency: options.concurrency,
-        path: std::env::var("PATH").unwrap_or_default(),
-    };
+    let newcomer =
+        NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
     let Registration { id, run, presence, doorbell, neighbours } = store.register(&newcomer, clock::now())?;
     let floor = Arc::new(Floor::new(id, run, presence, environment, options)?);
     floor.set_roster(neighbours);

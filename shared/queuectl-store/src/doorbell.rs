@@ -5,6 +5,7 @@
 //! 0.02 ms where a datagram socket took 0.09 ms and failed beyond 107 bytes of
 //! path.)
 
+use crate::location::beside;
 use crate::{Result, StoreError};
 use nix::sys::stat::Mode;
 use queuectl_core::WorkerId;
@@ -30,9 +31,7 @@ pub(crate) struct FifoDoorbell {
 
 /// Where a worker's doorbell is.
 pub(crate) fn doorbell_path(database: &Path, worker: WorkerId) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(format!("-bell-{worker}"));
-    PathBuf::from(path)
+    beside(database, &format!("-bell-{worker}"))
 }
 
 impl FifoDoorbell {

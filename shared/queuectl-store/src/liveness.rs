@@ -13,6 +13,7 @@
 //! can be locked by one worker and written by another.
 
 use crate::identity::FileIdentity;
+use crate::location::beside;
 use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -62,9 +63,7 @@ pub struct Taken {
 
 /// Where the lock file of a database is.
 pub(crate) fn lock_file_path(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push("-workers");
-    PathBuf::from(path)
+    beside(database, "-workers")
 }
 
 impl LockFile {

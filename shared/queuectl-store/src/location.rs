@@ -1,7 +1,7 @@
 //! Where a queue is.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where a queue is.
@@ -20,6 +20,13 @@ impl fmt::Display for Location {
             Self::Url(url) => f.write_str(&without_password(url)),
         }
     }
+}
+
+/// The file that stands beside another under its name and an ending.
+pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// What the opener wants to do.

@@ -22,14 +22,18 @@ pub fn pid_namespace() -> u64 {
     fs::metadata("/proc/self/ns/pid").map_or(0, |namespace| namespace.ino())
 }
 
+/// The kernel's letter for what a process does: `R`, `S`, `T`, `Z`, …; none if
+/// there is none of this pid, or it cannot be seen.
+pub fn process_state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may contain anything.
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;
 /// false where that cannot be seen.
 pub(crate) fn is_stopped(worker: &Worker) -> bool {
-    worker.pid_namespace == pid_namespace()
-        && fs::read_to_string(format!("/proc/{}/stat", worker.pid)).is_ok_and(|stat| {
-            // The name, in parentheses, may contain anything.
-            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
-        })
+    worker.pid_namespace == pid_namespace() && matches!(process_state(worker.pid), Some('T' | 't'))
 }
 
 /// Tells whether no process has a worker's pid any more, where we could see it.

@@ -5,6 +5,7 @@ use crate::counts::Counts;
 use crate::doorbell::Doorbell;
 use crate::inspect::OutputPart;
 use crate::liveness::{LockFile, Presence};
+use crate::machine;
 use queuectl_core::{Job, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
 
 /// A worker that wants to begin.
@@ -24,6 +25,21 @@ pub struct NewWorker {
     pub concurrency: u32,
     /// Where its jobs look for programs.
     pub path: String,
+}
+
+impl NewWorker {
+    /// This process, started by nobody else, on this machine.
+    pub fn of_this_process(concurrency: u32) -> Self {
+        Self {
+            host: machine::host_name(),
+            pid: std::process::id(),
+            manager_pid: std::process::id(),
+            boot_id: machine::boot_id(),
+            pid_namespace: machine::pid_namespace(),
+            concurrency,
+            path: std::env::var("PATH").unwrap_or_default(),
+        }
+    }
 }
 
 /// A worker that has begun.
@@ -105,6 +121,13 @@ pub struct Exchange<'a> {
     pub suspects: Suspects,
     /// When failed jobs run again.
     pub policy: &'a RetryPolicy,
+}
+
+impl<'a> Exchange<'a> {
+    /// Hands in nothing and asks for nothing.
+    pub const fn nothing(policy: &'a RetryPolicy) -> Self {
+        Self { ended: &[], unstarted: &[], output: &[], trims: &[], want: 0, suspects: Suspects::One, policy }
+    }
 }
 
 /// What a worker gets in return.

@@ -7,6 +7,7 @@
 use super::ledger::Ledger;
 use super::{SqliteStore, busy, explain, guard, migrate};
 use crate::identity::FileIdentity;
+use crate::location::beside;
 use crate::upkeep::Backup;
 use crate::{Result, StoreError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -106,19 +107,13 @@ fn place_for(to: &Path) -> Result<PathBuf> {
     };
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let to = fs::canonicalize(folder).map_err(|error| failed("write", to, error))?.join(name);
-    let parts = COMPANIONS.iter().map(|companion| with_suffix(&to, companion));
+    let parts = COMPANIONS.iter().map(|companion| beside(&to, companion));
     for path in std::iter::once(to.clone()).chain(parts) {
         if fs::symlink_metadata(&path).is_ok() {
             return Err(failed("write", &path, ErrorKind::AlreadyExists.into()));
         }
     }
     Ok(to)
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// The copy before it is complete; removed when dropped.
@@ -194,7 +189,7 @@ impl Drop for Partial {
 /// has its name.
 fn remove(partial: &Path) {
     for companion in COMPANIONS {
-        let _ = fs::remove_file(with_suffix(partial, companion));
+        let _ = fs::remove_file(beside(partial, companion));
     }
     let _ = fs::remove_file(partial);
 }

@@ -2,6 +2,7 @@
 
 use super::advice::{self, START_A_WORKER, quoted, refusal, writable_again};
 use crate::liveness::lock_file_path;
+use crate::location::beside;
 use crate::sqlite::guard;
 use crate::upkeep::Finding;
 use crate::{Result, StoreError};
@@ -93,7 +94,7 @@ pub(super) fn permissions(path: &Path) -> Vec<Finding> {
         let mode = fs::symlink_metadata(path).ok()?.mode() & 0o7777;
         (mode & 0o077 != 0).then_some(mode)
     };
-    let companions = ["-wal", "-shm"].map(|suffix| with_suffix(path, suffix));
+    let companions = ["-wal", "-shm"].map(|ending| beside(path, ending));
     let files = [path.to_owned(), lock_file_path(path)].into_iter().chain(companions);
     let mut findings: Vec<Finding> = files
         .filter_map(|file| {
@@ -183,17 +184,11 @@ pub(super) fn log(path: &Path) -> Finding {
 }
 
 pub(super) fn log_bytes(path: &Path) -> u64 {
-    fs::metadata(with_suffix(path, "-wal")).map_or(0, |log| log.len())
+    fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())
 }
 
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 pub(super) fn size(bytes: u64) -> String {
