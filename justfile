@@ -29,6 +29,11 @@ demo: install
 test name:
     cargo test --test queuectl -- {{ name }}
 
+# What needs a PostgreSQL server, which the tests start themselves; several machines need root
+postgres:
+    QUEUECTL_TEST_REQUIRE=postgres cargo test --test queuectl -- postgres
+    QUEUECTL_TEST_REQUIRE=postgres cargo test --test durability -- machines
+
 # The tests of durability in their long form: hours; `just storm kill` for some
 storm *names:
     QUEUECTL_STORM=1 cargo test --features planted-bugs --test durability -- --nocapture {{ names }}

@@ -15,12 +15,25 @@ mod dispatch;
 mod drain;
 mod enqueue;
 mod floor;
+#[path = "../tests/support/mod.rs"]
+#[allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::format_collect,
+    clippy::missing_panics_doc,
+    reason = "what the tests stand on, of which only servers and networks are needed here"
+)]
+mod ground;
 mod idle;
 mod latency;
 mod look;
 mod output;
 mod recovery;
 mod retries;
+mod server;
 mod store;
 mod support;
 
@@ -29,21 +42,22 @@ use support::{Bench, Result, stamp};
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 14] = [
+const BENCHMARKS: [Benchmark; 15] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
-    ("drain", drain::run),       // S1, S2
-    ("backlog", backlog::run),   // S3
-    ("enqueue", enqueue::run),   // S4
-    ("bulk", bulk::run),         // S5
-    ("latency", latency::run),   // S6
-    ("look", look::run),         // S7
-    ("store", store::run),       // S8
-    ("idle", idle::run),         // S9
-    ("output", output::run),     // S10
-    ("crowd", crowd::run),       // S11
-    ("retries", retries::run),   // S12
-    ("recovery", recovery::run), // F12
+    ("drain", drain::run),                // S1, S2
+    ("backlog", backlog::run),            // S3
+    ("enqueue", enqueue::run),            // S4
+    ("bulk", bulk::run),                  // S5
+    ("latency", latency::run),            // S6
+    ("look", look::run),                  // S7
+    ("store", store::run),                // S8
+    ("idle", idle::run),                  // S9
+    ("output", output::run),              // S10
+    ("crowd", crowd::run),                // S11
+    ("retries", retries::run),            // S12
+    ("recovery", recovery::run),          // F12
+    ("server-store", server::store::run), // P4
 ];
 
 fn main() -> Result {

@@ -25,5 +25,7 @@ fn main() -> ExitCode {
     let processors = available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(processors * 3);
     let trials = [store::trials(), cli::trials(), documents::trials()].into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    support::postgres::stop_shared();
+    conclusion.exit_code()
 }

@@ -2,7 +2,7 @@
 
 use super::{Result, Series, Unit, figure, note};
 use crate::floor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where and how much is measured.
 pub(crate) struct Bench {
@@ -26,6 +26,11 @@ impl Bench {
     /// So many rounds, or as few as still have a median.
     pub(crate) fn rounds(&self, rounds: usize) -> usize {
         if self.is_quick { rounds.min(3) } else { rounds }
+    }
+
+    /// Where everything is measured.
+    pub(crate) fn parent(&self) -> &Path {
+        &self.folder
     }
 
     /// A folder of its own, removed when it is dropped.

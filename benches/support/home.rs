@@ -1,12 +1,15 @@
 //! A user of their own for each run.
 
 use super::{Bench, Result, Worker};
+use crate::ground::hosts::Host;
+use crate::ground::postgres::{Schema, Server};
 use queuectl_core::{CommandLine, Environment, JobId, NewJob, Timestamp};
-use queuectl_store::{Access, Counts, Location, OnTaken, OpenOptions, Store};
+use queuectl_store::{Access, Clock, Counts, Location, OnTaken, OpenOptions, Store};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -16,13 +19,33 @@ const BATCH: usize = 10_000;
 /// A user with an empty queue and default settings.
 pub(crate) struct Home {
     folder: TempDir,
+    /// Where the queue is, if it is on a server.
+    place: Option<Place>,
+    machine: Option<Host>,
+}
+
+/// A queue on a server.
+struct Place {
+    schema: Arc<Schema>,
+    url: String,
 }
 
 impl Home {
+    /// With the queue in a file.
     pub(crate) fn new(bench: &Bench) -> Result<Self> {
-        let home = Self { folder: bench.folder()? };
-        drop(home.store(Access::Write)?);
-        Ok(home)
+        Self { folder: bench.folder()?, place: None, machine: None }.with_a_queue()
+    }
+
+    /// With the queue in a schema of its own on a server, reached through its socket.
+    pub(crate) fn on_server(bench: &Bench, server: &Server) -> Result<Self> {
+        let schema = Arc::new(server.schema());
+        let place = Place { url: server.url(schema.name()), schema };
+        Self { folder: bench.folder()?, place: Some(place), machine: None }.with_a_queue()
+    }
+
+    fn with_a_queue(self) -> Result<Self> {
+        drop(self.store(Access::Write)?);
+        Ok(self)
     }
 
     /// A path in this user's folder.
@@ -32,7 +55,13 @@ impl Home {
 
     /// Any program, in this user's surroundings, silent.
     pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = plain(program);
+        let mut command = match &self.machine {
+            Some(machine) => silent(machine.command(program, self.folder.path())),
+            None => plain(program),
+        };
+        if let Some(place) = &self.place {
+            command.env("QUEUECTL_DATABASE", &place.url);
+        }
         command
             .env("HOME", self.folder.path())
             .env("TMPDIR", self.folder.path())
@@ -55,8 +84,13 @@ impl Home {
 
     /// This user's queue, without a program in between.
     pub(crate) fn store(&self, access: Access) -> Result<Box<dyn Store>> {
-        let options = OpenOptions { access, busy_timeout: Duration::from_secs(30) };
-        Ok(queuectl_store::open(&Location::File(self.path("queue.db")), &options)?)
+        let mut options = OpenOptions::new(access, Duration::from_secs(30));
+        options.state_folder = Some(self.folder.path().to_owned());
+        let location = match &self.place {
+            Some(place) => Location::Url(place.url.clone()),
+            None => Location::File(self.path("queue.db")),
+        };
+        Ok(queuectl_store::open(&location, &options)?)
     }
 
     /// Jobs by state.
@@ -95,10 +129,12 @@ impl Home {
 
 /// Any program, silent, with nothing in its surroundings that means a queue.
 pub(crate) fn plain(program: impl AsRef<OsStr>) -> Command {
-    let program: &Path = Path::new(program.as_ref());
-    let mut command = Command::new(program);
+    silent(Command::new(program))
+}
+
+fn silent(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
-        if ["QUEUECTL", "XDG_"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
+        if ["QUEUECTL", "XDG_", "PG"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
             command.env_remove(&name);
         }
     }
@@ -108,6 +144,5 @@ pub(crate) fn plain(program: impl AsRef<OsStr>) -> Command {
 
 /// The time, as the store wants it.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(since.as_millis() as i64)
+    Clock::of_this_machine().now()
 }

@@ -5,6 +5,7 @@ mod clerk;
 mod home;
 mod report;
 mod series;
+mod server;
 pub(crate) mod stamp;
 mod wait;
 mod worker;
@@ -14,6 +15,7 @@ pub(crate) use clerk::Clerk;
 pub(crate) use home::{Home, now, plain};
 pub(crate) use report::{Goal, Unit, figure, goal, note, title};
 pub(crate) use series::{Series, in_turn, timed};
+pub(crate) use server::start_server;
 pub(crate) use wait::{pause, wait_until};
 pub(crate) use worker::Worker;
 

@@ -17,6 +17,7 @@ pub(crate) fn leave(file: &str) -> Result {
 }
 
 /// Milliseconds since 1970, with their fractions.
+#[expect(clippy::disallowed_methods, reason = "finer than the clock of a queue")]
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1000.0
 }

@@ -28,12 +28,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
-    let mut entries = cx.settings()?.entries();
-    let location = cx.location()?.to_string();
-    for entry in entries.iter_mut().filter(|entry| entry.key == "database") {
-        // The location leaves a password out.
-        entry.value.clone_from(&location);
-    }
+    let entries = cx.settings()?.entries();
     if args.json {
         let mut array = cx.output().json_array();
         entries.iter().try_for_each(|entry| array.push(&document(entry)))?;

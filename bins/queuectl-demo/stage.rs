@@ -77,7 +77,7 @@ impl Stage {
 
     /// Waits until the jobs are as wanted, and shows each change of state on the way.
     pub(crate) fn watch_until(&self, wanted: impl Fn(&[Job]) -> bool) -> Result<Vec<Job>, Failure> {
-        let options = OpenOptions { access: Access::Read, busy_timeout: PATIENCE };
+        let options = OpenOptions::new(Access::Read, PATIENCE);
         let mut queue = open(&Location::File(self.folder().join("queue.db")), &options)?;
         let everything = Selection { states: Vec::new(), after: Seq(0), limit: 100 };
         let deadline = Instant::now() + PATIENCE;

@@ -3,7 +3,7 @@
 use colored::Colorize as _;
 use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{Context, Exit, Failure};
-use queuectl_store::{Finding, Level};
+use queuectl_store::{Access, Finding, Level};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -59,12 +59,14 @@ fn main() -> ExitCode {
 /// What this program knows itself, and what the store finds.
 fn examine(cx: &Context) -> Vec<Finding> {
     let mut findings = vec![Finding::ok("program", format!("queuectl {}", env!("CARGO_PKG_VERSION")))];
-    match cx.settings().and_then(|settings| Ok((settings, cx.location()?))) {
-        Ok((settings, location)) => {
+    let found =
+        cx.settings().and_then(|settings| Ok((settings, cx.location()?, cx.open_options(Access::Read)?)));
+    match found {
+        Ok((settings, location, options)) => {
             let file = settings.places().config_file();
             let found = if file.exists() { "can be read" } else { "is not there: the defaults count" };
             findings.push(Finding::ok("configuration", format!("{} {found}", file.display())));
-            findings.extend(queuectl_store::diagnose(&location, settings.busy_timeout()));
+            findings.extend(queuectl_store::diagnose(&location, &options));
         }
         // Where the queue is stands there.
         Err(failure) => {

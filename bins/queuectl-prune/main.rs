@@ -2,7 +2,7 @@
 
 use queuectl_cli::text::{parse_duration, plural};
 use queuectl_cli::{Context, Failure, each_page, state_parser};
-use queuectl_core::{State, Timestamp};
+use queuectl_core::State;
 use queuectl_store::{Access, StoreError};
 use serde::Serialize;
 use std::process::ExitCode;
@@ -48,11 +48,10 @@ fn main() -> ExitCode {
         if let Some(&state) = args.state.iter().find(|state| !state.is_settled()) {
             return Err(StoreError::NotSettled { state }.into());
         }
-        let finished_before = cx.now().before(args.older_than);
         let deleted = if args.dry_run {
-            count(cx, &args.state, finished_before)?
+            count(cx, &args.state, args.older_than)?
         } else {
-            delete(cx, &args.state, finished_before)?
+            delete(cx, &args.state, args.older_than)?
         };
         if args.json {
             return cx.output().json(&Document { deleted, dry_run: args.dry_run });
@@ -62,9 +61,11 @@ fn main() -> ExitCode {
     })
 }
 
-fn delete(cx: &Context, states: &[State], finished_before: Timestamp) -> Result<u64, Failure> {
+fn delete(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {
     let mut deleted = 0;
     let Some(mut store) = cx.existing_store()? else { return Ok(0) };
+    // By the clock of the queue that was just opened.
+    let finished_before = cx.now().before(older_than);
     loop {
         let now = store.prune(states, finished_before, BATCH)?;
         deleted += now;
@@ -74,9 +75,11 @@ fn delete(cx: &Context, states: &[State], finished_before: Timestamp) -> Result<
     }
 }
 
-fn count(cx: &Context, states: &[State], finished_before: Timestamp) -> Result<u64, Failure> {
+fn count(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {
     let mut found = 0;
-    each_page(&mut *cx.store(Access::Read)?, states, None, |jobs| {
+    let mut store = cx.store(Access::Read)?;
+    let finished_before = cx.now().before(older_than);
+    each_page(&mut *store, states, None, |jobs| {
         let old = jobs.iter().filter(|job| job.finished_at.is_some_and(|at| at < finished_before));
         found += old.count() as u64;
         Ok(())

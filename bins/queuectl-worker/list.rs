@@ -1,9 +1,11 @@
-//! `queuectl worker list`: shows the workers of this queue.
+//! `queuectl worker list`: shows the workers of this queue, on all machines.
 
 use queuectl_cli::json::WorkerDocument;
 use queuectl_cli::text::duration;
 use queuectl_cli::{Context, Failure, Table};
+use queuectl_core::Timestamp;
 use queuectl_store::{Access, Life, Stop, Worker};
+use std::time::Duration;
 
 /// Show the workers: where they run, for how long, and what they do
 #[derive(clap::Args)]
@@ -22,16 +24,19 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         cx.output().note("No workers");
         return Ok(());
     }
-    let mut table = Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done"]);
+    let now = cx.now();
+    let mut table =
+        Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat"]);
     for worker in &workers {
         table.row([
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),
             state(worker),
-            &duration(cx.now().since(worker.started_at)),
+            &duration(now.since(worker.started_at)),
             &format!("{}/{}", worker.jobs_now, worker.concurrency),
             &worker.jobs_done.to_string(),
+            &heartbeat(worker, now),
         ]);
     }
     cx.output().table(&table)
@@ -45,5 +50,14 @@ fn state(worker: &Worker) -> &'static str {
         (Life::Alive, Some(Stop::Graceful)) => "stopping",
         (Life::Alive, Some(Stop::Forced)) => "ending",
         (Life::Alive, None) => "running",
+    }
+}
+
+/// When it last told the server that it lives; where no server is told, nothing.
+fn heartbeat(worker: &Worker, now: Timestamp) -> String {
+    match worker.heartbeat_at.map(|at| now.since(at)) {
+        None => "-".to_owned(),
+        Some(span) if span < Duration::from_mins(1) => format!("{} s ago", span.as_secs()),
+        Some(span) => format!("{} ago", duration(span)),
     }
 }

@@ -5,7 +5,7 @@ use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
 };
-use queuectl_store::Location;
+use queuectl_store::{Access, Location};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -123,6 +123,7 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     let settings = queuectl_settings::Settings::load(&overrides)?;
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let policy = settings.retry_policy();
+    let open = cx.open_options(Access::Write)?;
     let (database, server) = match cx.location()? {
         Location::File(path) => (Some(path), None),
         Location::Url(url) => (None, Some(url)),
@@ -130,7 +131,9 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     Ok(WorkerOptions {
         database,
         server,
-        busy_timeout_ms: millis(settings.busy_timeout()),
+        busy_timeout_ms: millis(open.busy_timeout),
+        connect_timeout_ms: millis(open.connect_timeout),
+        state_folder: open.state_folder,
         manager_pid: std::process::id(),
         concurrency: args.concurrency.unwrap_or_else(|| settings.concurrency()),
         max_jobs: args.max_jobs,

@@ -1,17 +1,24 @@
 //! `queuectl worker stop`: stops the workers of this queue, from any terminal.
+//!
+//! Those of this machine, unless all are meant: whoever looks after one machine
+//! need not know of the others.
 
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
-use queuectl_store::{Life, Stop, Store};
+use queuectl_store::{Life, Stop, Store, Worker};
 use serde::Serialize;
 use std::time::Duration;
 
-/// Stop the workers; what they run is finished first
+/// Stop the workers on this machine; what they run is finished first
 ///
 /// Waits until they are gone; Ctrl+C ends the wait, not the request.
 #[derive(clap::Args)]
 pub(crate) struct StopArgs {
+    /// Stop the workers on all machines that share this queue
+    #[arg(long)]
+    everywhere: bool,
+
     /// End what they run; it is not charged and runs again later
     #[arg(long)]
     force: bool,
@@ -32,32 +39,39 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 struct Document {
     workers: usize,
     stopped: bool,
+    /// Workers that live on other machines and were not meant.
+    elsewhere: usize,
 }
 
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
-    let Some(mut store) = cx.existing_store()? else { return say(cx, args, 0) };
-    let alive = alive(store.as_mut())?;
+    let Some(mut store) = cx.existing_store()? else {
+        return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0 });
+    };
+    let workers = store.workers()?;
+    let (meant, others): (Vec<_>, Vec<_>) =
+        workers.iter().partition(|worker| args.everywhere || worker.is_here);
+    let elsewhere = alive(&others).count();
     let how = if args.force { Stop::Forced } else { Stop::Graceful };
     // Also when none lives: a manager may be about to replace one that died.
-    let known: Vec<_> = store.workers()?.iter().map(|worker| worker.id).collect();
+    let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
     store.request_stop(&known, how, cx.now())?;
+    let asked: Vec<_> = alive(&meant).collect();
     if !args.no_wait {
-        wait_until_gone(cx, store.as_mut(), &alive)?;
+        wait_until_gone(cx, store.as_mut(), &asked)?;
     }
-    say(cx, args, alive.len())
+    say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
 }
 
-/// Workers that live now; those that start later are not meant.
-fn alive(store: &mut dyn Store) -> Result<Vec<WorkerId>, Failure> {
-    let workers = store.workers()?;
-    Ok(workers.into_iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id).collect())
+/// Those that live now; whoever starts later is not meant.
+fn alive(workers: &[&Worker]) -> impl Iterator<Item = WorkerId> {
+    workers.iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id)
 }
 
 fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> Result<(), Failure> {
     let mut noted = false;
     for look in 0_u32.. {
-        let alive = alive(store)?;
-        let left = asked.iter().filter(|worker| alive.contains(worker)).count();
+        let workers = store.workers()?;
+        let left = alive(&workers.iter().collect::<Vec<_>>()).filter(|worker| asked.contains(worker)).count();
         if left == 0 {
             break;
         }
@@ -72,13 +86,22 @@ fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> R
     Ok(())
 }
 
-fn say(cx: &Context, args: &StopArgs, workers: usize) -> Result<(), Failure> {
+fn say(cx: &Context, args: &StopArgs, done: &Document) -> Result<(), Failure> {
     if args.json {
-        return cx.output().json(&Document { workers, stopped: !args.no_wait });
+        return cx.output().json(done);
     }
-    match workers {
-        0 => cx.output().line("No workers are running"),
-        _ if args.no_wait => cx.output().line(format!("Asked {} to stop", plural(workers as u64, "worker"))),
-        _ => cx.output().line(format!("Stopped {}", plural(workers as u64, "worker"))),
+    let workers = plural(done.workers as u64, "worker");
+    match done.workers {
+        0 if args.everywhere || done.elsewhere == 0 => cx.output().line("No workers are running")?,
+        0 => cx.output().line("No workers are running on this machine")?,
+        _ if args.no_wait => cx.output().line(format!("Asked {workers} to stop"))?,
+        _ => cx.output().line(format!("Stopped {workers}"))?,
     }
+    if done.elsewhere > 0 {
+        let others = done.elsewhere;
+        cx.output().note(format!(
+            "hint: {others} more on other machines; stop them too with `queuectl worker stop --everywhere`"
+        ));
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! `queuectl-worker work`: one worker process, started by its manager.
 
-use queuectl_cli::{Context, Failure, start_log};
+use queuectl_cli::{Context, Exit, Failure, start_log};
 use queuectl_runtime::{WorkerError, worker};
 use std::io::{self, Write};
 
@@ -18,6 +18,9 @@ pub(crate) fn work(cx: &Context, _args: &WorkArgs) -> Result<(), Failure> {
     });
     worked.map_err(|error| match error {
         WorkerError::Store(error) => error.into(),
+        // Its manager starts another, again and again, until one can begin.
+        WorkerError::NotYet(error) => Failure::from(error).with_code(Exit::Busy),
+        WorkerError::GaveUp => Failure::new(Exit::Busy, error.to_string()),
         error => Failure::error(error.to_string()),
     })
 }

@@ -7,11 +7,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use queuectl_core::{has_password, without_password};
 use toml_edit::{Decor, Document, DocumentMut, Item, Table, TableLike};
 
 use crate::alias;
 use crate::error::{Fault, InvalidValue, Problem, SettingsError};
-use crate::file::read;
+use crate::file::read_guarded;
 use crate::key::{Address, Key, canonical};
 use crate::places::Places;
 use crate::settings::read_typed;
@@ -36,13 +37,17 @@ pub struct Change {
 ///
 /// # Errors
 ///
-/// [`SettingsError::UnknownKey`], [`SettingsError::Value`] or
-/// [`SettingsError::AliasName`] before anything is touched;
+/// [`SettingsError::UnknownKey`], [`SettingsError::Value`],
+/// [`SettingsError::AliasName`], or [`SettingsError::PasswordTyped`] if the value
+/// is a URL with a password, before anything is touched;
 /// [`SettingsError::File`] if anything else in the file is wrong, and then it
 /// stays as it is; otherwise what the system said.
 pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsError> {
     let address = Address::find(key)?;
     let (literal, shown) = match &address {
+        Address::Key(Key::Database) if has_password(value) => {
+            return Err(SettingsError::PasswordTyped { url: without_password(value) });
+        }
         Address::Key(key) => {
             let reading = read_typed(*key, &OsString::from(value)).map_err(SettingsError::Value)?;
             (literal(value, &reading), reading.text)
@@ -122,7 +127,7 @@ fn literal(typed: &str, reading: &Reading) -> toml_edit::Value {
 /// Reads a file for a change of `address`, whose own faults the change mends.
 fn parse(text: &str, address: &Address, file: &Path) -> Result<DocumentMut, SettingsError> {
     let target = address.to_string();
-    let (_, problems) = read(text, file);
+    let (_, problems) = read_guarded(text, file);
     if let Some(problem) = problems.into_iter().find(|problem| problem.key() != Some(&target)) {
         return Err(SettingsError::File(Box::new(problem)));
     }

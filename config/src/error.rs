@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use queuectl_core::is_hidden;
+use queuectl_core::{is_hidden, without_password};
 
 /// Why settings could not be read or changed.
 ///
@@ -33,6 +33,15 @@ pub enum SettingsError {
     /// A value that was to be set is none of its key's.
     #[error("{0}")]
     Value(InvalidValue),
+    /// A password was typed into a command line.
+    #[error(
+        "{} is refused with its password: everybody on this machine can read the arguments of a command",
+        Shown(url)
+    )]
+    PasswordTyped {
+        /// The URL without it.
+        url: String,
+    },
     /// An alias that was to be set has a name that cannot be typed as a command.
     #[error(
         "`{}` cannot be the name of an alias; it may have a-z, 0-9 and -, and begins with a letter or a digit",
@@ -105,6 +114,11 @@ impl SettingsError {
                 "name another with `--config FILE` or QUEUECTL_CONFIG, or make it with `queuectl config set KEY VALUE`"
                     .to_owned(),
             ),
+            Self::PasswordTyped { .. } => Some(
+                "leave it out, and have it in ~/.pgpass, PGPASSWORD, QUEUECTL_DATABASE or the configuration file, \
+                 which `queuectl config path` names"
+                    .to_owned(),
+            ),
             Self::NoHome => Some("name a folder for the queue with `export QUEUECTL_HOME=FOLDER`".to_owned()),
             Self::Unreadable { .. } | Self::NotAFile { .. } => {
                 Some("name another file with `--config FILE`".to_owned())
@@ -151,13 +165,18 @@ impl Problem {
             Fault::Value(_) | Fault::Syntax { .. } | Fault::Repeated { .. } | Fault::AliasName { .. } => {
                 "see everything that is wrong with `queuectl config check`".to_owned()
             }
+            Fault::PasswordExposed { .. } => {
+                format!("take the file from them with `chmod 600 {}`", self.file.display())
+            }
         }
     }
 
     /// Returns the canonical key that the problem is about, if it is about a known one.
     pub(crate) fn key(&self) -> Option<&str> {
         match &self.fault {
-            Fault::Value(InvalidValue { key, .. }) | Fault::Repeated { key, .. } => Some(key),
+            Fault::Value(InvalidValue { key, .. })
+            | Fault::Repeated { key, .. }
+            | Fault::PasswordExposed { key, .. } => Some(key),
             Fault::Syntax { .. } | Fault::UnknownKey { .. } | Fault::AliasName { .. } => None,
         }
     }
@@ -191,6 +210,14 @@ pub enum Fault {
         /// The line of the other one.
         first_line: usize,
     },
+    /// The value has a password, and more than the owner have access to the file.
+    #[error("{key} has a password, and others have access to this file (mode {mode:03o})")]
+    PasswordExposed {
+        /// The key, in its canonical spelling.
+        key: String,
+        /// The permissions of the file.
+        mode: u32,
+    },
     /// The name of an alias cannot be typed as a command.
     #[error(
         "`{}` cannot be the name of an alias; it may have a-z, 0-9 and -, and begins with a letter or a digit",
@@ -202,20 +229,22 @@ pub enum Fault {
     },
 }
 
-/// Shows what somebody typed in one line: what is hidden escaped, what is long cut.
+/// Shows what somebody typed in one line: what is hidden escaped, what is long cut,
+/// what is secret left out.
 struct Shown<'a>(&'a str);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 80;
-        for character in self.0.chars().take(LONGEST) {
+        let text = without_password(self.0);
+        for character in text.chars().take(LONGEST) {
             if is_hidden(character) {
                 write!(formatter, "{}", character.escape_default())?;
             } else {
                 write!(formatter, "{character}")?;
             }
         }
-        if self.0.chars().nth(LONGEST).is_some() {
+        if text.chars().nth(LONGEST).is_some() {
             formatter.write_str("…")?;
         }
         Ok(())
@@ -251,6 +280,9 @@ mod tests {
     fn a_message_stays_on_one_line_whatever_was_typed() {
         let error = SettingsError::UnknownKey { key: "a\nb\u{1b}[2J\u{202e}".to_owned(), nearest: None };
         assert_eq!(error.to_string(), r"there is no setting `a\nb\u{1b}[2J\u{202e}`");
+        let value = "'postgres://me:secret@db/\\u0000'".to_owned();
+        let error = InvalidValue { key: "database".to_owned(), value, expected: "a path".to_owned() };
+        assert!(!error.to_string().contains("secret"), "{error}");
         let error = SettingsError::UnknownKey { key: "x".repeat(500), nearest: None };
         assert!(error.to_string().chars().count() < 120);
     }

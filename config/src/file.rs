@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use queuectl_core::has_password;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -13,7 +15,7 @@ use crate::alias;
 use crate::error::{Fault, InvalidValue, Problem, SettingsError};
 use crate::key::{Address, Key, canonical};
 use crate::places::{ConfigNamed, Places};
-use crate::value::{Given, Reading};
+use crate::value::{Database, Given, Reading, Value};
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -21,6 +23,8 @@ pub(crate) struct Layer {
     pub(crate) readings: BTreeMap<Key, Reading>,
     /// Command lines by name; an empty one takes a default away.
     pub(crate) aliases: BTreeMap<String, String>,
+    /// Where the value stands that has a password, if one has.
+    password_offset: Option<usize>,
 }
 
 /// Reports everything that is wrong with the configuration file, in its order.
@@ -34,7 +38,7 @@ pub(crate) struct Layer {
 pub fn check(places: &Places) -> Result<Vec<Problem>, SettingsError> {
     let content = content(places)?.unwrap_or_default();
     Ok(match text(&content, places.config_file()) {
-        Ok(text) => read(text, places.config_file()).1,
+        Ok(text) => read_guarded(text, places.config_file()).1,
         Err(problem) => vec![problem],
     })
 }
@@ -44,7 +48,7 @@ pub(crate) fn load(places: &Places) -> Result<Option<Layer>, SettingsError> {
     let Some(content) = content(places)? else { return Ok(None) };
     let file = places.config_file();
     let text = text(&content, file).map_err(|problem| SettingsError::File(Box::new(problem)))?;
-    let (layer, problems) = read(text, file);
+    let (layer, problems) = read_guarded(text, file);
     match problems.into_iter().next() {
         Some(problem) => Err(SettingsError::File(Box::new(problem))),
         None => Ok(Some(layer)),
@@ -70,6 +74,20 @@ pub(crate) fn text<'a>(content: &'a [u8], file: &Path) -> Result<&'a str, Proble
         let message = "this is not UTF-8 text".to_owned();
         problem(&good, file, good.len(), Fault::Syntax { message })
     })
+}
+
+/// Understands the text of a file, and says what cannot be understood; a password
+/// in it is a problem if anybody but the owner has access to the file.
+pub(crate) fn read_guarded(text: &str, file: &Path) -> (Layer, Vec<Problem>) {
+    let (layer, mut problems) = read(text, file);
+    // A file that has gone meanwhile exposes nothing.
+    let mode = fs::metadata(file).map_or(0, |metadata| metadata.mode() & 0o777);
+    if let (Some(offset), true) = (layer.password_offset, mode & 0o077 != 0) {
+        let fault = Fault::PasswordExposed { key: Key::Database.to_string(), mode };
+        problems.push(problem(text, file, offset, fault));
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+    }
+    (layer, problems)
 }
 
 /// Understands the text of a file, and says what cannot be understood.
@@ -122,6 +140,9 @@ impl Reader<'_> {
         }
         match key.kind().read(Given::Written(value.get_ref())) {
             Some(reading) => {
+                if matches!(&reading.value, Value::Location(Some(Database::Url(url))) if has_password(url)) {
+                    self.layer.password_offset = Some(value.span().start);
+                }
                 self.layer.readings.insert(key, reading);
             }
             None => self.invalid(key.name(), &key.kind().expected(), value),

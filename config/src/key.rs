@@ -26,6 +26,7 @@ pub enum Key {
     CrashLimit,
     OutputLimit,
     BusyTimeout,
+    ConnectTimeout,
     LogLevel,
     Database,
 }
@@ -35,7 +36,7 @@ const SYNONYMS: [(&str, Key); 2] = [("exp-backoff-base", Key::BackoffBase), ("db
 
 impl Key {
     /// Every key, in the order of `queuectl.toml`.
-    pub const ALL: [Key; 13] = [
+    pub const ALL: [Key; 14] = [
         Key::MaxRetries,
         Key::BackoffBase,
         Key::BackoffMax,
@@ -47,6 +48,7 @@ impl Key {
         Key::CrashLimit,
         Key::OutputLimit,
         Key::BusyTimeout,
+        Key::ConnectTimeout,
         Key::LogLevel,
         Key::Database,
     ];
@@ -65,6 +67,7 @@ impl Key {
             Key::CrashLimit => "crash-limit",
             Key::OutputLimit => "output-limit",
             Key::BusyTimeout => "busy-timeout",
+            Key::ConnectTimeout => "connect-timeout",
             Key::LogLevel => "log-level",
             Key::Database => "database",
         }
@@ -73,6 +76,8 @@ impl Key {
     /// Returns what the key's values look like.
     pub(crate) const fn kind(self) -> Kind {
         const MILLISECOND: Duration = Duration::from_millis(1);
+        const SECOND: Duration = Duration::from_secs(1);
+        const HOUR: Duration = Duration::from_hours(1);
         const DAY: Duration = Duration::from_hours(24);
         // A year as humantime counts it, so that the bound is shown as "10years".
         const TEN_YEARS: Duration = Duration::from_hours(87_660);
@@ -84,6 +89,7 @@ impl Key {
             Key::BackoffMax | Key::JobTimeout => Kind::Duration { least: Duration::ZERO, most: TEN_YEARS },
             Key::PollInterval => Kind::Duration { least: MILLISECOND, most: DAY },
             Key::KillGrace | Key::BusyTimeout => Kind::Duration { least: Duration::ZERO, most: DAY },
+            Key::ConnectTimeout => Kind::Duration { least: SECOND, most: HOUR },
             Key::OutputLimit => Kind::Size { most_bytes: 1 << 30 },
             Key::LogLevel => Kind::Level,
             Key::Database => Kind::Location,

@@ -193,6 +193,11 @@ impl Settings {
         self.duration(Key::BusyTimeout)
     }
 
+    /// Returns how long to wait for a server to answer; never zero.
+    pub fn connect_timeout(&self) -> Duration {
+        self.duration(Key::ConnectTimeout)
+    }
+
     /// Returns how much is logged.
     pub fn log_level(&self) -> LogLevel {
         match self.value(Key::LogLevel) {

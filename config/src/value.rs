@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use queuectl_core::without_password;
 use toml::de::DeValue;
 
 /// How much is said on stderr and in the log, least first.
@@ -32,8 +33,8 @@ impl fmt::Display for LogLevel {
     }
 }
 
-/// Where the queue is.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Where the queue is. Shown, also for programmers, without a password.
+#[derive(Clone, Eq, PartialEq)]
 pub enum Database {
     /// A file; its path is absolute.
     File(PathBuf),
@@ -41,11 +42,20 @@ pub enum Database {
     Url(String),
 }
 
+impl fmt::Debug for Database {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Database::File(path) => formatter.debug_tuple("File").field(path).finish(),
+            Database::Url(url) => formatter.debug_tuple("Url").field(&without_password(url)).finish(),
+        }
+    }
+}
+
 impl fmt::Display for Database {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Database::File(path) => path.display().fmt(formatter),
-            Database::Url(url) => formatter.write_str(url),
+            Database::Url(url) => formatter.write_str(&without_password(url)),
         }
     }
 }
@@ -154,7 +164,7 @@ impl Kind {
                 )
             }
             Kind::Level => "DEBUG, INFO, WARNING or ERROR".to_owned(),
-            Kind::Location => "a path, or a URL such as postgres://host/name".to_owned(),
+            Kind::Location => "a path, or a URL such as postgres://USER@HOST/DATABASE".to_owned(),
         }
     }
 }

@@ -31,7 +31,7 @@ trials![
 
 /// Opens a copy as any reader does.
 fn open(path: &Path) -> Box<dyn Store> {
-    let options = OpenOptions { access: Access::Read, busy_timeout: DEADLINE };
+    let options = OpenOptions::new(Access::Read, DEADLINE);
     queuectl_store::open(&Location::File(path.to_owned()), &options).unwrap()
 }
 

@@ -113,7 +113,8 @@ fn a_url_nobody_serves_is_refused_without_its_password() {
     both(|spelling| {
         let home = Home::new();
         let assert = home
-            .run(spelling, ["list", "--database", "nosql://me:secret@there/q"])
+            .run(spelling, ["list"])
+            .env("QUEUECTL_DATABASE", "nosql://me:secret@there/q")
             .assert()
             .code(1)
             .stdout("");

@@ -275,8 +275,11 @@ fn a_locked_queue_is_an_error_and_not_a_crash() {
 fn a_url_nobody_serves_is_an_error_without_its_password() {
     both(|spelling| {
         let home = Home::new();
-        let assert =
-            home.run(spelling, ["doctor", "--database", "nosql://me:secret@there/q"]).assert().code(1);
+        let assert = home
+            .run(spelling, ["doctor"])
+            .env("QUEUECTL_DATABASE", "nosql://me:secret@there/q")
+            .assert()
+            .code(1);
         let said = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
         assert!(said.contains("nosql://") && !said.contains("secret"), "{said}");
     });

@@ -15,12 +15,15 @@ mod enqueue_file;
 mod list;
 mod logs;
 mod mistakes;
+mod passwords;
+mod postgres;
 mod prune;
 mod show;
 mod status;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
+mod worker_machines;
 mod worker_rescue;
 mod worker_start;
 mod worker_stop;
@@ -50,9 +53,12 @@ pub fn trials() -> Vec<Trial> {
         worker_jobs::trials(),
         worker_rescue::trials(),
         mistakes::trials(),
+        passwords::trials(),
+        postgres::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),
+        worker_machines::trials(),
     ]
     .into_iter()
     .flatten()

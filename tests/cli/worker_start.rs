@@ -255,6 +255,7 @@ fn list_shows_workers_in_a_table_and_as_json() {
             (&list[0]["pid"], &list[0]["concurrency"], &list[0]["alive"]),
             (&pid.into(), &3.into(), &true.into())
         );
+        assert_eq!((&list[0]["here"], &list[0]["heartbeat_at"]), (&true.into(), &serde_json::Value::Null));
         home.run(spelling, ["worker", "list"]).assert().success().stdout(contains(pid.to_string()));
     });
 }

@@ -12,6 +12,7 @@ trials![
     worker_stop_lets_the_running_job_finish_and_leaves_the_next,
     worker_stop_reaches_every_worker_of_the_queue,
     worker_stop_without_workers_succeeds,
+    on_one_machine_everywhere_is_here,
     worker_stop_waits_for_a_running_job_as_long_as_it_takes,
     no_wait_returns_while_the_job_runs,
     a_stop_does_not_reach_workers_that_start_later,
@@ -19,6 +20,8 @@ trials![
     a_forced_stop_ends_the_running_job_uncharged,
     a_forced_stop_leaves_no_process_behind,
     a_forced_stop_can_follow_a_graceful_one,
+    a_forced_stop_does_not_wait_for_what_a_failed_job_has_left,
+    a_cancelled_job_is_not_held_up_by_what_it_has_left,
     control_c_does_not_reach_the_job,
     workers_whose_manager_was_killed_finish_their_job_and_end,
     worker_stop_of_workers_whose_manager_was_killed_succeeds,
@@ -121,6 +124,22 @@ fn worker_stop_without_workers_succeeds() {
     });
 }
 
+fn on_one_machine_everywhere_is_here() {
+    both(|spelling| {
+        let home = Home::quick();
+        let mut worker = home.worker([""; 0]);
+        worker.wait_until_it_says("Loop started");
+        home.run(spelling, ["worker", "stop", "--everywhere"])
+            .assert()
+            .success()
+            .stdout("Stopped 1 worker\n")
+            .stderr("");
+        worker.wait_for_success();
+        let stop = home.run(spelling, ["worker", "stop", "--everywhere", "--json"]).assert().success();
+        stop.stdout("{\"workers\":0,\"stopped\":true,\"elsewhere\":0}\n");
+    });
+}
+
 fn worker_stop_waits_for_a_running_job_as_long_as_it_takes() {
     let home = Home::new();
     let mut worker = in_the_middle(&home);
@@ -219,6 +238,38 @@ fn a_forced_stop_can_follow_a_graceful_one() {
     stop.wait_for_success();
     worker.wait_for_success();
     was_interrupted(&home);
+}
+
+/// A worker whose job has failed and left a process that does not hear TERM, for
+/// which the worker would wait an hour.
+fn waiting_for_what_is_left(home: &Home) -> Worker {
+    home.enqueue_once("held", "(trap '' TERM; touch up; while :; do sleep 0.05; done) & until [ -e up ]; do sleep 0.05; done; echo $$ >shell; exit 7");
+    let worker = home.worker([""; 0]);
+    home.wait_for_file("shell");
+    wait_until(DEADLINE, "the shell has ended", || {
+        home.lines("shell").first().is_some_and(|pid| !alive(pid.parse().unwrap()))
+    });
+    assert!(!home.processes_of("held").is_empty());
+    assert_eq!(home.state("held"), State::Processing, "it is not over while something of it runs");
+    worker
+}
+
+fn a_forced_stop_does_not_wait_for_what_a_failed_job_has_left() {
+    let home = Home::new().with("QUEUECTL_KILL_GRACE", "1h");
+    let mut worker = waiting_for_what_is_left(&home);
+    home.queuectl(["worker", "stop", "--force"]).assert().success();
+    worker.wait_for_success();
+    assert_eq!(home.processes_of("held"), [0; 0]);
+    assert_eq!(home.attempts("held")[0].outcome, Some(Outcome::Exit(7)), "it had ended by itself");
+    assert_eq!(home.state("held"), State::Dead);
+}
+
+fn a_cancelled_job_is_not_held_up_by_what_it_has_left() {
+    let home = Home::new().with("QUEUECTL_KILL_GRACE", "1h");
+    let _worker = waiting_for_what_is_left(&home);
+    home.queuectl(["cancel", "held"]).assert().success();
+    wait_until(DEADLINE, "it has come to rest", || home.state("held").is_settled());
+    assert_eq!(home.processes_of("held"), [0; 0]);
 }
 
 fn control_c_does_not_reach_the_job() {

@@ -17,6 +17,7 @@ mod damage;
 mod full_disk;
 mod injection;
 mod jobs;
+mod machines;
 mod namespaces;
 mod oracle;
 mod planted;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         full_disk::trials(),
         injection::trials(),
         jobs::trials(),
+        machines::trials(),
         namespaces::trials(),
         oracle::trials(),
         planted::trials(),
@@ -54,5 +56,7 @@ fn main() -> ExitCode {
         storm::trials(),
     ];
     let trials = trials.into_iter().flatten().collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    support::postgres::stop_shared();
+    conclusion.exit_code()
 }

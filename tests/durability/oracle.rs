@@ -8,7 +8,7 @@
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, marked, seconds, wait_until};
 use queuectl_core::{Job, JobId, Outcome, Seq, State};
-use queuectl_store::{Access, Location, OpenOptions, Selection, Store};
+use queuectl_store::{Selection, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -181,8 +181,10 @@ impl Oracle {
         }
         for entry in fs::read_dir(self.home.queue_folder()).unwrap() {
             let name = entry.unwrap().file_name().to_string_lossy().into_owned();
-            let is_ours = ["queue.db", "queue.db-wal", "queue.db-shm", "queue.db-workers", "config.toml"]
-                .contains(&name.as_str());
+            // A server's queue has a lock file of another name.
+            let is_ours = ["queue.db", "queue.db-wal", "queue.db-shm", "config.toml"]
+                .contains(&name.as_str())
+                || name.ends_with("-workers");
             if !is_ours {
                 breaches.push(format!("the file {name} is left"));
             }
@@ -200,8 +202,7 @@ impl Oracle {
     }
 
     fn store(&self) -> Box<dyn Store> {
-        let options = OpenOptions { access: Access::Read, busy_timeout: DEADLINE };
-        queuectl_store::open(&Location::File(self.home.database()), &options).unwrap()
+        self.home.store()
     }
 
     fn entries(&self) -> Vec<Entry> {

@@ -8,9 +8,9 @@ use crate::support::{DEADLINE, Home, Spelling, Worker, alive, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{RetryPolicy, State, Timestamp, WorkerId};
-use queuectl_store::{Access, Bug, Exchange, Location, NewWorker, OpenOptions, Registration, Store};
+use queuectl_store::{Access, Bug, Clock, Exchange, Location, NewWorker, OpenOptions, Registration, Store};
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 trials![
     a_rescue_that_is_too_early_is_found if PlantedBugs,
@@ -60,13 +60,12 @@ fn is_stopped(pid: i32) -> bool {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap())
+    Clock::of_this_machine().now()
 }
 
 /// The queue as a program sees it that may change it. No bug is planted in this process.
 fn store_of(home: &Home) -> Box<dyn Store> {
-    let options = OpenOptions { access: Access::Write, busy_timeout: DEADLINE };
+    let options = OpenOptions::new(Access::Write, DEADLINE);
     queuectl_store::open(&Location::File(home.database()), &options).unwrap()
 }
 

@@ -171,7 +171,7 @@ impl Machine {
     }
 
     fn store_afterwards(&self) -> Box<dyn Store> {
-        let options = OpenOptions { access: Access::Read, busy_timeout: DEADLINE };
+        let options = OpenOptions::new(Access::Read, DEADLINE);
         queuectl_store::open(&Location::File(self.after().join("queue.db")), &options).unwrap()
     }
 

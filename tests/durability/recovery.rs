@@ -44,6 +44,11 @@ fn hanging() -> (Oracle, Worker) {
     (oracle, worker)
 }
 
+#[expect(clippy::disallowed_methods, reason = "compared with the times of files")]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
 /// Waits for the second run; gives the time from `since` to its first instruction.
 fn second_run(oracle: &Oracle, since: SystemTime) -> Duration {
     let home = oracle.home();
@@ -70,7 +75,7 @@ fn tell(what: &str, mut times: Vec<Duration>) {
 fn a_job_runs_again_after_its_worker_was_killed() {
     let once = |_| {
         let (oracle, mut worker) = hanging();
-        let killed = SystemTime::now();
+        let killed = now();
         kill_hard(holder(oracle.home()));
         let took = second_run(&oracle, killed);
         worker.signal(Signal::SIGTERM);
@@ -87,7 +92,7 @@ fn a_job_runs_again_after_its_worker_and_the_manager_were_killed() {
         let mut other = oracle.home().worker([""; 0]);
         other.wait_until_it_says("Loop started");
         let pid = holder(oracle.home());
-        let killed = SystemTime::now();
+        let killed = now();
         worker.signal(Signal::SIGKILL);
         kill_hard(pid);
         worker.wait();
@@ -109,7 +114,7 @@ fn a_job_runs_again_at_the_next_start_after_all_were_killed() {
         worker.wait();
         wait_until(DEADLINE, "the worker is dead", || !alive(pid));
         assert_eq!(oracle.home().state("victim"), State::Processing, "nobody is there to notice");
-        let started = SystemTime::now();
+        let started = now();
         let mut next = oracle.home().worker([""; 0]);
         let took = second_run(&oracle, started);
         next.signal(Signal::SIGTERM);

@@ -119,7 +119,7 @@ fn a_replacement_of_a_worker_refuses_a_schema_that_became_newer() {
 
 /// A store that may write: it brings an older queue to this program's schema.
 fn open(path: &Path) -> Box<dyn Store> {
-    let options = OpenOptions { access: Access::Write, busy_timeout: DEADLINE };
+    let options = OpenOptions::new(Access::Write, DEADLINE);
     queuectl_store::open(&Location::File(path.to_owned()), &options).unwrap()
 }
 

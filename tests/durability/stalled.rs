@@ -81,7 +81,7 @@ fn a_stalled_worker_is_shown_as_such_and_keeps_its_jobs() {
 const POLICY: RetryPolicy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_limit: 5 };
 
 fn now() -> Timestamp {
-    queuectl_runtime::clock::now()
+    queuectl_store::Clock::of_this_machine().now()
 }
 
 /// A worker of the test's own, which holds its lock as long as it is kept.
@@ -125,7 +125,7 @@ fn the_late_result_of_a_stalled_worker_is_refused_and_what_it_left_is_ended() {
         }
 
         // By force what a rescuer would do if the kernel had freed the lock.
-        let options = OpenOptions { access: Access::Write, busy_timeout: DEADLINE };
+        let options = OpenOptions::new(Access::Write, DEADLINE);
         let mut store = queuectl_store::open(&Location::File(home.database()), &options).unwrap();
         let mine = register(store.as_mut());
         store.rescue(stalled, &[first], &POLICY, now()).unwrap();

@@ -340,6 +340,7 @@ fn no_signal_to_anybody_loses_or_doubles_a_job() {
     );
 }
 
+#[expect(clippy::disallowed_methods, reason = "a seed, which only has to be another each time")]
 fn now_nanos() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(since.subsec_nanos()).wrapping_mul(since.as_secs())

@@ -3,7 +3,8 @@
 //! Plain functions over [`Queue`], listed once in [`trials`]; a backend gives
 //! them a place for a queue, new for each test.
 
-use super::{claim, inspect, intake, lifecycle, output, race, random, rescue, results, upkeep, workers};
+use super::{claim, inspect, intake, lifecycle, output, race, random, rescue, results, transfer, upkeep, workers};
+use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{
     CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, RetryPolicy, State, Timestamp, WorkerId,
@@ -15,6 +16,9 @@ use std::time::Duration;
 pub trait Harness: Sized + Sync + 'static {
     /// How the backend's tests are called.
     const BACKEND: &str;
+
+    /// What they need beside the programs.
+    const MEANS: &[Means] = &[];
 
     /// Makes a place where no queue is yet.
     fn new() -> Self;
@@ -47,9 +51,8 @@ macro_rules! suite {
         /// The whole suite on one backend.
         pub fn trials<H: Harness>() -> Vec<Trial> {
             vec![$($(
-                Trial::test(concat_name(H::BACKEND, stringify!($name)), || {
+                named_trial(concat_name(H::BACKEND, stringify!($name)), H::MEANS, || {
                     $module::$name(&H::new());
-                    Ok(())
                 })
             ),+),+]
         }
@@ -173,6 +176,17 @@ suite! {
         prune_refuses_jobs_that_have_not_come_to_rest,
         check_finds_nothing_in_a_sound_queue,
         check_finds_books_that_are_wrong;
+    transfer:
+        a_queue_that_leaves_refuses_jobs_and_workers_and_can_be_read,
+        a_worker_amid_a_move_hands_in_what_it_has_and_claims_nothing,
+        a_queue_that_leaves_still_takes_back_what_a_dead_worker_held,
+        a_move_that_is_given_up_opens_the_queue_again,
+        a_queue_in_use_receives_nothing,
+        a_queue_that_receives_is_closed_until_it_is_complete,
+        a_batch_that_comes_twice_is_added_once,
+        what_is_withdrawn_leaves_nothing_behind,
+        what_was_given_out_at_the_old_place_is_not_given_out_at_the_new,
+        a_queue_that_was_moved_can_be_moved_on;
     lifecycle:
         every_event_succeeds_exactly_in_the_states_in_which_it_can_happen;
     random:

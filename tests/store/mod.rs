@@ -9,6 +9,8 @@ mod inspect;
 mod intake;
 mod lifecycle;
 mod output;
+mod postgres;
+mod postgres_tls;
 mod race;
 mod random;
 mod rescue;
@@ -16,14 +18,23 @@ mod results;
 mod sqlite;
 mod sqlite_files;
 mod sqlite_life;
+mod transfer;
+mod transfer_places;
 mod upkeep;
 mod workers;
 
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [conformance::trials::<sqlite::Harness>(), sqlite_files::trials(), sqlite_life::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        conformance::trials::<sqlite::Harness>(),
+        conformance::trials::<postgres::Harness>(),
+        postgres_tls::trials(),
+        sqlite_files::trials(),
+        sqlite_life::trials(),
+        transfer_places::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -4,7 +4,7 @@ use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, ended};
 use queuectl_core::{Lease, Outcome, Stream};
 use queuectl_store::{Exchange, OutputPart, OutputTrim};
 
-fn part(lease: Lease, n: i64, bytes: &[u8]) -> OutputPart {
+pub fn part(lease: Lease, n: i64, bytes: &[u8]) -> OutputPart {
     let stream = if n % 2 == 0 { Stream::Stdout } else { Stream::Stderr };
     OutputPart { lease, started_at: T0, n, stream, at: at(n as u64), bytes: bytes.to_vec() }
 }

@@ -64,6 +64,24 @@ pub fn counts_equal_a_full_count_whatever_happened(place: &dyn Place) {
     }
 }
 
+/// Leads a random life of many jobs and lets its workers retire.
+pub fn live(place: &dyn Place, seed: u64) {
+    let mut world = World {
+        queue: Queue::open(place),
+        dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
+        now: super::conformance::at(seed * 1_000_000),
+        jobs: seed * 1_000_000,
+        workers: Vec::new(),
+        leases: BTreeMap::new(),
+    };
+    for _ in 0..150 {
+        world.step();
+    }
+    for (worker, _) in &world.workers {
+        world.queue.store.retire(worker.id, &POLICY, world.now).unwrap();
+    }
+}
+
 impl World {
     fn step(&mut self) {
         self.now = self.now.after(Duration::from_millis(self.dice.below(5000)));

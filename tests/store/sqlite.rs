@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-pub const OPTIONS: OpenOptions = OpenOptions { access: Access::Write, busy_timeout: Duration::from_mins(1) };
+pub const OPTIONS: OpenOptions = OpenOptions::new(Access::Write, Duration::from_mins(1));
 
 pub struct Harness {
     folder: TempDir,
 }
 
 impl Harness {
-    fn database(&self) -> PathBuf {
+    pub fn database(&self) -> PathBuf {
         self.folder.path().join("queue.db")
     }
 }

@@ -137,7 +137,7 @@ fn a_doorbell_is_taken_down_with_its_worker() {
 
 fn a_locked_database_is_busy_after_the_time_that_was_given() {
     let (_folder, path) = Folder::with_a_job();
-    let patience = OpenOptions { access: Access::Write, busy_timeout: Duration::from_millis(50) };
+    let patience = OpenOptions::new(Access::Write, Duration::from_millis(50));
     let mut store = queuectl_store::open(&Location::File(path.clone()), &patience).unwrap();
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();

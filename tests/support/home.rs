@@ -1,8 +1,11 @@
 //! A user of their own for each test.
 
-use super::processes::{kill_marked, marked};
+use super::hosts::Host;
+use super::postgres::{Schema, Server};
+use super::processes::{is_manager_or_worker, kill_marked, marked};
 use super::program::Program;
 use super::wait::{DEADLINE, wait_until};
+use super::watched::without_settings;
 use super::worker::Worker;
 use queuectl_core::{Attempt, Job, JobId, State};
 use queuectl_store::{Access, Counts, Location, OpenOptions, Store, StoreError};
@@ -11,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -38,6 +42,10 @@ pub struct Home {
     folder: TempDir,
     variables: Vec<(String, String)>,
     workers: AtomicU32,
+    /// Where the queue is, if it is on a server.
+    url: Option<String>,
+    schema: Option<Arc<Schema>>,
+    machine: Option<Host>,
 }
 
 impl Home {
@@ -47,7 +55,14 @@ impl Home {
         for name in ["work", "home", "runtime", "tmp", "said"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        Self { folder, variables: Vec::new(), workers: AtomicU32::new(0) }
+        Self {
+            folder,
+            variables: Vec::new(),
+            workers: AtomicU32::new(0),
+            url: None,
+            schema: None,
+            machine: None,
+        }
     }
 
     /// A user for whom nothing takes long, for tests that are not about defaults.
@@ -62,6 +77,31 @@ impl Home {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Puts the queue on a server, in a schema of its own.
+    pub fn on_server(self, server: &Server) -> Self {
+        let schema = Arc::new(server.schema());
+        let url = server.url(schema.name());
+        self.in_schema(&schema, &url)
+    }
+
+    /// Puts the queue where others may have theirs too; this URL leads there.
+    pub fn in_schema(mut self, schema: &Arc<Schema>, url: &str) -> Self {
+        self.schema = Some(Arc::clone(schema));
+        self.url = Some(url.to_owned());
+        self.with("QUEUECTL_DATABASE", url)
+    }
+
+    /// Has every program run on a machine of a network.
+    pub fn on_machine(mut self, host: &Host) -> Self {
+        self.machine = Some(host.clone());
+        self
+    }
+
+    /// The schema of a queue that is on a server.
+    pub fn schema(&self) -> &Arc<Schema> {
+        self.schema.as_ref().expect("a queue on a server")
     }
 
     /// A path in the folder in which this user types.
@@ -102,7 +142,12 @@ impl Home {
 
     /// A program of ours, or of anybody, in this user's surroundings.
     pub fn program(&self, program: impl AsRef<OsStr>) -> process::Command {
-        let mut command = process::Command::new(program);
+        let work = self.folder.path().join("work");
+        let mut command = match &self.machine {
+            Some(host) => host.command(program, &work),
+            None => process::Command::new(program),
+        };
+        without_settings(&mut command);
         for (name, _) in std::env::vars_os() {
             let shown = name.to_string_lossy();
             if ["QUEUECTL", "XDG_", "NO_COLOR", "CLICOLOR"].iter().any(|start| shown.starts_with(start)) {
@@ -110,7 +155,7 @@ impl Home {
             }
         }
         command
-            .current_dir(self.folder.path().join("work"))
+            .current_dir(work)
             .env("HOME", self.user_home())
             .env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"))
             .env("TMPDIR", self.folder.path().join("tmp"))
@@ -228,10 +273,10 @@ impl Home {
 
     /// Looks at the queue without a program in between; never makes one.
     pub fn store(&self) -> Box<dyn Store> {
-        let options = OpenOptions { access: Access::Read, busy_timeout: DEADLINE };
+        let (location, options) = (self.location(), self.open_options(Access::Read));
         let mut opened = None;
         wait_until(DEADLINE, "the queue can be opened", || {
-            match queuectl_store::open(&Location::File(self.database()), &options) {
+            match queuectl_store::open(&location, &options) {
                 Ok(store) => opened = Some(store),
                 // A program is making it at this moment.
                 Err(StoreError::OlderSchema { found: 0, .. }) => {}
@@ -240,6 +285,16 @@ impl Home {
             opened.is_some()
         });
         opened.unwrap()
+    }
+
+    /// Where the queue is.
+    pub fn location(&self) -> Location {
+        self.url.clone().map_or_else(|| Location::File(self.database()), Location::Url)
+    }
+
+    /// How a test opens the queue, as one who types on this machine.
+    pub fn open_options(&self, access: Access) -> OpenOptions {
+        OpenOptions { state_folder: Some(self.queue_folder()), ..OpenOptions::new(access, DEADLINE) }
     }
 
     /// A job that must be there.
@@ -294,6 +349,11 @@ impl Home {
     pub fn worker_pids(&self) -> Vec<i32> {
         let workers = self.store().workers().unwrap();
         workers.into_iter().map(|worker| i32::try_from(worker.pid).unwrap()).collect()
+    }
+
+    /// The managers and workers of this user, as the kernel knows them; no jobs.
+    pub fn managers_and_workers(&self) -> Vec<i32> {
+        marked(&[&self.marker()]).into_iter().filter(|&pid| is_manager_or_worker(pid)).collect()
     }
 
     /// The processes that belong to a job.

@@ -3,6 +3,7 @@
 use super::wait::{DEADLINE, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 use std::fs;
 
 /// Processes that were started with all of these `NAME=VALUE` in their environment.
@@ -30,6 +31,28 @@ pub fn alive(pid: i32) -> bool {
     // The name, in parentheses, may contain anything.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
+}
+
+/// Tells whether a process is a manager or a worker, and not one of their jobs.
+pub fn is_manager_or_worker(pid: i32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("queuectl-worker"))
+}
+
+/// Kills these processes as nearly at once as can be, until there are none, and
+/// surely nobody who got a number of theirs meanwhile.
+pub fn kill_all(victims: impl Fn() -> Vec<i32>) {
+    wait_until(DEADLINE, "they have ended", || {
+        let open = |pid| {
+            let process = rustix::process::Pid::from_raw(pid)?;
+            Some((pid, pidfd_open(process, PidfdFlags::empty()).ok()?))
+        };
+        let opened: Vec<_> = victims().into_iter().filter_map(open).collect();
+        let still = victims();
+        for (_, process) in opened.iter().filter(|(pid, _)| still.contains(pid)) {
+            let _gone_is_fine = pidfd_send_signal(process, rustix::process::Signal::KILL);
+        }
+        still.is_empty()
+    });
 }
 
 /// Kills every process that carries a marker, until none is left.

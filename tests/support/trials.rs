@@ -1,5 +1,6 @@
 //! Functions become trials, once each.
 
+use super::{hosts, pgbouncer, postgres};
 use libtest_mimic::{Completion, Failed, Trial};
 use std::process::{Command, Stdio};
 
@@ -29,10 +30,20 @@ pub enum Means {
     Faketime,
     /// The right to mount an image of an ext4 file system.
     LoopDevices,
+    /// The right to make networks of one's own.
+    Namespaces,
+    /// A program that makes keys and certificates.
+    Openssl,
+    /// A pool of connections between programs and a PostgreSQL server.
+    Pgbouncer,
     /// A build with the feature `planted-bugs`.
     PlantedBugs,
+    /// The programs of a PostgreSQL server, and a user who may run them.
+    Postgres,
     /// The right to mount file systems in a namespace of one's own.
     Root,
+    /// The long form of a test, which takes minutes.
+    Storm,
     /// A program that follows and disturbs system calls.
     Strace,
 }
@@ -42,22 +53,34 @@ impl Means {
         match self {
             Self::Faketime => "faketime",
             Self::LoopDevices => "loop-devices",
+            Self::Namespaces => "namespaces",
+            Self::Openssl => "openssl",
+            Self::Pgbouncer => "pgbouncer",
             Self::PlantedBugs => "planted-bugs",
+            Self::Postgres => "postgres",
             Self::Root => "root",
+            Self::Storm => "storm",
             Self::Strace => "strace",
         }
     }
 
     /// What is missing when it is not here.
-    fn description(self) -> &'static str {
+    pub fn description(self) -> &'static str {
         match self {
             Self::LoopDevices => "root, mkfs.ext4 and loop devices",
+            Self::Namespaces => "root, unshare, nsenter, ip and network namespaces",
             Self::PlantedBugs => "the feature planted-bugs",
+            Self::Postgres => {
+                "initdb, postgres and psql, in PATH or in /usr/lib/postgresql/*/bin \
+                 (Debian: apt-get install postgresql), and a user other than root"
+            }
+            Self::Storm => "QUEUECTL_STORM=1, which `just storm` sets",
             _ => self.name(),
         }
     }
 
-    fn is_here(self) -> bool {
+    /// Tells whether the test can run.
+    pub fn is_here(self) -> bool {
         match self {
             // It makes a semaphore named by its pid, which somebody may have left.
             Self::Faketime => (0..5).any(|_| succeeds(Command::new("faketime").args(["-f", "+2y", "true"]))),
@@ -66,10 +89,19 @@ impl Means {
                      mkfs.ext4 -q -F \"$image\"; mount -o loop \"$image\" /mnt";
                 succeeds(Command::new("unshare").args(["--mount", "/bin/sh", "-ec", script]))
             }
+            Self::Namespaces => {
+                let script = "nsenter --version; ip link add name there type veth peer name here; \
+                     ip link add name switch type bridge; echo there >/proc/sys/kernel/hostname";
+                succeeds(Command::new("unshare").args(hosts::OWN).args(["/bin/sh", "-ec", script]))
+            }
+            Self::Openssl => succeeds(Command::new("openssl").arg("version")),
+            Self::Pgbouncer => pgbouncer::is_installed(),
             Self::PlantedBugs => cfg!(feature = "planted-bugs"),
+            Self::Postgres => postgres::is_installed(),
             Self::Root => {
                 succeeds(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))
             }
+            Self::Storm => std::env::var_os("QUEUECTL_STORM").is_some(),
             Self::Strace => succeeds(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])),
         }
     }
@@ -92,7 +124,12 @@ fn succeeds(command: &mut Command) -> bool {
 /// Makes a trial of a function, named by its module and its own name.
 pub fn trial(module: &str, name: &str, means: &'static [Means], test: fn()) -> Trial {
     let module = module.split_once("::").map_or(module, |(_program, module)| module);
-    Trial::ignorable_test(format!("{module}::{name}"), move || run(means, test))
+    named_trial(format!("{module}::{name}"), means, test)
+}
+
+/// Makes a trial of this name; ignored where something that it needs is missing.
+pub fn named_trial(name: String, means: &'static [Means], test: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::ignorable_test(name, move || run(means, test))
 }
 
 fn run(means: &[Means], test: impl FnOnce()) -> Result<Completion, Failed> {

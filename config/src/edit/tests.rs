@@ -113,7 +113,7 @@ fn numbers_are_written_as_numbers_and_the_rest_as_it_was_typed() {
         let user = User::new();
         user.set(key, typed).unwrap();
         assert_eq!(user.text(), written);
-        assert_eq!(read(&user.text(), Path::new("q")).1, [], "{written}");
+        assert_eq!(read_guarded(&user.text(), Path::new("q")).1, [], "{written}");
     }
 }
 
@@ -261,6 +261,39 @@ fn changes_at_the_same_time_are_all_kept() {
             scope.spawn(move || user.set(&format!("alias.a{number}"), "worker stop").unwrap());
         }
     });
-    let (layer, problems) = read(&user.text(), Path::new("q"));
+    let (layer, problems) = read_guarded(&user.text(), Path::new("q"));
     assert_eq!((layer.aliases.len(), problems.len()), (16, 0));
+}
+
+#[test]
+fn a_password_is_neither_typed_nor_repeated() {
+    let user = User::new();
+    for url in ["postgres://me:secret@db/q", "postgres://me@db/q?password=secret"] {
+        let error = user.set("db-path", url).unwrap_err();
+        assert!(matches!(error, SettingsError::PasswordTyped { .. }));
+        assert!(
+            !error.to_string().contains("secret") && error.hint().unwrap().contains("~/.pgpass"),
+            "{error}"
+        );
+    }
+    assert!(!user.file().exists());
+    assert_eq!(user.set("database", "postgres://me@db/q").unwrap().value, "postgres://me@db/q");
+}
+
+#[test]
+fn other_keys_of_a_file_with_a_password_can_be_changed_if_it_is_private() {
+    let text = "database = 'postgres://me:secret@db/q'\n";
+    let user = User::with(text);
+    let allow = |mode| fs::set_permissions(user.file(), fs::Permissions::from_mode(mode)).unwrap();
+    allow(0o644);
+    assert!(matches!(user.set("max-retries", "5"), Err(SettingsError::File(_))));
+    assert_eq!(user.text(), text);
+    allow(0o600);
+    user.set("max-retries", "5").unwrap();
+    assert_eq!(user.text(), format!("{text}max-retries = 5\n"));
+    assert_eq!(fs::metadata(user.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    // What mends it is allowed.
+    allow(0o644);
+    user.set("database", "postgres://me@db/q").unwrap();
+    assert!(!user.text().contains("secret"));
 }

@@ -1,6 +1,7 @@
 //! Tests of the layers.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::places::Surroundings;
@@ -89,6 +90,7 @@ fn without_file_and_variables_the_defaults_are_those_promised() {
     assert_eq!(settings.kill_grace(), Duration::from_secs(2));
     assert_eq!(settings.output_limit(), 1 << 20);
     assert_eq!(settings.busy_timeout(), Duration::from_secs(30));
+    assert_eq!(settings.connect_timeout(), Duration::from_secs(10));
     assert_eq!(settings.log_level(), LogLevel::Info);
     assert_eq!(settings.database(), &Database::File(user.home.path().join("data/queuectl/queue.db")));
     assert_eq!(settings.aliases()["start"], "worker start --detach");
@@ -129,6 +131,7 @@ fn every_key_has_a_variable_and_an_empty_one_counts_as_unset() {
         ("QUEUECTL_CRASH_LIMIT", "7"),
         ("QUEUECTL_OUTPUT_LIMIT", "7KiB"),
         ("QUEUECTL_BUSY_TIMEOUT", "7s"),
+        ("QUEUECTL_CONNECT_TIMEOUT", "7s"),
         ("QUEUECTL_LOG_LEVEL", "ERROR"),
         ("QUEUECTL_DATABASE", "/7.db"),
     ] {
@@ -221,6 +224,48 @@ fn a_database_may_be_below_the_home_folder_or_a_url_or_the_default_again() {
     assert_eq!(user.load().unwrap().database(), &Database::Url("postgresql://h/q".to_owned()));
     let user = User::with("database = ''\n");
     assert_eq!(user.load().unwrap().database(), &Database::File(user.home.path().join(".queuectl/queue.db")));
+}
+
+#[test]
+fn a_password_is_kept_and_never_shown() {
+    let shown = "postgres://me@db/q?sslmode=require";
+    let url = "postgres://me:secret@db/q?sslmode=require&password=secret";
+    let user = User::with(&format!("database = '{url}'\n"));
+    fs::set_permissions(user.file(), fs::Permissions::from_mode(0o600)).unwrap();
+    let by_variable = User::new()
+        .variable("QUEUECTL_DATABASE", "postgres://me:secret@db/q?sslmode=require&password=secret");
+    for settings in [user.load().unwrap(), by_variable.load().unwrap()] {
+        assert_eq!(settings.database(), &Database::Url(url.to_owned()));
+        assert_eq!(settings.get("database").unwrap(), shown);
+        let entries = settings.entries();
+        assert_eq!(entries.iter().find(|entry| entry.key == "database").unwrap().value, shown);
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+}
+
+#[test]
+fn a_file_with_a_password_is_its_owners_alone() {
+    for (mode, accepted) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+        let user = User::with("max-retries = 5\n  database = 'postgres://me:secret@db/q'\n");
+        fs::set_permissions(user.file(), fs::Permissions::from_mode(mode)).unwrap();
+        match user.load() {
+            Ok(_) => assert!(accepted, "{mode:o}"),
+            Err(error) => {
+                let file = user.file().display().to_string();
+                assert!(!accepted, "{mode:o}");
+                assert_eq!(
+                    error.to_string(),
+                    format!(
+                        "{file}:2:14: database has a password, and others have access to this file (mode {mode:o})"
+                    )
+                );
+                assert_eq!(error.hint().unwrap(), format!("take the file from them with `chmod 600 {file}`"));
+            }
+        }
+    }
+    let user = User::with("database = 'postgres://me@db/q?passfile=/etc/pgpass'\n");
+    fs::set_permissions(user.file(), fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(user.load().is_ok());
 }
 
 #[test]

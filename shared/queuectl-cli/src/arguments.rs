@@ -7,8 +7,8 @@ use crate::text::escape;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{State, is_hidden};
-use queuectl_settings::{Key, Overrides};
+use queuectl_core::{State, has_password, is_hidden, without_password};
+use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
@@ -49,6 +49,16 @@ impl GlobalArgs {
             (true, _) => Some("DEBUG"),
             (_, true) => Some("ERROR"),
             _ => None,
+        }
+    }
+
+    /// Everybody on the machine can read the arguments of a process.
+    fn refuse_password(&self) -> Result<(), Failure> {
+        match self.database.as_ref().and_then(|database| database.to_str()) {
+            Some(url) if has_password(url) => {
+                Err(SettingsError::PasswordTyped { url: without_password(url) }.into())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -101,7 +111,8 @@ pub fn command<A: CommandFactory>() -> clap::Command {
 /// # Errors
 ///
 /// [`Exit::Usage`] if it is wrong; [`Exit::Done`] after `--help` and `--version`.
-/// Whichever it is, everything has been said.
+/// Whichever it is, everything has been said. [`Exit::Error`] if there is a password
+/// in it.
 pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
@@ -110,14 +121,16 @@ pub(crate) fn parse<A: Parser>(
         .try_get_matches_from_mut(arguments)
         .and_then(|matches| Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?)));
     let external = command.is_allow_external_subcommands_set();
-    parsed.map_err(|error| match error.kind() {
+    let (own, global) = parsed.map_err(|error| match error.kind() {
         // The content of an argument, not the form of the command line.
         ErrorKind::InvalidUtf8 => {
             let code = if external { Exit::UnknownCommand } else { Exit::Error };
             Failure::new(code, "an argument is not valid UTF-8")
         }
         _ => report(&error.format(&mut command)),
-    })
+    })?;
+    global.refuse_password()?;
+    Ok((own, global))
 }
 
 /// Prints what clap has to say.
@@ -187,6 +200,18 @@ mod tests {
             parsed("queuectl-thing --state Dead --state failed").unwrap().0.state,
             [State::Dead, State::Failed]
         );
+    }
+
+    #[test]
+    fn a_password_in_a_flag_is_refused_and_not_repeated() {
+        for url in ["postgres://me:secret@db/q", "postgres://me@db/q?sslmode=require&password=secret"] {
+            let failure = parsed(&format!("queuectl-thing go --database {url}")).unwrap_err();
+            assert_eq!(failure.code(), Exit::Error);
+            let said = failure.to_string();
+            assert!(said.contains("postgres://me@db/q") && said.contains("~/.pgpass"), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
+        assert!(parsed("queuectl-thing --database postgres://me@db/q?passfile=/etc/pgpass").is_ok());
     }
 
     #[test]

@@ -6,9 +6,8 @@ use crate::logging;
 use crate::output::Output;
 use queuectl_core::Timestamp;
 use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
-use queuectl_store::{Access, Location, OpenOptions, Store};
-use std::cell::OnceCell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use queuectl_store::{Access, Clock, Location, OpenOptions, Store};
+use std::cell::{OnceCell, RefCell};
 
 /// What a program can ask for: its settings, the queue, the time, a place to
 /// print to.
@@ -18,12 +17,14 @@ pub struct Context {
     global: GlobalArgs,
     output: Output,
     settings: OnceCell<Settings>,
+    clock: RefCell<Clock>,
 }
 
 impl Context {
     pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
         let output = global.output();
-        Self { program, global, output, settings: OnceCell::new() }
+        let clock = RefCell::new(Clock::of_this_machine());
+        Self { program, global, output, settings: OnceCell::new(), clock }
     }
 
     /// How the program is called: `queuectl dlq`.
@@ -66,13 +67,21 @@ impl Context {
 
     /// How to open the queue.
     pub fn open_options(&self, access: Access) -> Result<OpenOptions, Failure> {
-        Ok(OpenOptions { access, busy_timeout: self.settings()?.busy_timeout() })
+        let settings = self.settings()?;
+        Ok(OpenOptions {
+            access,
+            busy_timeout: settings.busy_timeout(),
+            connect_timeout: settings.connect_timeout(),
+            state_folder: Some(settings.places().state_folder().to_owned()),
+        })
     }
 
-    /// Opens the queue.
+    /// Opens the queue; its clock is this program's from now on.
     pub fn store(&self, access: Access) -> Result<Box<dyn Store>, Failure> {
         logging::start_short_log(self.output.verbosity());
-        Ok(queuectl_store::open(&self.location()?, &self.open_options(access)?)?)
+        let store = queuectl_store::open(&self.location()?, &self.open_options(access)?)?;
+        self.clock.replace(store.clock());
+        Ok(store)
     }
 
     /// Opens the queue to change what is in it; none if there is no queue, and
@@ -80,17 +89,14 @@ impl Context {
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
         match self.location()? {
             Location::File(path) if matches!(path.try_exists(), Ok(false)) => Ok(None),
-            _ => self.store(Access::Write).map(Some),
+            _ => self.store(Access::Change).map(Some),
         }
     }
 
-    /// The time; no other part of a program asks the clock.
+    /// The time, by the clock of the queue that was opened last; by this machine's
+    /// as long as none was.
     pub fn now(&self) -> Timestamp {
-        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-        };
-        Timestamp::from_millis(millis)
+        self.clock.borrow().now()
     }
 
     /// Where to print.

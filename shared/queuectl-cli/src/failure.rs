@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::text::escape;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::SettingsError;
-use queuectl_store::StoreError;
+use queuectl_store::{ServerProblem, StoreError};
 use std::fmt;
 use std::io::{self, Write as _};
 
@@ -157,7 +157,13 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)
             .hint("try again, or wait longer with `queuectl config set busy-timeout 2m`"),
         // Its manager starts another, which may work.
-        StoreError::CalledDead { .. } => Failure::new(Exit::Busy, message),
+        StoreError::CalledDead { .. } | StoreError::LeaseLapsed { .. } | StoreError::StillAlive { .. } => {
+            Failure::new(Exit::Busy, message)
+        }
+        StoreError::Moved { to, .. } => {
+            Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {to}`"))
+        }
+        StoreError::Server { problem, .. } => Failure::error(message).hint(hint_for_server(problem)),
         StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
             .hint("start a worker, which brings it there: `queuectl worker start`"),
         StoreError::Full { .. } => Failure::error(message)
@@ -180,6 +186,51 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
             .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),
         _ => Failure::error(message),
+    }
+}
+
+/// What to type when a server cannot be used.
+fn hint_for_server(problem: &ServerProblem) -> String {
+    const SEE_DATABASE: &str = "see what is meant with `queuectl config get database`";
+    match problem {
+        ServerProblem::Address { .. } => SEE_DATABASE.to_owned(),
+        ServerProblem::Unreachable { host, .. } => {
+            format!("see whether it runs with `pg_isready {}`; {SEE_DATABASE}", host_and_port(host))
+        }
+        ServerProblem::NotNow { .. } => {
+            "try again; if it stays so, see `max_connections` of the server and who uses them".to_owned()
+        }
+        ServerProblem::Tls { .. } => {
+            "say with `?sslmode=…` of the URL how safe it must be, and with `?sslrootcert=FILE` whose certificates to trust".to_owned()
+        }
+        ServerProblem::LoginRefused { .. } => {
+            "put the password into ~/.pgpass, PGPASSWORD or the configuration file, and see pg_hba.conf of the server".to_owned()
+        }
+        ServerProblem::NoSuchDatabase { host, database } => {
+            format!("create it with `createdb {} {}`", host_and_port(host), shell_words::quote(database))
+        }
+        ServerProblem::NoRight { .. } => {
+            "grant what is missing; docs/postgres.md lists the rights that are needed".to_owned()
+        }
+        ServerProblem::TooOld { .. } => {
+            "name a newer server with `--database URL`, or a file with `--database PATH`".to_owned()
+        }
+        ServerProblem::Standby { .. } => {
+            "name the primary in the URL, or all servers and `?target_session_attrs=read-write`".to_owned()
+        }
+    }
+}
+
+/// `db:5432` as a PostgreSQL program is given it; of several places the first.
+fn host_and_port(places: &str) -> String {
+    let place = places.split(", ").next().unwrap_or_default();
+    let quoted = |text: &str| shell_words::quote(text).into_owned();
+    match place.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            format!("-h {} -p {port}", quoted(host))
+        }
+        _ => format!("-h {}", quoted(place)),
     }
 }
 
@@ -223,24 +274,156 @@ mod tests {
 
     #[test]
     fn each_store_error_has_its_exit_code() {
-        let path = std::path::PathBuf::from("queue.db");
+        let queue = queuectl_store::Location::File("queue.db".into());
         let code = |error: StoreError| Failure::from(error).code();
         assert_eq!(code(StoreError::NoSuchJob { id: JobId::trusted("x".into()) }), Exit::NotFound);
-        assert_eq!(code(StoreError::Busy { path: path.clone(), waited_s: 30 }), Exit::Busy);
-        assert_eq!(code(StoreError::OlderSchema { path: path.clone(), found: 1, known: 2 }), Exit::Busy);
-        assert_eq!(code(StoreError::NewerSchema { path: path.clone(), found: 3, known: 2 }), Exit::Error);
-        assert_eq!(code(StoreError::Full { path: path.clone() }), Exit::Error);
-        assert_eq!(code(StoreError::Disk { path: path.clone(), reason: String::new() }), Exit::Error);
-        assert_eq!(code(StoreError::Corrupt { path, reason: String::new() }), Exit::Error);
+        assert_eq!(code(StoreError::Busy { queue: queue.clone(), waited_s: 30 }), Exit::Busy);
+        assert_eq!(code(StoreError::OlderSchema { queue: queue.clone(), found: 1, known: 2 }), Exit::Busy);
+        assert_eq!(code(StoreError::NewerSchema { queue: queue.clone(), found: 3, known: 2 }), Exit::Error);
+        assert_eq!(code(StoreError::Full { queue: queue.clone() }), Exit::Error);
+        assert_eq!(code(StoreError::Disk { path: "queue.db".into(), reason: String::new() }), Exit::Error);
+        assert_eq!(code(StoreError::Corrupt { queue, reason: String::new() }), Exit::Error);
         assert_eq!(code(StoreError::CalledDead { worker: WorkerId(1) }), Exit::Busy);
+        assert_eq!(code(StoreError::LeaseLapsed { worker: WorkerId(1), silent_s: 29 }), Exit::Busy);
+        assert_eq!(code(StoreError::StillAlive { worker: WorkerId(1) }), Exit::Busy);
         assert_eq!(refused(State::Dead, Event::Cancelled).code(), Exit::Error);
+    }
+
+    fn server(problem: ServerProblem) -> Failure {
+        let queue = queuectl_store::Location::Url("postgres://me:secret@db:5432/q".into());
+        StoreError::Server { queue, problem }.into()
+    }
+
+    /// Asserts the whole of what is said, and that it is an error and no invitation to try again.
+    fn says(problem: ServerProblem, what: &str, hint: &str) {
+        let failure = server(problem);
+        assert_eq!(failure.code(), Exit::Error);
+        let queue = "queuectl: error: the queue postgres://me@db:5432/q";
+        assert_eq!(failure.to_string(), format!("{queue}: {what}\nhint: {hint}"));
+    }
+
+    fn host() -> String {
+        "db:5432".into()
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_understood_leads_to_where_it_is_said() {
+        says(
+            ServerProblem::Address { reason: "port is to be a whole number".into() },
+            "port is to be a whole number",
+            "see what is meant with `queuectl config get database`",
+        );
+    }
+
+    #[test]
+    fn a_server_that_cannot_be_reached_can_be_asked_for() {
+        says(
+            ServerProblem::Unreachable { host: host(), reason: "connection refused".into() },
+            "the server db:5432 cannot be reached: connection refused",
+            "see whether it runs with `pg_isready -h db -p 5432`; see what is meant with `queuectl config get database`",
+        );
+    }
+
+    #[test]
+    fn every_place_of_a_server_can_be_typed() {
+        for (place, typed) in [
+            ("localhost:5432", "-h localhost -p 5432"),
+            ("::1:5433", "-h ::1 -p 5433"),
+            ("[::1]:5433", "-h ::1 -p 5433"),
+            ("/run/my server:5432", "-h '/run/my server' -p 5432"),
+            ("a:1, b:2", "-h a -p 1"),
+            ("db", "-h db"),
+        ] {
+            assert_eq!(host_and_port(place), typed, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_full_is_tried_again() {
+        says(
+            ServerProblem::NotNow { host: host(), reason: "sorry, too many clients already".into() },
+            "the server db:5432 takes no connection now: sorry, too many clients already",
+            "try again; if it stays so, see `max_connections` of the server and who uses them",
+        );
+    }
+
+    #[test]
+    fn an_unsafe_connection_leads_to_its_settings() {
+        let failure = server(ServerProblem::Tls { host: host(), reason: "unknown issuer".into() });
+        let said = failure.to_string();
+        assert!(said.contains("no safe connection to db:5432: unknown issuer\nhint: "), "{said}");
+        assert!(said.contains("sslmode") && said.contains("sslrootcert"), "{said}");
+        assert_eq!(failure.code(), Exit::Error);
+    }
+
+    #[test]
+    fn a_refused_login_leads_to_where_passwords_are_kept() {
+        let (user, reason) = ("me".to_owned(), "password authentication failed".to_owned());
+        let failure = server(ServerProblem::LoginRefused { host: host(), user, reason });
+        let said = failure.to_string();
+        assert!(said.contains("does not let me in: password authentication failed\nhint: "), "{said}");
+        for place in ["~/.pgpass", "PGPASSWORD", "the configuration file"] {
+            assert!(said.contains(place), "{said}");
+        }
+        assert!(!said.contains("secret"), "{said}");
+        assert_eq!(failure.code(), Exit::Error);
+    }
+
+    #[test]
+    fn a_missing_database_can_be_created() {
+        says(
+            ServerProblem::NoSuchDatabase { host: host(), database: "my queue".into() },
+            "the server db:5432 has no database my queue",
+            "create it with `createdb -h db -p 5432 'my queue'`",
+        );
+    }
+
+    #[test]
+    fn a_missing_right_leads_to_the_list_of_rights() {
+        says(
+            ServerProblem::NoRight { host: host(), user: "me".into(), reason: "permission denied".into() },
+            "the role me may not do this at db:5432: permission denied",
+            "grant what is missing; docs/postgres.md lists the rights that are needed",
+        );
+    }
+
+    #[test]
+    fn a_server_that_is_too_old_leads_to_another() {
+        says(
+            ServerProblem::TooOld { host: host(), found: "11.22".into(), wanted: "12" },
+            "the server db:5432 is PostgreSQL 11.22; 12 or newer is needed",
+            "name a newer server with `--database URL`, or a file with `--database PATH`",
+        );
+    }
+
+    #[test]
+    fn a_standby_leads_to_the_primary() {
+        says(
+            ServerProblem::Standby { host: host() },
+            "the server db:5432 is a standby, where nothing can be written",
+            "name the primary in the URL, or all servers and `?target_session_attrs=read-write`",
+        );
+    }
+
+    #[test]
+    fn whoever_comes_to_a_queue_that_has_moved_learns_the_new_place() {
+        let queue = queuectl_store::Location::File("queue.db".into());
+        let failure = Failure::from(StoreError::Moved { queue, to: "postgres://me@db/q".into() });
+        assert_eq!(
+            (failure.code(), failure.to_string().as_str()),
+            (
+                Exit::Busy,
+                "queuectl: error: the queue queue.db has moved to postgres://me@db/q\n\
+                 hint: use the new place: `--database postgres://me@db/q`"
+            )
+        );
     }
 
     #[test]
     fn a_failing_disk_and_a_damaged_queue_lead_to_the_doctor() {
-        let path = std::path::PathBuf::from("queue.db");
-        let disk = StoreError::Disk { path: path.clone(), reason: "disk I/O error".into() };
-        let damaged = StoreError::Corrupt { path, reason: "malformed".into() };
+        let queue = queuectl_store::Location::File("queue.db".into());
+        let disk = StoreError::Disk { path: "queue.db".into(), reason: "disk I/O error".into() };
+        let damaged = StoreError::Corrupt { queue, reason: "malformed".into() };
         for (error, word) in [(disk, "dmesg"), (damaged, "damaged")] {
             let said = Failure::from(error).to_string();
             assert!(said.contains("\nhint: ") && said.contains("`queuectl doctor`"), "{said}");

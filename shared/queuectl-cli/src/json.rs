@@ -208,6 +208,10 @@ pub struct WorkerDocument<'a> {
     pub alive: Option<bool>,
     /// Whether it lives and stands still: its process was stopped.
     pub stalled: bool,
+    /// Whether it is on this machine.
+    pub here: bool,
+    /// When it last told the server that it lives; null where no server is told.
+    pub heartbeat_at: Option<String>,
 }
 
 impl<'a> From<&'a Worker> for WorkerDocument<'a> {
@@ -231,6 +235,8 @@ impl<'a> From<&'a Worker> for WorkerDocument<'a> {
                 Life::Unknown => None,
             },
             stalled: worker.is_stalled,
+            here: worker.is_here,
+            heartbeat_at: optional(worker.heartbeat_at),
         }
     }
 }

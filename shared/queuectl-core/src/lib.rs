@@ -16,6 +16,7 @@ mod settle;
 mod state;
 mod text;
 mod time;
+mod url;
 
 pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
@@ -26,3 +27,4 @@ pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::is_hidden;
 pub use time::Timestamp;
+pub use url::{has_password, without_password};

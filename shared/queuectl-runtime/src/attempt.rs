@@ -6,11 +6,10 @@
 
 use crate::child::{self, Child, NotStarted, Pipes};
 use crate::floor::Floor;
-use crate::marker::JobEnvironment;
+use crate::marker::{self, JobEnvironment};
 use crate::output::OutputBuffer;
 use crate::processes::{self, Extent, Scope};
 use crate::slot::{Order, Slot};
-use crate::{clock, marker};
 use queuectl_core::{Job, Outcome, Stream, Timestamp};
 use queuectl_store::{Ended, Note};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -28,6 +27,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// After the exit so much is read at most: more than a pipe can hold (1 MiB).
 const MOST_READS: usize = 32;
 
+/// What was killed and is still there is killed again after so long.
+const KILLED_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// Where there is no pidfd, the exit is asked for so often.
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
@@ -38,9 +40,9 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     let (child, pipes) = match start(floor, slot, job, &marker) {
         Started::Yes(started) => *started,
         Started::CalledOff => return None,
-        Started::No(error) => return Some(failed_start(job, error)),
+        Started::No(error) => return Some(failed_start(floor, job, error)),
     };
-    let started_at = clock::now();
+    let started_at = floor.now();
     floor.note(slot, Note { lease: job.last_lease(), pid: child.pid() });
     slot.begin(OutputBuffer::new(job.last_lease(), started_at, floor.output_limit()));
     tracing::info!("Running job {}...", job.id);
@@ -54,9 +56,9 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     let group = child.pid();
     child.reap();
     if outcome.is_success() {
-        floor.leave_in_background(job, group, pipes.into_rest());
+        floor.background().leave(job, group, pipes.into_rest());
     }
-    Some(ended(slot, job, started_at, outcome))
+    Some(ended(floor, slot, job, started_at, outcome))
 }
 
 enum Started {
@@ -81,7 +83,7 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
             tracing::warn!("Job {} is handed back: no process could be started for 30 s: {error}", job.id);
             return Started::CalledOff;
         }
-        floor.close_left_open();
+        floor.background().close();
         if !std::mem::replace(&mut told, true) {
             tracing::warn!("Job {} cannot be started yet: {error}", job.id);
         }
@@ -91,8 +93,8 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
     }
 }
 
-fn failed_start(job: &Job, error: String) -> Ended {
-    let now = clock::now();
+fn failed_start(floor: &Floor, job: &Job, error: String) -> Ended {
+    let now = floor.now();
     Ended {
         lease: job.last_lease(),
         started_at: now,
@@ -104,7 +106,7 @@ fn failed_start(job: &Job, error: String) -> Ended {
     }
 }
 
-fn ended(slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> Ended {
+fn ended(floor: &Floor, slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> Ended {
     let (output_bytes, dropped_bytes, last_words) =
         slot.with_output(|output| (output.written(), output.dropped(), output.last_words()));
     let error = (!outcome.is_success()).then(|| match (outcome, last_words) {
@@ -118,7 +120,7 @@ fn ended(slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> End
     Ended {
         lease: job.last_lease(),
         started_at,
-        ended_at: clock::now(),
+        ended_at: floor.now(),
         outcome,
         error,
         output_bytes,
@@ -137,10 +139,29 @@ struct Attempt<'a> {
     ending: Option<Ending>,
 }
 
-/// Why it is being ended, and when patience ends.
+/// Why it is being ended, and how far that has come.
 struct Ending {
     outcome: Outcome,
-    kill_at: Instant,
+    phase: Phase,
+}
+
+/// How far the end of an attempt has come.
+#[derive(Clone, Copy)]
+enum Phase {
+    /// It was asked to end, and is killed then, or when the worker's lease runs out.
+    Asked { kill_at: Instant },
+    /// It was killed, and is killed again then.
+    Killed { again_at: Instant },
+}
+
+impl Ending {
+    /// When something is to be done about it.
+    fn due(&self, floor: &Floor) -> Instant {
+        match self.phase {
+            Phase::Asked { kill_at } => floor.deadline(kill_at),
+            Phase::Killed { again_at } => again_at,
+        }
+    }
 }
 
 /// The pipes that are not at their end.
@@ -180,7 +201,7 @@ impl Attempt<'_> {
         let began = Instant::now();
         let timeout_at = self.job.timeout.and_then(|timeout| began.checked_add(timeout));
         loop {
-            let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.kill_at));
+            let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.due(self.floor)));
             let ready = self.wait(wake_at);
             if ready.stdout {
                 self.read(Stream::Stdout, read_buffer);
@@ -208,27 +229,28 @@ impl Attempt<'_> {
                 None if timeout_at.is_some_and(|at| Instant::now() >= at) => {
                     self.begin_ending(Order::End);
                 }
-                Some(ending) if Instant::now() >= ending.kill_at => self.kill(),
+                Some(ending) if Instant::now() >= ending.due(self.floor) => self.kill(),
                 _ => {}
             }
         }
     }
 
-    /// Asks everything to end; patience is as long as the grace. The first order counts.
+    /// Asks everything to end; patience is as long as the grace. The first order
+    /// counts; what a later one may shorten, the floor's deadline shortens.
     fn begin_ending(&mut self, order: Order) {
         if self.ending.is_none() {
             processes::ask_to_end(&self.scope);
             let kill_at = Instant::now() + self.floor.kill_grace();
-            self.ending = Some(Ending { outcome: order.outcome(), kill_at });
+            self.ending = Some(Ending { outcome: order.outcome(), phase: Phase::Asked { kill_at } });
         }
     }
 
     fn kill(&mut self) {
-        if let Err(error) = processes::end(&self.scope, Duration::ZERO) {
+        if let Err(error) = processes::kill(&self.scope) {
             tracing::error!("Job {} is stuck: {error}", self.job.id);
         }
         if let Some(ending) = &mut self.ending {
-            ending.kill_at = Instant::now() + Duration::from_secs(1);
+            ending.phase = Phase::Killed { again_at: Instant::now() + KILLED_AGAIN_AFTER };
         }
     }
 
@@ -236,14 +258,23 @@ impl Attempt<'_> {
     /// the next one starts alone. What a completed one leaves lives on.
     fn end_what_must_not_be_left(&mut self, exit: Outcome) -> Outcome {
         let mut ended = match &self.ending {
-            Some(ending) => processes::outlast(&self.scope, ending.kill_at),
+            Some(ending) => processes::outlast(&self.scope, || ending.due(self.floor)),
             None if exit.is_success() => return exit,
-            None => processes::end(&self.scope, self.floor.kill_grace()),
+            None => {
+                let mut kill_at = Instant::now() + self.floor.kill_grace();
+                processes::end(&self.scope, || {
+                    // They were asked to end; who orders an end now waits for nothing else.
+                    if self.slot.take_order().is_some() {
+                        kill_at = Instant::now();
+                    }
+                    self.floor.deadline(kill_at)
+                })
+            }
         };
         while let Err(error) = ended {
             // Promise 3: not started again while any of it lives.
             tracing::error!("Job {} is stuck: {error}", self.job.id);
-            ended = processes::end(&self.scope, Duration::ZERO);
+            ended = processes::kill(&self.scope);
         }
         self.ending.as_ref().map_or(exit, |ending| ending.outcome)
     }
@@ -270,8 +301,9 @@ impl Attempt<'_> {
         match pipe.read(read_buffer) {
             Ok(0) => *self.pipes.of(stream) = None,
             Ok(count) => {
+                let now = self.floor.now();
                 let due = self.slot.with_output(|output| {
-                    output.append(stream, &read_buffer[..count], clock::now());
+                    output.append(stream, &read_buffer[..count], now);
                     output.is_due()
                 });
                 if due {

@@ -5,7 +5,6 @@
 //! results share a commit when there are many; a lone job never waits for company.
 
 use crate::ahead::{Ahead, PATIENCE};
-use crate::clock;
 use crate::floor::{Floor, Occupancy, Tray};
 use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
@@ -14,6 +13,7 @@ use queuectl_store::{
     Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, Store, StoreError, Suspects,
 };
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// Results gather for so long while there is work on the shelf. (5 ms were as
@@ -22,6 +22,10 @@ const GATHER: Duration = Duration::from_millis(10);
 
 /// A commit that failed for want of room is tried again after so long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// A server that does not answer is asked again after a time between these, in
+/// milliseconds: not all workers come back to it at once.
+const ASK_AGAIN_AFTER: RangeInclusive<u64> = 200..=1000;
 
 /// A disk that fails so often in a row is broken, and the worker ends. (Trying
 /// again is safe: the database writes everything of a transaction anew, so nothing
@@ -44,7 +48,7 @@ pub(crate) struct Desk<'a> {
     line_is_empty: bool,
     next_look: Instant,
     /// The store is out of order for now.
-    failing: Option<String>,
+    failing: Option<Failing>,
     disk_failures: u32,
     announced_due: Option<Timestamp>,
 }
@@ -56,6 +60,13 @@ struct Outgoing {
     unstarted: Vec<Lease>,
     output: Vec<OutputPart>,
     trims: Vec<OutputTrim>,
+}
+
+/// Why nothing can be handed in for now.
+struct Failing {
+    message: String,
+    /// Then there is nobody to be asked for anything else either.
+    is_unanswered: bool,
 }
 
 /// What the desk remembers of a job it holds.
@@ -91,34 +102,59 @@ impl<'a> Desk<'a> {
     pub(crate) fn serve(mut self) -> Result<(), WorkerError> {
         let served = self.turn_after_turn();
         if let Err(error) = &served {
-            tracing::error!("{error}; running jobs are ended");
-            self.leave_in_order();
+            // It was said already if somebody else has found it.
+            if !self.floor.is_broken() {
+                tracing::error!("{error}; running jobs are ended");
+            }
+            self.leave_in_order(matches!(
+                error,
+                WorkerError::Store(StoreError::LeaseLapsed { .. } | StoreError::CalledDead { .. })
+            ));
         }
         served
     }
 
     /// Ends what runs and hands in what can be handed in, after an error that
-    /// ends the worker.
-    fn leave_in_order(&mut self) {
-        self.floor.close_shelf();
-        let unstarted = self.floor.clear_shelf();
-        self.give_back(unstarted);
-        self.floor.order_all(Order::Interrupt);
-        while self.floor.occupancy().idle < self.options.concurrency {
+    /// ends the worker; if its lease is lost, also what completed jobs have left.
+    fn leave_in_order(&mut self, has_lapsed: bool) {
+        self.floor.halt();
+        while !self.floor.is_idle() {
             drop(self.floor.wait_for_tray(|tray| tray.since.is_none().then(|| Instant::now() + GATHER)));
             self.take_results();
         }
+        if has_lapsed && let Err(error) = self.floor.end_everything() {
+            tracing::error!("Jobs are stuck, and others may run them: {error}");
+        }
         self.take_results();
         self.stop = self.stop.max(Some(Stop::Graceful));
-        let handed_in = self
-            .exchange()
-            .and_then(|()| self.store.retire(self.floor.worker(), &self.options.policy(), clock::now()));
+        let handed_in = self.hand_in_at_last(has_lapsed).and_then(|()| self.retire());
         if handed_in.is_err()
             && let Err(error) = self.floor.presence().clear_notes()
         {
             // Whoever rescues the jobs must not count a crash: they were ended here.
             tracing::warn!("{error}");
         }
+    }
+
+    /// What ended before the lease ran out may still count, if nobody has taken the
+    /// jobs over; the store discards the rest.
+    fn hand_in_at_last(&mut self, has_lapsed: bool) -> Result<(), StoreError> {
+        let began = Instant::now();
+        loop {
+            match self.exchange() {
+                Err(error)
+                    if has_lapsed && error.is_passing() && began.elapsed() < self.floor.last_tries_take() =>
+                {
+                    let at = Instant::now() + a_moment();
+                    drop(self.floor.wait_for_tray(|_| Some(at)));
+                }
+                handed_in => return handed_in,
+            }
+        }
+    }
+
+    fn retire(&mut self) -> Result<(), StoreError> {
+        self.store.retire(self.floor.worker(), &self.options.policy(), self.floor.now())
     }
 
     fn turn_after_turn(&mut self) -> Result<(), WorkerError> {
@@ -130,7 +166,7 @@ impl<'a> Desk<'a> {
                 Err(error) => return Err(error.into()),
             }
             if self.is_done() {
-                match self.store.retire(self.floor.worker(), &self.options.policy(), clock::now()) {
+                match self.retire() {
                     Ok(()) => {
                         self.ring_if_last();
                         return Ok(());
@@ -145,8 +181,8 @@ impl<'a> Desk<'a> {
     /// Waits for something to do and takes what has gathered.
     fn take_tray(&mut self) -> Result<(), WorkerError> {
         let mut tray = self.floor.wait_for_tray(|tray| self.next_turn(tray));
-        if let Some(reason) = tray.broken.take() {
-            return Err(WorkerError::Broken { reason });
+        if let Some(error) = tray.broken.take() {
+            return Err(error);
         }
         let stop = tray.stop;
         drop(tray);
@@ -207,16 +243,10 @@ impl<'a> Desk<'a> {
             tracing::info!("Received shutdown signal, finishing current job...");
         }
         self.stop = stop;
-        // First, so that no slot takes a job that would get no order.
-        self.floor.close_shelf();
-        let unstarted = self.floor.clear_shelf();
-        if !unstarted.is_empty() {
-            // What is handed back must not wait for the next look.
-            self.floor.ring();
-        }
-        self.give_back(unstarted);
         if stop == Some(Stop::Forced) {
-            self.floor.order_all(Order::Interrupt);
+            self.floor.halt();
+        } else {
+            self.floor.start_nothing_more();
         }
     }
 
@@ -228,7 +258,7 @@ impl<'a> Desk<'a> {
     }
 
     fn exchange(&mut self) -> Result<(), StoreError> {
-        if self.failing.is_some() {
+        if self.failing.as_ref().is_some_and(|failing| !failing.is_unanswered) {
             self.listen_while_failing();
         }
         let occupancy = self.floor.occupancy();
@@ -249,7 +279,7 @@ impl<'a> Desk<'a> {
             suspects,
             policy: &policy,
         };
-        let now = clock::now();
+        let now = self.floor.now();
         let began = Instant::now();
         let exchanged = self.store.exchange(self.floor.worker(), &exchange, now)?;
         self.ahead.note_exchange(began.elapsed());
@@ -266,7 +296,7 @@ impl<'a> Desk<'a> {
     fn listen_while_failing(&mut self) {
         let policy = self.options.policy();
         let nothing = Exchange::nothing(&policy);
-        if let Ok(exchanged) = self.store.exchange(self.floor.worker(), &nothing, clock::now()) {
+        if let Ok(exchanged) = self.store.exchange(self.floor.worker(), &nothing, self.floor.now()) {
             self.cancel(exchanged.cancel);
             self.stop_if_asked(exchanged.stop);
         }
@@ -443,19 +473,33 @@ impl<'a> Desk<'a> {
         if self.stop == Some(Stop::Forced) {
             return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
         }
-        if self.failing.as_ref() != Some(&message) {
+        let is_unanswered = matches!(error, StoreError::Server { .. });
+        let is_told =
+            |failing: &Failing| failing.message == message || (failing.is_unanswered && is_unanswered);
+        if self.failing.as_ref().is_some_and(is_told) {
+            tracing::debug!("{message}");
+        } else {
             tracing::error!("{message}; results are kept and nothing is claimed until it works again");
         }
-        self.failing = Some(message);
-        self.next_look = Instant::now() + TRY_AGAIN_AFTER;
+        self.failing = Some(Failing { message, is_unanswered });
+        self.next_look = Instant::now() + if is_unanswered { a_moment() } else { TRY_AGAIN_AFTER };
         Ok(())
     }
 
     fn recovered(&mut self) {
         self.disk_failures = 0;
-        if self.failing.take().is_some() {
-            tracing::info!("The queue can be written again.");
+        if let Some(Failing { is_unanswered, .. }) = self.failing.take() {
+            let works = if is_unanswered { "answers" } else { "can be written" };
+            tracing::info!("The queue {works} again.");
             self.next_look = Instant::now();
         }
     }
 }
+
+/// Until a server that does not answer is asked again.
+fn a_moment() -> Duration {
+    Duration::from_millis(fastrand::u64(ASK_AGAIN_AFTER))
+}
+
+#[cfg(test)]
+mod tests;

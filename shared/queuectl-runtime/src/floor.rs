@@ -4,28 +4,30 @@
 //! take them, run them, and put the results in a tray. Whoever has something for
 //! the desk wakes it.
 
-use crate::attempt;
+use crate::background::Background;
+use crate::processes::{self, Extent, Scope, StillThere};
 use crate::slot::{Order, Slot, lock};
-use crate::worker::WorkerOptions;
-use os_pipe::PipeReader;
-use queuectl_core::{Job, JobId, Lease, WorkerId};
-use queuectl_store::{Ended, Note, OutputPart, OutputTrim, Presence, Stop};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::worker::{WorkerError, WorkerOptions};
+use crate::{attempt, marker};
+use queuectl_core::{Job, Lease, Timestamp, WorkerId};
+use queuectl_store::{Clock, Ended, Note, OutputPart, OutputTrim, Presence, Stop};
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
-use std::io::Read;
-use std::os::fd::AsFd;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most pipes of background processes that are kept open; a process that writes
-/// to a closed one is ended by SIGPIPE.
-const MOST_LEFT_OPEN: usize = 256;
+/// A worker whose lease has run out tries for so long to hand in what it has: the
+/// server may come back before anybody has taken its jobs over.
+const LAST_TRIES_TAKE: Duration = Duration::from_secs(30);
 
-/// Nobody who writes without end in the background gets all the attention.
-const MOST_READS: usize = 64;
+/// It is not waited for so long by somebody who wants it to stop.
+const LAST_TRIES_OF_ONE_THAT_STOPS: Duration = Duration::from_secs(4);
+
+/// A lease that runs out is not used up: what does not end by itself has to be
+/// killed, and to die, in what is left.
+const KILLING_TAKES: Duration = Duration::from_millis(500);
 
 /// What a worker's threads share.
 pub(crate) struct Floor {
@@ -33,6 +35,7 @@ pub(crate) struct Floor {
     run: String,
     environment: Arc<HashMap<OsString, OsString>>,
     presence: Presence,
+    clock: Clock,
     options: WorkerOptions,
     shelf: Mutex<Shelf>,
     shelf_filled: Condvar,
@@ -41,8 +44,10 @@ pub(crate) struct Floor {
     tray: Mutex<Tray>,
     tray_filled: Condvar,
     slots: Vec<Slot>,
-    left_open: Mutex<Vec<LeftOpen>>,
+    background: Background,
     roster: Mutex<Vec<WorkerId>>,
+    manager_is_gone: AtomicBool,
+    is_broken: AtomicBool,
 }
 
 /// Jobs that were claimed and not started.
@@ -50,13 +55,6 @@ pub(crate) struct Floor {
 struct Shelf {
     jobs: VecDeque<Job>,
     closed: bool,
-}
-
-/// A pipe that was open when its job had exited.
-struct LeftOpen {
-    pipe: PipeReader,
-    /// Whose processes may hold it, until that was said.
-    untold: Option<JobId>,
 }
 
 /// What waits for the desk.
@@ -73,7 +71,7 @@ pub(crate) struct Tray {
     pub(crate) output_due: bool,
     pub(crate) stop: Option<Stop>,
     /// The worker cannot go on.
-    pub(crate) broken: Option<String>,
+    pub(crate) broken: Option<WorkerError>,
 }
 
 /// Where the work stands.
@@ -88,10 +86,12 @@ pub(crate) struct Occupancy {
 }
 
 impl Floor {
+    /// The floor of a registered worker; `environment` is what its jobs inherit.
     pub(crate) fn new(
         worker: WorkerId,
         run: String,
         presence: Presence,
+        clock: Clock,
         environment: HashMap<OsString, OsString>,
         options: WorkerOptions,
     ) -> std::io::Result<Self> {
@@ -101,6 +101,7 @@ impl Floor {
             run,
             environment: Arc::new(environment),
             presence,
+            clock,
             options,
             shelf: Mutex::default(),
             shelf_filled: Condvar::new(),
@@ -108,8 +109,10 @@ impl Floor {
             tray: Mutex::default(),
             tray_filled: Condvar::new(),
             slots,
-            left_open: Mutex::default(),
+            background: Background::default(),
             roster: Mutex::default(),
+            manager_is_gone: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
         })
     }
 
@@ -129,8 +132,19 @@ impl Floor {
         &self.options
     }
 
+    /// What time it is for the queue.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) fn kill_grace(&self) -> Duration {
         self.options.kill_grace()
+    }
+
+    /// When patience ends for what is to end at this time at the latest: no later
+    /// than the worker's lease. Ask again: a lease is renewed, or lost, meanwhile.
+    pub(crate) fn deadline(&self, at: Instant) -> Instant {
+        no_later_than_the_lease(at, Instant::now(), self.presence.time_left())
     }
 
     pub(crate) fn output_limit(&self) -> u64 {
@@ -154,7 +168,8 @@ impl Floor {
             let began = Instant::now();
             let run = || attempt::run(self, slot, &job, &mut read_buffer);
             let ended = std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-                self.broken(format!("a slot has panicked with job {}; this is a bug", job.id));
+                let reason = format!("a slot has panicked with job {}; this is a bug", job.id);
+                self.cannot_go_on(WorkerError::Broken { reason });
                 None
             });
             let mut tray = lock(&self.tray);
@@ -207,28 +222,9 @@ impl Floor {
         self.tray_filled.notify_one();
     }
 
-    /// Keeps open what a completed job's background processes write to.
-    pub(crate) fn leave_in_background(&self, job: &Job, group: u32, pipes: Vec<PipeReader>) {
-        let group = nix::unistd::Pid::from_raw(group.cast_signed());
-        let group_lives = nix::sys::signal::killpg(group, None).is_ok();
-        if group_lives {
-            say_left_in_background(&job.id);
-        }
-        if pipes.is_empty() {
-            return;
-        }
-        // Without a living group it may be a daemon that holds them, or another
-        // slot's child for the instant before its exec: time tells.
-        let untold = (!group_lives).then(|| job.id.clone());
-        let mut left_open = lock(&self.left_open);
-        left_open.extend(pipes.into_iter().map(|pipe| LeftOpen { pipe, untold: untold.clone() }));
-        let too_many = left_open.len().saturating_sub(MOST_LEFT_OPEN);
-        left_open.drain(..too_many);
-    }
-
-    /// Closes what background processes write to: descriptors are needed for jobs.
-    pub(crate) fn close_left_open(&self) {
-        lock(&self.left_open).clear();
+    /// What completed jobs have left in the background.
+    pub(crate) fn background(&self) -> &Background {
+        &self.background
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -237,13 +233,27 @@ impl Floor {
 
     // The desk's side.
 
-    /// Puts claimed jobs on the shelf.
+    /// Puts claimed jobs on the shelf; once that is closed, they are handed back.
     pub(crate) fn fill_shelf(&self, jobs: Vec<Job>) {
         if jobs.is_empty() {
             return;
         }
-        lock(&self.shelf).jobs.extend(jobs);
+        let mut shelf = lock(&self.shelf);
+        if shelf.closed {
+            drop(shelf);
+            self.hand_back(jobs.iter().map(Job::last_lease).collect());
+            return;
+        }
+        shelf.jobs.extend(jobs);
         self.shelf_filled.notify_all();
+    }
+
+    fn hand_back(&self, unstarted: Vec<Lease>) {
+        if !unstarted.is_empty() {
+            lock(&self.tray).unstarted.extend(unstarted);
+            // It must not wait for the next look.
+            self.ring();
+        }
     }
 
     /// Says with how few on the shelf the desk must turn round.
@@ -284,6 +294,11 @@ impl Floor {
             occupancy.all_busy_since = latest;
         }
         occupancy
+    }
+
+    /// Tells whether no slot runs anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.slots.iter().all(|slot| slot.busy_since().is_none())
     }
 
     /// Takes everything that waits for the desk, but a request to stop, which stays.
@@ -328,13 +343,6 @@ impl Floor {
         self.slots.iter().any(|slot| slot.give_order(Some(lease), order))
     }
 
-    /// Has all running attempts ended.
-    pub(crate) fn order_all(&self, order: Order) {
-        for slot in &self.slots {
-            slot.give_order(None, order);
-        }
-    }
-
     pub(crate) fn set_roster(&self, workers: Vec<WorkerId>) {
         *lock(&self.roster) = workers;
     }
@@ -348,7 +356,7 @@ impl Floor {
 
     /// Tells whether there is nobody to look after, and nothing to drain.
     pub(crate) fn is_alone(&self) -> bool {
-        lock(&self.left_open).is_empty() && lock(&self.roster).iter().all(|&worker| worker == self.worker)
+        self.background.is_empty() && lock(&self.roster).iter().all(|&worker| worker == self.worker)
     }
 
     /// A neighbour has ended and was looked after.
@@ -362,53 +370,95 @@ impl Floor {
         self.tray_filled.notify_one();
     }
 
-    /// Tells the desk to stop; a request is only ever made stronger.
+    /// Has the worker stop; a request is only ever made stronger.
+    ///
+    /// What it means for jobs happens here and now: the desk may be waiting for
+    /// the store.
     pub(crate) fn stop(&self, stop: Stop) {
+        match stop {
+            Stop::Graceful => self.start_nothing_more(),
+            Stop::Forced => self.halt(),
+        }
         let mut tray = lock(&self.tray);
         tray.stop = tray.stop.max(Some(stop));
         drop(tray);
         self.tray_filled.notify_one();
     }
 
-    /// Tells the desk that the worker cannot go on.
-    pub(crate) fn broken(&self, reason: String) {
-        lock(&self.tray).broken.get_or_insert(reason);
+    /// Ends what runs, here and now, and tells the desk that the worker cannot go on.
+    pub(crate) fn cannot_go_on(&self, error: WorkerError) {
+        if !self.is_broken.swap(true, Ordering::SeqCst) {
+            tracing::error!("{error}; running jobs are ended");
+            lock(&self.tray).broken = Some(error);
+        }
+        self.halt();
         self.tray_filled.notify_one();
     }
 
-    /// Reads and forgets what background processes have written; says once whose
-    /// they are.
-    pub(crate) fn drain_left_open(&self) {
-        let mut scratch = [0; 16 * 1024];
-        let mut to_tell: Vec<JobId> = Vec::new();
-        lock(&self.left_open).retain_mut(|left| {
-            let is_open = drain(&mut left.pipe, &mut scratch);
-            to_tell.extend(left.untold.take().filter(|_| is_open));
-            is_open
-        });
-        to_tell.dedup();
-        for job in &to_tell {
-            say_left_in_background(job);
+    /// For how long a worker whose lease has run out tries to hand in what it has.
+    pub(crate) fn last_tries_take(&self) -> Duration {
+        let is_to_stop = lock(&self.tray).stop.is_some();
+        if is_to_stop { LAST_TRIES_OF_ONE_THAT_STOPS } else { LAST_TRIES_TAKE }
+    }
+
+    /// Tells whether anybody has found that the worker cannot go on.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::SeqCst)
+    }
+
+    /// Has nothing more started: what was not is handed back.
+    pub(crate) fn start_nothing_more(&self) {
+        self.close_shelf();
+        self.hand_back(self.clear_shelf());
+    }
+
+    /// Has nothing more started and all running attempts ended.
+    pub(crate) fn halt(&self) {
+        // First, so that no slot takes a job that would get no order.
+        self.start_nothing_more();
+        for slot in &self.slots {
+            slot.give_order(None, Order::Interrupt);
         }
+    }
+
+    /// Ends everything that carries this worker's marker, also what completed jobs
+    /// have left: their results may not be recorded, and others run them again.
+    ///
+    /// What the slots end is given time until the lease has run out.
+    pub(crate) fn end_everything(&self) -> Result<(), StillThere> {
+        let marker = marker::of_worker(&self.run, self.worker);
+        let scope = Scope { marker, extent: Extent::Beginning, groups: Vec::new() };
+        let patience_ends = Instant::now() + self.kill_grace();
+        processes::outlast(&scope, || self.deadline(patience_ends))
+    }
+
+    /// Nobody would replace this worker any more, nor look whether it stands still.
+    pub(crate) fn manager_has_gone(&self) {
+        self.manager_is_gone.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_orphaned(&self) -> bool {
+        self.manager_is_gone.load(Ordering::Relaxed)
     }
 }
 
-fn say_left_in_background(job: &JobId) {
-    tracing::info!("Job {job} has left processes in the background; they live on.");
+/// When patience ends for what is to end `at` the latest, with so much of the lease left.
+fn no_later_than_the_lease(at: Instant, now: Instant, left: Option<Duration>) -> Instant {
+    left.map_or(at, |left| at.min(now + left.saturating_sub(KILLING_TAKES)))
 }
 
-/// Reads what is in a pipe now; tells whether anybody may still write to it.
-fn drain(pipe: &mut PipeReader, scratch: &mut [u8]) -> bool {
-    for _ in 0..MOST_READS {
-        let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-        match poll(&mut fds, Some(&Timespec::default())) {
-            Ok(0) | Err(_) => return true,
-            Ok(_) => {}
-        }
-        match pipe.read(scratch) {
-            Ok(0) | Err(_) => return false,
-            Ok(_) => {}
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_runs_out_shortens_patience_and_nothing_lengthens_it() {
+        let now = Instant::now();
+        let after = |millis| now + Duration::from_millis(millis);
+        let left = |millis| Some(Duration::from_millis(millis));
+        assert_eq!(no_later_than_the_lease(after(9000), now, None), after(9000));
+        assert_eq!(no_later_than_the_lease(after(9000), now, left(31_000)), after(9000));
+        assert_eq!(no_later_than_the_lease(after(9000), now, left(2000)), after(1500));
+        assert_eq!(no_later_than_the_lease(after(9000), now, left(100)), now);
     }
-    true
 }

@@ -3,15 +3,21 @@
 //! A [`Manager`] keeps a number of worker processes alive; each runs
 //! [`worker::run`]. In a worker, one thread owns the store and does one
 //! transaction again and again ([`desk`](self)), some run jobs, one watches for
-//! rings and for dead neighbours, one listens to the manager and to signals.
+//! rings and for dead neighbours, one listens to the manager and to signals, and
+//! one, where a lease must be renewed, ends everything when that does not succeed.
 //! Nothing here prints: what happens is told to the log.
 
 mod ahead;
 mod attempt;
+mod background;
+mod caretaker;
 mod child;
-pub mod clock;
 mod desk;
+#[cfg(test)]
+mod fixture;
 mod floor;
+mod lapsed;
+mod launch;
 mod limits;
 mod listener;
 mod manager;
@@ -23,7 +29,8 @@ mod slot;
 mod watch;
 pub mod worker;
 
-pub use manager::{Manager, ManagerError, WorkerLog};
+pub use launch::WorkerLog;
+pub use manager::{Manager, ManagerError};
 pub use marker::{is_inside_a_job, worker_environment};
 pub use rescue::{RescueError, rescue};
 pub use worker::{Drain, WorkerError, WorkerOptions};

@@ -99,6 +99,7 @@ fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
                 // The manager is gone.
                 _ => {
                     manager = None;
+                    floor.manager_has_gone();
                     floor.stop(Stop::Graceful);
                 }
             }

@@ -1,12 +1,13 @@
 //! Keeps a number of worker processes alive, and stops them.
 //!
-//! A manager runs no job. It starts workers, replaces those that die, and takes
-//! a dead one's jobs back at once: it learns of the death before anybody else.
+//! A manager runs no job. It starts workers, replaces those that die, and has a
+//! dead one's jobs taken back at once: it learns of the death before anybody else.
 
-use crate::clock;
+use crate::caretaker::{Caretaker, News, Task};
+use crate::lapsed::{self, Seen};
+use crate::launch::{Event, Launcher, Process, WorkerLog};
 use crate::limits;
 use crate::listener::{Command as ToWorker, write_log_to};
-use crate::rescue::{RescueError, rescue};
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
 use queuectl_store::{Stop, Store, StoreError, open};
@@ -14,10 +15,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,23 +28,18 @@ const LONG_LIFE: Duration = Duration::from_secs(10);
 /// No replacement waits longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// At the end the queue is given so long to be closed.
+const CLOSING_TAKES_AT_MOST: Duration = Duration::from_secs(1);
+
+/// Whoever stops by force does not wait for longer than this until the jobs of
+/// workers that died are given back.
+const PATIENCE_OF_A_FORCED_STOP: Duration = Duration::from_secs(5);
+
 /// The log of workers in the background is renamed when it has so many bytes.
 const LOG_BYTES: u64 = 10 * 1024 * 1024;
 
 /// How often its size is looked at.
 const LOG_LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// Where the workers' log goes.
-#[derive(Clone)]
-pub enum WorkerLog {
-    /// To the manager's own standard error.
-    Inherited,
-    /// To this function, line by line.
-    Lines(Arc<dyn Fn(&str) + Send + Sync>),
-    /// To the manager's own standard error, which is this file; it is renamed to
-    /// `….1` when it has grown.
-    Rotated(PathBuf),
-}
 
 /// Why a manager gave up.
 #[derive(Debug, thiserror::Error)]
@@ -68,27 +63,32 @@ pub enum ManagerError {
 
 /// Keeps worker processes alive until they have nothing left to do, or are told to stop.
 pub struct Manager {
-    program: PathBuf,
-    arguments: Vec<String>,
-    variables: Vec<(&'static str, OsString)>,
-    options: WorkerOptions,
-    log: WorkerLog,
+    launcher: Launcher,
     store: Box<dyn Store>,
+    when_ready: Option<Box<dyn FnOnce()>>,
+}
+
+/// A manager at work.
+struct Managing {
+    launcher: Launcher,
+    caretaker: Caretaker,
     workers: Vec<Option<Worker>>,
     failed: u32,
     stop: Option<Stop>,
     signals_received: u32,
-    /// Requests to stop that were there when it began.
-    stops: i64,
     when_ready: Option<Box<dyn FnOnce()>>,
-    events: (Sender<Event>, Receiver<Event>),
+    /// Who has a lease, when the queue was last asked, and when that is gone through next.
+    seen: Option<(Seen, Instant)>,
+    next_log_look: Instant,
+    /// At the end the dead are not waited for longer than that.
+    gives_up_at: Option<Instant>,
+    events: Sender<Event>,
 }
 
 /// One of the processes, or the gap that a dead one left.
 struct Worker {
     share: Option<u64>,
-    pid: u32,
-    commands: Option<ChildStdin>,
+    process: Process,
     id: Option<WorkerId>,
     started: Instant,
     quick_deaths: u32,
@@ -98,14 +98,12 @@ struct Worker {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Life {
     Running,
-    /// Dead; to be replaced at this time.
+    /// Dead; its jobs are being taken back.
+    Dead,
+    /// To be replaced at this time.
     Due(Instant),
-}
-
-enum Event {
-    Signal,
-    Registered(usize, WorkerId),
-    Exited(usize, io::Result<ExitStatus>),
+    /// It is being asked whether it may be replaced.
+    Asked,
 }
 
 impl Manager {
@@ -123,26 +121,13 @@ impl Manager {
         log: WorkerLog,
     ) -> Result<Self, ManagerError> {
         let store = open(&options.location(), &options.open_options())?;
-        Ok(Self {
-            program,
-            arguments,
-            variables: Vec::new(),
-            options,
-            log,
-            store,
-            workers: Vec::new(),
-            failed: 0,
-            stop: None,
-            signals_received: 0,
-            stops: 0,
-            when_ready: None,
-            events: channel(),
-        })
+        let launcher = Launcher { program, arguments, variables: Vec::new(), options, log };
+        Ok(Self { launcher, store, when_ready: None })
     }
 
     /// Gives the workers, and so their jobs, these variables.
     pub fn give_variables(&mut self, variables: Vec<(&'static str, OsString)>) {
-        self.variables = variables;
+        self.launcher.variables = variables;
     }
 
     /// Has something done once all workers hold their locks.
@@ -157,91 +142,101 @@ impl Manager {
     ///
     /// [`ManagerError`] if one cannot be started or ends with an error; the
     /// others are stopped then, and finish what they run.
-    pub fn run(mut self, count: u32) -> Result<(), ManagerError> {
+    pub fn run(self, count: u32) -> Result<(), ManagerError> {
+        let Self { launcher, mut store, when_ready } = self;
         limits::accept_signals().map_err(ManagerError::Signals)?;
-        self.listen_for_signals()?;
-        self.stops = self.store.stops()?;
-        let shares = shares(self.options.max_jobs, count);
+        let (events, heard) = channel();
+        listen_for_signals(events.clone())?;
+        let stops = store.stops()?;
+        let to_manager = events.clone();
+        let tell = move |news| _ = to_manager.send(Event::News(news));
+        let caretaker =
+            Caretaker::start(store, launcher.options.policy(), stops, tell).map_err(ManagerError::Start)?;
+        let mut managing = Managing {
+            launcher,
+            caretaker,
+            workers: Vec::new(),
+            failed: 0,
+            stop: None,
+            signals_received: 0,
+            when_ready,
+            seen: None,
+            next_log_look: Instant::now() + LOG_LOOK_EVERY,
+            gives_up_at: None,
+            events,
+        };
+        managing.start_all(count)?;
+        managing.serve(&heard);
+        let Managing { caretaker, failed, .. } = managing;
+        caretaker.dismiss(CLOSING_TAKES_AT_MOST);
+        tracing::info!("Shutdown complete.");
+        match failed {
+            0 => Ok(()),
+            count => Err(ManagerError::WorkersFailed { count }),
+        }
+    }
+}
+
+fn listen_for_signals(events: Sender<Event>) -> Result<(), ManagerError> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ManagerError::Signals)?;
+    let listen = move || signals.forever().try_for_each(|_| events.send(Event::Signal));
+    thread::Builder::new().name("signals".into()).spawn(listen).map_err(ManagerError::Signals)?;
+    Ok(())
+}
+
+impl Managing {
+    fn start_all(&mut self, count: u32) -> Result<(), ManagerError> {
+        let shares = shares(self.launcher.options.max_jobs, count);
         tracing::info!(
             "Starting {} {}...",
             shares.len(),
             if shares.len() == 1 { "worker" } else { "workers" }
         );
-        for share in shares {
-            self.workers.push(None);
-            let index = self.workers.len() - 1;
-            self.start(index, share, 0)?;
+        for (index, share) in shares.into_iter().enumerate() {
+            let worker = self.start(index, share, 0).map_err(ManagerError::Start)?;
+            self.workers.push(Some(worker));
         }
-        let mut next_log_look = Instant::now() + LOG_LOOK_EVERY;
+        Ok(())
+    }
+
+    fn start(&self, index: usize, share: Option<u64>, quick_deaths: u32) -> io::Result<Worker> {
+        let process = self.launcher.launch(index, share, &self.events)?;
+        Ok(Worker { share, process, id: None, started: Instant::now(), quick_deaths, state: Life::Running })
+    }
+
+    /// Goes on until no worker is left. Waits for nothing but events and the time.
+    fn serve(&mut self, heard: &Receiver<Event>) {
         while self.workers.iter().any(Option::is_some) {
-            self.replace_the_dead();
-            if self.workers.iter().all(Option::is_none) {
-                break;
+            let now = Instant::now();
+            self.ask_for_replacements(now);
+            if self.next_log_look <= now {
+                self.rotate_log();
+                self.next_log_look = now + LOG_LOOK_EVERY;
             }
-            let due = self.next_replacement().map_or(next_log_look, |due| due.min(next_log_look));
-            match self.events.1.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            if let Some((seen, look_at)) = self.seen.as_mut().filter(|(_, look_at)| *look_at <= now) {
+                seen.end_the_lapsed();
+                *look_at = now + lapsed::LOOK_EVERY;
+            }
+            if self.stop.is_some() && self.workers.iter().flatten().all(|worker| worker.state == Life::Dead) {
+                let patience = match self.stop {
+                    Some(Stop::Forced) => PATIENCE_OF_A_FORCED_STOP,
+                    _ => self.launcher.options.busy_timeout() + CLOSING_TAKES_AT_MOST,
+                };
+                if *self.gives_up_at.get_or_insert(now + patience) <= now {
+                    tracing::error!(
+                        "The queue does not answer; the next worker takes the jobs of the dead back"
+                    );
+                    return;
+                }
+            }
+            let leases = self.seen.as_ref().map(|(_, look_at)| *look_at);
+            let due = [self.next_replacement(), leases, self.gives_up_at].into_iter().flatten().min();
+            let due = due.map_or(self.next_log_look, |due| due.min(self.next_log_look));
+            match heard.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
-            if Instant::now() >= next_log_look {
-                self.rotate_log();
-                next_log_look = Instant::now() + LOG_LOOK_EVERY;
-            }
         }
-        tracing::info!("Shutdown complete.");
-        match self.failed {
-            0 => Ok(()),
-            count => Err(ManagerError::WorkersFailed { count }),
-        }
-    }
-
-    fn listen_for_signals(&self) -> Result<(), ManagerError> {
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ManagerError::Signals)?;
-        let events = self.events.0.clone();
-        let listen = move || signals.forever().try_for_each(|_| events.send(Event::Signal));
-        thread::Builder::new().name("signals".into()).spawn(listen).map_err(ManagerError::Signals)?;
-        Ok(())
-    }
-
-    fn start(&mut self, index: usize, share: Option<u64>, quick_deaths: u32) -> Result<(), ManagerError> {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        if matches!(self.log, WorkerLog::Lines(_)) {
-            command.stderr(Stdio::piped());
-        }
-        let mut child = command.spawn().map_err(ManagerError::Start)?;
-        let pid = child.id();
-        let mut commands = child.stdin.take();
-        let options =
-            WorkerOptions { max_jobs: share, manager_pid: std::process::id(), ..self.options.clone() };
-        let line = serde_json::to_string(&options).expect("numbers and texts always become JSON") + "\n";
-        if commands.as_mut().is_some_and(|commands| commands.write_all(line.as_bytes()).is_err()) {
-            // The end of its input tells it that nothing will come. If it is dead
-            // already, its exit will be noticed.
-            commands = None;
-        }
-        if let (Some(log), WorkerLog::Lines(print)) = (child.stderr.take(), &self.log) {
-            let print = Arc::clone(print);
-            let copy =
-                move || BufReader::new(log).lines().map_while(Result::ok).for_each(|line| print(&line));
-            thread::Builder::new().name("log".into()).spawn(copy).map_err(ManagerError::Start)?;
-        }
-        let events = self.events.0.clone();
-        thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || accompany(child, index, &events))
-            .map_err(ManagerError::Start)?;
-        self.workers[index] = Some(Worker {
-            share,
-            pid,
-            commands,
-            id: None,
-            started: Instant::now(),
-            quick_deaths,
-            state: Life::Running,
-        });
-        Ok(())
     }
 
     fn handle(&mut self, event: Event) {
@@ -267,46 +262,61 @@ impl Manager {
                 if all_well && let Some(action) = self.when_ready.take() {
                     action();
                 }
+                self.caretaker.give(Task::MeetWorker);
             }
-            Event::Exited(index, status) => self.exited(index, status),
+            Event::Exited(index, status) => self.exited(index, &status),
+            Event::News(News::Seen(seen)) => self.seen = Some((seen, Instant::now())),
+            Event::News(News::TakenBack { index, jobs_done, was_asked_to_stop }) => {
+                self.taken_back(index, jobs_done, was_asked_to_stop);
+            }
+            Event::News(News::MayReplace { index, may }) => self.replace(index, may),
         }
     }
 
     fn stop(&mut self, stop: Stop) {
         self.stop = self.stop.max(Some(stop));
+        self.caretaker.hurry();
         let command = match stop {
             Stop::Graceful => ToWorker::Stop,
             Stop::Forced => ToWorker::Force,
         };
         for worker in self.workers.iter_mut().flatten() {
-            worker.say(&command);
+            worker.process.say(&command);
         }
         // Nobody is replaced any more.
         for slot in &mut self.workers {
-            if slot.as_ref().is_some_and(|worker| worker.state != Life::Running) {
+            if slot.as_ref().is_some_and(|worker| matches!(worker.state, Life::Due(_) | Life::Asked)) {
                 *slot = None;
             }
         }
     }
 
-    fn exited(&mut self, index: usize, status: io::Result<ExitStatus>) {
-        let Some(mut worker) = self.workers[index].take() else { return };
-        let code = status.as_ref().ok().and_then(ExitStatus::code);
-        match code {
-            Some(0) => return,
+    fn exited(&mut self, index: usize, status: &io::Result<ExitStatus>) {
+        match status.as_ref().ok().and_then(ExitStatus::code) {
+            Some(0) => {
+                self.workers[index] = None;
+                return;
+            }
             // It has said what is wrong; another would fail in the same way.
             Some(1) => {
                 self.failed += 1;
                 self.stop(Stop::Graceful);
-                self.take_back_jobs(&mut worker);
-                return;
             }
-            _ => {}
+            _ => {
+                let how = status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
+                tracing::warn!("A worker died ({how})");
+            }
         }
-        let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
-        tracing::warn!("A worker died ({how})");
-        let asked_to_stop = self.take_back_jobs(&mut worker);
-        if self.stop.is_some() || asked_to_stop || worker.share == Some(0) {
+        if let Some(worker) = &mut self.workers[index] {
+            worker.state = Life::Dead;
+            self.caretaker.give(Task::TakeBack { index, id: worker.id, pid: worker.process.pid });
+        }
+    }
+
+    fn taken_back(&mut self, index: usize, jobs_done: u64, was_asked_to_stop: bool) {
+        let Some(mut worker) = self.workers[index].take() else { return };
+        worker.share = worker.share.map(|share| share.saturating_sub(jobs_done));
+        if self.stop.is_some() || was_asked_to_stop || worker.share == Some(0) {
             return;
         }
         worker.quick_deaths =
@@ -315,64 +325,40 @@ impl Manager {
         self.workers[index] = Some(worker);
     }
 
-    /// Gives a dead worker's jobs back; tells whether it had been asked to stop.
-    fn take_back_jobs(&mut self, worker: &mut Worker) -> bool {
-        // It may have died between its registration and its first word.
-        let by_pid = |workers: Vec<queuectl_store::Worker>| {
-            let mine = |row: &queuectl_store::Worker| {
-                row.pid == worker.pid
-                    && row.manager_pid == std::process::id()
-                    && row.life != queuectl_store::Life::Alive
-            };
-            workers.into_iter().find(mine).map(|row| row.id)
-        };
-        let id = worker.id.or_else(|| self.store.workers().ok().and_then(by_pid));
-        let Some(id) = id else { return false };
-        let asked = self.store.worker(id).ok().flatten().map(|row| {
-            worker.share = worker.share.map(|share| share.saturating_sub(row.jobs_done));
-            row.stop.is_some()
-        });
-        match rescue(self.store.as_mut(), id, &self.options.policy(), false, clock::now()) {
-            Ok(_) => {}
-            // The watch of any worker tries again.
-            Err(RescueError::Store(error)) => tracing::error!("{error}"),
-            Err(error) => tracing::warn!("Worker {id} cannot be rescued yet: {error}"),
-        }
-        asked.unwrap_or(false)
-    }
-
     fn next_replacement(&self) -> Option<Instant> {
         let due = |worker: &Worker| match worker.state {
             Life::Due(at) => Some(at),
-            Life::Running => None,
+            Life::Running | Life::Dead | Life::Asked => None,
         };
         self.workers.iter().flatten().filter_map(due).min()
     }
 
-    fn replace_the_dead(&mut self) {
-        for index in 0..self.workers.len() {
-            if let Some(&Worker { state: Life::Due(at), share, quick_deaths, .. }) =
-                self.workers[index].as_ref()
-                && at <= Instant::now()
+    fn ask_for_replacements(&mut self, now: Instant) {
+        for (index, slot) in self.workers.iter_mut().enumerate() {
+            if let Some(worker) = slot
+                && matches!(worker.state, Life::Due(at) if at <= now)
             {
-                // Whoever asked for a stop meant this one too.
-                if self.store.stops().is_ok_and(|stops| stops != self.stops) {
-                    self.workers[index] = None;
-                    continue;
-                }
-                if let Err(error) = self.start(index, share, quick_deaths) {
-                    tracing::error!("{error}; it is tried again");
-                    if let Some(worker) = &mut self.workers[index] {
-                        worker.state = Life::Due(Instant::now() + LONGEST_PAUSE);
-                    }
-                }
+                worker.state = Life::Asked;
+                self.caretaker.give(Task::Replace { index });
             }
         }
     }
 
+    fn replace(&mut self, index: usize, may: bool) {
+        let Some(mut dead) = self.workers[index].take().filter(|_| may) else { return };
+        self.workers[index] = Some(match self.start(index, dead.share, dead.quick_deaths) {
+            Ok(worker) => worker,
+            Err(error) => {
+                tracing::error!("a worker cannot be started: {error}; it is tried again");
+                dead.state = Life::Due(Instant::now() + LONGEST_PAUSE);
+                dead
+            }
+        });
+    }
+
     /// Renames the log when it has grown, and has everybody go on in a new one.
     fn rotate_log(&mut self) {
-        let WorkerLog::Rotated(path) = &self.log else { return };
+        let WorkerLog::Rotated(path) = &self.launcher.log else { return };
         if fs::metadata(path).map_or(0, |log| log.len()) < LOG_BYTES {
             return;
         }
@@ -382,31 +368,9 @@ impl Manager {
             return;
         }
         for worker in self.workers.iter_mut().flatten() {
-            worker.say(&ToWorker::Log(name.clone()));
+            worker.process.say(&ToWorker::Log(name.clone()));
         }
     }
-}
-
-impl Worker {
-    fn say(&mut self, command: &ToWorker) {
-        if let Some(commands) = &mut self.commands {
-            // If it is dead, its exit will be noticed.
-            let _dead = commands.write_all(command.line().as_bytes());
-        }
-    }
-}
-
-/// Waits for a worker's first words and for its end.
-fn accompany(mut child: Child, index: usize, events: &Sender<Event>) {
-    if let Some(said) = child.stdout.take() {
-        for line in BufReader::new(said).lines().map_while(Result::ok) {
-            let id = line.strip_prefix("ready ").and_then(|id| id.parse().ok());
-            if let Some(id) = id {
-                let _manager_is_gone = events.send(Event::Registered(index, WorkerId(id)));
-            }
-        }
-    }
-    let _manager_is_gone = events.send(Event::Exited(index, child.wait()));
 }
 
 /// One that dies again and again is replaced ever later.

@@ -3,9 +3,10 @@
 //! `QUEUECTL_RUN=<random id of the queue>/<worker>/<seq>/<lease>`. The random id
 //! keeps two queues on one machine apart, also when one is a copy of the other.
 
-use queuectl_core::{Job, Lease, WorkerId};
+use queuectl_core::{Job, Lease, WorkerId, without_password};
+use queuectl_store::Location;
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -35,9 +36,26 @@ pub fn is_inside_a_job() -> bool {
 pub fn worker_environment() -> HashMap<OsString, OsString> {
     let mut environment: HashMap<OsString, OsString> = std::env::vars_os().collect();
     for name in OF_ONE_JOB {
-        environment.remove(std::ffi::OsStr::new(name));
+        environment.remove(OsStr::new(name));
     }
     environment
+}
+
+/// What a worker's jobs inherit: its own environment, and nothing that would let
+/// them into the server of the queue.
+pub(crate) fn environment_of_jobs(queue: &Location) -> HashMap<OsString, OsString> {
+    let mut environment = worker_environment();
+    if let Location::Url(_) = queue {
+        keep_the_password(&mut environment);
+    }
+    environment
+}
+
+fn keep_the_password(environment: &mut HashMap<OsString, OsString>) {
+    environment.remove(OsStr::new("PGPASSWORD"));
+    if let Some(database) = environment.get_mut(OsStr::new("QUEUECTL_DATABASE")) {
+        *database = without_password(&database.to_string_lossy()).into();
+    }
 }
 
 /// The environment of one attempt: the worker's, shared, and on top of it the job's.
@@ -68,5 +86,20 @@ impl JobEnvironment {
         command.env_clear();
         command.envs(self.worker.iter());
         command.envs(self.own.iter().map(|(name, value)| (name, value)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_job_inherits_the_password_of_the_queue() {
+        let given =
+            [("PGPASSWORD", "secret"), ("PGUSER", "me"), ("QUEUECTL_DATABASE", "postgres://me:secret@db/q")];
+        let mut environment = given.map(|(name, value)| (name.into(), value.into())).into();
+        keep_the_password(&mut environment);
+        let kept = [("PGUSER", "me"), ("QUEUECTL_DATABASE", "postgres://me@db/q")];
+        assert_eq!(environment, kept.map(|(name, value)| (name.into(), value.into())).into());
     }
 }

@@ -47,29 +47,43 @@ pub struct StillThere {
 /// How long processes may take to die of KILL before they count as stuck.
 const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 
-/// Ends them: TERM, `grace`, then KILL, until two looks in a row find none.
+/// A deadline is asked for again so often: patience may end sooner than it seemed.
+const DEADLINE_HOLDS_FOR: Duration = Duration::from_millis(250);
+
+/// Ends them: TERM, then KILL at the deadline, until two looks in a row find none.
 ///
-/// With no grace it begins with KILL. Where there is nothing to end, it costs
-/// the two looks (about 0.5 ms each among a hundred processes).
-pub(crate) fn end(scope: &Scope, grace: Duration) -> Result<(), StillThere> {
-    let on_sight = if grace.is_zero() { OnSight::Kill } else { OnSight::Hold };
-    match still_there(scope, on_sight) {
+/// A deadline that is over begins with KILL. Where there is nothing to end, it
+/// costs the two looks (about 0.5 ms each among a hundred processes).
+pub(crate) fn end(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> Result<(), StillThere> {
+    let at_once = deadline() <= Instant::now();
+    match still_there(scope, if at_once { OnSight::Kill } else { OnSight::Hold }) {
         Look::Nothing => {
             platform::kill_own_groups(scope);
             return Ok(());
         }
-        Look::Found(found) if !grace.is_zero() => found.terminate(),
+        Look::Found(found) if !at_once => found.terminate(),
         _ => {}
     }
-    outlast(scope, Instant::now() + grace)
+    outlast(scope, deadline)
+}
+
+/// Ends them with KILL at once, until two looks in a row find none.
+pub(crate) fn kill(scope: &Scope) -> Result<(), StillThere> {
+    end(scope, Instant::now)
 }
 
 /// Waits until the deadline for those that were asked to end, then kills them.
-pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere> {
-    while Instant::now() < deadline {
+pub(crate) fn outlast(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> Result<(), StillThere> {
+    loop {
+        let patience_ends = deadline();
+        if patience_ends <= Instant::now() {
+            break;
+        }
         match still_there(scope, OnSight::Hold) {
             Look::Nothing => break,
-            Look::Found(found) => _ = found.wait_for_end(deadline),
+            Look::Found(found) => {
+                _ = found.wait_for_end(patience_ends.min(Instant::now() + DEADLINE_HOLDS_FOR));
+            }
             Look::Unknown => platform::pause(),
         }
     }
@@ -98,10 +112,31 @@ pub(crate) fn outlast(scope: &Scope, deadline: Instant) -> Result<(), StillThere
     }
 }
 
+/// Tells whether there are any; in doubt there are.
+pub(crate) fn are_there(scope: &Scope) -> bool {
+    !matches!(still_there(scope, OnSight::Hold), Look::Nothing)
+}
+
 /// Sends TERM to all there are now.
 pub(crate) fn ask_to_end(scope: &Scope) {
     if let Ok(found) = platform::find(scope, OnSight::Hold) {
         found.terminate();
+    }
+}
+
+/// A process that was held by its pid at one moment.
+pub(crate) struct Held(platform::Found);
+
+/// Holds the process that has this pid now; none if there is none.
+pub(crate) fn hold(pid: u32) -> Option<Held> {
+    platform::hold_pid(pid).map(Held)
+}
+
+impl Held {
+    /// Kills it; tells whether it is gone.
+    pub(crate) fn kill(&self) -> bool {
+        self.0.kill();
+        self.0.wait_for_end(Instant::now() + KILL_TAKES_AT_MOST)
     }
 }
 
@@ -230,6 +265,12 @@ mod platform {
         Ok((belongs, (belongs == Belongs::Yes).then_some(process)))
     }
 
+    /// Holds one process by its pid.
+    pub(super) fn hold_pid(pid: u32) -> Option<Found> {
+        let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
+        pidfd_open(pid, PidfdFlags::empty()).ok().map(|process| Found(vec![process]))
+    }
+
     /// Ends every member of the groups that surely are ours: their first process
     /// is not reaped, so that their numbers cannot be anybody else's.
     pub(super) fn kill_own_groups(scope: &Scope) {
@@ -349,6 +390,12 @@ mod platform {
         Ok(Found(groups.filter(|&group| killpg(group, None).is_ok()).collect()))
     }
 
+    /// A worker leads a group of its own.
+    pub(super) fn hold_pid(pid: u32) -> Option<Found> {
+        let group = Pid::from_raw(pid.cast_signed());
+        killpg(group, None).is_ok().then(|| Found(vec![group]))
+    }
+
     /// The groups are all that is ever found here.
     pub(super) fn kill_own_groups(_scope: &Scope) {}
 
@@ -389,5 +436,51 @@ mod platform {
                 std::thread::sleep(Duration::from_millis(5));
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use crate::fixture::wait_until;
+    use crate::marker;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command, Stdio};
+
+    /// A process that does not hear TERM, and what finds it.
+    fn stubborn() -> (Child, Scope) {
+        let marker = format!("test/{}/{}", std::process::id(), fastrand::u64(..));
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' TERM; echo ready; while :; do sleep 0.02; done"]);
+        let mut child =
+            command.env(marker::RUN, &marker).process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut said, &mut String::new()).unwrap();
+        (child, Scope { marker, extent: Extent::Whole, groups: Vec::new() })
+    }
+
+    #[test]
+    fn a_deadline_that_comes_nearer_while_it_is_waited_for_is_noticed() {
+        let (mut child, scope) = stubborn();
+        let began = Instant::now();
+        let mut questions = 0;
+        let ended = end(&scope, || {
+            questions += 1;
+            // Nobody would wait for so long, but for the third answer.
+            if questions < 3 { began + Duration::from_hours(1) } else { Instant::now() }
+        });
+        assert_eq!(ended, Ok(()));
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+        assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_process_held_by_its_pid_is_killed_and_its_pid_is_nobodys() {
+        let (mut child, _) = stubborn();
+        let held = hold(child.id()).unwrap();
+        assert!(held.kill());
+        child.wait().unwrap();
+        wait_until("its pid is free", || hold(child.id()).is_none());
     }
 }

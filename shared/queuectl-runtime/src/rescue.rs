@@ -4,9 +4,8 @@ use crate::marker;
 use crate::processes::{self, Extent, Scope, StillThere};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
+use queuectl_core::{Lease, RetryPolicy, WorkerId};
 use queuectl_store::{Bug, Rescued, Store, StoreError, machine};
-use std::time::Duration;
 
 /// Why a dead worker's jobs stay where they are for now.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +23,7 @@ pub enum RescueError {
 
 /// Ends what a dead worker has left behind and gives its jobs back.
 ///
-/// Whoever holds the dead worker's lock is its only rescuer. First everything
+/// Whoever has taken the dead worker's place is its only rescuer. First everything
 /// that carries the worker's marker is ended, and what is left in the groups it
 /// noted; only when two looks in a row find nothing, its jobs are given back. A
 /// crash counts for those it had noted as started. None if it is alive, has
@@ -39,7 +38,6 @@ pub fn rescue(
     worker: WorkerId,
     policy: &RetryPolicy,
     has_waited: bool,
-    now: Timestamp,
 ) -> Result<Option<Rescued>, RescueError> {
     let Some(found) = store.worker(worker)?.filter(|worker| worker.ended_at.is_none()) else {
         return Ok(None);
@@ -47,7 +45,7 @@ pub fn rescue(
     if Bug::LivenessByPid.is_planted() && kill(Pid::from_raw(found.pid.cast_signed()), None).is_ok() {
         return Ok(None);
     }
-    let Some(taken) = store.lock_file()?.take(worker, found.note_region)? else { return Ok(None) };
+    let Some(taken) = store.take(&found)? else { return Ok(None) };
     // It may have ended well between the look at its row and the lock.
     if store.worker(worker)?.is_none_or(|worker| worker.ended_at.is_some()) {
         return Ok(None);
@@ -67,11 +65,15 @@ pub fn rescue(
         let pids = noted.iter().filter(|note| visible && note.pid != 0);
         let groups = pids.map(|note| (found.pid, note.pid)).collect();
         let marker = marker::of_worker(&found.run, worker);
-        processes::end(&Scope { marker, extent: Extent::Beginning, groups }, Duration::ZERO)?;
+        processes::kill(&Scope { marker, extent: Extent::Beginning, groups })?;
     }
 
     let started: Vec<Lease> = noted.iter().map(|note| note.lease).collect();
-    let rescued = store.rescue(worker, &started, policy, now)?;
+    let now = store.clock().now();
+    let rescued = match store.rescue(worker, &started, policy, now) {
+        Err(StoreError::StillAlive { .. }) => return Ok(None),
+        rescued => rescued?,
+    };
     for (lease, verdict) in &rescued.jobs {
         let was = if started.contains(lease) { "lost" } else { "never started" };
         tracing::debug!("Claim {} of job {} was {was}: {}", lease.number, lease.seq, verdict.state);

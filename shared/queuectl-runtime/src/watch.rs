@@ -1,10 +1,11 @@
-//! Watches: passes rings on to the desk, and looks after neighbours that died.
+//! Watches: passes rings on to the desk, looks after neighbours that died, and
+//! stops the worker in time when it may not go on.
 
-use crate::clock;
 use crate::floor::Floor;
+use crate::lapsed::{self, Seen};
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::WorkerId;
-use queuectl_store::{Doorbell, Store, open};
+use queuectl_store::{Doorbell, Store, StoreError, open};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
@@ -21,17 +22,68 @@ const LOOK_ALONE_EVERY: Duration = Duration::from_secs(1);
 /// somebody else, or to be really gone.
 const UNSEEN_WAITS: Duration = Duration::from_secs(10);
 
+/// What the desk tries when its time is up may take so long.
+const LAST_TRY_TAKES: Duration = Duration::from_secs(4);
+
 /// A stuck rescue is tried again after so long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
-/// Starts watching. The thread ends with the process.
-pub(crate) fn start(floor: Arc<Floor>, doorbell: Box<dyn Doorbell>) -> io::Result<()> {
+/// Starts watching. The threads end with the process.
+///
+/// `give_up` is called when the worker's lease has run out, nothing of its jobs is
+/// left, and it has had time to hand in what it has.
+pub(crate) fn start(
+    floor: Arc<Floor>,
+    doorbell: Box<dyn Doorbell>,
+    give_up: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    if floor.presence().time_left().is_some() {
+        let floor = Arc::clone(&floor);
+        let fence = move || {
+            keep_the_fence(&floor);
+            let began = Instant::now();
+            while began.elapsed() < floor.last_tries_take() + LAST_TRY_TAKES {
+                thread::park_timeout(LOOK_EVERY);
+            }
+            give_up();
+        };
+        thread::Builder::new().name("fence".into()).spawn(fence)?;
+    }
     thread::Builder::new().name("watch".into()).spawn(move || {
-        let mut watch =
-            Watch { floor: &floor, store: None, not_before: HashMap::new(), unseen_since: HashMap::new() };
+        let mut watch = Watch {
+            floor: &floor,
+            store: None,
+            not_before: HashMap::new(),
+            unseen_since: HashMap::new(),
+            next_look_at_leases: Instant::now(),
+        };
         watch.keep_watch(doorbell);
     })?;
     Ok(())
+}
+
+/// Stops the worker when its lease runs out.
+///
+/// A thread that does nothing else: all others may be waiting for a store, and
+/// this is about the time when there is none.
+fn keep_the_fence(floor: &Floor) {
+    let error = loop {
+        if let Err(error) = floor.presence().verify_lease() {
+            break error;
+        }
+        thread::park_timeout(LOOK_EVERY);
+    };
+    floor.cannot_go_on(error.into());
+    while let Err(error) = floor.end_everything() {
+        tracing::error!("Jobs are stuck, and others may run them: {error}");
+    }
+    while !floor.is_idle() {
+        thread::park_timeout(LOOK_EVERY);
+    }
+    // Whoever rescues the jobs must not count a crash: they were ended here.
+    if let Err(error) = floor.presence().clear_notes() {
+        tracing::warn!("{error}");
+    }
 }
 
 struct Watch<'a> {
@@ -41,6 +93,7 @@ struct Watch<'a> {
     not_before: HashMap<WorkerId, Instant>,
     /// Dead, and its processes cannot be seen from here; since when.
     unseen_since: HashMap<WorkerId, Instant>,
+    next_look_at_leases: Instant,
 }
 
 impl Watch<'_> {
@@ -62,12 +115,15 @@ impl Watch<'_> {
                 }
             }
             last_look = Some(Instant::now());
-            self.floor.drain_left_open();
+            self.floor.background().drain();
             if let Err(error) = self.floor.presence().verify() {
-                self.floor.broken(error.to_string());
+                self.floor.cannot_go_on(error.into());
                 return;
             }
             self.look_at_neighbours();
+            if self.floor.is_orphaned() && self.floor.presence().time_left().is_some() {
+                self.look_at_leases();
+            }
         }
     }
 
@@ -76,7 +132,7 @@ impl Watch<'_> {
             if self.not_before.get(&neighbour).is_some_and(|&at| Instant::now() < at) {
                 continue;
             }
-            match self.floor.presence().is_held(neighbour) {
+            match self.floor.presence().lives(neighbour) {
                 Ok(true) => {}
                 Ok(false) => self.look_after(neighbour),
                 Err(error) => tracing::warn!("{error}"),
@@ -108,12 +164,29 @@ impl Watch<'_> {
     }
 
     fn try_rescue(&mut self, dead: WorkerId, has_waited: bool) -> Result<(), RescueError> {
+        let policy = self.floor.options().policy();
+        rescue(self.store()?, dead, &policy, has_waited)?;
+        Ok(())
+    }
+
+    /// Managers look whether workers stand still. Without one, each worker does.
+    fn look_at_leases(&mut self) {
+        if Instant::now() < self.next_look_at_leases {
+            return;
+        }
+        match self.store().and_then(Seen::ask) {
+            Ok(mut seen) => seen.end_the_lapsed(),
+            Err(error) => tracing::debug!("{error}"),
+        }
+        self.next_look_at_leases = Instant::now() + lapsed::LOOK_EVERY;
+    }
+
+    fn store(&mut self) -> Result<&mut dyn Store, StoreError> {
         let options = self.floor.options();
         let store = match &mut self.store {
             Some(store) => store,
             none => none.insert(open(&options.location(), &options.open_options())?),
         };
-        rescue(store.as_mut(), dead, &options.policy(), has_waited, clock::now())?;
-        Ok(())
+        Ok(store.as_mut())
     }
 }

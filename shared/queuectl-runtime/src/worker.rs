@@ -2,13 +2,15 @@
 
 use crate::desk::Desk;
 use crate::floor::Floor;
-use crate::{clock, limits, listener, marker, watch};
+use crate::{limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -22,7 +24,9 @@ pub enum Drain {
 }
 
 /// What a worker is told by its manager; the first line of its standard input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// It may hold the password of a server, so it cannot be printed.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerOptions {
     /// The file of the queue, or nothing if it is on a server.
     pub database: Option<PathBuf>,
@@ -30,6 +34,10 @@ pub struct WorkerOptions {
     pub server: Option<String>,
     /// How long to wait for a busy database.
     pub busy_timeout_ms: u64,
+    /// How long to wait for a server to answer at all.
+    pub connect_timeout_ms: u64,
+    /// Where what belongs to the queue on this machine lies, if it is on a server.
+    pub state_folder: Option<PathBuf>,
     /// The process that replaces this one.
     pub manager_pid: u32,
     /// Jobs run at a time.
@@ -63,7 +71,15 @@ impl WorkerOptions {
 
     /// How to open it.
     pub fn open_options(&self) -> OpenOptions {
-        OpenOptions { access: Access::Write, busy_timeout: Duration::from_millis(self.busy_timeout_ms) }
+        OpenOptions {
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            state_folder: self.state_folder.clone(),
+            ..OpenOptions::new(Access::Write, self.busy_timeout())
+        }
+    }
+
+    pub(crate) fn busy_timeout(&self) -> Duration {
+        Duration::from_millis(self.busy_timeout_ms)
     }
 
     /// When failed jobs run again.
@@ -90,18 +106,31 @@ pub enum WorkerError {
     /// The queue is out of order.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Its life cannot be shown any more, so others may take its jobs.
+    /// The queue cannot be used at the moment; another worker may begin later.
+    #[error(transparent)]
+    NotYet(StoreError),
+    /// It cannot go on, for another reason than the queue.
     #[error("{reason}")]
     Broken {
         /// What happened.
         reason: String,
     },
+    /// Its lease has run out and the queue does not answer.
+    #[error("the queue has not answered in time; what ended last could not be handed in")]
+    GaveUp,
     /// The manager did not say what to do.
     #[error("the manager's instructions cannot be read: {0}")]
     Instructions(String),
     /// The machine is short of something.
     #[error("the worker cannot start: {0}")]
     Start(#[from] io::Error),
+}
+
+impl WorkerError {
+    /// What an error of the store means before the worker has begun.
+    fn at_the_start(error: StoreError) -> Self {
+        if error.is_passing() { Self::NotYet(error) } else { Self::Store(error) }
+    }
 }
 
 /// Runs jobs until told to stop, or until there is nothing left to do.
@@ -124,28 +153,41 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     limits::accept_signals()?;
     let options = listener::read_options()?;
     limits::allow_slots(options.concurrency)?;
-    let mut store = open(&options.location(), &options.open_options())?;
-    let environment = marker::worker_environment();
+    let queue = options.location();
+    let mut store = open(&queue, &options.open_options()).map_err(WorkerError::at_the_start)?;
+    let environment = marker::environment_of_jobs(&queue);
     let newcomer =
         NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
-    let Registration { id, run, presence, doorbell, neighbours } = store.register(&newcomer, clock::now())?;
-    let floor = Arc::new(Floor::new(id, run, presence, environment, options)?);
+    let clock = store.clock();
+    let Registration { id, run, presence, doorbell, neighbours } =
+        store.register(&newcomer, clock.now()).map_err(WorkerError::at_the_start)?;
+    let floor = Arc::new(Floor::new(id, run, presence, clock, environment, options)?);
     floor.set_roster(neighbours);
 
     listener::start(Arc::clone(&floor))?;
     announce(id);
     tracing::info!("Loop started");
-    watch::start(Arc::clone(&floor), doorbell)?;
-    thread::scope(|scope| {
-        for slot in floor.slots() {
-            thread::Builder::new()
-                .name(format!("slot-{}", slot.number()))
-                .spawn_scoped(scope, || floor.work(slot))?;
-        }
-        let served = Desk::new(store, &floor).serve();
+    let slots = (0..floor.slots().len()).map(|number| {
+        let floor = Arc::clone(&floor);
+        let work = move || floor.work(&floor.slots()[number]);
+        thread::Builder::new().name(format!("slot-{number}")).spawn(work)
+    });
+    let slots = slots.collect::<io::Result<Vec<_>>>()?;
+    // The desk may wait for a store that never answers, so nobody waits for the desk
+    // alone.
+    let (end, ended) = channel();
+    let give_up = end.clone();
+    watch::start(Arc::clone(&floor), doorbell, move || _ = give_up.send(Ok(Err(WorkerError::GaveUp))))?;
+    thread::Builder::new().name("desk".into()).spawn(move || {
+        let served = catch_unwind(AssertUnwindSafe(|| Desk::new(store, &floor).serve()));
         floor.close_shelf();
-        served
+        let _nobody_waits_any_more = end.send(served);
     })?;
+    let end = ended.recv().unwrap_or(Ok(Err(WorkerError::GaveUp)));
+    end.unwrap_or_else(|panic| resume_unwind(panic))?;
+    for slot in slots {
+        slot.join().unwrap_or_else(|panic| resume_unwind(panic));
+    }
     tracing::info!("Shutdown complete.");
     Ok(())
 }

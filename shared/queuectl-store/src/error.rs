@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::location::Location;
 use queuectl_core::{IllegalTransition, JobId, State, WorkerId};
 use std::io;
 use std::path::PathBuf;
@@ -38,18 +39,18 @@ pub enum StoreError {
         state: State,
     },
     /// Another program holds the database and did not let go in time.
-    #[error("the queue {path} is busy: another program has been writing for longer than {waited_s} s")]
+    #[error("the queue {queue} is busy: another program has been writing for longer than {waited_s} s")]
     Busy {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// How long it was waited for.
         waited_s: u64,
     },
     /// No room is left.
-    #[error("the disk that holds the queue {path} is full")]
+    #[error("the disk that holds the queue {queue} is full")]
     Full {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
     },
     /// The disk has failed to read or to write; the change may or may not be there
     /// after a power cut, and was not acknowledged.
@@ -61,10 +62,10 @@ pub enum StoreError {
         reason: String,
     },
     /// The file or its folder cannot be written.
-    #[error("the queue {path} is read-only")]
+    #[error("the queue {queue} is read-only")]
     ReadOnly {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
     },
     /// The file cannot be opened at all.
     #[error("the queue {path} cannot be opened: {reason}")]
@@ -75,36 +76,36 @@ pub enum StoreError {
         reason: String,
     },
     /// The file is something else.
-    #[error("{path} is not a queue: {reason}")]
+    #[error("{queue} is not a queue: {reason}")]
     NotOurs {
-        /// The file.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// What it is instead.
         reason: String,
     },
     /// The file is damaged.
-    #[error("the queue {path} is damaged: {reason}")]
+    #[error("the queue {queue} is damaged: {reason}")]
     Corrupt {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// What SQLite found.
         reason: String,
     },
     /// The file was written by a newer program.
-    #[error("the queue {path} has schema {found}; this program knows schemas up to {known}")]
+    #[error("the queue {queue} has schema {found}; this program knows schemas up to {known}")]
     NewerSchema {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// The schema it has.
         found: i64,
         /// The newest schema this program knows.
         known: i64,
     },
     /// The file was written by an older program, and reading must not change it.
-    #[error("the queue {path} has schema {found} and must be brought to {known} first")]
+    #[error("the queue {queue} has schema {found} and must be brought to {known} first")]
     OlderSchema {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// The schema it has.
         found: i64,
         /// The schema this program reads.
@@ -154,6 +155,59 @@ pub enum StoreError {
         /// Where it was.
         path: PathBuf,
     },
+    /// The server cannot be used.
+    #[error("the queue {queue}: {problem}")]
+    Server {
+        /// The queue.
+        queue: Location,
+        /// What stands in the way.
+        problem: ServerProblem,
+    },
+    /// A worker could not tell the server for too long that it lives; others may
+    /// take its jobs over by now.
+    #[error(
+        "worker {worker} could not renew its lease at the server for {silent_s} s; others may have its jobs"
+    )]
+    LeaseLapsed {
+        /// This worker.
+        worker: WorkerId,
+        /// Since when, in seconds.
+        silent_s: u64,
+    },
+    /// A worker that seemed dead has shown that it lives.
+    #[error("worker {worker} lives")]
+    StillAlive {
+        /// That worker.
+        worker: WorkerId,
+    },
+    /// The queue is, or is being brought, somewhere else.
+    #[error("the queue {queue} has moved to {to}")]
+    Moved {
+        /// The queue.
+        queue: Location,
+        /// Where it is now, without a password.
+        to: String,
+    },
+    /// What is in the queue is still being brought here.
+    #[error("the queue {queue} is being moved here from {from} and is not complete")]
+    Arriving {
+        /// The queue.
+        queue: Location,
+        /// Where it comes from, without a password.
+        from: String,
+    },
+    /// Only into a queue that was never used can another be moved.
+    #[error("the queue {queue} has jobs or workers of its own")]
+    NotEmpty {
+        /// The queue.
+        queue: Location,
+    },
+    /// The queue is in another move, or in none: somebody has ended this one.
+    #[error("the queue {queue} is not in this move any more")]
+    NotThisMove {
+        /// The queue.
+        queue: Location,
+    },
     /// No store of this program serves this URL.
     #[error("no store of this program can open {url}")]
     NoStoreFor {
@@ -179,10 +233,10 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Anything else the database says.
-    #[error("the queue {path}: {source}")]
+    #[error("the queue {queue}: {source}")]
     Database {
-        /// The database.
-        path: PathBuf,
+        /// The queue.
+        queue: Location,
         /// What it said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -192,6 +246,96 @@ impl StoreError {
     /// Tells whether the same call may succeed later, without anybody's help
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Full { .. } | Self::Disk { .. })
+        match self {
+            Self::Busy { .. } | Self::Full { .. } | Self::Disk { .. } => true,
+            Self::Server { problem, .. } => problem.is_passing(),
+            _ => false,
+        }
+    }
+}
+
+/// Why a server cannot be used. Each message names the host, or what was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ServerProblem {
+    /// The URL, or a variable or file that completes it, cannot be understood.
+    #[error("{reason}")]
+    Address {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody answers there, or the connection was lost.
+    #[error("the server {host} cannot be reached: {reason}")]
+    Unreachable {
+        /// Host and port.
+        host: String,
+        /// What stands in the way.
+        reason: String,
+    },
+    /// The server is starting, stopping, or has no connection to spare.
+    #[error("the server {host} takes no connection now: {reason}")]
+    NotNow {
+        /// Host and port.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The connection cannot be made safe.
+    #[error("no safe connection to {host}: {reason}")]
+    Tls {
+        /// Host and port.
+        host: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// User and password do not fit, or the server does not let this user in.
+    #[error("the server {host} does not let {user} in: {reason}")]
+    LoginRefused {
+        /// Host and port.
+        host: String,
+        /// Who wanted in.
+        user: String,
+        /// What it said.
+        reason: String,
+    },
+    /// There is no such database.
+    #[error("the server {host} has no database {database}")]
+    NoSuchDatabase {
+        /// Host and port.
+        host: String,
+        /// Which database.
+        database: String,
+    },
+    /// The role lacks a right.
+    #[error("the role {user} may not do this at {host}: {reason}")]
+    NoRight {
+        /// Host and port.
+        host: String,
+        /// The role.
+        user: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The server lacks what is needed.
+    #[error("the server {host} is PostgreSQL {found}; {wanted} or newer is needed")]
+    TooOld {
+        /// Host and port.
+        host: String,
+        /// Its version.
+        found: String,
+        /// The oldest that will do.
+        wanted: &'static str,
+    },
+    /// It is a standby.
+    #[error("the server {host} is a standby, where nothing can be written")]
+    Standby {
+        /// Host and port.
+        host: String,
+    },
+}
+
+impl ServerProblem {
+    /// Tells whether it may pass by itself.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NotNow { .. } | Self::Standby { .. })
     }
 }

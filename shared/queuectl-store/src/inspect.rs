@@ -1,7 +1,9 @@
 //! How the queue is looked at.
 
 use crate::Result;
+use crate::clock::Clock;
 use crate::counts::Counts;
+use crate::pulse::{ENDS_ITS_JOBS_AFTER, HAS_ENDED_THEM_AFTER};
 use crate::work::Stop;
 use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, Stream, Timestamp, WorkerId};
 
@@ -71,6 +73,10 @@ pub struct Worker {
     pub started_at: Timestamp,
     /// When it ended; none while it works, or if nobody has noticed yet.
     pub ended_at: Option<Timestamp>,
+    /// Whether it is on this machine, so that its processes are here.
+    pub is_here: bool,
+    /// When it last told the server that it lives; none where no server is told.
+    pub heartbeat_at: Option<Timestamp>,
     /// Whether it lives; a worker that has ended is dead.
     pub life: Life,
     /// It lives and stands still: a signal or a debugger has stopped its process.
@@ -83,8 +89,22 @@ pub struct Worker {
     pub jobs_now: u64,
 }
 
+impl Worker {
+    /// Tells whether others may soon take over what it runs, while it does not seem
+    /// to end it: a stopped process cannot, and no other takes so long.
+    ///
+    /// Where no server is told who lives, nobody ever lapses.
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        let patience = if self.is_stalled { ENDS_ITS_JOBS_AFTER } else { HAS_ENDED_THEM_AFTER };
+        self.heartbeat_at.is_some_and(|at| now.since(at) >= patience)
+    }
+}
+
 /// Looking at the queue. Changes nothing.
 pub trait Inspect {
+    /// The clock that this queue goes by; every `now` is a reading of it.
+    fn clock(&self) -> Clock;
+
     /// Finds a job by its id.
     fn job(&mut self, id: &JobId) -> Result<Option<Job>>;
 

@@ -1,12 +1,14 @@
 //! Where jobs are kept.
 //!
-//! [`Store`] is four small traits, whose methods are the verbs of the queue;
+//! [`Store`] is five small traits, whose methods are the verbs of the queue;
 //! each is one transaction. A store decides nothing: which state follows, and
 //! how long a retry waits, comes from `queuectl-core`. It asks for no time:
 //! every method takes `now`. Nothing above this crate knows which store it
 //! talks to; [`open`] looks at the place and picks.
 
+mod clock;
 mod counts;
+mod doctor;
 mod doorbell;
 mod error;
 mod identity;
@@ -16,19 +18,28 @@ mod liveness;
 mod location;
 pub mod machine;
 mod planted;
+mod pulse;
+mod postgres;
 mod sqlite;
+mod stored;
+mod transfer;
 mod upkeep;
 mod work;
 
+pub use clock::Clock;
 pub use counts::Counts;
 pub use doorbell::Doorbell;
-pub use error::StoreError;
+pub use error::{ServerProblem, StoreError};
 pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use liveness::{LockFile, Note, Presence, Taken};
-pub use location::{Access, Location, OpenOptions};
+pub use location::{Access, Location, OpenOptions, without_password};
 pub use planted::Bug;
+pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
+pub use transfer::{
+    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
+};
 pub use upkeep::{Backup, Cancelled, Finding, Level, Upkeep};
 pub use work::{
     Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, Stop, Suspects, Work,
@@ -36,19 +47,26 @@ pub use work::{
 
 use std::time::Duration;
 
+/// A wait that began in the future began before the clock was set back, if it is
+/// further away than this: whoever claims has looked at the clock before its turn
+/// came, so others may have begun waits since then. (Longer than anybody waits for
+/// a turn; a clock set back by less makes a job wait so much longer.)
+const FURTHER_THAN_A_TURN: Duration = Duration::from_mins(5);
+
 /// The result of every method of a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A place where jobs are kept, seen through one connection of one thread.
-pub trait Store: Intake + Work + Inspect + Upkeep + Send {}
+pub trait Store: Intake + Work + Inspect + Upkeep + Transfer + Send {}
 
-impl<T: Intake + Work + Inspect + Upkeep + Send> Store for T {}
+impl<T: Intake + Work + Inspect + Upkeep + Transfer + Send> Store for T {}
 
 /// Opens the queue at a place.
 ///
 /// With [`Access::Write`] the queue is created if it is not there, and brought
 /// to this program's schema if it is older. With [`Access::Read`] nothing is
-/// ever created or changed: a queue that is not there reads as an empty one.
+/// ever created or changed: a queue that is not there reads as an empty one. With
+/// [`Access::Change`] none is created either, and an older one is brought up to date.
 ///
 /// # Errors
 ///
@@ -56,16 +74,19 @@ impl<T: Intake + Work + Inspect + Upkeep + Send> Store for T {}
 pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open(path, options)?)),
+        Location::Url(url) if postgres::serves(url) => PostgresStore::open(url, options),
         Location::Url(url) => Err(StoreError::NoStoreFor { url: location::without_password(url) }),
     }
 }
 
 /// Examines the queue at a place, whatever is wrong with it.
 ///
-/// What would make [`open`] refuse it is a finding. Creates and changes nothing.
-pub fn diagnose(location: &Location, busy_timeout: Duration) -> Vec<Finding> {
+/// What would make [`open`] refuse it is a finding. Creates and changes nothing,
+/// whatever access the options say.
+pub fn diagnose(location: &Location, options: &OpenOptions) -> Vec<Finding> {
     match location {
-        Location::File(path) => sqlite::diagnose(path, busy_timeout),
+        Location::File(path) => sqlite::diagnose(path, options.busy_timeout),
+        Location::Url(url) if postgres::serves(url) => postgres::diagnose(url, options),
         Location::Url(url) => {
             let error = StoreError::NoStoreFor { url: location::without_password(url) };
             vec![Finding::error("database", error.to_string(), "name another queue with `--database PATH`")]

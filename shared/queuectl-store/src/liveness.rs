@@ -14,6 +14,8 @@
 
 use crate::identity::FileIdentity;
 use crate::location::beside;
+use crate::machine;
+use crate::pulse::{Lapse, Neighbour, Pulse};
 use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
@@ -22,6 +24,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Bytes of one note: seq, lease, pid, each a little-endian 64-bit integer.
 const NOTE_BYTES: usize = 24;
@@ -52,13 +56,23 @@ pub struct Presence {
     region: u32,
     /// The database, and which file its name led to.
     database: Option<(PathBuf, FileIdentity)>,
+    /// Between machines: the lease it renews.
+    lease: Option<(WorkerId, Arc<Pulse>)>,
 }
 
-/// A dead worker's lock in the hand of its only rescuer, until dropped.
+/// A dead worker's place in the hand of its only rescuer, until dropped.
 #[derive(Debug)]
 pub struct Taken {
-    lock_file: LockFile,
-    region: u32,
+    notes: Notes,
+}
+
+/// Where a rescuer learns what a dead worker had started.
+#[derive(Debug)]
+enum Notes {
+    /// In the lock file, whose lock is held.
+    Here { lock_file: LockFile, region: u32 },
+    /// Its notes died with its machine; this is what it must have started.
+    Elsewhere { started: Vec<Lease> },
 }
 
 /// Where the lock file of a database is.
@@ -108,6 +122,13 @@ impl LockFile {
         }
     }
 
+    /// Which file it is, told apart from those of all other machines and boots.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let identity =
+            FileIdentity::of_open(&self.file).map_err(|source| self.error("look at the lock file", source))?;
+        Ok(format!("{}/{identity}", machine::boot_id()))
+    }
+
     /// Makes sure that the path still leads to this file.
     ///
     /// # Errors
@@ -135,7 +156,7 @@ impl LockFile {
             return Ok(None);
         }
         lock_file.verify()?;
-        Ok(Some(Taken { lock_file, region }))
+        Ok(Some(Taken { notes: Notes::Here { lock_file, region } }))
     }
 
     /// Shows a worker as living, for as long as the result is kept.
@@ -145,7 +166,7 @@ impl LockFile {
             return Err(self.error("lock", source));
         }
         self.clear_notes(region)?;
-        Ok(Presence { lock_file: self, region, database: None })
+        Ok(Presence { lock_file: self, region, database: None, lease: None })
     }
 
     fn clear_notes(&self, region: u32) -> Result<()> {
@@ -182,9 +203,36 @@ impl Presence {
             .map_err(|source| self.lock_file.error("write notes to the lock file", source))
     }
 
-    /// Tells whether a neighbour lives: whether anybody holds its lock.
-    pub fn is_held(&self, worker: WorkerId) -> Result<bool> {
-        self.lock_file.is_held(worker)
+    /// Tells whether a neighbour lives, as far as can be seen from here: whether
+    /// anybody holds its lock, or renews its lease.
+    pub fn lives(&self, neighbour: WorkerId) -> Result<bool> {
+        match &self.lease {
+            None => self.lock_file.is_held(neighbour),
+            Some((_, pulse)) => match pulse.neighbour(neighbour) {
+                Some(Neighbour::Here) => self.lock_file.is_held(neighbour),
+                Some(Neighbour::Silent) => Ok(false),
+                // One of whom nothing is known yet has just begun.
+                Some(Neighbour::Elsewhere) | None => Ok(true),
+            },
+        }
+    }
+
+    /// Neighbours that have been seen here apart from exchanges: newcomers.
+    pub fn neighbours(&self) -> Vec<WorkerId> {
+        self.lease.as_ref().map_or_else(Vec::new, |(worker, pulse)| {
+            pulse.neighbours().into_iter().filter(|neighbour| neighbour != worker).collect()
+        })
+    }
+
+    /// How long jobs may still be given to end; none if nothing presses.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.lease.as_ref().map(|(_, pulse)| pulse.time_left())
+    }
+
+    /// Has [`verify`](Self::verify) look at a lease too.
+    pub(crate) fn with_lease(mut self, worker: WorkerId, pulse: Arc<Pulse>) -> Self {
+        self.lease = Some((worker, pulse));
+        self
     }
 
     /// Has [`verify`](Self::verify) look at the database too.
@@ -198,14 +246,32 @@ impl Presence {
         self.lock_file.clear_notes(self.region)
     }
 
-    /// Makes sure that the lock that was taken is still the one others ask for,
-    /// and that the database is still the one others open.
+    /// Makes sure that no lease has run out. Asks nobody, so that it never waits.
     ///
     /// # Errors
     ///
-    /// [`StoreError::LockFileReplaced`] or [`StoreError::DatabaseReplaced`]; the
-    /// worker must stop.
+    /// [`StoreError::LeaseLapsed`] or [`StoreError::CalledDead`]; the worker must stop.
+    pub fn verify_lease(&self) -> Result<()> {
+        let Some((worker, pulse)) = &self.lease else { return Ok(()) };
+        let worker = *worker;
+        match pulse.lapse() {
+            None => Ok(()),
+            Some(Lapse::CalledDead) => Err(StoreError::CalledDead { worker }),
+            Some(Lapse::Silent(silence)) => {
+                Err(StoreError::LeaseLapsed { worker, silent_s: silence.as_secs() })
+            }
+        }
+    }
+
+    /// Makes sure that the lock that was taken is still the one others ask for,
+    /// that the database is still the one others open, and that no lease has run out.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockFileReplaced`], [`StoreError::DatabaseReplaced`],
+    /// [`StoreError::LeaseLapsed`] or [`StoreError::CalledDead`]; the worker must stop.
     pub fn verify(&self) -> Result<()> {
+        self.verify_lease()?;
         self.lock_file.verify()?;
         match &self.database {
             Some((path, identity)) if FileIdentity::of(path).ok() != Some(*identity) => {
@@ -217,17 +283,34 @@ impl Presence {
 }
 
 impl Taken {
-    /// What the dead worker had started, as far as it noted it.
+    /// The place of a worker whose machine is silent; these claims it must have started.
+    pub(crate) fn elsewhere(started: Vec<Lease>) -> Self {
+        Self { notes: Notes::Elsewhere { started } }
+    }
+
+    /// What the dead worker had started, as far as is known.
     pub fn notes(&self) -> Result<Vec<Note>> {
+        match &self.notes {
+            Notes::Here { lock_file, region } => lock_file.notes(*region),
+            Notes::Elsewhere { started } => {
+                Ok(started.iter().map(|&lease| Note { lease, pid: 0 }).collect())
+            }
+        }
+    }
+}
+
+impl LockFile {
+    /// What was noted in a region.
+    fn notes(&self, region: u32) -> Result<Vec<Note>> {
         let mut bytes = vec![0; NOTES_IN_REGION as usize * NOTE_BYTES];
         let mut filled = 0;
         while filled < bytes.len() {
-            let offset = note_offset(self.region, 0) + filled as u64;
-            match self.lock_file.file.read_at(&mut bytes[filled..], offset) {
+            let offset = note_offset(region, 0) + filled as u64;
+            match self.file.read_at(&mut bytes[filled..], offset) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(self.lock_file.error("read notes from the lock file", source)),
+                Err(source) => return Err(self.error("read notes from the lock file", source)),
             }
         }
         let number = |bytes: &[u8]| i64::from_le_bytes(bytes.try_into().unwrap_or_default());

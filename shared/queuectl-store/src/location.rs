@@ -1,16 +1,27 @@
 //! Where a queue is.
 
+pub use queuectl_core::without_password;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where a queue is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a queue is. Shown, also for programmers, without a password.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Location {
     /// A SQLite database in a file of this machine.
     File(PathBuf),
     /// A server; the scheme says which.
     Url(String),
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Url(url) => f.debug_tuple("Url").field(&without_password(url)).finish(),
+        }
+    }
 }
 
 impl fmt::Display for Location {
@@ -19,6 +30,18 @@ impl fmt::Display for Location {
             Self::File(path) => path.display().fmt(f),
             Self::Url(url) => f.write_str(&without_password(url)),
         }
+    }
+}
+
+impl From<PathBuf> for Location {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
     }
 }
 
@@ -34,30 +57,30 @@ pub(crate) fn beside(path: &Path, ending: &str) -> PathBuf {
 pub enum Access {
     /// Look, and leave everything as it is.
     Read,
+    /// Change what is there; where there is no queue, make none.
+    Change,
     /// Change; create or migrate first if that is needed.
     Write,
 }
 
 /// How to open a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
     /// What the opener wants to do.
     pub access: Access,
     /// How long to wait for another writer before giving up as busy.
     pub busy_timeout: Duration,
+    /// How long to wait for a server to answer at all.
+    pub connect_timeout: Duration,
+    /// Where the lock file of a queue on a server lies; the system's folder for
+    /// temporary files if nobody says. (That of a queue in a file lies beside it.)
+    pub state_folder: Option<PathBuf>,
 }
 
-/// Hides the password of `scheme://user:password@host/…`.
-pub(crate) fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(authority_end);
-    match authority.rsplit_once('@') {
-        Some((user, host)) => {
-            let name = user.split_once(':').map_or(user, |(name, _)| name);
-            format!("{scheme}://{name}@{host}{tail}")
-        }
-        None => url.to_owned(),
+impl OpenOptions {
+    /// Ordinary options, with ten seconds for a server to answer.
+    pub const fn new(access: Access, busy_timeout: Duration) -> Self {
+        Self { access, busy_timeout, connect_timeout: Duration::from_secs(10), state_folder: None }
     }
 }
 
@@ -67,9 +90,9 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let shown = |url: &str| Location::Url(url.into()).to_string();
-        assert_eq!(shown("postgres://me:se@cret@db:5432/q"), "postgres://me@db:5432/q");
-        assert_eq!(shown("postgres://me@db/q"), "postgres://me@db/q");
-        assert_eq!(shown("postgres://db/q?x=a@b"), "postgres://db/q?x=a@b");
+        let location =
+            Location::Url("postgres://me:secret@db:5432/q?password=secret&sslpassword=secret".into());
+        assert_eq!(location.to_string(), "postgres://me@db:5432/q");
+        assert_eq!(format!("{location:?}"), r#"Url("postgres://me@db:5432/q")"#);
     }
 }

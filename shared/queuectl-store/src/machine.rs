@@ -32,7 +32,7 @@ pub fn process_state(pid: u32) -> Option<char> {
 
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;
 /// false where that cannot be seen.
-pub(crate) fn is_stopped(worker: &Worker) -> bool {
+pub fn is_stopped(worker: &Worker) -> bool {
     worker.pid_namespace == pid_namespace() && matches!(process_state(worker.pid), Some('T' | 't'))
 }
 

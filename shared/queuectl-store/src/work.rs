@@ -3,8 +3,8 @@
 use crate::Result;
 use crate::counts::Counts;
 use crate::doorbell::Doorbell;
-use crate::inspect::OutputPart;
-use crate::liveness::{LockFile, Presence};
+use crate::inspect::{OutputPart, Worker};
+use crate::liveness::{LockFile, Presence, Taken};
 use crate::machine;
 use queuectl_core::{Job, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
 
@@ -190,13 +190,22 @@ pub trait Work {
     /// are workers and no file: that proves nothing, so nobody may be called dead.
     fn lock_file(&mut self) -> Result<LockFile>;
 
+    /// Takes a dead worker's place, so that this is its only rescuer, until dropped.
+    /// None if it lives, as far as can be proved, or if somebody else is at it.
+    fn take(&mut self, worker: &Worker) -> Result<Option<Taken>>;
+
     /// The leases a worker holds.
     fn claims(&mut self, worker: WorkerId) -> Result<Vec<Lease>>;
 
     /// Gives the jobs of a dead worker back; those it had `started` count a crash.
     ///
-    /// Call it only with the dead worker's lock in hand and none of its
-    /// processes left.
+    /// Call it only with the dead worker [taken](Self::take) and none of its
+    /// processes left that can be seen.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::StillAlive`](crate::StoreError::StillAlive) if it has shown
+    /// meanwhile that it lives.
     fn rescue(
         &mut self,
         worker: WorkerId,

@@ -227,6 +227,8 @@ pub fn instructions(home: &Home) -> String {
         database: Some(home.database()),
         server: None,
         busy_timeout_ms: 300,
+        connect_timeout_ms: 300,
+        state_folder: None,
         manager_pid: std::process::id(),
         concurrency: 2,
         max_jobs: None,

@@ -1,15 +1,16 @@
-//! A copy of the queue while it is in use.
+//! A copy of the queue while it is in use, or of one that another store has.
 //!
 //! `VACUUM INTO` reads one snapshot: writers go on, and only the write-ahead log
 //! cannot begin anew until it is done. The copy is made under another name in the
 //! folder it is meant for, and gets its own name when it is complete and on disk.
 
 use super::ledger::Ledger;
-use super::{SqliteStore, busy, explain, guard, migrate};
+use super::{SqliteStore, Trouble, busy, explain, guard, migrate, sql, transfer};
 use crate::identity::FileIdentity;
 use crate::location::beside;
+use crate::transfer::{Kind, Numbers, Record, Stage, Value, WORKER_ENDED_AT, WORKER_NOTE_REGION};
 use crate::upkeep::Backup;
-use crate::{Result, StoreError};
+use crate::{Counts, Result, StoreError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -19,6 +20,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What SQLite would take for a part of the database of this name.
 const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
@@ -55,32 +57,14 @@ impl SqliteStore {
         result.map(|_| ()).map_err(|error| self.explain_copy(error, partial))
     }
 
-    /// Makes the copy a queue of its own, as the first program would that writes
-    /// to it, so that it can be looked at before.
-    fn make_a_queue(&self, partial: &Partial) -> Result<crate::Counts> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let identity = FileIdentity::of(&partial.path)
-            .map_err(|error| failed("look at", &partial.meant_for, error))?
-            .to_string();
-        let made = Connection::open_with_flags(&partial.path, flags).map_err(super::Trouble::from).and_then(
-            |mut connection| {
-                busy::wait_for_others(&mut connection, self.busy_timeout)?;
-                // Nobody else knows of it, so it needs no shared memory, which not
-                // every file system has, and nothing to take a change back with.
-                connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-                connection.pragma_update(None, "journal_mode", "MEMORY")?;
-                migrate::adopt_copy(&mut connection, &partial.path, &identity)?;
-                let counts = Ledger::open(&connection)?.counts;
-                // Last, so that nothing is left in a log, which has another name.
-                connection.pragma_update(None, "journal_mode", "WAL")?;
-                connection.flush_prepared_statement_cache();
-                connection.close().map_err(|(_, error)| error)?;
-                Ok(counts)
-            },
-        );
+    fn make_a_queue(&self, partial: &Partial) -> Result<Counts> {
+        let made = partial.open().and_then(|connection| {
+            transfer::insist_complete(&connection, &self.path)?;
+            partial.make_a_queue(connection)
+        });
         made.map_err(|trouble| match trouble {
-            super::Trouble::Store(error) => error,
-            super::Trouble::Sql(error) => self.explain_copy(error, partial),
+            Trouble::Store(error) => error,
+            Trouble::Sql(error) => self.explain_copy(error, partial),
         })
     }
 
@@ -97,6 +81,67 @@ impl SqliteStore {
             _ => &self.path,
         };
         explain(error, path, self.busy_timeout)
+    }
+}
+
+/// Writes a copy of a queue that is somewhere else: `fill` is to put all of it in.
+///
+/// # Errors
+///
+/// Those of [`Upkeep::backup`](crate::Upkeep::backup), and those of `fill`.
+pub(crate) fn write_copy<E: From<StoreError>>(
+    to: &Path,
+    fill: impl FnOnce(&mut Filling) -> Result<(), E>,
+) -> Result<Backup, E> {
+    let to = place_for(to)?;
+    let partial = Partial::create(&to)?;
+    let explained = |trouble| explain_filling(trouble, &to);
+    let mut filling = Filling { connection: partial.open_empty().map_err(explained)?, path: to.clone() };
+    fill(&mut filling)?;
+    let counts = partial.make_a_queue(filling.connection).map_err(explained)?;
+    let bytes = partial.publish(&to)?;
+    Ok(Backup { bytes, counts })
+}
+
+/// A copy that is being filled.
+pub(crate) struct Filling {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Filling {
+    /// Adds records, in their order.
+    pub(crate) fn add(&mut self, mut records: Vec<Record>) -> Result<()> {
+        for worker in records.iter_mut().filter(|record| record.kind == Kind::Worker) {
+            if worker.values[WORKER_ENDED_AT] == Value::Null {
+                // Several machines have a region of the same number; here it is one file.
+                worker.values[WORKER_NOTE_REGION] = worker.values[0].clone();
+            }
+        }
+        self.write(|connection, ledger| transfer::import(connection, ledger, &records))
+    }
+
+    /// Gives out nothing again that was given out before.
+    pub(crate) fn go_on_from(&mut self, numbers: &Numbers) -> Result<()> {
+        self.write(|connection, ledger| Ok(transfer::go_on_from(connection, ledger, numbers)?))
+    }
+
+    fn write(&mut self, action: impl FnOnce(&Connection, &mut Ledger) -> Result<(), Trouble>) -> Result<()> {
+        let written = || {
+            let transaction = self.connection.transaction()?;
+            let mut ledger = Ledger::open(&transaction)?;
+            action(&transaction, &mut ledger)?;
+            ledger.close(&transaction)?;
+            Ok(transaction.commit()?)
+        };
+        written().map_err(|trouble| explain_filling(trouble, &self.path))
+    }
+}
+
+fn explain_filling(trouble: Trouble, path: &Path) -> StoreError {
+    match trouble {
+        Trouble::Store(error) => error,
+        Trouble::Sql(error) => explain(error, path, Duration::ZERO),
     }
 }
 
@@ -146,6 +191,45 @@ impl Partial {
         }
     }
 
+    /// Opens what is there. Nobody else knows of it, so it needs no shared memory,
+    /// which not every file system has, and nothing to take a change back with.
+    fn open(&self) -> Result<Connection, Trouble> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(&self.path, flags)?;
+        busy::wait_for_others(&mut connection, Duration::ZERO)?;
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        Ok(connection)
+    }
+
+    /// Makes a queue without jobs, whose workers would work on another file.
+    fn open_empty(&self) -> Result<Connection, Trouble> {
+        let mut connection = self.open()?;
+        // All of it is synced at the end.
+        connection.pragma_update(None, "synchronous", "OFF")?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        migrate::create_unshared(&mut connection)?;
+        connection.execute(sql::NEW_FILE, ("elsewhere", ""))?;
+        Ok(connection)
+    }
+
+    /// Makes it a queue of its own, as the first program would that writes to it,
+    /// so that it can be looked at before.
+    fn make_a_queue(&self, mut connection: Connection) -> Result<Counts, Trouble> {
+        let identity = FileIdentity::of(&self.path)
+            .map_err(|error| failed("look at", &self.meant_for, error))?
+            .to_string();
+        migrate::adopt_copy(&mut connection, &self.path, &identity)?;
+        // Wherever the jobs are being moved, these are not.
+        connection.execute(sql::SET_STAGE, Stage::Settled.columns())?;
+        let counts = Ledger::open(&connection)?.counts;
+        // Last, so that nothing is left in a log, which has another name.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.flush_prepared_statement_cache();
+        connection.close().map_err(|(_, error)| error)?;
+        Ok(counts)
+    }
+
     /// Tells whether no other backup has taken it for abandoned before it was locked.
     fn is_ours(&self) -> bool {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
@@ -174,7 +258,7 @@ impl Partial {
 /// Says which file could not be written, and why.
 fn failed(action: &'static str, path: &Path, source: io::Error) -> StoreError {
     match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { path: path.to_owned() },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { queue: path.into() },
         _ => StoreError::Io { action, path: path.to_owned(), source },
     }
 }

@@ -106,9 +106,9 @@ pub(super) fn is_full(path: &Path) -> bool {
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
     match error.kind() {
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            StoreError::ReadOnly { path: path.to_owned() }
+            StoreError::ReadOnly { queue: path.into() }
         }
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { path: path.to_owned() },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { queue: path.into() },
         _ => cannot_open(path, &error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! How the queue is looked at.
 
 use super::{SqliteStore, ledger::Ledger, row, sql};
+use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::liveness::LockFile;
@@ -9,6 +10,10 @@ use queuectl_core::{Attempt, Job, JobId, Lease, Seq, WorkerId};
 use rusqlite::OptionalExtension;
 
 impl Inspect for SqliteStore {
+    fn clock(&self) -> Clock {
+        Clock::of_this_machine()
+    }
+
     fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
         self.read(|connection| {
             Ok(connection.prepare_cached(sql::JOB)?.query_row([id.as_str()], row::job).optional()?)

@@ -1,14 +1,14 @@
 //! How jobs come in.
 
-use super::{SqliteStore, Trouble, roster, row, sql};
+use super::{SqliteStore, Trouble, roster, sql};
 use crate::intake::{Enqueued, Intake, OnTaken};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, stored};
 use queuectl_core::{JobId, NewJob, State, Timestamp};
 use rusqlite::OptionalExtension;
 
 impl Intake for SqliteStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
-        let (enqueued, workers) = self.write(|connection, ledger| {
+        let (enqueued, workers) = self.change(|connection, ledger| {
             let mut enqueued = Enqueued::default();
             let mut insert = connection.prepare_cached(sql::ENQUEUE)?;
             for (index, job) in jobs.iter().enumerate() {
@@ -24,7 +24,7 @@ impl Intake for SqliteStore {
                     now.as_millis(),
                     waits.then(|| now.after(job.delay).as_millis()),
                     waits.then(|| now.as_millis()),
-                    row::environment_text(&job.env),
+                    stored::environment_text(&job.env),
                     &job.cwd,
                     job.command.as_str(),
                 ))?;

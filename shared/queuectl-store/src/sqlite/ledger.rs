@@ -1,10 +1,12 @@
-//! The books of the queue: how many jobs stand where, and the next place in line.
+//! The books of the queue: how many jobs stand where, the next place in line, and
+//! whether the queue is being moved.
 //!
 //! Read once at the beginning of a verb and written once at its end. Only one
 //! writer exists at a time, so nothing changes in between.
 
 use super::sql;
 use crate::counts::Counts;
+use crate::transfer::Stage;
 use queuectl_core::State;
 use rusqlite::{Connection, Result};
 
@@ -12,6 +14,8 @@ use rusqlite::{Connection, Result};
 pub(super) struct Ledger {
     /// Jobs by state.
     pub(super) counts: Counts,
+    /// Where the queue stands in a move.
+    pub(super) stage: Stage,
     next_place: i64,
     read: (Counts, i64),
 }
@@ -25,7 +29,8 @@ impl Ledger {
             for (index, state) in State::ALL.into_iter().enumerate() {
                 counts[state] = row.get(index + 1)?;
             }
-            Ok(Self { counts, next_place, read: (counts, next_place) })
+            let stage = super::row::stage(row, State::ALL.len() + 1)?;
+            Ok(Self { counts, stage, next_place, read: (counts, next_place) })
         })
     }
 
@@ -33,6 +38,11 @@ impl Ledger {
     pub(super) fn next_place(&mut self) -> i64 {
         self.next_place += 1;
         self.next_place - 1
+    }
+
+    /// Gives out no place before this one any more.
+    pub(super) fn go_on_from(&mut self, place: i64) {
+        self.next_place = self.next_place.max(place);
     }
 
     /// Writes the books, if anything in them has changed.

@@ -6,24 +6,17 @@ use super::{Trouble, row, sql};
 use crate::work::{Exchange, Suspects};
 use queuectl_core::{Event, Job, SUSPECT_AFTER_CRASHES, Timestamp, WorkerId};
 use rusqlite::Connection;
-use std::time::Duration;
 
 /// Most jobs that join the line in one transaction, so that a flood of retries
 /// stalls nobody.
 const MOST_PROMOTED: u32 = 200;
-
-/// A wait that began in the future began before the clock was set back, if it is
-/// further away than this: whoever claims has looked at the clock before its turn
-/// came, so others may have begun waits since then. (Longer than anybody waits for
-/// a turn; a clock set back by less makes a job wait so much longer.)
-const FURTHER_THAN_A_TURN: Duration = Duration::from_mins(5);
 
 /// Tells whether there is a job in line, or one that is due.
 pub(super) fn anything_to_claim(connection: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     if connection.prepare_cached(sql::ANYTHING_IN_LINE)?.exists([])? {
         return Ok(true);
     }
-    let other_clock = now.after(FURTHER_THAN_A_TURN);
+    let other_clock = now.after(crate::FURTHER_THAN_A_TURN);
     connection.prepare_cached(sql::ANYTHING_DUE)?.exists([now.as_millis(), other_clock.as_millis()])
 }
 
@@ -42,7 +35,7 @@ pub(super) fn promote(
     let is_their_turn = now.as_millis() % 8 == 0;
     let missing = if is_their_turn { wanted } else { wanted - in_line };
     let mut left = missing.min(MOST_PROMOTED);
-    let other_clock = now.after(FURTHER_THAN_A_TURN);
+    let other_clock = now.after(crate::FURTHER_THAN_A_TURN);
     for (statement, since) in [(sql::DUE, now), (sql::DUE_BY_ANOTHER_CLOCK, other_clock)] {
         let due: Vec<i64> = connection
             .prepare_cached(statement)?

@@ -16,7 +16,10 @@ use uuid::Uuid;
 const APPLICATION_ID: i64 = 0x7175_6374;
 
 /// Schema n is what the first n of these make of an empty database.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_queue.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/sqlite/0001_queue.sql"),
+    include_str!("../../migrations/sqlite/0002_move.sql"),
+];
 
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
@@ -33,7 +36,7 @@ pub(super) fn bring_up_to_date(
         let found = schema(&snapshot, path)?;
         snapshot.commit()?;
         if found > NEWEST {
-            return Err(StoreError::NewerSchema { path: path.to_owned(), found, known: NEWEST }.into());
+            return Err(StoreError::NewerSchema { queue: path.into(), found, known: NEWEST }.into());
         }
         if found == NEWEST {
             let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
@@ -42,14 +45,14 @@ pub(super) fn bring_up_to_date(
             }
         }
         if access == Access::Read {
-            return Err(StoreError::OlderSchema { path: path.to_owned(), found, known: NEWEST }.into());
+            return Err(StoreError::OlderSchema { queue: path.into(), found, known: NEWEST }.into());
         }
         migrate(connection, path)?;
     }
 }
 
 /// Makes a queue that only this connection sees.
-pub(super) fn create_in_memory(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn create_unshared(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     apply(&transaction, 0)?;
     transaction.commit()
@@ -67,7 +70,7 @@ fn schema(connection: &Connection, path: &Path) -> Result<i64, Trouble> {
         return Ok(0);
     }
     let reason = "it is the SQLite database of another program".to_owned();
-    Err(StoreError::NotOurs { path: path.to_owned(), reason }.into())
+    Err(StoreError::NotOurs { queue: path.into(), reason }.into())
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Trouble> {
@@ -95,6 +98,8 @@ fn apply(connection: &Connection, found: i64) -> rusqlite::Result<()> {
     }
     if found == 0 {
         connection.execute(sql::NEW_QUEUE, (Uuid::new_v4().simple().to_string(), "", NEWEST))?;
+    } else {
+        connection.execute(sql::NEW_SCHEMA, [NEWEST])?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", NEWEST)

@@ -6,7 +6,7 @@
 //! writes is one `BEGIN IMMEDIATE` transaction, since a deferred one that turns
 //! into a writer fails whatever the time-out.
 
-mod backup;
+pub(crate) mod backup;
 mod busy;
 mod doctor;
 mod guard;
@@ -17,6 +17,7 @@ mod line;
 mod migrate;
 mod row;
 mod sql;
+mod transfer;
 mod upkeep;
 mod work;
 
@@ -76,7 +77,7 @@ impl SqliteStore {
         guard::check_sqlite()?;
         let is_nothing = std::fs::metadata(path)
             .map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0);
-        if options.access == Access::Read && is_nothing {
+        if options.access != Access::Write && is_nothing {
             return Self::open_nothing(path, options);
         }
         if options.access == Access::Write {
@@ -89,19 +90,25 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags)
             .map_err(|error| explain(error, &path, options.busy_timeout))?;
+        let real_path = path.clone();
         let mut store =
             Self { connection, path, identity: Some(identity), busy_timeout: options.busy_timeout };
         match store.set_up(options.access) {
-            Err(StoreError::OlderSchema { path, found: 0, .. }) => Self::open_nothing(&path, options),
+            Err(StoreError::OlderSchema { found: 0, .. }) => Self::open_nothing(&real_path, options),
             set_up => set_up.map(|()| store),
         }
+    }
+
+    /// What is not there, wherever it should be, read as an empty queue.
+    pub(crate) fn nothing(path: &Path) -> Result<Self> {
+        Self::open_nothing(path, &OpenOptions::new(Access::Read, Duration::ZERO))
     }
 
     /// A queue that is not there, or is just being made, reads as an empty one and
     /// stays away.
     fn open_nothing(path: &Path, options: &OpenOptions) -> Result<Self> {
         let result = Connection::open_in_memory().and_then(|mut connection| {
-            migrate::create_in_memory(&mut connection)?;
+            migrate::create_unshared(&mut connection)?;
             Ok(connection)
         });
         let connection = result.map_err(|error| explain(error, path, options.busy_timeout))?;
@@ -125,7 +132,8 @@ impl SqliteStore {
             connection.pragma_update(None, "synchronous", level)?;
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
-            if let (Access::Write, Some(identity)) = (access, identity) {
+            if let (Access::Write | Access::Change, Some(identity)) = (access, identity) {
+                transfer::insist_not_left(connection, &path)?;
                 migrate::adopt_copy(connection, &path, &identity.to_string())
             } else {
                 Ok(connection.pragma_update(None, "query_only", true)?)
@@ -154,6 +162,19 @@ impl SqliteStore {
         // It may have been waiting for its turn for long.
         self.check_not_replaced()?;
         Ok(done)
+    }
+
+    /// Runs one verb that people or new workers ask for: refused where the queue is,
+    /// or is being, moved.
+    fn change<T>(
+        &mut self,
+        verb: impl FnOnce(&Connection, &mut Ledger) -> std::result::Result<T, Trouble>,
+    ) -> Result<T> {
+        let queue = self.path.clone();
+        self.write(|connection, ledger| {
+            ledger.stage.insist_open(|| queue.into())?;
+            verb(connection, ledger)
+        })
     }
 
     /// Runs one verb as one transaction that only reads.
@@ -200,26 +221,26 @@ fn roster(connection: &Connection) -> rusqlite::Result<Vec<WorkerId>> {
 fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError {
     let path = path.to_owned();
     let rusqlite::Error::SqliteFailure(failure, ref message) = error else {
-        return StoreError::Database { path, source: Box::new(error) };
+        return StoreError::Database { queue: path.into(), source: Box::new(error) };
     };
     let reason = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            StoreError::Busy { path, waited_s: waited.as_secs() }
+            StoreError::Busy { queue: path.into(), waited_s: waited.as_secs() }
         }
-        ErrorCode::DiskFull => StoreError::Full { path },
+        ErrorCode::DiskFull => StoreError::Full { queue: path.into() },
         ErrorCode::ReadOnly if failure.extended_code == ffi::SQLITE_READONLY_DBMOVED => {
             StoreError::DatabaseReplaced { path }
         }
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { path },
-        ErrorCode::CannotOpen if guard::is_read_only(&path) => StoreError::ReadOnly { path },
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { queue: path.into() },
+        ErrorCode::CannotOpen if guard::is_read_only(&path) => StoreError::ReadOnly { queue: path.into() },
         ErrorCode::CannotOpen | ErrorCode::SystemIoFailure if guard::is_full(&path) => {
-            StoreError::Full { path }
+            StoreError::Full { queue: path.into() }
         }
         ErrorCode::CannotOpen => StoreError::CannotOpen { path, reason },
         ErrorCode::SystemIoFailure => StoreError::Disk { path, reason },
-        ErrorCode::NotADatabase => StoreError::NotOurs { path, reason: "it is no SQLite database".into() },
-        ErrorCode::DatabaseCorrupt => StoreError::Corrupt { path, reason },
-        _ => StoreError::Database { path, source: Box::new(error) },
+        ErrorCode::NotADatabase => StoreError::NotOurs { queue: path.into(), reason: "it is no SQLite database".into() },
+        ErrorCode::DatabaseCorrupt => StoreError::Corrupt { queue: path.into(), reason },
+        _ => StoreError::Database { queue: path.into(), source: Box::new(error) },
     }
 }

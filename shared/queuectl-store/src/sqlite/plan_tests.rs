@@ -6,7 +6,7 @@ use std::time::Duration;
 
 fn plan(statement: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let options = OpenOptions { access: Access::Write, busy_timeout: Duration::from_secs(30) };
+    let options = OpenOptions::new(Access::Write, Duration::from_secs(30));
     let store = SqliteStore::open(&folder.path().join("queue.db"), &options).unwrap();
     let mut explain = store.connection.prepare(&format!("EXPLAIN QUERY PLAN {statement}")).unwrap();
     let steps: Vec<String> = explain

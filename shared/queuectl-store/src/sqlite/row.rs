@@ -1,13 +1,13 @@
 //! From rows to what they mean.
 
 use crate::inspect::{Life, OutputPart, Worker};
-use crate::work::Stop;
+use crate::stored;
+use crate::transfer::Stage;
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
 };
 use rusqlite::types::Type;
 use rusqlite::{Error, Result, Row};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Reads the columns that `job_columns!` names.
@@ -34,7 +34,7 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job> {
         exit_code: row.get(17)?,
         signal: row.get(18)?,
         last_error: row.get(19)?,
-        env: env.map_or_else(|| Ok(Environment::default()), |env| environment(20, &env))?,
+        env: environment(20, env.as_deref())?,
         cwd: row.get(21)?,
         command: CommandLine::trusted(row.get(22)?),
     })
@@ -55,10 +55,12 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker> {
         path: row.get(9)?,
         started_at: time(row, 10)?,
         ended_at: optional_time(row, 11)?,
+        is_here: true,
+        heartbeat_at: None,
         // The lock tells; rows do not.
         life: Life::Unknown,
         is_stalled: false,
-        stop: stop_from_number(row.get(12)?),
+        stop: stored::stop_from_number(row.get(12)?),
         jobs_done: row.get(13)?,
         jobs_now: row.get(14)?,
     })
@@ -113,43 +115,16 @@ pub(super) fn optional_time(row: &Row<'_>, index: usize) -> Result<Option<Timest
     Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
 }
 
-/// The number a stream is stored as: that of its file descriptor.
-pub(super) fn stream_number(stream: Stream) -> i64 {
-    match stream {
-        Stream::Stdout => 1,
-        Stream::Stderr => 2,
-    }
+/// Reads three columns from this one on: where the queue stands in a move.
+pub(super) fn stage(row: &Row<'_>, first: usize) -> Result<Stage> {
+    Stage::from_columns(row.get(first)?, row.get(first + 1)?, row.get(first + 2)?)
+        .ok_or_else(|| unreadable(first, "an unknown stage of a move".to_owned()))
 }
 
-/// The number a request to stop is stored as; a stronger one is larger.
-pub(super) fn stop_number(stop: Stop) -> i64 {
-    match stop {
-        Stop::Graceful => 1,
-        Stop::Forced => 2,
-    }
+fn environment(index: usize, text: Option<&str>) -> Result<Environment> {
+    stored::environment(text).map_err(|error| unreadable(index, error.to_string()))
 }
 
-pub(super) fn stop_from_number(number: i64) -> Option<Stop> {
-    match number {
-        0 => None,
-        1 => Some(Stop::Graceful),
-        _ => Some(Stop::Forced),
-    }
-}
-
-/// The variables of a job as they are stored; none as NULL.
-pub(super) fn environment_text(environment: &Environment) -> Option<String> {
-    (!environment.is_empty()).then(|| {
-        serde_json::to_string(environment.variables()).expect("a map of strings always becomes JSON")
-    })
-}
-
-fn environment(index: usize, text: &str) -> Result<Environment> {
-    serde_json::from_str::<BTreeMap<String, String>>(text)
-        .map(Environment::trusted)
-        .map_err(|error| unreadable(index, error.to_string()))
-}
-
-fn unreadable(index: usize, what: String) -> Error {
+pub(super) fn unreadable(index: usize, what: String) -> Error {
     Error::FromSqlConversionFailure(index, Type::Text, what.into())
 }

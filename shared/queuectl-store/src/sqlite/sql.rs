@@ -13,6 +13,26 @@ macro_rules! job_columns {
     };
 }
 
+/// The columns that are copied to another place: all, the key first, in the same
+/// order in every store.
+macro_rules! copied {
+    (worker) => {
+        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
+         started_at_ms, ended_at_ms, stop, jobs_done"
+    };
+    (job) => {
+        "seq, id, state, queue, priority, place, ready, attempts, max_retries, crashes, lease, worker, \
+         cancel_at_ms, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
+    };
+    (attempt) => {
+        "seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes"
+    };
+    (output) => {
+        "seq, lease, n, stream, at_ms, bytes"
+    };
+}
+
 /// The columns of a worker, in the order in which `row::worker` reads them.
 macro_rules! worker_columns {
     () => {
@@ -21,14 +41,16 @@ macro_rules! worker_columns {
     };
 }
 
-pub(super) const LEDGER: &str =
-    "SELECT next_place, pending, processing, completed, failed, dead, cancelled FROM queue";
+pub(super) const LEDGER: &str = "SELECT next_place, pending, processing, completed, failed, dead, cancelled, \
+     move_stage, move_id, move_place FROM queue";
 pub(super) const SAVE_LEDGER: &str = "UPDATE queue SET next_place = ?1, pending = ?2, processing = ?3, \
      completed = ?4, failed = ?5, dead = ?6, cancelled = ?7";
 pub(super) const RUN: &str = "SELECT run FROM queue";
 pub(super) const FILE: &str = "SELECT file FROM queue";
 pub(super) const NEW_FILE: &str = "UPDATE queue SET file = ?1, run = ?2";
-pub(super) const NEW_QUEUE: &str = "INSERT INTO queue VALUES (1, ?1, ?2, ?3, 0, 1, 0, 0, 0, 0, 0, 0)";
+pub(super) const NEW_QUEUE: &str = "INSERT INTO queue (one, run, file, oldest_writer, stops, next_place, \
+     pending, processing, completed, failed, dead, cancelled) VALUES (1, ?1, ?2, ?3, 0, 1, 0, 0, 0, 0, 0, 0)";
+pub(super) const NEW_SCHEMA: &str = "UPDATE queue SET oldest_writer = ?1";
 
 // Intake
 
@@ -147,3 +169,56 @@ pub(super) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";
 pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM job GROUP BY state";
 pub(super) const HELD: &str = "SELECT job.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
      FROM job LEFT JOIN worker ON worker.id = job.worker WHERE job.worker IS NOT NULL GROUP BY job.worker";
+
+// Transfer
+
+pub(super) const STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM queue";
+pub(super) const SET_STAGE: &str = "UPDATE queue SET move_stage = ?1, move_id = ?2, move_place = ?3";
+/// The keys of the last record of each kind; -1 if there is none.
+pub(super) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM worker), -1), \
+     coalesce((SELECT max(seq) FROM job), -1), coalesce(a.seq, -1), coalesce(a.lease, -1), \
+     coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) FROM (SELECT 1) \
+     LEFT JOIN (SELECT seq, lease FROM attempt ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
+     LEFT JOIN (SELECT seq, lease, n FROM output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true";
+pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM worker), (SELECT count(*) FROM attempt), \
+     count(*), coalesce(sum(length(bytes)), 0) FROM output";
+pub(super) const NUMBERS: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0), \
+     coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'worker'), 0), next_place FROM queue";
+pub(super) const BEGIN_NUMBERS: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 \
+     WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
+pub(super) const SET_NUMBERS: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
+pub(super) const EXPORT_WORKERS: &str =
+    concat!("SELECT ", copied!(worker), " FROM worker WHERE id > ?1 ORDER BY id LIMIT ?2");
+pub(super) const EXPORT_JOBS: &str =
+    concat!("SELECT ", copied!(job), " FROM job WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+pub(super) const EXPORT_ATTEMPTS: &str = concat!(
+    "SELECT ",
+    copied!(attempt),
+    " FROM attempt WHERE (seq, lease) > (?1, ?2) ORDER BY seq, lease LIMIT ?3"
+);
+pub(super) const EXPORT_OUTPUT: &str = concat!(
+    "SELECT ",
+    copied!(output),
+    " FROM output WHERE (seq, lease, n) > (?1, ?2, ?3) ORDER BY seq, lease, n LIMIT ?4"
+);
+pub(super) const IMPORT_WORKERS: &str = concat!(
+    "INSERT INTO worker (",
+    copied!(worker),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+);
+pub(super) const IMPORT_JOBS: &str = concat!(
+    "INSERT INTO job (",
+    copied!(job),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+     ?21, ?22, ?23, ?24, ?25, ?26)"
+);
+pub(super) const IMPORT_ATTEMPTS: &str = concat!(
+    "INSERT INTO attempt (",
+    copied!(attempt),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+);
+pub(super) const IMPORT_OUTPUT: &str =
+    concat!("INSERT INTO output (", copied!(output), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+/// One after the other.
+pub(super) const FORGET_EVERYTHING: [&str; 4] =
+    ["DELETE FROM output", "DELETE FROM attempt", "DELETE FROM job", "DELETE FROM worker"];

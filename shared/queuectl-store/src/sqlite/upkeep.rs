@@ -23,7 +23,7 @@ struct Found {
 
 impl Upkeep for SqliteStore {
     fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
-        let cancelled = self.write(|connection, ledger| {
+        let cancelled = self.change(|connection, ledger| {
             let found = find(connection, id)?;
             let state = after(id, found.state, Event::Cancelled)?;
             if let Some(worker) = found.worker {
@@ -48,7 +48,7 @@ impl Upkeep for SqliteStore {
     }
 
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        let workers = self.write(|connection, ledger| {
+        let workers = self.change(|connection, ledger| {
             let found = find(connection, id)?;
             after(id, found.state, Event::Revived)?;
             revive(connection, ledger, found.seq, now)?;
@@ -59,7 +59,7 @@ impl Upkeep for SqliteStore {
     }
 
     fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
-        let (revived, workers) = self.write(|connection, ledger| {
+        let (revived, workers) = self.change(|connection, ledger| {
             let dead = seqs(connection, sql::OLDEST_DEAD, [limit])?;
             for &seq in &dead {
                 revive(connection, ledger, seq, now)?;
@@ -74,7 +74,7 @@ impl Upkeep for SqliteStore {
         if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
             return Err(StoreError::NotSettled { state });
         }
-        let pruned = self.write(|connection, ledger| {
+        let pruned = self.change(|connection, ledger| {
             let mut pruned = 0;
             for state in states {
                 let left = u64::from(limit) - pruned;

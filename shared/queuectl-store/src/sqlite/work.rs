@@ -3,10 +3,11 @@
 use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, line, roster, row, sql};
 use crate::doorbell::{self, FifoDoorbell};
-use crate::liveness::{LockFile, lock_file_path};
+use crate::inspect::Worker;
+use crate::liveness::{LockFile, Taken, lock_file_path};
 use crate::planted::Bug;
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
-use crate::{Result, StoreError, machine};
+use crate::{Result, StoreError, machine, stored};
 use queuectl_core::{
     Ending, Lease, Outcome, RetryPolicy, Standing, State, Timestamp, Verdict, WorkerId, settle,
 };
@@ -15,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension};
 impl Work for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let database = self.path.clone();
-        let registration = self.write(|connection, _| {
+        let registration = self.change(|connection, _| {
             let neighbours = roster(connection)?;
             let region = free_region(connection)?;
             let run: String = connection.prepare_cached(sql::RUN)?.query_row([], |row| row.get(0))?;
@@ -111,6 +112,10 @@ impl Work for SqliteStore {
         Err(StoreError::LockFileMissing { path: lock_file_path(&self.path), workers })
     }
 
+    fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {
+        self.lock_file()?.take(worker.id, worker.note_region)
+    }
+
     fn claims(&mut self, worker: WorkerId) -> Result<Vec<Lease>> {
         self.read(|connection| Ok(claims(connection, worker)?))
     }
@@ -146,7 +151,7 @@ impl Work for SqliteStore {
     fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, _now: Timestamp) -> Result<()> {
         self.write(|connection, _| {
             for worker in workers {
-                connection.prepare_cached(sql::REQUEST_STOP)?.execute((worker.0, row::stop_number(stop)))?;
+                connection.prepare_cached(sql::REQUEST_STOP)?.execute((worker.0, stored::stop_number(stop)))?;
             }
             connection.prepare_cached(sql::COUNT_STOP)?.execute([])?;
             Ok(())
@@ -209,7 +214,7 @@ enum Listed {
 
 fn stop_of(connection: &Connection, worker: WorkerId) -> rusqlite::Result<Listed> {
     let stop = connection.prepare_cached(sql::STOP_OF)?.query_row([worker.0], |row| row.get(0)).optional()?;
-    Ok(stop.map_or(Listed::No, |number| Listed::At(row::stop_from_number(number))))
+    Ok(stop.map_or(Listed::No, |number| Listed::At(stored::stop_from_number(number))))
 }
 
 /// What a worker is told each time.
@@ -261,7 +266,7 @@ fn add_output(
             seq.0,
             number,
             part.n,
-            row::stream_number(part.stream),
+            stored::stream_number(part.stream),
             part.at.as_millis(),
             &part.bytes,
         ))?;

@@ -84,7 +84,5 @@ pub(super) fn report_it() -> &'static str {
 
 /// A path as it is typed into a shell.
 pub(super) fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    let is_plain = |character: char| character.is_alphanumeric() || "/._-+:@%=,".contains(character);
-    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+    crate::doctor::quoted(&path.display().to_string())
 }

@@ -2,11 +2,9 @@
 
 use super::advice::{START_A_WORKER, after_damage, report_it};
 use crate::Result;
+use crate::doctor::listed;
 use crate::sqlite::{SqliteStore, upkeep};
 use crate::upkeep::Finding;
-
-/// Problems that are told one by one.
-const PROBLEMS_SHOWN: usize = 5;
 
 impl SqliteStore {
     fn pragma<T: rusqlite::types::FromSql>(&mut self, name: &str) -> Result<T> {
@@ -61,13 +59,5 @@ impl SqliteStore {
                 format!("the jobs themselves are there, as `queuectl list` shows; {}", report_it()),
             ),
         })
-    }
-}
-
-fn listed(problems: &[String]) -> String {
-    let shown = problems[..problems.len().min(PROBLEMS_SHOWN)].join("; ").replace('\n', ": ");
-    match problems.len().saturating_sub(PROBLEMS_SHOWN) {
-        0 => shown,
-        more => format!("{shown}; and {more} more"),
     }
 }

@@ -1,6 +1,7 @@
 //! What the files of a queue show from outside.
 
 use super::advice::{self, START_A_WORKER, quoted, refusal, writable_again};
+use crate::doctor::size;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
 use crate::sqlite::guard;
@@ -189,13 +190,4 @@ pub(super) fn log_bytes(path: &Path) -> u64 {
 
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
-}
-
-pub(super) fn size(bytes: u64) -> String {
-    match bytes {
-        0..1024 => format!("{bytes} B"),
-        1024..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
-        _ => format!("{} GiB", bytes >> 30),
-    }
 }

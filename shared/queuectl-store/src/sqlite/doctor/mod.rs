@@ -36,7 +36,9 @@ pub(crate) fn diagnose(path: &Path, busy_timeout: Duration) -> Vec<Finding> {
     let refused = guard::check_file(&path).err();
     findings.push(match &refused {
         Some(error) => refusal("database", error, &path),
-        None => Finding::ok("database", format!("{}, {}", path.display(), files::size(metadata.len()))),
+        None => {
+            Finding::ok("database", format!("{}, {}", path.display(), crate::doctor::size(metadata.len())))
+        }
     });
     findings.extend(files::file_system(&path));
     findings.extend(files::permissions(&path));
@@ -93,9 +95,9 @@ impl SqliteStore {
     /// What can be said of a queue that cannot be opened.
     fn beyond(&mut self, error: &StoreError) -> Vec<Finding> {
         match error {
-            StoreError::OlderSchema { found: 0, path, .. } => vec![Finding::error(
+            StoreError::OlderSchema { found: 0, queue, .. } => vec![Finding::error(
                 "schema",
-                format!("{} is an empty database", path.display()),
+                format!("{queue} is an empty database"),
                 "add a job, which makes a queue of it: `queuectl enqueue 'echo hello'`",
             )],
             // It has our schema, and what makes reading refuse it is its journal.

@@ -1,6 +1,7 @@
 //! Who works on a queue, and what they hold.
 
 use super::advice::{START_A_WORKER, report_it};
+use crate::doctor::{jobs, jobs_are};
 use crate::inspect::{Inspect, Life, Worker};
 use crate::liveness::{LockFile, lock_file_path};
 use crate::sqlite::{SqliteStore, Trouble, sql};
@@ -95,16 +96,16 @@ impl SqliteStore {
             }
         }
         Ok(if lost > 0 {
-            let found = format!("{} processing and held by workers that have ended", are(lost));
+            let found = format!("{} processing and held by workers that have ended", jobs_are(lost));
             Finding::error(CHECK, found, report_it())
         } else if orphans > 0 {
             Finding::warning(
                 CHECK,
-                format!("{} processing and held by workers that have died", are(orphans)),
+                format!("{} processing and held by workers that have died", jobs_are(orphans)),
                 format!("the next worker takes them back: `{START_A_WORKER}`"),
             )
         } else {
-            Finding::ok(CHECK, format!("{} held by workers", are(total)))
+            Finding::ok(CHECK, format!("{} held by workers", jobs_are(total)))
         })
     }
 }
@@ -154,12 +155,4 @@ fn holds_another(worker: &Worker, lock_file: &Path) -> bool {
     let mut removed = lock_file.as_os_str().to_owned();
     removed.push(" (deleted)");
     open.flatten().any(|open| fs::read_link(open.path()).is_ok_and(|file| file.as_os_str() == removed))
-}
-
-fn jobs(number: u64) -> String {
-    if number == 1 { "1 job".to_owned() } else { format!("{number} jobs") }
-}
-
-fn are(number: u64) -> String {
-    if number == 1 { "1 job is".to_owned() } else { format!("{number} jobs are") }
 }

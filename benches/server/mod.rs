@@ -1,0 +1,3 @@
+//! The queue on PostgreSQL: the table of targets that begin with P.
+
+pub(crate) mod store;

@@ -1,0 +1,120 @@
+//! What may be shown of a URL.
+
+/// Returns a URL without its passwords, those of `scheme://user:password@host/…`
+/// and of `?password=…`.
+///
+/// What is no URL, or has no password, is returned as it is. In doubt more is left
+/// out: somebody may have written a password with `@`, `/` or `?` in it as it is.
+pub fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    without_secret_parameters(&format!("{scheme}://{}", without_credential(rest)))
+}
+
+/// Tells whether a URL has something that [`without_password`] leaves out.
+pub fn has_password(url: &str) -> bool {
+    without_password(url) != url
+}
+
+/// Leaves the password of `user:password@host` out.
+fn without_credential(rest: &str) -> String {
+    let path = rest.find('/').unwrap_or(rest.len());
+    if let Some(at) = rest[..path].rfind('@') {
+        let user = rest[..at].split(':').next().unwrap_or_default();
+        return format!("{user}{}", &rest[at..]);
+    }
+    // Nothing is a credential here, unless what follows the colon is no port.
+    let Some(colon) = rest[..path].find(':').filter(|_| !rest.starts_with('[')) else {
+        return rest.to_owned();
+    };
+    let query = rest.find('?').unwrap_or(rest.len());
+    let authority = &rest[..path.min(query)];
+    if let Some(at) = rest[..query].rfind('@') {
+        return format!("{}{}", &rest[..colon], &rest[at..]);
+    }
+    if authority.split(',').all(has_a_port) {
+        return rest.to_owned();
+    }
+    let tail = rest.rfind('@').unwrap_or(authority.len());
+    format!("{}{}", &rest[..colon], &rest[tail..])
+}
+
+/// Tells whether this is `host`, `host:port`, or one of them in brackets.
+fn has_a_port(host: &str) -> bool {
+    let after = match host.split_once(']') {
+        Some((_, after)) => after.strip_prefix(':').unwrap_or(after),
+        None => host.split_once(':').map_or("", |(_, port)| port),
+    };
+    after.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Leaves the parameters out whose names say that they are secret, or nearly so:
+/// a slip of the keyboard makes no secret public.
+fn without_secret_parameters(url: &str) -> String {
+    let Some((place, query)) = url.split_once('?') else { return url.to_owned() };
+    let kept: Vec<&str> = query.split('&').filter(|parameter| !is_secret(parameter)).collect();
+    if kept.is_empty() { place.to_owned() } else { format!("{place}?{}", kept.join("&")) }
+}
+
+fn is_secret(parameter: &str) -> bool {
+    let Some((name, _)) = parameter.split_once('=') else { return false };
+    let name = name.to_ascii_lowercase();
+    // `p%61ssword` is a password too, and nobody writes the others so.
+    name.contains('%') || (["pas", "psw", "pwd"].iter().any(|part| name.contains(part)) && name != "passfile")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_left_out_however_it_is_written() {
+        for (url, shown) in [
+            ("postgres://me:secret@db:5432/q", "postgres://me@db:5432/q"),
+            ("postgres://:secret@db/q", "postgres://@db/q"),
+            ("postgres://me:se@cret@db/q", "postgres://me@db/q"),
+            ("postgres://me:se/cret@db/q", "postgres://me@db/q"),
+            ("postgres://me:12/34@db/q", "postgres://me@db/q"),
+            ("postgres://me:se?cret@db/q", "postgres://me@db/q"),
+            ("postgres://me:se#cret@db/q", "postgres://me@db/q"),
+            ("postgres://me:se:cret@[::1]:5432/q", "postgres://me@[::1]:5432/q"),
+            ("postgres://me:se/c?ret@db/q", "postgres://me@db/q"),
+            ("postgres://me:secret@a:1,b:2/q", "postgres://me@a:1,b:2/q"),
+            ("postgres://me:secret", "postgres://me"),
+            ("postgres://me:secret/q", "postgres://me/q"),
+            ("postgres://db/q?password=secret", "postgres://db/q"),
+            ("postgres://db/q?sslmode=require&password=secret", "postgres://db/q?sslmode=require"),
+            ("postgres://db/q?Password=secret&sslpassword=secret&user=me", "postgres://db/q?user=me"),
+            ("postgres://db/q?p%61ssword=secret", "postgres://db/q"),
+            ("postgres://db/q?passwrd=secret", "postgres://db/q"),
+            ("postgres://db/q?pasword=secret", "postgres://db/q"),
+            ("postgres://db?password=se@cret", "postgres://db"),
+            ("postgres://me:secret@db/q?password=secret", "postgres://me@db/q"),
+            ("nosql://me:secret@there/q", "nosql://me@there/q"),
+        ] {
+            assert_eq!(without_password(url), shown, "{url}");
+            assert!(has_password(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_shown() {
+        for url in [
+            "postgres://db/q",
+            "postgres://me@db/q",
+            "postgres://me@db:5432/q?sslmode=verify-full&passfile=/etc/pgpass",
+            "postgres://db:5432/q?options=a@b",
+            "postgres://a:5432,b:5433/q",
+            "postgres://a,b:/q",
+            "postgres://[::1]:5432/q",
+            "postgres://a:1,[fe80::1]:2/q",
+            "postgres://%2Frun%2Fpostgresql/q",
+            "postgres:///q?host=/run/postgresql",
+            "postgres://",
+            "/home/me:you@work/queue.db",
+            "",
+        ] {
+            assert_eq!(without_password(url), url);
+            assert!(!has_password(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! What the tests of this crate share: a queue of their own, and a store that can
+//! be made to fail or to keep its caller waiting.
+
+use crate::worker::WorkerOptions;
+use queuectl_core::{
+    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, RetryPolicy, Seq, State, Timestamp,
+    WorkerId,
+};
+use queuectl_store::{
+    Access, Backup, Cancelled, Clock, Counts, Enqueued, Exchange, Exchanged, Finding, Inspect, Intake,
+    Inventory, Limits, Location, LockFile, Move, MoveId, NewWorker, Numbers, OnTaken, OpenOptions,
+    OutputPart, Position, Record, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store,
+    StoreError, Taken, Transfer, Upkeep, Whereabouts, Work, Worker, open,
+};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Nothing that is waited for takes so long.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Waits for a fact.
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < DEADLINE, "waited too long until {what}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A queue in a folder of its own.
+pub(crate) struct Queue {
+    folder: TempDir,
+}
+
+impl Queue {
+    pub(crate) fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The store as it is, without moods.
+    pub(crate) fn store(&self) -> Box<dyn Store> {
+        let options = OpenOptions::new(Access::Write, DEADLINE);
+        open(&Location::File(self.path("queue.db")), &options).unwrap()
+    }
+
+    pub(crate) fn enqueue(&self, id: &str, command: &str) {
+        let job = NewJob {
+            id: JobId::trusted(id.into()),
+            command: CommandLine::trusted(command.into()),
+            cwd: self.folder.path().display().to_string(),
+            env: Environment::default(),
+            queue: "default".into(),
+            priority: 0,
+            max_retries: 3,
+            timeout: None,
+            delay: Duration::ZERO,
+        };
+        let mut store = self.store();
+        let now = store.clock().now();
+        store.enqueue(&[job], OnTaken::Refuse, now).unwrap();
+    }
+
+    pub(crate) fn job(&self, id: &str) -> Job {
+        self.store().job(&JobId::trusted(id.into())).unwrap().unwrap()
+    }
+
+    /// What a worker of this queue would be told.
+    pub(crate) fn options(&self) -> WorkerOptions {
+        WorkerOptions {
+            database: Some(self.path("queue.db")),
+            server: None,
+            busy_timeout_ms: 30_000,
+            connect_timeout_ms: 10_000,
+            state_folder: None,
+            manager_pid: std::process::id(),
+            concurrency: 1,
+            max_jobs: None,
+            drain: None,
+            poll_interval_ms: 20,
+            kill_grace_ms: 200,
+            output_limit: 1 << 20,
+            backoff_base: 0.0,
+            backoff_max_ms: 0,
+            crash_limit: 5,
+        }
+    }
+}
+
+/// What the store does when somebody wants something of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Well,
+    /// Nobody answers.
+    Away,
+    /// What is asked for happens, and the answer does not come.
+    Silent,
+    /// The same, if the answer would be jobs.
+    SilentAboutJobs,
+}
+
+/// Changes the mood of a [`Moody`] store, and knows how it was treated.
+#[derive(Clone)]
+pub(crate) struct Remote(Arc<(Mutex<(Mood, u32)>, Condvar)>);
+
+impl Remote {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new((Mutex::new((Mood::Well, 0)), Condvar::new())))
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        self.0.0.lock().unwrap().0 = mood;
+        self.0.1.notify_all();
+    }
+
+    /// How often its mood has been felt.
+    pub(crate) fn felt(&self) -> u32 {
+        self.0.0.lock().unwrap().1
+    }
+
+    fn before(&self) -> Result<()> {
+        let mut state = self.0.0.lock().unwrap();
+        if state.0 != Mood::Away {
+            return Ok(());
+        }
+        state.1 += 1;
+        let problem = ServerProblem::Unreachable { host: "db:5432".into(), reason: "gone".into() };
+        Err(StoreError::Server { queue: Location::Url("postgres://db/q".into()), problem })
+    }
+
+    fn after(&self, mood: Mood) {
+        let mut state = self.0.0.lock().unwrap();
+        if state.0 == mood {
+            state.1 += 1;
+            drop(self.0.1.wait_while(state, |state| state.0 == mood).unwrap());
+        }
+    }
+}
+
+/// A store with moods.
+pub(crate) struct Moody {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) remote: Remote,
+}
+
+macro_rules! with_moods {
+    ($($name:ident(&mut self $(, $value:ident: $kind:ty)*) -> $answer:ty;)*) => {
+        $(fn $name(&mut self $(, $value: $kind)*) -> Result<$answer> {
+            self.remote.before()?;
+            let answer = self.store.$name($($value),*);
+            self.remote.after(Mood::Silent);
+            answer
+        })*
+    };
+}
+
+impl Intake for Moody {
+    with_moods! {
+        enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Enqueued;
+        taken_ids(&mut self, ids: &[&JobId]) -> Vec<JobId>;
+    }
+}
+
+impl Work for Moody {
+    fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<Exchanged> {
+        self.remote.before()?;
+        let exchanged = self.store.exchange(worker, exchange, now)?;
+        self.remote.after(Mood::Silent);
+        if !exchanged.claimed.is_empty() {
+            self.remote.after(Mood::SilentAboutJobs);
+        }
+        Ok(exchanged)
+    }
+
+    with_moods! {
+        register(&mut self, worker: &NewWorker, now: Timestamp) -> Registration;
+        retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> ();
+        lock_file(&mut self) -> LockFile;
+        take(&mut self, worker: &Worker) -> Option<Taken>;
+        claims(&mut self, worker: WorkerId) -> Vec<Lease>;
+        rescue(&mut self, worker: WorkerId, started: &[Lease], policy: &RetryPolicy, now: Timestamp) -> Rescued;
+        request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> ();
+        stops(&mut self) -> i64;
+        ring(&mut self) -> ();
+    }
+}
+
+impl Inspect for Moody {
+    fn clock(&self) -> Clock {
+        self.store.clock()
+    }
+
+    with_moods! {
+        job(&mut self, id: &JobId) -> Option<Job>;
+        jobs(&mut self, selection: &Selection) -> Vec<Job>;
+        counts(&mut self) -> Counts;
+        attempts(&mut self, seq: Seq) -> Vec<Attempt>;
+        output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
+        worker(&mut self, id: WorkerId) -> Option<Worker>;
+        workers(&mut self) -> Vec<Worker>;
+    }
+}
+
+impl Upkeep for Moody {
+    with_moods! {
+        cancel(&mut self, id: &JobId, now: Timestamp) -> Cancelled;
+        retry_dead(&mut self, id: &JobId, now: Timestamp) -> ();
+        retry_some_dead(&mut self, limit: u32, now: Timestamp) -> u64;
+        prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> u64;
+        check(&mut self) -> Vec<String>;
+        backup(&mut self, to: &Path) -> Backup;
+    }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.store.diagnose()
+    }
+}
+
+impl Transfer for Moody {
+    with_moods! {
+        whereabouts(&mut self) -> Option<Whereabouts>;
+        insist_open(&mut self) -> ();
+        inventory(&mut self) -> Inventory;
+        numbers(&mut self) -> Numbers;
+        export(&mut self, after: Position, limits: Limits) -> Vec<Record>;
+        leave(&mut self, moved: &Move) -> ();
+        switch(&mut self, id: &MoveId) -> ();
+        close(&mut self, id: &MoveId) -> ();
+        stay(&mut self, id: &MoveId) -> ();
+        receive(&mut self, moved: &Move) -> ();
+        import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Position;
+        last_imported(&mut self) -> Position;
+        arrive(&mut self, id: &MoveId, numbers: &Numbers) -> ();
+        withdraw(&mut self, id: &MoveId) -> ();
+    }
+}

@@ -1,0 +1,66 @@
+//! How every doctor puts things into words.
+
+/// Problems that are told one by one.
+const PROBLEMS_SHOWN: usize = 5;
+
+/// The first problems, and how many more there are.
+pub(crate) fn listed(problems: &[String]) -> String {
+    let shown = problems[..problems.len().min(PROBLEMS_SHOWN)].join("; ").replace('\n', ": ");
+    match problems.len().saturating_sub(PROBLEMS_SHOWN) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{} GiB", bytes >> 30),
+    }
+}
+
+pub(crate) fn jobs(number: u64) -> String {
+    if number == 1 { "1 job".to_owned() } else { format!("{number} jobs") }
+}
+
+pub(crate) fn jobs_are(number: u64) -> String {
+    if number == 1 { "1 job is".to_owned() } else { format!("{number} jobs are") }
+}
+
+/// A word as it is typed into a shell.
+pub(crate) fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+:@%=,".contains(character);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_stays_one_word_in_a_shell() {
+        for (word, typed) in [
+            ("/run/q.db", "/run/q.db"),
+            ("grün", "grün"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("a$b", "'a$b'"),
+        ] {
+            assert_eq!(quoted(word), typed, "{word}");
+        }
+    }
+
+    #[test]
+    fn of_many_problems_the_first_are_told() {
+        let problems: Vec<String> = (1..=7).map(|number| number.to_string()).collect();
+        assert_eq!(listed(&problems), "1; 2; 3; 4; 5; and 2 more");
+        assert_eq!(listed(&problems[..2]), "1; 2");
+    }
+}

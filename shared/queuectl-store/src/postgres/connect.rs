@@ -1,0 +1,320 @@
+//! How to get in, and why not.
+//!
+//! Every try runs in a thread of its own, since nothing else bounds all of it: a
+//! name that is not resolved, a host that swallows packets, a server that accepts
+//! and never answers. A thread that was given up ends with its connection.
+
+use super::address::{Address, Place, Server, socket_in};
+use super::tls::{self, Mode};
+use crate::{ServerProblem, StoreError};
+use postgres::config::{Config, SslMode};
+use postgres::error::SqlState;
+use postgres::{Client, NoTls};
+use std::error::Error as _;
+use std::io;
+use std::net::{IpAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// So many tries may be under way that nobody waits for any more: a server that
+/// answers none of them must not cost this process all its threads and files.
+const MOST_UNANSWERED: usize = 64;
+
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// Counts a try from its beginning to its end.
+struct UnderWay(&'static AtomicUsize);
+
+impl UnderWay {
+    /// None if there are too many already.
+    fn begin(count: &'static AtomicUsize) -> Option<Self> {
+        let begun = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < MOST_UNANSWERED).then_some(begun)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Address {
+    /// Connects: one try of each server, which all together take `at_most` so long.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Server`], with the host and what stands in the way.
+    pub(crate) fn connect(&self, at_most: Duration) -> Result<Client, StoreError> {
+        let deadline = Instant::now() + at_most;
+        let mut problems: Vec<(&Server, ServerProblem)> = Vec::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(self.servers.len() - index).unwrap_or(1);
+            match self.try_one(server, share) {
+                Ok(client) => return Ok(client),
+                Err(problem) if problem.is_passing() => problems.push((server, problem)),
+                // Another server would say the same.
+                Err(problem) => return Err(self.error(problem)),
+            }
+        }
+        if problems.len() == 1
+            && let Some((_, problem)) = problems.pop()
+        {
+            return Err(self.error(problem));
+        }
+        let reasons: Vec<String> = problems
+            .iter()
+            .map(|(server, problem)| format!("{}: {}", server.shown(), reason(problem)))
+            .collect();
+        let reason = reasons.join("; ");
+        Err(self.error(ServerProblem::Unreachable { host: self.host().to_owned(), reason }))
+    }
+
+    /// What an error means that comes from the server, or from the way to it; none
+    /// if it is about a statement.
+    pub(crate) fn refusal(&self, error: &postgres::Error) -> Option<StoreError> {
+        self.problem(self.host(), error).map(|problem| self.error(problem))
+    }
+
+    fn error(&self, problem: ServerProblem) -> StoreError {
+        StoreError::Server { queue: self.location().clone(), problem }
+    }
+
+    fn try_one(&self, server: &Server, at_most: Duration) -> Result<Client, ServerProblem> {
+        let unreachable = |reason: String| ServerProblem::Unreachable { host: server.shown(), reason };
+        let Some(under_way) = UnderWay::begin(&UNDER_WAY) else {
+            return Err(unreachable(format!("{MOST_UNANSWERED} earlier tries have had no answer")));
+        };
+        let (answer, answered) = sync_channel(1);
+        let (address, here) = (self.clone(), server.clone());
+        let spawned = thread::Builder::new().name("connect".into()).spawn(move || {
+            // Nobody may be waiting any more; the connection is closed then.
+            let _ = answer.send(address.enter(&here, at_most));
+            drop(under_way);
+        });
+        spawned.map_err(|error| unreachable(error.to_string()))?;
+        match answered.recv_timeout(at_most) {
+            Ok(entered) => entered,
+            Err(RecvTimeoutError::Timeout) => {
+                Err(unreachable(format!("no answer within {}", in_seconds(at_most))))
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(unreachable("the try to connect has failed".to_owned()))
+            }
+        }
+    }
+
+    /// Tries the addresses of a server until one answers.
+    fn enter(&self, server: &Server, at_most: Duration) -> Result<Client, ServerProblem> {
+        let unreachable = |reason: String| ServerProblem::Unreachable { host: server.shown(), reason };
+        let mut config = self.config.clone();
+        config.port(server.port).connect_timeout(at_most);
+        if let Some(password) = &server.password {
+            config.password(&password.0);
+        }
+        let (name, address) = match &server.place {
+            Place::Folder(folder) => {
+                config.host_path(folder).ssl_mode(SslMode::Disable);
+                return config.connect(NoTls).map_err(|error| self.no_entry(server, &error));
+            }
+            Place::Network { name, address } => (name, *address),
+        };
+        let addresses = match address {
+            Some(address) => vec![address],
+            None => resolve(name, server.port).map_err(|error| unreachable(error.to_string()))?,
+        };
+        let share = at_most / u32::try_from(addresses.len()).unwrap_or(1).max(1);
+        let mut last = unreachable("its name has no address".to_owned());
+        for address in addresses {
+            let mut config = config.clone();
+            config.host(name).hostaddr(address).connect_timeout(share);
+            last = match self.enter_by_network(server, &config) {
+                Err(problem @ ServerProblem::Unreachable { .. }) => problem,
+                entered => return entered,
+            };
+        }
+        Err(last)
+    }
+
+    /// Connects as safely as is wanted, and as the server allows where nothing is.
+    fn enter_by_network(&self, server: &Server, config: &Config) -> Result<Client, ServerProblem> {
+        let in_clear = || config.clone().ssl_mode(SslMode::Disable).connect(NoTls);
+        let safely = |mode, tls: MakeRustlsConnect| config.clone().ssl_mode(mode).connect(tls);
+        let connector =
+            || self.tls.connector().map_err(|reason| ServerProblem::Tls { host: server.shown(), reason });
+        let entered = match self.tls.mode {
+            Mode::Disable => in_clear(),
+            Mode::Allow => match in_clear() {
+                Err(error) if wants_it_otherwise(&error) => safely(SslMode::Require, connector()?),
+                entered => entered,
+            },
+            Mode::Prefer => match safely(SslMode::Prefer, connector()?) {
+                // What the safe way was refused for is what there is to be said.
+                Err(error) if wants_it_otherwise(&error) || is_about_tls(&error) => in_clear().or(Err(error)),
+                entered => entered,
+            },
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => safely(SslMode::Require, connector()?),
+        };
+        entered.map_err(|error| self.no_entry(server, &error))
+    }
+
+    /// Why a server does not let us in.
+    fn no_entry(&self, server: &Server, error: &postgres::Error) -> ServerProblem {
+        let host = server.shown();
+        if let (Place::Folder(folder), Some(cause)) = (&server.place, cause::<io::Error>(error))
+            && cause.kind() == io::ErrorKind::NotFound
+        {
+            return ServerProblem::Unreachable { host, reason: no_socket(folder, server.port) };
+        }
+        self.problem(&host, error).unwrap_or_else(|| ServerProblem::LoginRefused {
+            host,
+            user: self.user().to_owned(),
+            reason: match (error.as_db_error(), error.source()) {
+                (Some(said), _) => said.message().to_owned(),
+                (None, Some(cause)) => cause.to_string(),
+                (None, None) => error.to_string(),
+            },
+        })
+    }
+
+    fn problem(&self, host: &str, error: &postgres::Error) -> Option<ServerProblem> {
+        let host = host.to_owned();
+        match error.as_db_error() {
+            Some(said) => self.problem_of_server(host, said.code(), said.message()),
+            None => self.problem_on_the_way(host, error),
+        }
+    }
+
+    /// What the server says about itself and us, not about a statement.
+    fn problem_of_server(&self, host: String, code: &SqlState, said: &str) -> Option<ServerProblem> {
+        let (user, reason) = (self.user().to_owned(), said.to_owned());
+        Some(match *code {
+            SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                ServerProblem::LoginRefused { host, user, reason }
+            }
+            SqlState::INVALID_CATALOG_NAME => {
+                ServerProblem::NoSuchDatabase { host, database: self.database().to_owned() }
+            }
+            SqlState::INSUFFICIENT_PRIVILEGE => ServerProblem::NoRight { host, user, reason },
+            SqlState::READ_ONLY_SQL_TRANSACTION => ServerProblem::Standby { host },
+            SqlState::CANNOT_CONNECT_NOW
+            | SqlState::TOO_MANY_CONNECTIONS
+            | SqlState::ADMIN_SHUTDOWN
+            | SqlState::CRASH_SHUTDOWN => ServerProblem::NotNow { host, reason },
+            // So PgBouncer says everything.
+            SqlState::PROTOCOL_VIOLATION => match said {
+                _ if said.starts_with("no such database") => {
+                    ServerProblem::NoSuchDatabase { host, database: self.database().to_owned() }
+                }
+                _ if said.contains("authentication failed") || said.starts_with("no such user") => {
+                    ServerProblem::LoginRefused { host, user, reason }
+                }
+                _ => ServerProblem::NotNow { host, reason },
+            },
+            _ if code.code().starts_with("08") => ServerProblem::Unreachable { host, reason },
+            // idle_session_timeout and idle_in_transaction_session_timeout have closed it.
+            _ if matches!(code.code(), "57P05" | "25P03") => ServerProblem::Unreachable { host, reason },
+            _ => return None,
+        })
+    }
+
+    /// What has happened between us and the server. The driver tells kinds of
+    /// errors apart only by their texts.
+    fn problem_on_the_way(&self, host: String, error: &postgres::Error) -> Option<ServerProblem> {
+        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+        if let Some(error) = tls_error(error) {
+            return Some(ServerProblem::Tls { host, reason: tls::explain(error) });
+        }
+        let user = self.user().to_owned();
+        Some(match error.to_string().as_str() {
+            TLS => ServerProblem::Tls { host, reason: reason.replacen("server", "the server", 1) },
+            "authentication error" => ServerProblem::LoginRefused { host, user, reason },
+            // So the driver says that the server asks for a password.
+            "invalid configuration" if reason == "password missing" => ServerProblem::LoginRefused {
+                host,
+                user,
+                reason: "it asks for a password, and none is given".to_owned(),
+            },
+            "error connecting to server" if reason == "database does not allow writes" => {
+                ServerProblem::Standby { host }
+            }
+            "error connecting to server" => ServerProblem::Unreachable { host, reason },
+            "error communicating with the server" | "connection closed" => {
+                let reason = match cause::<io::Error>(error) {
+                    Some(cause) if cause.raw_os_error().is_some() => cause.to_string(),
+                    Some(cause)
+                        if matches!(
+                            cause.kind(),
+                            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData
+                        ) =>
+                    {
+                        NOT_OUR_LANGUAGE.to_owned()
+                    }
+                    // Also in the middle of a message.
+                    Some(_) | None => "it has closed the connection".to_owned(),
+                };
+                ServerProblem::Unreachable { host, reason }
+            }
+            "unexpected message from server" | "error parsing response from server" => {
+                ServerProblem::Unreachable { host, reason: NOT_OUR_LANGUAGE.to_owned() }
+            }
+            _ => return None,
+        })
+    }
+}
+
+const NOT_OUR_LANGUAGE: &str = "what answers there does not speak as a PostgreSQL server does";
+
+/// How the driver names what went wrong with TLS.
+const TLS: &str = "error performing TLS handshake";
+
+/// Tells whether the server may let us in with TLS instead of without, or the
+/// other way round: its rules may name either.
+fn wants_it_otherwise(error: &postgres::Error) -> bool {
+    let codes = [SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::PROTOCOL_VIOLATION];
+    error.code().is_some_and(|code| codes.contains(code))
+}
+
+fn is_about_tls(error: &postgres::Error) -> bool {
+    error.to_string() == TLS || tls_error(error).is_some()
+}
+
+fn tls_error(error: &postgres::Error) -> Option<&rustls::Error> {
+    cause::<io::Error>(error)?.get_ref()?.downcast_ref()
+}
+
+fn cause<E: std::error::Error + 'static>(error: &postgres::Error) -> Option<&E> {
+    error.source()?.downcast_ref()
+}
+
+fn resolve(name: &str, port: u16) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = name.parse() {
+        return Ok(vec![address]);
+    }
+    Ok((name, port).to_socket_addrs()?.map(|address| address.ip()).collect())
+}
+
+fn no_socket(folder: &Path, port: u16) -> String {
+    format!("there is no socket {}", socket_in(folder, port).display())
+}
+
+/// What stands in the way, without the host.
+fn reason(problem: &ServerProblem) -> &str {
+    match problem {
+        ServerProblem::Unreachable { reason, .. } | ServerProblem::NotNow { reason, .. } => reason,
+        _ => "it is a standby",
+    }
+}
+
+fn in_seconds(time: Duration) -> String {
+    let seconds = (time.as_secs_f64() * 10.0).round() / 10.0;
+    format!("{seconds} s")
+}
+
+#[cfg(test)]
+mod tests;

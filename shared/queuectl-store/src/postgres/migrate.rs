@@ -1,0 +1,111 @@
+//! Bringing a schema to the one of this program.
+//!
+//! Numbered files, each applied once, in one transaction with the number it leads
+//! to, under a lock that only those hold who migrate this queue.
+
+use super::session::{Session, values};
+use super::{PostgresStore, Trouble, books, row, sql};
+use crate::location::Access;
+use crate::transfer::Stage;
+use crate::{Result, StoreError};
+use uuid::Uuid;
+
+/// Schema n is what the first n of these make of an empty one.
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../migrations/postgres/0001_queue.sql"),
+    include_str!("../../migrations/postgres/0002_move.sql"),
+];
+
+const NEWEST: i64 = MIGRATIONS.len() as i64;
+
+/// What is in a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No queue, and it is not to be made.
+    Nothing,
+    /// A queue of this program's schema.
+    Queue,
+}
+
+/// Checks that the schema has a queue this program knows; makes one if it is empty
+/// or older, and may be written.
+pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
+    let name = store.address.schema().to_owned();
+    let queue = store.location();
+    let access = store.options.access;
+    let judge = move |found: Option<(i64, Stage)>| match found {
+        Some((found, _)) if found > NEWEST => {
+            Err(StoreError::NewerSchema { queue: queue.clone(), found, known: NEWEST })
+        }
+        Some((found, _)) if found < NEWEST && access == Access::Read => {
+            Err(StoreError::OlderSchema { queue: queue.clone(), found, known: NEWEST })
+        }
+        Some((found, stage @ Stage::Left(_))) if access == Access::Write => {
+            stage.insist_open(|| queue.clone()).map(|()| Some(found))
+        }
+        found => Ok(found.map(|(found, _)| found)),
+    };
+    let not_ours = not_ours(store);
+    let found = store.read(|session| Ok(judge(schema(session, &name, &not_ours)?)?))?;
+    match (found, access) {
+        (Some(NEWEST), _) => return Ok(Found::Queue),
+        (None, Access::Read | Access::Change) => return Ok(Found::Nothing),
+        _ => {}
+    }
+    store.write(|session, books| {
+        session.rows(sql::ONE_MIGRATES, values![name.as_str()])?;
+        // Another program may have done it while we waited.
+        let found = judge(schema(session, &name, &not_ours)?)?;
+        apply(session, &name, found.unwrap_or(0))?;
+        books.leave_alone(session)
+    })?;
+    Ok(Found::Queue)
+}
+
+/// The schema's number, and where its queue stands in a move; none if there is
+/// nothing in it, or it is not there.
+fn schema(
+    session: &mut Session,
+    name: &str,
+    not_ours: &impl Fn() -> StoreError,
+) -> Result<Option<(i64, Stage)>, Trouble> {
+    let found = books::one(session.rows(sql::WHAT_IS_THERE, values![name])?)?;
+    let (tables, is_ours): (i64, bool) = (row::get(&found, 0)?, row::get(&found, 1)?);
+    match (tables, is_ours) {
+        (0, _) => Ok(None),
+        (_, false) => Err(not_ours().into()),
+        (_, true) => {
+            let found = books::one(session.rows(sql::SCHEMA, &[])?)?;
+            let number = row::get(&found, 0)?;
+            // What a newer program means by its words is not known here.
+            let stage = if number == NEWEST { row::stage(&found, 1)? } else { Stage::default() };
+            Ok(Some((number, stage)))
+        }
+    }
+}
+
+fn apply(session: &mut Session, name: &str, found: i64) -> Result<(), Trouble> {
+    if found == 0 {
+        // Whoever may not make schemas may be given one that is empty.
+        let there: bool = row::get(&books::one(session.rows(sql::SCHEMA_IS_THERE, values![name])?)?, 0)?;
+        if !there {
+            session.batch(&format!("CREATE SCHEMA \"{name}\""))?;
+        }
+    }
+    for migration in MIGRATIONS.iter().skip(found as usize) {
+        session.batch(migration)?;
+    }
+    if found == 0 {
+        let run = Uuid::new_v4().simple().to_string();
+        session.rows(sql::NEW_QUEUE, values![run, NEWEST])?;
+    } else {
+        session.rows(sql::NEW_SCHEMA, values![NEWEST])?;
+    }
+    Ok(())
+}
+
+fn not_ours(store: &PostgresStore) -> impl Fn() -> StoreError + use<> {
+    let queue = store.location();
+    let reason = format!("its schema {} has tables of another program", store.address.schema());
+    move || StoreError::NotOurs { queue: queue.clone(), reason: reason.clone() }
+}

@@ -1,0 +1,435 @@
+//! The queue on a PostgreSQL server, shared by many machines.
+//!
+//! What one writer at a time gives SQLite, row locks give here: whoever decides
+//! about a job locks its row first, and a claim skips what others have locked.
+//! Every verb is one transaction at READ COMMITTED. Only the server's clock counts
+//! between machines; see [`pulse`](crate::pulse). A connection that is lost is made
+//! anew inside the verb, and a commit that was sent and never answered is asked
+//! for by its number, so that no verb happens twice.
+
+mod address;
+mod backup;
+mod books;
+mod connect;
+mod doctor;
+mod ends;
+mod exchange;
+mod heart;
+mod held;
+mod inspect;
+mod intake;
+mod line;
+mod memory;
+mod migrate;
+mod row;
+mod session;
+mod sql;
+mod tls;
+mod transfer;
+mod upkeep;
+mod work;
+
+pub(crate) use doctor::diagnose;
+
+use crate::clock::Clock;
+use crate::liveness::LockFile;
+use crate::location::{Access, Location, OpenOptions};
+use crate::{Result, ServerProblem, StoreError};
+use address::Address;
+use books::Books;
+use postgres::error::{Severity, SqlState};
+use session::{Session, values};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// The oldest server that will do: it has `txid_status` and everything else here.
+const OLDEST_SERVER: i64 = 120_000;
+
+/// A server that refuses connections may just be starting anew; so long it is
+/// asked again before that is an error.
+const STARTS_WITHIN: Duration = Duration::from_secs(2);
+
+/// A worker asks again by itself, and must hear other things meanwhile.
+const PATIENCE_OF_A_WORKER: Duration = Duration::from_secs(1);
+
+/// One try to connect again takes so long at most: a network that comes back
+/// must not be waited for behind a packet it has swallowed.
+const RECONNECT_TAKES: Duration = Duration::from_secs(3);
+
+/// Conflicts between transactions are rare; so often in a row is a bug.
+const MOST_CONFLICTS: u32 = 20;
+
+/// A notification has room for a little less than 8,000 bytes.
+const MOST_NAMED_BYTES: usize = 7_900;
+
+/// A queue on a server, seen through one connection.
+pub struct PostgresStore {
+    address: Address,
+    /// None after the connection was lost.
+    session: Option<Session>,
+    options: OpenOptions,
+    clock: Clock,
+    /// How long a verb may try to get a lost connection back.
+    patience: Duration,
+    /// Whether the session is known to be ours alone, so that statements are prepared.
+    prepares: bool,
+    memory: memory::Memory,
+    /// Stands for the database where a queue in a file has one: what lies beside
+    /// it on this machine lies beside this.
+    stand_in: PathBuf,
+}
+
+/// What can go wrong inside a verb, before it is said what it means.
+#[derive(Debug)]
+enum Trouble {
+    Sql(postgres::Error),
+    Row(row::Unreadable),
+    Store(StoreError),
+    /// What the verb remembered was no longer so.
+    Stale,
+}
+
+impl From<postgres::Error> for Trouble {
+    fn from(error: postgres::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How a transaction came out.
+enum Came<T> {
+    Through(T),
+    /// The commit was sent; this is the transaction's number.
+    Unclear(T, i64),
+}
+
+impl PostgresStore {
+    /// Opens the queue at a server.
+    ///
+    /// # Errors
+    ///
+    /// Everything that makes the server unfit, and the place no queue: see [`StoreError`].
+    pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn crate::Store>> {
+        let mut store = Self::unconnected(Address::find(url, options.connect_timeout)?, options);
+        store.connect_at_first()?;
+        if migrate::bring_up_to_date(&mut store)? == migrate::Found::Nothing {
+            // What is not there reads as an empty queue.
+            return Ok(Box::new(crate::SqliteStore::nothing(&store.stand_in)?));
+        }
+        Ok(Box::new(store))
+    }
+
+    /// A queue that nobody has asked for yet.
+    fn unconnected(address: Address, options: &OpenOptions) -> Self {
+        let stand_in = stand_in(&address, options);
+        Self {
+            address,
+            session: None,
+            options: options.clone(),
+            clock: Clock::of_a_server(),
+            patience: options.busy_timeout,
+            prepares: false,
+            memory: memory::Memory::default(),
+            stand_in,
+        }
+    }
+
+    /// Connects, and waits for a server that is just starting or full.
+    fn connect_at_first(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let error = match self.connect(self.address.connect_timeout()) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let patience = match &error {
+                StoreError::Server { problem: ServerProblem::NotNow { .. }, .. } => self.options.busy_timeout,
+                StoreError::Server { problem: ServerProblem::Unreachable { .. }, .. } => STARTS_WITHIN,
+                _ => Duration::ZERO,
+            };
+            if began.elapsed() >= patience {
+                return Err(error);
+            }
+            pause();
+        }
+    }
+
+    /// Connects again, as long as patience lasts.
+    fn reconnect(&mut self, until: Instant) -> Result<()> {
+        loop {
+            match self.connect(self.address.connect_timeout().min(RECONNECT_TAKES)) {
+                Err(error) if error.is_passing() && Instant::now() < until => pause(),
+                connected => return connected,
+            }
+        }
+    }
+
+    fn connect(&mut self, at_most: Duration) -> Result<()> {
+        let mut client = self.address.connect(at_most)?;
+        let asked_at = Instant::now();
+        let server = client.query_typed_one(sql::SERVER, &[]).map_err(|error| self.explain(error))?;
+        let (number, version): (i64, String) = (server.get(0), server.get(1));
+        let host = self.address.host().to_owned();
+        if number < OLDEST_SERVER {
+            return Err(self.refused(ServerProblem::TooOld { host, found: version, wanted: "12" }));
+        }
+        if server.get(2) && self.options.access != Access::Read {
+            return Err(self.refused(ServerProblem::Standby { host }));
+        }
+        let always_sync = server.get::<_, &str>(3) == "off";
+        self.clock.set(queuectl_core::Timestamp::from_millis(server.get(5)), asked_at + asked_at.elapsed() / 2);
+        let mut session = Session::new(client, self.address.schema(), self.options.busy_timeout, always_sync);
+        if self.prepares {
+            session.prepare_from_now_on().map_err(|error| self.explain(error))?;
+        }
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// The session, connected.
+    fn session(&mut self, until: Instant) -> Result<&mut Session> {
+        if self.session.as_ref().is_none_or(Session::is_closed) {
+            self.session = None;
+            self.reconnect(until)?;
+        }
+        self.session.as_mut().ok_or_else(|| unreachable_without_reason(&self.address))
+    }
+
+    /// Runs one verb as one transaction that writes, once, whatever happens to the
+    /// connection on the way.
+    fn write<T>(
+        &mut self,
+        mut verb: impl FnMut(&mut Session, &mut Books) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        self.write_after("", |session, books, _| verb(session, books))
+    }
+
+    /// The same, with a first statement that costs no round trip; the verb is given
+    /// the first column of its row.
+    fn write_after<T>(
+        &mut self,
+        first: &str,
+        mut verb: impl FnMut(&mut Session, &mut Books, Option<&str>) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let until = Instant::now() + self.patience;
+        let mut conflicts = 0;
+        loop {
+            let session = self.session(until)?;
+            let trouble = match transaction(session, first, &mut verb) {
+                Ok(Came::Through(done)) => return Ok(done),
+                Ok(Came::Unclear(done, number)) => {
+                    if self.was_committed(number, until)? {
+                        return Ok(done);
+                    }
+                    continue;
+                }
+                Err(trouble) => trouble,
+            };
+            session.roll_back();
+            self.give_up_or_go_on(trouble, &mut conflicts, until)?;
+        }
+    }
+
+    /// Runs one verb that people or new workers ask for: refused where the queue is,
+    /// or is being, moved.
+    fn change<T>(
+        &mut self,
+        mut verb: impl FnMut(&mut Session, &mut Books) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let queue = self.location();
+        self.write_after(sql::STAGE_TOGETHER, |session, books, stage| {
+            row::stage_of_json(stage)?.insist_open(|| queue.clone())?;
+            verb(session, books)
+        })
+    }
+
+    /// Runs one verb that only reads; a snapshot if it is more than one statement.
+    fn read<T>(&mut self, mut verb: impl FnMut(&mut Session) -> Result<T, Trouble>) -> Result<T> {
+        let until = Instant::now() + self.patience;
+        let mut conflicts = 0;
+        loop {
+            let trouble = match verb(self.session(until)?) {
+                Ok(read) => return Ok(read),
+                Err(trouble) => trouble,
+            };
+            if let Some(session) = &mut self.session {
+                session.roll_back();
+            }
+            self.give_up_or_go_on(trouble, &mut conflicts, until)?;
+        }
+    }
+
+    /// Decides whether a verb that has not happened is tried again.
+    fn give_up_or_go_on(&mut self, trouble: Trouble, conflicts: &mut u32, until: Instant) -> Result<()> {
+        let repeats = match &trouble {
+            Trouble::Stale => true,
+            Trouble::Sql(error) => is_conflict(error),
+            Trouble::Row(_) | Trouble::Store(_) => return Err(self.explain_trouble(trouble)),
+        };
+        if repeats && *conflicts < MOST_CONFLICTS {
+            *conflicts += 1;
+            return Ok(());
+        }
+        let lost = self.session.as_ref().is_none_or(Session::is_closed);
+        let explained = self.explain_trouble(trouble);
+        if (lost || explained.is_passing()) && !matches!(explained, StoreError::Busy { .. } | StoreError::Full { .. }) {
+            self.session = None;
+            if Instant::now() < until {
+                return Ok(());
+            }
+        }
+        Err(explained)
+    }
+
+    /// Asks what became of a transaction whose commit was never answered.
+    fn was_committed(&mut self, number: i64, until: Instant) -> Result<bool> {
+        loop {
+            self.session = None;
+            let session = self.session(until)?;
+            let status = match session.rows(sql::WHAT_BECAME_OF, values![number]) {
+                Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<String>>(0)),
+                // A server restored from a copy has never seen such a number.
+                Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => None,
+                Err(error) => {
+                    self.give_up_or_go_on(Trouble::Sql(error), &mut 0, until)?;
+                    continue;
+                }
+            };
+            match status.as_deref() {
+                Some("committed") => return Ok(true),
+                // The old connection's server process has not noticed its end.
+                Some("in progress") if Instant::now() < until => pause(),
+                _ => return Ok(false),
+            }
+        }
+    }
+
+    /// Wakes all workers. A lost ring only costs time.
+    fn ring_all(&mut self) {
+        self.notify("");
+    }
+
+    /// Wakes these workers.
+    fn ring_only(&mut self, workers: &[i64]) {
+        let named: Vec<String> = workers.iter().map(i64::to_string).collect();
+        // What does not fit into a notification goes to everybody.
+        let payload = named.join(",");
+        self.notify(if payload.len() < MOST_NAMED_BYTES { &payload } else { "" });
+    }
+
+    fn notify(&mut self, payload: &str) {
+        if let Some(session) = &mut self.session
+            && let Err(error) = session.notify(payload)
+        {
+            tracing::debug!("the workers could not be woken: {error}");
+        }
+    }
+
+    /// The lock file of this machine, if any worker was ever here.
+    fn lock_file_here(&self) -> Result<Option<LockFile>> {
+        LockFile::open_existing(&self.stand_in)
+    }
+
+    fn explain_trouble(&self, trouble: Trouble) -> StoreError {
+        match trouble {
+            Trouble::Store(error) => error,
+            Trouble::Sql(error) => self.explain(error),
+            Trouble::Row(unreadable) => {
+                StoreError::Database { queue: self.location(), source: Box::new(unreadable) }
+            }
+            Trouble::Stale => {
+                StoreError::Busy { queue: self.location(), waited_s: self.patience.as_secs() }
+            }
+        }
+    }
+
+    /// Says what an error of the server means for the queue.
+    fn explain(&self, error: postgres::Error) -> StoreError {
+        if let Some(refusal) = self.address.refusal(&error) {
+            return refusal;
+        }
+        let queue = self.location();
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                StoreError::Busy { queue, waited_s: self.options.busy_timeout.as_secs() }
+            }
+            Some(&SqlState::DISK_FULL) => StoreError::Full { queue },
+            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
+                StoreError::Corrupt { queue, reason: message(&error) }
+            }
+            _ => StoreError::Database { queue, source: message(&error).into() },
+        }
+    }
+
+    fn refused(&self, problem: ServerProblem) -> StoreError {
+        StoreError::Server { queue: self.location(), problem }
+    }
+
+    fn location(&self) -> Location {
+        self.address.location().clone()
+    }
+}
+
+/// Tells whether a URL is that of a PostgreSQL server.
+pub(crate) fn serves(url: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+}
+
+/// One transaction; its books are closed with it.
+fn transaction<T>(
+    session: &mut Session,
+    first: &str,
+    verb: &mut impl FnMut(&mut Session, &mut Books, Option<&str>) -> Result<T, Trouble>,
+) -> Result<Came<T>, Trouble> {
+    let said = session.begin(first)?;
+    let mut books = Books::default();
+    let done = verb(session, &mut books, said.as_deref())?;
+    let number = books.close(session)?;
+    match session.commit() {
+        Ok(()) => Ok(Came::Through(done)),
+        // The server has refused it, so it has not happened. (What ends the connection
+        // may come after the commit.)
+        Err(error)
+            if error.as_db_error().is_some_and(|said| said.parsed_severity() == Some(Severity::Error)) =>
+        {
+            Err(error.into())
+        }
+        Err(_) => Ok(Came::Unclear(done, number)),
+    }
+}
+
+/// Two transactions have met in a way that only a repetition solves.
+fn is_conflict(error: &postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE))
+}
+
+/// What the server said, in one line.
+fn message(error: &postgres::Error) -> String {
+    error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
+}
+
+fn unreachable_without_reason(address: &Address) -> StoreError {
+    let problem =
+        ServerProblem::Unreachable { host: address.host().to_owned(), reason: "the connection was lost".into() };
+    StoreError::Server { queue: address.location().clone(), problem }
+}
+
+/// Where what belongs to this queue on this machine lies: all programs of a user
+/// find the same place, however they spell the server.
+fn stand_in(address: &Address, options: &OpenOptions) -> PathBuf {
+    let name = Uuid::new_v5(&Uuid::NAMESPACE_URL, address.identity().as_bytes());
+    let folder = options.state_folder.clone().unwrap_or_else(std::env::temp_dir);
+    folder.join(format!("postgres-{}", name.simple()))
+}
+
+/// Somebody else may be faster: not all that were thrown out come back at once.
+#[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but the server's time")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(fastrand::u64(50..250)));
+}

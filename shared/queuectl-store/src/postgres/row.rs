@@ -1,0 +1,185 @@
+//! From rows to what they mean.
+
+use super::Trouble;
+use crate::stored;
+use crate::transfer::Stage;
+use crate::inspect::{Life, OutputPart, Worker};
+use postgres::Row;
+use postgres::types::FromSql;
+use queuectl_core::{
+    Attempt, CommandLine, Environment, IllegalTransition, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
+};
+use std::time::Duration;
+
+/// A value of a row that cannot be what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("column {column} has {what}")]
+pub(super) struct Unreadable {
+    column: usize,
+    what: String,
+}
+
+/// Reads one column.
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Trouble> {
+    Ok(row.try_get(column)?)
+}
+
+/// Reads a number that is stored wider than it is.
+pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
+    let stored: i64 = get(row, column)?;
+    T::try_from(stored).map_err(|_| unreadable(column, format!("the number {stored}")))
+}
+
+/// The first column after those that `job_columns!` names.
+pub(super) const AFTER_JOB: usize = 23;
+
+/// Reads the columns that `job_columns!` names.
+pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
+    let env: Option<String> = get(row, 20)?;
+    let timeout: Option<i64> = get(row, 11)?;
+    Ok(Job {
+        seq: Seq(get(row, 0)?),
+        id: JobId::trusted(get(row, 1)?),
+        state: state(row, 2)?,
+        queue: get(row, 3)?,
+        priority: number(row, 4)?,
+        attempts: number(row, 5)?,
+        max_retries: number(row, 6)?,
+        crashes: number(row, 7)?,
+        lease: get(row, 8)?,
+        worker: get::<Option<i64>>(row, 9)?.map(WorkerId),
+        cancel_requested: get(row, 10)?,
+        timeout: timeout.map(|millis| Duration::from_millis(millis.unsigned_abs())),
+        created_at: time(row, 12)?,
+        updated_at: time(row, 13)?,
+        run_at: optional_time(row, 14)?,
+        started_at: optional_time(row, 15)?,
+        finished_at: optional_time(row, 16)?,
+        exit_code: get(row, 17)?,
+        signal: get(row, 18)?,
+        last_error: get(row, 19)?,
+        env: environment(20, env.as_deref())?,
+        cwd: get(row, 21)?,
+        command: CommandLine::trusted(get(row, 22)?),
+    })
+}
+
+/// Reads the columns that `worker_columns!` names; `here` is the lock file of this
+/// machine, if there is one. Of those who lock it, the lock tells whether they live.
+pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
+    let lock_file: String = get(row, 15)?;
+    let is_here = here == Some(lock_file.as_str());
+    let (is_silent, silence_means_something): (bool, bool) = (get(row, 17)?, get(row, 18)?);
+    let life = match (is_here, is_silent, silence_means_something) {
+        (true, ..) | (_, true, false) => Life::Unknown,
+        (_, true, true) => Life::Dead,
+        (_, false, _) => Life::Alive,
+    };
+    Ok(Worker {
+        id: WorkerId(get(row, 0)?),
+        host: get(row, 1)?,
+        pid: number(row, 2)?,
+        manager_pid: number(row, 3)?,
+        boot_id: get(row, 4)?,
+        pid_namespace: get::<i64>(row, 5)?.cast_unsigned(),
+        run: get(row, 6)?,
+        note_region: number(row, 7)?,
+        concurrency: number(row, 8)?,
+        path: get(row, 9)?,
+        started_at: time(row, 10)?,
+        ended_at: optional_time(row, 11)?,
+        is_here,
+        heartbeat_at: optional_time(row, 16)?,
+        life,
+        is_stalled: false,
+        stop: stored::stop_from_number(get(row, 12)?),
+        jobs_done: number(row, 13)?,
+        jobs_now: number(row, 14)?,
+    })
+}
+
+/// Reads the columns of `sql::ATTEMPTS`.
+pub(super) fn attempt(seq: Seq, row: &Row) -> Result<Attempt, Trouble> {
+    let kind: Option<String> = get(row, 5)?;
+    let code: Option<i32> = get(row, 6)?;
+    let outcome = kind
+        .map(|kind| Outcome::from_parts(&kind, code).ok_or_else(|| unreadable(5, format!("outcome {kind}"))))
+        .transpose()?;
+    Ok(Attempt {
+        lease: Lease { seq, number: get(row, 0)? },
+        worker: WorkerId(get(row, 1)?),
+        host: get(row, 2)?,
+        started_at: time(row, 3)?,
+        ended_at: optional_time(row, 4)?,
+        outcome,
+        error: get(row, 7)?,
+        output_bytes: number(row, 8)?,
+        dropped_bytes: number(row, 9)?,
+    })
+}
+
+/// Reads the columns of `sql::OUTPUT`.
+pub(super) fn output(lease: Lease, row: &Row) -> Result<OutputPart, Trouble> {
+    Ok(OutputPart {
+        lease,
+        n: get(row, 0)?,
+        stream: if get::<i64>(row, 1)? == 1 { Stream::Stdout } else { Stream::Stderr },
+        at: time(row, 2)?,
+        bytes: get(row, 3)?,
+        started_at: time(row, 4)?,
+    })
+}
+
+pub(super) fn state(row: &Row, column: usize) -> Result<State, Trouble> {
+    let text: &str = get(row, column)?;
+    text.parse().map_err(|_| unreadable(column, format!("state {text}")))
+}
+
+pub(super) fn lease(row: &Row) -> Result<Lease, Trouble> {
+    Ok(Lease { seq: Seq(get(row, 0)?), number: get(row, 1)? })
+}
+
+pub(super) fn time(row: &Row, column: usize) -> Result<Timestamp, Trouble> {
+    get(row, column).map(Timestamp::from_millis)
+}
+
+pub(super) fn optional_time(row: &Row, column: usize) -> Result<Option<Timestamp>, Trouble> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_millis))
+}
+
+/// A text that PostgreSQL can store: it knows no NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Reads three columns from this one on: where the queue stands in a move.
+pub(super) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
+    Stage::from_columns(get(row, first)?, get(row, first + 1)?, get(row, first + 2)?)
+        .ok_or_else(|| unreadable(first, "an unknown stage of a move".to_owned()))
+}
+
+/// Reads the same three as one text; none if the queue is in no move.
+pub(super) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
+    let columns = text.map(serde_json::from_str::<[Option<String>; 3]>).transpose();
+    let [name, id, place] = columns.map_err(|error| unreadable(0, error.to_string()))?.unwrap_or_default();
+    Stage::from_columns(name, id, place)
+        .ok_or_else(|| unreadable(0, "an unknown stage of a move".to_owned()))
+}
+
+fn environment(column: usize, text: Option<&str>) -> Result<Environment, Trouble> {
+    stored::environment(text).map_err(|error| unreadable(column, error.to_string()))
+}
+
+/// A statement that always gives a row gave none.
+pub(super) fn missing() -> Trouble {
+    unreadable(0, "no row".to_owned())
+}
+
+/// A row says something that the rules of a job do not allow.
+pub(super) fn contradiction(error: &IllegalTransition) -> Unreadable {
+    Unreadable { column: 2, what: error.to_string() }
+}
+
+pub(super) fn unreadable(column: usize, what: String) -> Trouble {
+    Trouble::Row(Unreadable { column, what })
+}

@@ -1,0 +1,149 @@
+//! What people do to jobs.
+
+use super::books::{self, Books};
+use super::inspect::all;
+use super::session::{Session, values};
+use super::work::unlawful;
+use super::{PostgresStore, Trouble, row, sql};
+use crate::counts::Counts;
+use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
+use crate::{Result, StoreError};
+use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
+use std::path::Path;
+
+/// What `sql::STATE_OF` tells about a job.
+struct Found {
+    seq: Seq,
+    state: State,
+    lease: i64,
+    worker: Option<i64>,
+}
+
+impl Upkeep for PostgresStore {
+    fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
+        let cancelled = self.change(|session, books| {
+            let found = find(session, id)?;
+            let state = after(id, found.state, Event::Cancelled)?;
+            if let Some(worker) = found.worker {
+                session.rows(sql::REQUEST_CANCEL, values![found.seq.0, now.as_millis()])?;
+                let lease = Lease { seq: found.seq, number: found.lease };
+                return Ok(Cancelled::Requested { lease, worker: WorkerId(worker) });
+            }
+            session.rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis()])?;
+            books.counts.moved(found.state, state);
+            Ok(Cancelled::Done)
+        })?;
+        match cancelled {
+            Cancelled::Requested { worker, .. } => self.ring_only(&[worker.0]),
+            // Whoever drains the queue may have waited for this job.
+            Cancelled::Done => self.ring_all(),
+        }
+        Ok(cancelled)
+    }
+
+    fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        self.change(|session, books| {
+            let found = find(session, id)?;
+            after(id, found.state, Event::Revived)?;
+            revive(session, books, vec![found.seq.0], now)
+        })?;
+        self.ring_all();
+        Ok(())
+    }
+
+    fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
+        let revived = self.change(|session, books| {
+            let dead = seqs(session, sql::OLDEST_DEAD, limit)?;
+            let number = dead.len() as u64;
+            revive(session, books, dead, now)?;
+            Ok(number)
+        })?;
+        self.ring_all();
+        Ok(revived)
+    }
+
+    fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        self.change(|session, books| {
+            let mut pruned = 0;
+            for state in states {
+                let left = i64::from(limit) - pruned;
+                let old = session.rows(
+                    sql::SETTLED_BEFORE,
+                    values![state.as_str(), finished_before.as_millis(), left],
+                )?;
+                let old: Vec<i64> = all(&old, |found| row::get(found, 0))?;
+                if !old.is_empty() {
+                    session.rows(sql::DELETE, values![old])?;
+                }
+                books.counts[*state] -= old.len() as i64;
+                pruned += old.len() as i64;
+            }
+            Ok(pruned.unsigned_abs())
+        })
+    }
+
+    fn check(&mut self) -> Result<Vec<String>> {
+        self.read(|session| {
+            session.begin_snapshot()?;
+            let problems = wrong_books(session)?;
+            session.commit()?;
+            Ok(problems)
+        })
+    }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.findings()
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<Backup> {
+        self.copy_to(to)
+    }
+}
+
+/// Compares the counts that are kept with the jobs that are there.
+pub(super) fn wrong_books(session: &mut Session) -> Result<Vec<String>, Trouble> {
+    let mut counted = Counts::default();
+    for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
+        counted[row::state(found, 0)?] = row::get(found, 1)?;
+    }
+    let (kept, _) = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?;
+    Ok(State::ALL
+        .into_iter()
+        .filter(|&state| counted[state] != kept[state])
+        .map(|state| {
+            format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
+        })
+        .collect())
+}
+
+fn find(session: &mut Session, id: &JobId) -> Result<Found, Trouble> {
+    let rows = session.rows(sql::STATE_OF, values![id.as_str()])?;
+    let found = rows.first().ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+    Ok(Found {
+        seq: Seq(row::get(found, 0)?),
+        state: row::state(found, 1)?,
+        lease: row::get(found, 2)?,
+        worker: row::get(found, 3)?,
+    })
+}
+
+fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {
+    state.after(event).map_err(|source| StoreError::Refused { id: id.clone(), source })
+}
+
+fn revive(session: &mut Session, books: &mut Books, dead: Vec<i64>, now: Timestamp) -> Result<(), Trouble> {
+    // The caller has found them dead, in this transaction.
+    let state = State::Dead.after(Event::Revived).map_err(unlawful)?;
+    for _ in &dead {
+        books.counts.moved(State::Dead, state);
+    }
+    session.rows(sql::REVIVE, values![dead, state.as_str(), now.as_millis()])?;
+    Ok(())
+}
+
+fn seqs(session: &mut Session, statement: &'static str, limit: u32) -> Result<Vec<i64>, Trouble> {
+    all(&session.rows(statement, values![i64::from(limit)])?, |found| row::get(found, 0))
+}

@@ -1,0 +1,227 @@
+//! How jobs are worked on.
+
+use super::books;
+use super::heart::{Heart, PROBE};
+use super::held::Held;
+use super::line::Look;
+use super::inspect::all;
+use super::session::{Session, values};
+use super::{PATIENCE_OF_A_WORKER, PostgresStore, Trouble, row, sql};
+use crate::inspect::Worker;
+use crate::liveness::{LockFile, Taken, lock_file_path};
+use crate::pulse::{DEAD_AFTER, Pulse, boot_clock};
+use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
+use crate::{Result, StoreError, stored};
+use postgres::Row;
+use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Work for PostgresStore {
+    fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
+        let stand_in = self.stand_in.clone();
+        if let Some(folder) = stand_in.parent() {
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+                action: "make the folder",
+                path: folder.to_owned(),
+                source,
+            })?;
+        }
+        let mut heart = Heart::connect(&self.address, self.options.connect_timeout)?;
+        self.prepares = heart.session_is_ours(self.session(Instant::now() + self.patience)?)?;
+        if self.prepares
+            && let Some(mut session) = self.session.take()
+        {
+            let prepared = session.prepare_from_now_on();
+            self.session = Some(session);
+            prepared.map_err(|error| self.explain(error))?;
+        }
+        // Before anything is sent: nobody counts from later than this.
+        let asked_at = boot_clock();
+        let (id, run, presence, here, neighbours) = self.change(|session, _| {
+            session.batch(sql::ONE_NEWCOMER)?;
+            let neighbours = roster(session)?;
+            let lock_file = LockFile::open_or_create(&stand_in)?;
+            let here = lock_file.identity()?;
+            let region = free_region(session, &here)?;
+            let (note_region, began) = (i64::from(region), now.as_millis());
+            let run: String = row::get(&books::one(session.rows(sql::RUN, &[])?)?, 0)?;
+            let (pid, manager_pid) = (i64::from(worker.pid), i64::from(worker.manager_pid));
+            let (concurrency, namespace) =
+                (i64::from(worker.concurrency), worker.pid_namespace.cast_signed());
+            let values = values![
+                worker.host,
+                pid,
+                manager_pid,
+                worker.boot_id,
+                namespace,
+                run,
+                note_region,
+                concurrency,
+                worker.path,
+                began,
+                here
+            ];
+            let id = WorkerId(row::get(&books::one(session.rows(sql::REGISTER, values)?)?, 0)?);
+            // The lock is held before the row can be seen, so a row without a
+            // lock is a dead worker, always.
+            Ok((id, run, lock_file.hold(id, region)?, here, neighbours))
+        })?;
+        let pulse = Arc::new(Pulse::since(asked_at));
+        let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
+        // From now on the worker itself asks again, and listens in between.
+        self.patience = PATIENCE_OF_A_WORKER;
+        // Its heart finds out whether rings arrive at all.
+        self.notify(PROBE);
+        let presence = presence.with_lease(id, pulse);
+        Ok(Registration { id, run, presence, doorbell: Box::new(doorbell), neighbours })
+    }
+
+    fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<Exchanged> {
+        self.exchange_once(worker, exchange, now)
+    }
+
+    fn retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> Result<()> {
+        self.write(|session, books| {
+            if still_at_work(session, worker)?.is_none() {
+                return Ok(());
+            }
+            let claims = claims(session, worker)?;
+            let mut held = Held::read(session, worker, &claims)?;
+            held.hand_back(session, books, &claims, policy, now)?;
+            session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
+            Ok(())
+        })
+    }
+
+    fn lock_file(&mut self) -> Result<LockFile> {
+        if let Some(lock_file) = self.lock_file_here()? {
+            return Ok(lock_file);
+        }
+        let workers = self.read(|session| Ok(roster(session)?.len()))?;
+        Err(StoreError::LockFileMissing { path: lock_file_path(&self.stand_in), workers })
+    }
+
+    fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {
+        if worker.is_here {
+            return self.lock_file()?.take(worker.id, worker.note_region);
+        }
+        let silence = DEAD_AFTER.as_secs_f64();
+        let most_started = i64::from(worker.concurrency);
+        self.read(|session| {
+            if !answer(&session.rows(sql::HAS_LAPSED, values![worker.id.0, silence])?)? {
+                return Ok(None);
+            }
+            // Its notes died with its machine. It starts claims in their order, and
+            // never more than it has slots.
+            let started = session.rows(sql::CLAIMS_IN_ORDER, values![worker.id.0, most_started])?;
+            Ok(Some(Taken::elsewhere(all(&started, row::lease)?)))
+        })
+    }
+
+    fn claims(&mut self, worker: WorkerId) -> Result<Vec<Lease>> {
+        self.read(|session| claims(session, worker))
+    }
+
+    fn rescue(
+        &mut self,
+        worker: WorkerId,
+        started: &[Lease],
+        policy: &RetryPolicy,
+        now: Timestamp,
+    ) -> Result<Rescued> {
+        let here = self.lock_file_here()?.map(|lock_file| lock_file.identity()).transpose()?;
+        let rescued = self.write(|session, books| {
+            let Some(lock_file) = still_at_work(session, worker)? else { return Ok(Rescued::default()) };
+            // Of one that is here, the lock has told.
+            if here != Some(lock_file) {
+                let silence = DEAD_AFTER.as_secs_f64();
+                if !answer(&session.rows(sql::HAS_LAPSED_FOR_GOOD, values![worker.0, silence])?)? {
+                    return Err(StoreError::StillAlive { worker }.into());
+                }
+            }
+            let claims = claims(session, worker)?;
+            let mut held = Held::read(session, worker, &claims)?;
+            let (lost, untouched): (Vec<Lease>, Vec<Lease>) =
+                claims.iter().partition(|lease| started.contains(lease));
+            let ended = lost
+                .iter()
+                .map(|&lease| lost_attempt(session, lease, now))
+                .collect::<Result<Vec<Ended>, Trouble>>()?;
+            let (mut jobs, _) = held.record(session, books, worker, &ended, policy, Look::NOWHERE, now)?;
+            jobs.extend(held.hand_back(session, books, &untouched, policy, now)?);
+            jobs.sort_unstable_by_key(|(lease, _)| *lease);
+            session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
+            Ok(Rescued { jobs })
+        })?;
+        self.ring_all();
+        Ok(rescued)
+    }
+
+    fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, _now: Timestamp) -> Result<()> {
+        let workers: Vec<i64> = workers.iter().map(|worker| worker.0).collect();
+        let here = self.lock_file_here()?.map(|lock_file| lock_file.identity()).transpose()?;
+        let here = here.unwrap_or_default();
+        self.write(|session, _| {
+            session.rows(sql::REQUEST_STOP, values![workers, stored::stop_number(stop)])?;
+            session.rows(sql::COUNT_STOP, values![workers, here])?;
+            Ok(())
+        })?;
+        self.ring_only(&workers);
+        Ok(())
+    }
+
+    fn stops(&mut self) -> Result<i64> {
+        let Some(lock_file) = self.lock_file_here()? else { return Ok(0) };
+        let here = lock_file.identity()?;
+        self.read(|session| row::get(&books::one(session.rows(sql::STOPS, values![here])?)?, 0))
+    }
+
+    fn ring(&mut self) -> Result<()> {
+        self.read(|session| Ok(session.notify("")?))
+    }
+}
+
+fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
+    all(&session.rows(sql::ROSTER, &[])?, |found| row::get(found, 0).map(WorkerId))
+}
+
+/// The lowest region of notes that no worker at work uses in this lock file.
+fn free_region(session: &mut Session, here: &str) -> Result<u32, Trouble> {
+    let in_use: Vec<u32> = all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::number(found, 0))?;
+    Ok((0..).zip(&in_use).find(|(free, used)| free != *used).map_or(in_use.len() as u32, |(free, _)| free))
+}
+
+/// The lock file of a worker that has not ended, which now only this transaction can end.
+fn still_at_work(session: &mut Session, worker: WorkerId) -> Result<Option<String>, Trouble> {
+    let found = session.rows(sql::STILL_AT_WORK, values![worker.0])?;
+    found.first().map(|found| row::get(found, 0)).transpose()
+}
+
+/// What a question was answered that concerns one row; no if there is none.
+fn answer(rows: &[Row]) -> Result<bool, Trouble> {
+    rows.first().map_or(Ok(false), |found| row::get(found, 0))
+}
+
+/// The end of an attempt whose worker died without a word.
+fn lost_attempt(session: &mut Session, lease: Lease, now: Timestamp) -> Result<Ended, Trouble> {
+    let found = books::one(session.rows(sql::LOST, values![lease.seq.0, lease.number])?)?;
+    Ok(Ended {
+        lease,
+        started_at: row::optional_time(&found, 0)?.unwrap_or(now).min(now),
+        ended_at: now,
+        outcome: Outcome::WorkerLost,
+        error: Some("its worker died".into()),
+        output_bytes: row::number(&found, 1)?,
+        dropped_bytes: 0,
+    })
+}
+
+fn claims(session: &mut Session, worker: WorkerId) -> Result<Vec<Lease>, Trouble> {
+    all(&session.rows(sql::CLAIMS, values![worker.0])?, row::lease)
+}
+
+/// The row says something that the rules of a job do not allow.
+pub(super) fn unlawful(error: queuectl_core::IllegalTransition) -> Trouble {
+    Trouble::Row(row::contradiction(&error))
+}

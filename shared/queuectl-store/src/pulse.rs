@@ -1,0 +1,172 @@
+//! Where time decides who lives: between machines.
+//!
+//! No kernel tells one machine that a process of another has died. So a worker
+//! renews a lease at the server, every two seconds, and whoever has not renewed
+//! it for longer than it lasts is taken for dead. That is safe only because the
+//! worker itself stops in time: by its own clock, which goes on while the machine
+//! sleeps and which nobody sets, counted from *before* a renewal was sent.
+//!
+//! ```text
+//!      renewal                                       29 s         31 s       33 s
+//!  ───────┼──────────── jobs run ──────────────────────┼─ ending ───┼──────────┼─────
+//!         │                                        SIGTERM      SIGKILL    others may
+//!         └ from here both sides count                                     take over
+//! ```
+
+use queuectl_core::WorkerId;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often a lease is renewed.
+pub(crate) const RENEWED_EVERY: Duration = Duration::from_secs(2);
+
+/// A worker that has not renewed its lease for so long ends its jobs.
+pub(crate) const ENDS_ITS_JOBS_AFTER: Duration = Duration::from_secs(29);
+
+/// By then nothing of them is left.
+pub(crate) const HAS_ENDED_THEM_AFTER: Duration = Duration::from_secs(31);
+
+/// A worker that has not renewed its lease for so long, by the server's clock, is
+/// taken for dead: a lease of 30 s, and what two clocks may differ in that time.
+pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(33);
+
+/// What one worker knows of leases: its own, and those of others.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// Milliseconds of the boot clock at which the last renewal was sent that succeeded.
+    renewed_at: AtomicU64,
+    called_dead: AtomicBool,
+    neighbours: Mutex<HashMap<WorkerId, Neighbour>>,
+}
+
+/// What the server says of another worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Neighbour {
+    /// It shows its life by a lock of this machine.
+    Here,
+    /// It is on another machine and renews its lease.
+    Elsewhere,
+    /// It is on another machine, and its lease has run out.
+    Silent,
+}
+
+/// Why a worker may not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lapse {
+    /// It could not renew its lease for so long.
+    Silent(Duration),
+    /// Others have taken it for dead.
+    CalledDead,
+}
+
+impl Pulse {
+    /// A pulse whose lease was asked for at a moment of the boot clock.
+    pub(crate) fn since(asked_at: Duration) -> Self {
+        Self {
+            renewed_at: AtomicU64::new(millis(asked_at)),
+            called_dead: AtomicBool::new(false),
+            neighbours: Mutex::default(),
+        }
+    }
+
+    /// The lease was renewed by a request that was sent at this moment.
+    pub(crate) fn renewed(&self, asked_at: Duration) {
+        self.renewed_at.fetch_max(millis(asked_at), Ordering::SeqCst);
+    }
+
+    /// The server does not know this worker any more.
+    pub(crate) fn was_called_dead(&self) {
+        self.called_dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Notes what the server says of all workers.
+    pub(crate) fn set_neighbours(&self, neighbours: HashMap<WorkerId, Neighbour>) {
+        *self.neighbours.lock().unwrap_or_else(PoisonError::into_inner) = neighbours;
+    }
+
+    /// All workers, as the server last said.
+    pub(crate) fn neighbours(&self) -> Vec<WorkerId> {
+        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// What was last heard of a neighbour.
+    pub(crate) fn neighbour(&self, worker: WorkerId) -> Option<Neighbour> {
+        self.neighbours.lock().unwrap_or_else(PoisonError::into_inner).get(&worker).copied()
+    }
+
+    /// Why the worker may not go on, if it may not.
+    pub(crate) fn lapse(&self) -> Option<Lapse> {
+        if self.called_dead.load(Ordering::SeqCst) {
+            return Some(Lapse::CalledDead);
+        }
+        let silence = self.silence();
+        (silence >= ENDS_ITS_JOBS_AFTER).then_some(Lapse::Silent(silence))
+    }
+
+    /// How long jobs may still be given to end: no time if others have them already.
+    pub(crate) fn time_left(&self) -> Duration {
+        if self.called_dead.load(Ordering::SeqCst) {
+            return Duration::ZERO;
+        }
+        HAS_ENDED_THEM_AFTER.saturating_sub(self.silence())
+    }
+
+    fn silence(&self) -> Duration {
+        boot_clock().saturating_sub(Duration::from_millis(self.renewed_at.load(Ordering::SeqCst)))
+    }
+}
+
+/// A clock that nobody sets, and that goes on while the machine sleeps.
+pub(crate) fn boot_clock() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    // Elsewhere the monotonic clock may stand still during sleep.
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    let time = clock_gettime(clock);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn silent_for(silence: Duration) -> Pulse {
+        // The boot clock may be younger than the silence.
+        Pulse::since(boot_clock().checked_sub(silence).unwrap_or_default())
+    }
+
+    #[test]
+    fn a_worker_stops_before_others_may_take_over() {
+        assert!(RENEWED_EVERY < ENDS_ITS_JOBS_AFTER);
+        assert!(ENDS_ITS_JOBS_AFTER < HAS_ENDED_THEM_AFTER && HAS_ENDED_THEM_AFTER < DEAD_AFTER);
+    }
+
+    #[test]
+    fn only_a_renewal_lets_it_go_on() {
+        let pulse = silent_for(Duration::from_secs(29));
+        assert!(matches!(pulse.lapse(), Some(Lapse::Silent(_))));
+        assert!(pulse.time_left() <= Duration::from_secs(2));
+        pulse.renewed(boot_clock());
+        assert_eq!(pulse.lapse(), None);
+        assert!(pulse.time_left() > Duration::from_secs(25));
+        pulse.renewed(Duration::ZERO);
+        assert_eq!(pulse.lapse(), None, "an older renewal changes nothing");
+    }
+
+    #[test]
+    fn who_was_called_dead_stays_so() {
+        let pulse = silent_for(Duration::ZERO);
+        pulse.was_called_dead();
+        pulse.renewed(boot_clock());
+        assert_eq!(pulse.lapse(), Some(Lapse::CalledDead));
+        assert_eq!(pulse.time_left(), Duration::ZERO, "others may have its jobs already");
+    }
+}

@@ -1,0 +1,348 @@
+//! The same commands, with the queue on PostgreSQL.
+
+use crate::support::pgbouncer::Pool;
+use crate::support::postgres::Server;
+use crate::support::trials::trials;
+use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use predicates::str::contains;
+use queuectl_core::{Outcome, State};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+trials![
+    every_command_prints_what_it_prints_on_sqlite if Postgres,
+    looking_at_a_server_changes_nothing_there if Postgres,
+    two_schemas_are_two_queues if Postgres,
+    the_place_of_the_queue_can_be_a_flag_or_a_setting if Postgres,
+    workers_are_listed_with_their_heartbeat_and_stopped if Postgres,
+    an_idle_worker_is_told_of_a_new_job if Postgres,
+    an_idle_worker_is_told_again_after_its_connections_were_cut if Postgres,
+    a_running_job_is_cancelled if Postgres,
+    what_a_job_writes_can_be_followed if Postgres,
+    a_forced_stop_interrupts_and_charges_nothing if Postgres,
+    the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended if Postgres,
+    a_backup_is_left_to_the_servers_own_programs if Postgres,
+    doctor_finds_nothing_wrong if Postgres,
+    through_a_pool_in_transaction_mode_all_works_and_workers_poll if Postgres and Pgbouncer,
+];
+
+/// A quick user on the server of all tests.
+fn home() -> Home {
+    Home::quick().on_server(Server::shared())
+}
+
+/// A quick user whose workers would sleep for an hour if nobody told them.
+fn patient() -> Home {
+    home().with("QUEUECTL_POLL_INTERVAL", "1h")
+}
+
+/// What somebody types in the course of a day.
+const DAY: [&str; 54] = [
+    "queuectl status",
+    "queuectl status --json",
+    "queuectl list",
+    "queuectl list --json",
+    "queuectl show ghost",
+    "queuectl dlq list",
+    "queuectl dlq clear",
+    "queuectl worker list",
+    "queuectl worker stop",
+    "queuectl worker start --drain",
+    "queuectl enqueue 'echo out; echo err >&2' --id good --max-retries 0",
+    "queuectl enqueue --id good true",
+    "queuectl enqueue --id 'white space' true",
+    r#"queuectl enqueue '{"id":"json","command":"echo $NAME","max_retries":2,"env":{"NAME":"value"}}'"#,
+    "printf '{\"id\":\"one\",\"command\":\"true\"}\\n{\"id\":\"good\",\"command\":\"true\"}\\n' >jobs; \
+     queuectl enqueue --file jobs",
+    "queuectl enqueue --file jobs --skip-existing",
+    "queuectl enqueue --id bad --max-retries 1 'echo oops >&2; exit 3'",
+    "queuectl enqueue --id worse --max-retries 0 --priority 7 --timeout 1m -- sh -c 'kill -9 $$'",
+    "queuectl enqueue --id later --delay 1h true",
+    "queuectl enqueue --id ümläut --cwd / 'printf \"\\303\\274 \\000 \\377\"'",
+    "queuectl list",
+    "queuectl list --state pending",
+    "queuectl list --state dead",
+    "queuectl list --json",
+    "queuectl status",
+    "queuectl show later",
+    "queuectl show worse --json",
+    "queuectl logs good",
+    "queuectl cancel later",
+    "queuectl cancel later",
+    "queuectl cancel ghost",
+    "queuectl worker start --drain",
+    "queuectl list",
+    "queuectl list --json",
+    "queuectl status",
+    "queuectl show good --json",
+    "queuectl show bad",
+    "queuectl show bad --json",
+    "queuectl logs good",
+    "queuectl logs good --stream stderr",
+    "queuectl logs ümläut",
+    "queuectl logs bad --attempt 1",
+    "queuectl dlq list",
+    "queuectl dlq list --json",
+    "queuectl dlq retry bad",
+    "queuectl dlq retry good",
+    "queuectl dlq retry ghost",
+    "queuectl status --json",
+    "queuectl worker start --drain=ready",
+    "queuectl dlq clear",
+    "queuectl prune --state completed --older-than 0s --dry-run",
+    "queuectl prune --state completed --older-than 0s",
+    "queuectl list --json",
+    "queuectl status --json",
+];
+
+/// What a line prints and how it ends, without what differs from run to run.
+fn told(home: &Home, spelling: Spelling, line: &str) -> String {
+    // An alias belongs to the dispatcher; where another program comes first, it has to stay.
+    let spelling = if line.starts_with("queuectl") { spelling } else { Spelling::Dispatched };
+    let output = home.typed(spelling, line).assert().get_output().clone();
+    let words = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes).replace(home.root().to_str().unwrap(), "HOME");
+        match serde_json::from_str(&text) {
+            Ok(document) => without_times(document).to_string(),
+            Err(_) => text.lines().map(|line| format!("{}\n", without_numbers(line))).collect(),
+        }
+    };
+    format!("{line}\n{:?}\n{}{}", output.status.code(), words(&output.stdout), words(&output.stderr))
+}
+
+/// Takes the times out of a document, and the numbers of jobs: a batch that is
+/// refused leaves a gap on a server.
+fn without_times(document: Value) -> Value {
+    match document {
+        Value::Array(values) => values.into_iter().map(without_times).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let differs = (name.ends_with("_at") && !value.is_null()) || name == "seq";
+                (name, if differs { "…".into() } else { without_times(value) })
+            })
+            .collect(),
+        other => other,
+    }
+}
+
+/// Takes times, durations and pids out of a line of words.
+fn without_numbers(line: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in line.split_whitespace() {
+        let is_pid = words.last().is_some_and(|last| last == "PID");
+        let is_time = word.starts_with(|c: char| c.is_ascii_digit())
+            && (word.contains(':') || word.matches('-').count() == 2 || word.ends_with("ms"));
+        words.push(if is_pid || is_time { "…".into() } else { word.into() });
+    }
+    words.join(" ")
+}
+
+fn every_command_prints_what_it_prints_on_sqlite() {
+    both(|spelling| {
+        let (sqlite, postgres) = (Home::quick(), home());
+        for line in DAY {
+            let expected = told(&sqlite, spelling, line);
+            assert_eq!(told(&postgres, spelling, line), expected, "{spelling:?}");
+        }
+    });
+}
+
+fn looking_at_a_server_changes_nothing_there() {
+    let home = home();
+    let schema = home.schema();
+    for arguments in [
+        vec!["status"],
+        vec!["list"],
+        vec!["show", "a"],
+        vec!["logs", "a"],
+        vec!["dlq", "list"],
+        vec!["worker", "list"],
+        vec!["worker", "stop"],
+        vec!["doctor"],
+    ] {
+        home.queuectl(&arguments).assert();
+        let sql = format!("SELECT count(*) FROM pg_namespace WHERE nspname = '{}'", schema.name());
+        assert_eq!(Server::shared().psql(&sql), "0\n", "{arguments:?}");
+    }
+}
+
+fn two_schemas_are_two_queues() {
+    let (one, other) = (home(), home());
+    one.enqueue("a", "true");
+    other.enqueue("a", "false");
+    other.enqueue("b", "true");
+    one.drain();
+    assert_eq!((one.state("a"), one.counts().total()), (State::Completed, 1));
+    assert_eq!((other.state("a"), other.counts().total()), (State::Pending, 2));
+}
+
+fn the_place_of_the_queue_can_be_a_flag_or_a_setting() {
+    let server = Server::shared();
+    let schema = Arc::new(server.schema());
+    let url = server.tcp_url(schema.name());
+    let home = Home::quick();
+    home.queuectl(["enqueue", "--id", "flag", "--database", &url, "true"]).assert().success();
+    home.queuectl(["config", "set", "database", &url]).assert().success();
+    home.enqueue("setting", "true");
+    home.drain();
+    assert!(!home.database().exists(), "nothing is put in a file");
+    let home = home.in_schema(&schema, &url);
+    assert_eq!((home.state("flag"), home.state("setting")), (State::Completed, State::Completed));
+}
+
+fn workers_are_listed_with_their_heartbeat_and_stopped() {
+    both(|spelling| {
+        let home = home();
+        home.run(spelling, ["worker", "start", "--detach", "--count", "2"]).assert().success();
+        let pids = home.worker_pids();
+        assert_eq!(pids.len(), 2);
+        let listed = home.json(["worker", "list", "--json"]);
+        for worker in listed.as_array().unwrap() {
+            assert_eq!(worker["alive"], true, "{worker}");
+            assert!(pids.contains(&i32::try_from(worker["pid"].as_i64().unwrap()).unwrap()), "{worker}");
+            assert!(worker["heartbeat_at"].as_str().is_some_and(|at| at.starts_with("20")), "{worker}");
+        }
+        home.run(spelling, ["status"]).assert().success().stdout(contains("Active workers: 2"));
+        let first = |home: &Home| home.json(["worker", "list", "--json"])[0]["heartbeat_at"].clone();
+        let before = first(&home);
+        wait_until(DEADLINE, "the heart beats", || first(&home) != before);
+        home.run(spelling, ["worker", "stop"]).assert().success();
+        assert_eq!(home.worker_pids(), [0; 0], "stop returns when they have ended");
+        home.queuectl(["worker", "list"]).assert().success().stderr("No workers\n");
+    });
+}
+
+fn an_idle_worker_is_told_of_a_new_job() {
+    let home = patient();
+    let worker = home.worker([""; 0]);
+    worker.wait_until_it_says("Loop started");
+    for id in ["a", "b", "c"] {
+        home.enqueue(id, "true");
+        home.wait_for(id, State::Completed);
+    }
+}
+
+fn an_idle_worker_is_told_again_after_its_connections_were_cut() {
+    let server = Server::start(&[("fsync", "off")]);
+    let home = Home::quick().on_server(&server).with("QUEUECTL_POLL_INTERVAL", "1h");
+    let mut worker = home.worker([""; 0]);
+    worker.wait_until_it_says("Loop started");
+    for id in ["a", "b", "c"] {
+        assert!(server.kill_backends() > 0, "the worker was connected");
+        // Comes before, while or after the worker connects again.
+        home.enqueue(id, "true");
+        home.wait_for(id, State::Completed);
+        wait_until(DEADLINE, "the worker listens again", || {
+            let sql = "SELECT count(*) FROM pg_stat_activity
+                 WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+            server.psql(sql).trim().parse::<u32>().unwrap() > 0
+        });
+    }
+    assert!(!worker.has_ended());
+}
+
+fn a_running_job_is_cancelled() {
+    both(|spelling| {
+        let home = patient();
+        home.enqueue("a", "touch running; sleep 1000");
+        let _worker = home.worker([""; 0]);
+        home.wait_for_file("running");
+        home.run(spelling, ["cancel", "a"]).assert().success();
+        assert_eq!(home.state("a"), State::Cancelled);
+        assert_eq!(home.processes_of("a"), [0; 0]);
+    });
+}
+
+fn what_a_job_writes_can_be_followed() {
+    let home = home();
+    home.enqueue("a", "echo first; until [ -e go ]; do sleep 0.05; done; echo last");
+    let _worker = home.worker([""; 0]);
+    let mut logs = home.background(Spelling::Direct, ["logs", "-f", "a"]);
+    wait_until(DEADLINE, "the first line is there while the job runs", || logs.printed() == "first\n");
+    home.make_file("go");
+    logs.wait_for_success();
+    assert_eq!(logs.printed(), "first\nlast\n");
+}
+
+fn a_forced_stop_interrupts_and_charges_nothing() {
+    let home = patient();
+    home.enqueue("a", "touch running; sleep 1000");
+    let mut worker = home.worker([""; 0]);
+    home.wait_for_file("running");
+    home.queuectl(["worker", "stop", "--force"]).assert().success();
+    worker.wait_for_success();
+    let job = home.job("a");
+    assert_eq!((job.state, job.attempts), (State::Pending, 0));
+    assert_eq!(home.attempts("a")[0].outcome, Some(Outcome::Interrupted));
+}
+
+fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
+    let home = patient();
+    let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
+    home.enqueue("victim", &format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+    let _worker = home.worker([""; 0]);
+    home.wait_for_file("hangs");
+    let began = Instant::now();
+    kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGKILL).unwrap();
+    home.wait_for("victim", State::Completed);
+    let took = began.elapsed();
+    // Without the lock of this machine nobody would know for half a minute.
+    assert!(took < Duration::from_secs(15), "it took {took:?}");
+    let outcomes: Vec<_> = home.attempts("victim").iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
+    assert_eq!(home.processes_of("victim"), [0; 0]);
+}
+
+fn a_backup_is_left_to_the_servers_own_programs() {
+    both(|spelling| {
+        let home = home();
+        home.enqueue("a", "true");
+        home.run(spelling, ["backup", "copy.db"]).assert().code(1).stdout("").stderr(contains("pg_dump"));
+        assert!(!home.path("copy.db").exists());
+    });
+}
+
+fn doctor_finds_nothing_wrong() {
+    both(|spelling| {
+        let home = home();
+        home.enqueue("a", "true");
+        home.run(spelling, ["doctor"])
+            .assert()
+            .success()
+            .stdout(contains("PostgreSQL"))
+            .stdout(contains("All is well"));
+        home.schema().client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
+        home.run(spelling, ["doctor"]).assert().code(1).stdout(contains("counts"));
+    });
+}
+
+fn through_a_pool_in_transaction_mode_all_works_and_workers_poll() {
+    let server = Server::shared();
+    let pool = Pool::before(server);
+    let schema = Arc::new(server.schema());
+    let home = Home::quick().in_schema(&schema, &pool.url(schema.name()));
+    let mut worker = home.worker(["--count", "2", "--concurrency", "2"]);
+    worker.wait_until_it_says("Loop started");
+    for number in 0..30 {
+        home.enqueue(&format!("job-{number}"), "echo done");
+    }
+    wait_until(DEADLINE, "all of them are done", || home.counts()[State::Completed] == 30);
+    home.enqueue("long", "touch running; sleep 1000");
+    home.wait_for_file("running");
+    home.queuectl(["cancel", "long"]).assert().success();
+    home.queuectl(["logs", "job-7"]).assert().success().stdout("done\n");
+    let words = || worker.said().lines().filter(|line| line.contains("poll-interval")).count();
+    wait_until(DEADLINE, "each worker says that it polls", || words() == 2);
+    home.enqueue("last", "true");
+    home.wait_for("last", State::Completed);
+    home.queuectl(["worker", "stop"]).assert().success();
+    worker.wait_for_success();
+    let said = worker.said();
+    let words = said.lines().filter(|line| line.contains("poll-interval")).count();
+    assert_eq!(words, 2, "each says it once:\n{said}");
+    assert_eq!(home.store().check().unwrap(), [""; 0]);
+}

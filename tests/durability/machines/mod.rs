@@ -1,0 +1,13 @@
+//! A queue on a server: faults of the server, of the network, of whole machines.
+
+mod field;
+mod links;
+mod load;
+mod outages;
+mod server;
+
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    [server::trials(), outages::trials(), links::trials()].into_iter().flatten().collect()
+}

@@ -1,0 +1,47 @@
+//! The suite on PostgreSQL: a schema on a server that is thrown away.
+
+use super::conformance;
+use crate::support::postgres::{Schema, Server};
+use crate::support::trials::Means;
+use queuectl_store::{Access, Location, OpenOptions, Store, StoreError};
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub struct Harness {
+    schema: Schema,
+    /// Where the lock file is.
+    folder: TempDir,
+}
+
+impl Harness {
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub fn open(&self, access: Access) -> Result<Box<dyn Store>, StoreError> {
+        let url = Server::shared().url(self.schema.name());
+        let options = OpenOptions {
+            state_folder: Some(self.folder.path().to_owned()),
+            ..OpenOptions::new(access, Duration::from_mins(1))
+        };
+        queuectl_store::open(&Location::Url(url), &options)
+    }
+}
+
+impl conformance::Harness for Harness {
+    const BACKEND: &str = "store::postgres";
+
+    const MEANS: &[Means] = &[Means::Postgres];
+
+    fn new() -> Self {
+        Self { schema: Server::shared().schema(), folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn connect(&self) -> Box<dyn Store> {
+        self.open(Access::Write).unwrap()
+    }
+
+    fn falsify_the_books(&self) {
+        self.schema.client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
+    }
+}
