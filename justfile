@@ -42,6 +42,10 @@ storm *names:
 bench *names:
     cargo bench --bench queuectl -- {{ names }}
 
+# Measure the queue on PostgreSQL, on a server that is thrown away; --quick, --long
+bench-postgres *flags:
+    cargo bench --bench queuectl -- machines server-store server-bulk server-latency idle-transaction server-look server-counts {{ flags }}
+
 # Exactly what the continuous integration runs
 ci:
     bash .ci/run

@@ -7,7 +7,7 @@ use queuectl_store::Access;
 
 pub(crate) fn run(bench: &Bench) -> Result {
     let (jobs, many, rounds) = (bench.work(5000), bench.work(1_000_000), bench.rounds(5));
-    let long = with_backlog(bench, many, many)?;
+    let long = with_backlog(Home::new(bench)?, many, many)?;
     title(&format!("S3: `--max-jobs {jobs}` before {many} pending and behind {many} finished jobs"));
     let [alone, crowded] = in_turn(
         rounds,
@@ -26,9 +26,8 @@ pub(crate) fn run(bench: &Bench) -> Result {
     Ok(())
 }
 
-/// A queue with a long past and a long future.
-pub(crate) fn with_backlog(bench: &Bench, pending: usize, finished: usize) -> Result<Home> {
-    let home = Home::new(bench)?;
+/// Gives a queue a long past and a long future.
+pub(crate) fn with_backlog(home: Home, pending: usize, finished: usize) -> Result<Home> {
     home.fill(finished, "true")?;
     let mut clerk = Clerk::hire(home.store(Access::Write)?)?;
     clerk.exhaust()?;

@@ -21,14 +21,20 @@ pub(crate) fn run(bench: &Bench) -> Result {
     let [from_file, from_stdin, with_ids] = in_turn(
         bench.rounds(5),
         &mut [
-            &mut || enqueue(bench, jobs, |home| took(&mut home.queuectl(["enqueue", "--file", &file]))),
             &mut || {
-                enqueue(bench, jobs, |home| {
+                enqueue(&Home::new(bench)?, jobs, |home| {
+                    took(&mut home.queuectl(["enqueue", "--file", &file]))
+                })
+            },
+            &mut || {
+                enqueue(&Home::new(bench)?, jobs, |home| {
                     took(home.queuectl(["enqueue", "--file", "-"]).stdin(File::open(&nameless)?))
                 })
             },
             &mut || {
-                enqueue(bench, jobs, |home| took(&mut home.queuectl(["enqueue", "--file", &file_with_ids])))
+                enqueue(&Home::new(bench)?, jobs, |home| {
+                    took(&mut home.queuectl(["enqueue", "--file", &file_with_ids]))
+                })
             },
         ],
     )?;
@@ -39,7 +45,8 @@ pub(crate) fn run(bench: &Bench) -> Result {
     Ok(())
 }
 
-fn write_lines(path: &Path, lines: usize, line: impl Fn(usize) -> String) -> Result {
+/// Writes a file with so many lines.
+pub(crate) fn write_lines(path: &Path, lines: usize, line: impl Fn(usize) -> String) -> Result {
     let mut file = BufWriter::new(File::create(path)?);
     for number in 0..lines {
         writeln!(file, "{}", line(number))?;
@@ -48,9 +55,9 @@ fn write_lines(path: &Path, lines: usize, line: impl Fn(usize) -> String) -> Res
     Ok(file.into_inner()?.sync_all()?)
 }
 
-fn enqueue(bench: &Bench, jobs: usize, add: impl FnOnce(&Home) -> Result<f64>) -> Result<f64> {
-    let home = Home::new(bench)?;
-    let millis = add(&home)?;
+/// Jobs a second, when something adds them in so many milliseconds.
+pub(crate) fn enqueue(home: &Home, jobs: usize, add: impl FnOnce(&Home) -> Result<f64>) -> Result<f64> {
+    let millis = add(home)?;
     match home.counts()?[State::Pending] {
         pending if pending == jobs as i64 => Ok(jobs as f64 / millis * 1000.0),
         pending => Err(format!("{pending} of {jobs} jobs are there").into()),

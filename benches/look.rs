@@ -6,7 +6,7 @@ use crate::support::{Bench, Goal, Home, Result, Unit, figure, goal, in_turn, tit
 
 pub(crate) fn run(bench: &Bench) -> Result {
     let jobs = bench.work(1_000_000);
-    let long = with_backlog(bench, jobs / 2, jobs / 2)?;
+    let long = with_backlog(Home::new(bench)?, jobs / 2, jobs / 2)?;
     let empty = Home::new(bench)?;
     for arguments in [&["status"][..], &["list", "--limit", "50"], &["list", "--state", "failed"]] {
         let [full, none] = in_turn(

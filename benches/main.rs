@@ -1,7 +1,7 @@
 //! Measures queuectl against what the machine can do.
 //!
 //! `just bench` runs all, `just bench drain idle` some, `--quick` a tenth of the
-//! work. Each benchmark runs both sides of a comparison in turn and prints the
+//! work, `--long` by the clock what is otherwise hurried. Each benchmark runs both sides of a comparison in turn and prints the
 //! ratio: machines are noisy, an absolute figure proves little. A missed target
 //! is printed and is no failure.
 //!
@@ -17,8 +17,7 @@ mod enqueue;
 mod floor;
 #[path = "../tests/support/mod.rs"]
 #[allow(
-    dead_code,
-    unused_imports,
+    unused,
     unreachable_pub,
     missing_docs,
     clippy::unwrap_used,
@@ -37,27 +36,33 @@ mod server;
 mod store;
 mod support;
 
-use support::{Bench, Result, stamp};
+use support::{Bench, Extent, Result, stamp};
 
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 15] = [
+const BENCHMARKS: [Benchmark; 21] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
-    ("drain", drain::run),                // S1, S2
-    ("backlog", backlog::run),            // S3
-    ("enqueue", enqueue::run),            // S4
-    ("bulk", bulk::run),                  // S5
-    ("latency", latency::run),            // S6
-    ("look", look::run),                  // S7
-    ("store", store::run),                // S8
-    ("idle", idle::run),                  // S9
-    ("output", output::run),              // S10
-    ("crowd", crowd::run),                // S11
-    ("retries", retries::run),            // S12
-    ("recovery", recovery::run),          // F12
-    ("server-store", server::store::run), // P4
+    ("drain", drain::run),                               // S1, S2
+    ("backlog", backlog::run),                           // S3
+    ("enqueue", enqueue::run),                           // S4
+    ("bulk", bulk::run),                                 // S5
+    ("latency", latency::run),                           // S6
+    ("look", look::run),                                 // S7
+    ("store", store::run),                               // S8
+    ("idle", idle::run),                                 // S9
+    ("output", output::run),                             // S10
+    ("crowd", crowd::run),                               // S11
+    ("retries", retries::run),                           // S12
+    ("recovery", recovery::run),                         // F12
+    ("machines", server::machines::run),                 // P3
+    ("server-store", server::store::run),                // P4
+    ("server-bulk", server::bulk::run),                  // P5
+    ("server-latency", server::latency::run),            // P6
+    ("idle-transaction", server::idle_transaction::run), // P7
+    ("server-look", server::look::run),                  // P8
+    ("server-counts", server::counts::run),              // P10
 ];
 
 fn main() -> Result {
@@ -67,7 +72,12 @@ fn main() -> Result {
     {
         return stamp::leave(file);
     }
-    let is_quick = arguments.iter().any(|argument| argument == "--quick");
+    let is_given = |flag| arguments.iter().any(|argument| argument == flag);
+    let extent = match (is_given("--quick"), is_given("--long")) {
+        (true, _) => Extent::Quick,
+        (false, true) => Extent::Long,
+        (false, false) => Extent::Usual,
+    };
     let names: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with('-')).collect();
     let all: Vec<&str> = BENCHMARKS.iter().map(|(name, _)| *name).collect();
@@ -75,7 +85,7 @@ fn main() -> Result {
         println!("there is no benchmark {unknown}; there are: {}", all.join(" "));
         return Ok(());
     }
-    let bench = Bench::new(is_quick)?;
+    let bench = Bench::new(extent)?;
     bench.introduce()?;
     for (name, run) in BENCHMARKS {
         if !names.is_empty() && !names.contains(&name) {

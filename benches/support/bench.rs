@@ -3,29 +3,55 @@
 use super::{Result, Series, Unit, figure, note};
 use crate::floor;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// A tenth, for a first look.
+    Quick,
+    /// What the figures come from.
+    Usual,
+    /// By the clock, what can otherwise be had in less time.
+    Long,
+}
 
 /// Where and how much is measured.
 pub(crate) struct Bench {
-    is_quick: bool,
+    extent: Extent,
     folder: PathBuf,
 }
 
 impl Bench {
-    pub(crate) fn new(is_quick: bool) -> Result<Self> {
+    pub(crate) fn new(extent: Extent) -> Result<Self> {
         let folder = std::env::var_os("QUEUECTL_BENCH_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { is_quick, folder: folder.canonicalize()? })
+        Ok(Self { extent, folder: folder.canonicalize()? })
+    }
+
+    /// How much is measured.
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// So much work, or a tenth of it.
     pub(crate) fn work(&self, amount: usize) -> usize {
-        if self.is_quick { (amount / 10).max(1) } else { amount }
+        if self.is_quick() { (amount / 10).max(1) } else { amount }
+    }
+
+    /// So much time, or a tenth of it.
+    pub(crate) fn time(&self, span: Duration) -> Duration {
+        if self.is_quick() { span / 10 } else { span }
     }
 
     /// So many rounds, or as few as still have a median.
     pub(crate) fn rounds(&self, rounds: usize) -> usize {
-        if self.is_quick { rounds.min(3) } else { rounds }
+        if self.is_quick() { rounds.min(3) } else { rounds }
+    }
+
+    fn is_quick(&self) -> bool {
+        self.extent == Extent::Quick
     }
 
     /// Where everything is measured.
@@ -51,7 +77,7 @@ impl Bench {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().unwrap_or("unknown");
         println!("{cores} cores, load {load}; {kind}");
-        if self.is_quick {
+        if self.is_quick() {
             println!("--quick: a tenth of the work");
         }
         let each: Series = (0..5)

@@ -27,7 +27,10 @@ pub(crate) struct Home {
 /// A queue on a server.
 struct Place {
     schema: Arc<Schema>,
+    /// How this process gets there.
     url: String,
+    /// How this user's programs do.
+    url_for_programs: String,
 }
 
 impl Home {
@@ -39,8 +42,21 @@ impl Home {
     /// With the queue in a schema of its own on a server, reached through its socket.
     pub(crate) fn on_server(bench: &Bench, server: &Server) -> Result<Self> {
         let schema = Arc::new(server.schema());
-        let place = Place { url: server.url(schema.name()), schema };
+        let url = server.url(schema.name());
+        let place = Place { schema, url: url.clone(), url_for_programs: url };
         Self { folder: bench.folder()?, place: Some(place), machine: None }.with_a_queue()
+    }
+
+    /// The same queue for another user, who reaches the server through TCP from a
+    /// machine, or from this one.
+    pub(crate) fn elsewhere(&self, bench: &Bench, server: &Server, machine: Option<Host>) -> Result<Self> {
+        let there = self.place.as_ref().ok_or("the queue is on no server")?;
+        let place = Place {
+            schema: Arc::clone(&there.schema),
+            url: there.url.clone(),
+            url_for_programs: server.tcp_url(there.schema.name()),
+        };
+        Ok(Self { folder: bench.folder()?, place: Some(place), machine })
     }
 
     fn with_a_queue(self) -> Result<Self> {
@@ -60,7 +76,7 @@ impl Home {
             None => plain(program),
         };
         if let Some(place) = &self.place {
-            command.env("QUEUECTL_DATABASE", &place.url);
+            command.env("QUEUECTL_DATABASE", &place.url_for_programs);
         }
         command
             .env("HOME", self.folder.path())
@@ -75,6 +91,16 @@ impl Home {
         let mut command = self.program(env!("CARGO_BIN_EXE_queuectl"));
         command.args(arguments);
         command
+    }
+
+    /// The machine this user is on, if it is not this one.
+    pub(crate) fn machine(&self) -> Option<&Host> {
+        self.machine.as_ref()
+    }
+
+    /// The tables of a queue on a server.
+    pub(crate) fn tables(&self) -> Result<postgres::Client> {
+        Ok(self.place.as_ref().ok_or("the queue is on no server")?.schema.client())
     }
 
     /// Starts workers and waits until they are there.

@@ -3,6 +3,7 @@
 mod bench;
 mod clerk;
 mod home;
+mod machines;
 mod report;
 mod series;
 mod server;
@@ -10,9 +11,10 @@ pub(crate) mod stamp;
 mod wait;
 mod worker;
 
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Bench, Extent};
 pub(crate) use clerk::Clerk;
 pub(crate) use home::{Home, now, plain};
+pub(crate) use machines::Machines;
 pub(crate) use report::{Goal, Unit, figure, goal, note, title};
 pub(crate) use series::{Series, in_turn, timed};
 pub(crate) use server::start_server;

@@ -1,6 +1,7 @@
 //! A `worker start` in the background.
 
 use super::{Home, Result, wait_until};
+use crate::ground::hosts::Host;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_store::Access;
@@ -10,6 +11,7 @@ use std::process::Child;
 /// Workers with their manager; stopped when dropped.
 pub(crate) struct Worker {
     manager: Child,
+    machine: Option<Host>,
     /// The processes of the workers.
     pub(crate) pids: Vec<u32>,
 }
@@ -21,16 +23,25 @@ impl Worker {
             .queuectl(["worker", "start"].into_iter().chain(arguments.iter().copied()))
             .process_group(0)
             .spawn()?;
-        let mut worker = Self { manager, pids: Vec::new() };
+        let machine = home.machine().cloned();
+        let mut worker = Self { manager, machine, pids: Vec::new() };
         let count = arguments.iter().skip_while(|argument| **argument != "--count").nth(1);
         let count: usize = count.map_or(Ok(1), |count| count.parse())?;
+        let mut store = home.store(Access::Read)?;
         wait_until("the workers are there", || {
-            let workers = home.store(Access::Read)?.workers()?;
-            let own = workers.iter().filter(|own| own.manager_pid == worker.manager.id());
-            worker.pids = own.map(|own| own.pid).collect();
+            let workers = store.workers()?;
+            worker.pids = workers.iter().filter(|own| worker.has(own)).map(|own| own.pid).collect();
             Ok(worker.pids.len() == count)
         })?;
         Ok(worker)
+    }
+
+    /// Tells whether it is one of these. (Another machine has other numbers.)
+    fn has(&self, worker: &queuectl_store::Worker) -> bool {
+        match &self.machine {
+            Some(machine) => worker.host == machine.name(),
+            None => worker.manager_pid == self.manager.id(),
+        }
     }
 
     /// The process that was started.
@@ -41,7 +52,14 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _gone_is_fine = kill(Pid::from_raw(self.manager.id().cast_signed()), Signal::SIGTERM);
+        match &self.machine {
+            // A signal from here would not get further than the door.
+            Some(machine) => machine.kill_everything(),
+            None => {
+                let manager = Pid::from_raw(self.manager.id().cast_signed());
+                let _gone_is_fine = kill(manager, Signal::SIGTERM);
+            }
+        }
         let _gone_is_fine = self.manager.wait();
     }
 }

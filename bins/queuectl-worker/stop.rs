@@ -14,6 +14,7 @@ use std::time::Duration;
 ///
 /// Waits until they are gone; Ctrl+C ends the wait, not the request.
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct StopArgs {
     /// Stop the workers on all machines that share this queue
     #[arg(long)]

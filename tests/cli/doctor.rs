@@ -21,6 +21,7 @@ trials![
     a_url_nobody_serves_is_an_error_without_its_password,
     a_broken_configuration_is_an_error,
     wrong_counts_are_an_error,
+    a_queue_that_has_moved_is_a_warning,
     another_journal_mode_is_an_error_until_a_worker_has_mended_it,
     files_that_others_can_open_are_warnings_until_the_advice_is_typed,
     a_large_log_is_a_warning,
@@ -300,6 +301,17 @@ fn wrong_counts_are_an_error() {
     home.enqueue("a", "true");
     Connection::open(home.database()).unwrap().execute("UPDATE queue SET dead = dead + 1", []).unwrap();
     complains(&home, "error", "counts", "0 dead jobs are there and 1 are on the books");
+}
+
+fn a_queue_that_has_moved_is_a_warning() {
+    let home = Home::quick();
+    home.enqueue("a", "true");
+    home.drain();
+    let moved = "UPDATE queue SET move_stage = 'left', move_id = 'm', move_place = 'postgres://me@db/q'";
+    Connection::open(home.database()).unwrap().execute(moved, []).unwrap();
+    let advice = complains(&home, "warning", "move", "it has moved to postgres://me@db/q");
+    follow(&home, &advice);
+    home.queuectl(["config", "get", "database"]).assert().success().stdout("postgres://me@db/q\n");
 }
 
 fn another_journal_mode_is_an_error_until_a_worker_has_mended_it() {

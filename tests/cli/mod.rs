@@ -8,6 +8,7 @@ mod demo;
 mod dispatch;
 mod dlq;
 mod doctor;
+mod doctor_postgres;
 mod doctor_workers;
 mod documented;
 mod enqueue;
@@ -43,6 +44,7 @@ pub fn trials() -> Vec<Trial> {
         prune::trials(),
         backup::trials(),
         doctor::trials(),
+        doctor_postgres::trials(),
         doctor_workers::trials(),
         config::trials(),
         demo::trials(),

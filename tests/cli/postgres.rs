@@ -6,7 +6,7 @@ use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use predicates::str::contains;
+use predicates::str::{contains, is_match};
 use queuectl_core::{Outcome, State};
 use serde_json::Value;
 use std::sync::Arc;
@@ -24,8 +24,8 @@ trials![
     what_a_job_writes_can_be_followed if Postgres,
     a_forced_stop_interrupts_and_charges_nothing if Postgres,
     the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended if Postgres,
-    a_backup_is_left_to_the_servers_own_programs if Postgres,
-    doctor_finds_nothing_wrong if Postgres,
+    a_backup_is_a_queue_in_a_file if Postgres,
+    doctor_finds_what_is_wrong_and_nothing_else if Postgres,
     through_a_pool_in_transaction_mode_all_works_and_workers_poll if Postgres and Pgbouncer,
 ];
 
@@ -297,27 +297,46 @@ fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
     assert_eq!(home.processes_of("victim"), [0; 0]);
 }
 
-fn a_backup_is_left_to_the_servers_own_programs() {
+fn a_backup_is_a_queue_in_a_file() {
     both(|spelling| {
         let home = home();
-        home.enqueue("a", "true");
-        home.run(spelling, ["backup", "copy.db"]).assert().code(1).stdout("").stderr(contains("pg_dump"));
-        assert!(!home.path("copy.db").exists());
+        home.enqueue("a", "echo kept");
+        home.drain();
+        home.enqueue("b", "true");
+        home.run(spelling, ["backup", "copy.db"]).assert().success();
+        let copy = home.path("copy.db");
+        let on_copy = |name: &str| {
+            home.run(spelling, [name, "--json", "--database"])
+                .arg(&copy)
+                .assert()
+                .success()
+                .get_output()
+                .clone()
+        };
+        let jobs = |output: &[u8]| without_times(serde_json::from_slice(output).unwrap());
+        assert_eq!(jobs(&on_copy("list").stdout), without_times(home.json(["list", "--json"])));
+        home.run(spelling, ["logs", "a", "--database"]).arg(&copy).assert().success().stdout("kept\n");
     });
 }
 
-fn doctor_finds_nothing_wrong() {
+fn doctor_finds_what_is_wrong_and_nothing_else() {
+    let server = Server::start(&[]);
     both(|spelling| {
-        let home = home();
+        let home = Home::quick().on_server(&server);
         home.enqueue("a", "true");
+        home.drain();
         home.run(spelling, ["doctor"])
             .assert()
             .success()
             .stdout(contains("PostgreSQL"))
             .stdout(contains("All is well"));
         home.schema().client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
-        home.run(spelling, ["doctor"]).assert().code(1).stdout(contains("counts"));
+        home.run(spelling, ["doctor"]).assert().code(1).stdout(is_match("(?m)^error +counts: ").unwrap());
     });
+    // What is lost if this server loses its power is not to be had back.
+    let home = home();
+    home.enqueue("a", "true");
+    home.queuectl(["doctor"]).assert().code(1).stdout(is_match("(?m)^error +sync: fsync is off").unwrap());
 }
 
 fn through_a_pool_in_transaction_mode_all_works_and_workers_poll() {

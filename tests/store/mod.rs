@@ -10,6 +10,7 @@ mod intake;
 mod lifecycle;
 mod output;
 mod postgres;
+mod postgres_plans;
 mod postgres_tls;
 mod race;
 mod random;
@@ -29,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     [
         conformance::trials::<sqlite::Harness>(),
         conformance::trials::<postgres::Harness>(),
+        postgres_plans::trials(),
         postgres_tls::trials(),
         sqlite_files::trials(),
         sqlite_life::trials(),

@@ -127,8 +127,13 @@ pub fn a_move_that_is_given_up_opens_the_queue_again(place: &dyn Place) {
     let moved = a_move();
     queue.store.leave(&moved).unwrap();
     queue.store.switch(&moved.id).unwrap();
-    let another = queue.store.stay(&MoveId::random());
+    let another = queue.store.turn_back(&MoveId::random());
     assert!(matches!(another, Err(StoreError::NotThisMove { .. })), "{another:?}");
+    assert_eq!(queue.store.turn_back(&moved.id).unwrap(), Stage::Switching(moved.clone()));
+    assert_eq!(queue.store.turn_back(&moved.id).unwrap(), Stage::Staying(moved.clone()));
+    let late = queue.store.switch(&moved.id);
+    assert!(matches!(late, Err(StoreError::NotThisMove { .. })), "{late:?}");
+    assert!(queue.store.insist_open().is_err());
     queue.store.stay(&moved.id).unwrap();
     assert_eq!(stage(&mut queue), Stage::Settled);
     queue.enqueue(&["a"]);
@@ -238,7 +243,7 @@ pub fn a_queue_that_was_moved_can_be_moved_on(place: &dyn Place) {
     assert!(queue.store.arrive(&here.id, &Numbers::default()).is_err());
     queue.store.switch(&on.id).unwrap();
     queue.store.close(&on.id).unwrap();
-    let late = queue.store.stay(&on.id);
+    let late = queue.store.turn_back(&on.id);
     assert!(matches!(late, Err(StoreError::NotThisMove { .. })), "{late:?}");
     let refused = queue.store.enqueue(&[new_job("b")], OnTaken::Refuse, T0.after(Duration::from_secs(1)));
     assert!(matches!(refused, Err(StoreError::Moved { .. })), "{refused:?}");

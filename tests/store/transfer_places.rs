@@ -6,7 +6,7 @@ use super::transfer::all_records;
 use super::{postgres, random, sqlite};
 use crate::support::trials::trials;
 use queuectl_core::{Environment, Job, NewJob, Outcome, State};
-use queuectl_store::{Access, Exchange, Limits, Move, MoveId, Position, Record, Stage, Store, StoreError};
+use queuectl_store::{Access, Exchange, Limits, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
@@ -139,6 +139,7 @@ fn populate(place: &dyn conformance::Place) {
         let lease = queue.claim_one(next.id, now).last_lease();
         queue.hand_back(next.id, lease, now);
     }
+    queue.store.request_stop(&[next.id], Stop::Forced, now).unwrap();
     queue.store.cancel(&conformance::id("cancelled"), now).unwrap();
     queue.store.retire(next.id, &POLICY, now).unwrap();
     queue.store.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
@@ -302,6 +303,7 @@ fn a_file_that_was_left_is_opened_only_to_be_read() {
     let at = old.database();
     is_opened_only_to_be_read(open(&at, Access::Read), open(&at, Access::Write));
     assert!(matches!(opened_before.store.cancel(&conformance::id("a"), T0), Err(StoreError::Moved { .. })));
+    drop(opened_before);
     let folder = Folder::new();
     std::fs::copy(&at, folder.path("copy.db")).unwrap();
     // Also under another name: nobody knows what has become of its jobs.

@@ -52,6 +52,13 @@ pub fn program(name: &str) -> PathBuf {
     programs().expect("PostgreSQL is installed").join(name)
 }
 
+/// What makes a program see another time.
+fn faketime_library() -> String {
+    let asked = Command::new("faketime").args(["-f", "+0", "printenv", "LD_PRELOAD"]).output().unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+    String::from_utf8(asked.stdout).unwrap().trim().to_owned()
+}
+
 /// How a server is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -195,6 +202,19 @@ impl Server {
         self.resume();
     }
 
+    /// Sets its clock, by so much ahead of the machine's. It goes by a clock of its
+    /// own from the first start on that comes after this.
+    pub fn set_clock_ahead(&self, by: Duration) {
+        let new = self.clock().with_extension("new");
+        fs::write(&new, format!("+{}\n", by.as_secs())).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::rename(new, self.clock()).unwrap();
+    }
+
+    fn clock(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+
     /// Ends the server's side of every connection but the one that asks for it;
     /// gives how many there were.
     pub fn kill_backends(&self) -> u64 {
@@ -277,10 +297,16 @@ impl Server {
         let postgres = program("postgres");
         let mut words = as_unprivileged(&postgres);
         words.extend(["-D".into(), self.data_folder().to_str().unwrap().into()]);
-        let shell = match &self.entrance {
+        let mut shell = match &self.entrance {
             Some(host) => host.on_its_network("/bin/sh"),
             None => Command::new("/bin/sh"),
         };
+        if self.clock().exists() {
+            shell
+                .env("LD_PRELOAD", faketime_library())
+                .env("FAKETIME_TIMESTAMP_FILE", self.clock())
+                .env("FAKETIME_NO_CACHE", "1");
+        }
         let running = Watched::start(shell, &words, self.folder.path(), Signal::SIGQUIT);
         let mut is_ready = false;
         wait_until(DEADLINE, "the server is ready or has ended", || {

@@ -6,7 +6,7 @@ use crate::logging;
 use crate::output::Output;
 use queuectl_core::Timestamp;
 use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
-use queuectl_store::{Access, Clock, Location, OpenOptions, Store};
+use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
 use std::cell::{OnceCell, RefCell};
 
 /// What a program can ask for: its settings, the queue, the time, a place to
@@ -76,11 +76,17 @@ impl Context {
         })
     }
 
-    /// Opens the queue; its clock is this program's from now on.
+    /// Opens the queue; its clock is this program's from now on. Who only looks is
+    /// told if it is somewhere else.
     pub fn store(&self, access: Access) -> Result<Box<dyn Store>, Failure> {
         logging::start_short_log(self.output.verbosity());
-        let store = queuectl_store::open(&self.location()?, &self.open_options(access)?)?;
+        let mut store = queuectl_store::open(&self.location()?, &self.open_options(access)?)?;
         self.clock.replace(store.clock());
+        if access == Access::Read
+            && let Err(error @ (StoreError::Moved { .. } | StoreError::Arriving { .. })) = store.insist_open()
+        {
+            self.output.warn(error);
+        }
         Ok(store)
     }
 

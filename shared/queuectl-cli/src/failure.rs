@@ -161,8 +161,20 @@ fn of_store(error: &StoreError) -> Failure {
             Failure::new(Exit::Busy, message)
         }
         StoreError::Moved { to, .. } => {
-            Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {to}`"))
+            let place = shell_words::quote(to);
+            Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {place}`"))
         }
+        StoreError::Arriving { queue, from } => {
+            let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());
+            Failure::new(Exit::Busy, message).hint(format!(
+                "try again when it is complete; if nobody is at it, go on with `queuectl move --to {} --database {from}`",
+                shell_words::quote(&to)
+            ))
+        }
+        StoreError::NotEmpty { .. } => Failure::error(message)
+            .hint("name a file that is not there, or another `?schema=NAME` of the server"),
+        StoreError::NotThisMove { .. } => Failure::error(message)
+            .hint("somebody has given it up or finished it; see what is there with `queuectl status`"),
         StoreError::Server { problem, .. } => Failure::error(message).hint(hint_for_server(problem)),
         StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
             .hint("start a worker, which brings it there: `queuectl worker start`"),
@@ -221,11 +233,12 @@ fn hint_for_server(problem: &ServerProblem) -> String {
     }
 }
 
-/// `db:5432` as a PostgreSQL program is given it; of several places the first.
+/// `db:5432`, or `/folder (port 5432)`, as a PostgreSQL program is given it; of several places the first.
 fn host_and_port(places: &str) -> String {
     let place = places.split(", ").next().unwrap_or_default();
+    let folder = place.strip_suffix(')').and_then(|place| place.rsplit_once(" (port "));
     let quoted = |text: &str| shell_words::quote(text).into_owned();
-    match place.rsplit_once(':') {
+    match folder.or_else(|| place.rsplit_once(':')) {
         Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
             let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
             format!("-h {} -p {port}", quoted(host))
@@ -282,10 +295,14 @@ mod tests {
         assert_eq!(code(StoreError::NewerSchema { queue: queue.clone(), found: 3, known: 2 }), Exit::Error);
         assert_eq!(code(StoreError::Full { queue: queue.clone() }), Exit::Error);
         assert_eq!(code(StoreError::Disk { path: "queue.db".into(), reason: String::new() }), Exit::Error);
-        assert_eq!(code(StoreError::Corrupt { queue, reason: String::new() }), Exit::Error);
+        assert_eq!(code(StoreError::Corrupt { queue: queue.clone(), reason: String::new() }), Exit::Error);
         assert_eq!(code(StoreError::CalledDead { worker: WorkerId(1) }), Exit::Busy);
         assert_eq!(code(StoreError::LeaseLapsed { worker: WorkerId(1), silent_s: 29 }), Exit::Busy);
         assert_eq!(code(StoreError::StillAlive { worker: WorkerId(1) }), Exit::Busy);
+        assert_eq!(code(StoreError::Moved { queue: queue.clone(), to: "there".into() }), Exit::Busy);
+        assert_eq!(code(StoreError::Arriving { queue: queue.clone(), from: "there".into() }), Exit::Busy);
+        assert_eq!(code(StoreError::NotEmpty { queue: queue.clone() }), Exit::Error);
+        assert_eq!(code(StoreError::NotThisMove { queue }), Exit::Error);
         assert_eq!(refused(State::Dead, Event::Cancelled).code(), Exit::Error);
     }
 
@@ -330,7 +347,7 @@ mod tests {
             ("localhost:5432", "-h localhost -p 5432"),
             ("::1:5433", "-h ::1 -p 5433"),
             ("[::1]:5433", "-h ::1 -p 5433"),
-            ("/run/my server:5432", "-h '/run/my server' -p 5432"),
+            ("/run/my server (port 5432)", "-h '/run/my server' -p 5432"),
             ("a:1, b:2", "-h a -p 1"),
             ("db", "-h db"),
         ] {

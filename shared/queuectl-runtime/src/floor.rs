@@ -349,14 +349,19 @@ impl Floor {
 
     // Everybody else's side.
 
-    /// Workers that had not ended when the desk last asked, without this one.
+    /// Workers that had not ended when the desk last asked, and newcomers that were
+    /// seen since, without this one.
     pub(crate) fn neighbours(&self) -> Vec<WorkerId> {
-        lock(&self.roster).iter().copied().filter(|&worker| worker != self.worker).collect()
+        let mut neighbours = self.presence.neighbours();
+        neighbours.extend(lock(&self.roster).iter().filter(|&&worker| worker != self.worker));
+        neighbours.sort_unstable();
+        neighbours.dedup();
+        neighbours
     }
 
     /// Tells whether there is nobody to look after, and nothing to drain.
     pub(crate) fn is_alone(&self) -> bool {
-        self.background.is_empty() && lock(&self.roster).iter().all(|&worker| worker == self.worker)
+        self.background.is_empty() && self.neighbours().is_empty()
     }
 
     /// A neighbour has ended and was looked after.

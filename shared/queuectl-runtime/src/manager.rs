@@ -148,6 +148,8 @@ impl Manager {
         let (events, heard) = channel();
         listen_for_signals(events.clone())?;
         let stops = store.stops()?;
+        // Later: a move that begins now counts as a request to stop.
+        store.insist_open()?;
         let to_manager = events.clone();
         let tell = move |news| _ = to_manager.send(Event::News(news));
         let caretaker =

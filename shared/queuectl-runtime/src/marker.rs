@@ -46,12 +46,12 @@ pub fn worker_environment() -> HashMap<OsString, OsString> {
 pub(crate) fn environment_of_jobs(queue: &Location) -> HashMap<OsString, OsString> {
     let mut environment = worker_environment();
     if let Location::Url(_) = queue {
-        keep_the_password(&mut environment);
+        hide_the_password(&mut environment);
     }
     environment
 }
 
-fn keep_the_password(environment: &mut HashMap<OsString, OsString>) {
+fn hide_the_password(environment: &mut HashMap<OsString, OsString>) {
     environment.remove(OsStr::new("PGPASSWORD"));
     if let Some(database) = environment.get_mut(OsStr::new("QUEUECTL_DATABASE")) {
         *database = without_password(&database.to_string_lossy()).into();
@@ -98,7 +98,7 @@ mod tests {
         let given =
             [("PGPASSWORD", "secret"), ("PGUSER", "me"), ("QUEUECTL_DATABASE", "postgres://me:secret@db/q")];
         let mut environment = given.map(|(name, value)| (name.into(), value.into())).into();
-        keep_the_password(&mut environment);
+        hide_the_password(&mut environment);
         let kept = [("PGUSER", "me"), ("QUEUECTL_DATABASE", "postgres://me@db/q")];
         assert_eq!(environment, kept.map(|(name, value)| (name.into(), value.into())).into());
     }

@@ -50,9 +50,10 @@ pub fn rescue(
     if store.worker(worker)?.is_none_or(|worker| worker.ended_at.is_some()) {
         return Ok(None);
     }
-    let same_boot = found.boot_id == machine::boot_id();
-    let visible = found.pid_namespace == machine::pid_namespace();
-    if same_boot && !visible && !has_waited {
+    // Of another machine nothing is to be seen here, unless it is one in name only.
+    let same_boot = found.boot_id == machine::boot_id() && (found.is_here || !found.boot_id.is_empty());
+    let visible = found.is_here && found.pid_namespace == machine::pid_namespace();
+    if found.is_here && same_boot && !visible && !has_waited {
         return Err(RescueError::Unseen);
     }
 

@@ -6,8 +6,8 @@
 //!
 //! ```text
 //! old place        ── leave ──► Leaving ─────────────── switch ──► Switching ─ ─ ─ close ──► Left
-//!             ▲                  │ workers end; all is copied       │
-//!             └────── stay ──────┴──────────────────────────────────┘
+//!             ▲                  │ workers end; all is copied       │                     ▲
+//!             └─ stay ─ Staying ◄┴─────────── turn back ────────────┘ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
 //!
 //! new place        ── receive ──► Arriving ── import … ─ ─ ─ ─ ─ ─ arrive ──► Arrived: open
 //!             ▲                      │
@@ -125,10 +125,16 @@ pub trait Transfer {
     /// Notes that all is at the new place, which is about to be opened.
     fn switch(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Gives the old place up: whoever opens it to change something is sent on.
+    /// Gives the old place up: whoever opens it to change something is sent on. Call
+    /// it only if the new place is open.
     fn close(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Opens the old place again. Call it only if the new one is not open.
+    /// Gives the move up: from now on nobody can switch. Tells where it stood: while
+    /// it was only leaving, the new place is not open, and never will be.
+    fn turn_back(&mut self, id: &MoveId) -> Result<Stage>;
+
+    /// Opens the old place again. Call it only after turning back, and only if the
+    /// new place is not open.
     fn stay(&mut self, id: &MoveId) -> Result<()>;
 
     /// Makes the new place ready for records; it stays closed.

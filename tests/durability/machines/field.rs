@@ -3,7 +3,8 @@
 use crate::oracle::Oracle;
 use crate::support::hosts::Network;
 use crate::support::postgres::{Schema, Server};
-use crate::support::{Home, wait_until};
+use crate::support::{Home, marked, wait_until};
+use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,6 +61,23 @@ impl Machines {
             .in_schema(&self.schema, &self.server.tcp_url(self.schema.name()))
             .on_machine(self.network.host(name))
             .with("ORACLE", self.oracle.folder().to_str().unwrap())
+    }
+
+    /// Tells whether any process of the job of a machine's name runs there.
+    pub fn runs(&self, name: &str) -> bool {
+        let there = self.network.host(name).processes();
+        marked(&[&format!("QUEUECTL_JOB_ID={name}")]).iter().any(|pid| there.contains(pid))
+    }
+
+    /// The only worker on a machine, as the kernel knows it from outside.
+    pub fn worker_on(&self, name: &str) -> i32 {
+        let is_worker = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.split(|&byte| byte == 0).nth(1) == Some(b"work")
+        };
+        let workers: Vec<i32> = self.network.host(name).processes().into_iter().filter(is_worker).collect();
+        assert_eq!(workers.len(), 1, "workers on {name}");
+        workers[0]
     }
 }
 

@@ -7,6 +7,8 @@ use crate::scale::report;
 use crate::support::postgres::Mode;
 use crate::support::trials::trials;
 use crate::support::{Home, Worker, seconds, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -46,66 +48,70 @@ fn stop(home: &Home, worker: &mut Worker) {
     worker.wait_for_success();
 }
 
+/// How a machine falls silent.
+const SILENT: [&str; 3] = ["cut", "dead", "stalled"];
+
 fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
-    let machines = Machines::new(["cut", "dead", "alive"]);
+    let machines = Machines::new(["cut", "dead", "stalled", "alive"]);
     let (oracle, home) = (&machines.oracle, machines.home());
-    let (on_cut, on_dead, on_alive) = (machines.on("cut"), machines.on("dead"), machines.on("alive"));
     let once = ["--max-retries", "0"];
     let mut workers = BTreeMap::new();
-    for (name, on) in [("cut", &on_cut), ("dead", &on_dead)] {
-        workers.insert(name, start(on, "1"));
+    for name in SILENT {
+        let on = machines.on(name);
+        let worker = start(&on, "1");
         assert!(oracle.enqueue(name, &hangs_once(name), &once));
         home.wait_for_file(&format!("hangs-{name}"));
+        workers.insert(name, (on, worker));
     }
-    workers.insert("alive", start(&on_alive, "4"));
+    let on_alive = machines.on("alive");
+    let mut alive = start(&on_alive, "4");
 
     machines.network.cut("cut");
     machines.network.host("dead").kill_everything();
+    // Its manager is there to see it, and its job goes on.
+    let stalled = machines.worker_on("stalled");
+    kill(Pid::from_raw(stalled), Signal::SIGSTOP).unwrap();
     let began = Instant::now();
-    let (mut ended, mut noticed) = (None, BTreeMap::new());
-    wait_until(2 * seconds(60), "both jobs are done by the third machine", || {
+    let (mut ended, mut taken) = (BTreeMap::new(), BTreeMap::new());
+    wait_until(2 * seconds(60), "all jobs are done by the fourth machine", || {
         let now = began.elapsed();
-        if ended.is_none() && on_cut_is_idle(&machines) {
-            ended = Some(now);
-        }
-        for name in ["cut", "dead"] {
-            if home.job(name).lease > 1 {
-                noticed.entry(name).or_insert(now);
+        for name in SILENT {
+            if !machines.runs(name) {
+                ended.entry(name).or_insert(now);
             }
         }
-        home.state("cut") == State::Completed && home.state("dead") == State::Completed
+        let jobs = SILENT.map(|name| (name, home.job(name)));
+        for (name, _) in jobs.iter().filter(|(_, job)| job.lease > 1) {
+            taken.entry(*name).or_insert(now);
+        }
+        jobs.iter().all(|(_, job)| job.state == State::Completed)
     });
-    let ended = ended.expect("nothing of the job was left on the machine that was cut off");
-    report(&format!(
-        "a machine that was cut off ended its job after {ended:.1?}; it was taken over after {:.1?}; \
-         that of a machine that died after {:.1?}",
-        noticed["cut"], noticed["dead"],
-    ));
-    assert!(ended < noticed["cut"], "the old command ended before the job was given to another");
-    for name in ["cut", "dead"] {
+    for name in SILENT {
+        report(&format!(
+            "the job of a machine that is {name} ended after {:.1?} and was taken over after {:.1?}",
+            ended[name], taken[name],
+        ));
+        assert!(ended[name] < taken[name], "{name}: the old command ended before another was started");
         assert_eq!(outcomes(home, name), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
         assert_eq!(hosts(home, name), [name, "alive"]);
-        assert!(noticed[name] > seconds(29), "{name} was judged before its lease had run out");
+        assert!(taken[name] > seconds(29), "{name} was judged before its lease had run out");
         // 35 s is the promise; a machine that is busy with other tests may be late.
-        assert!(noticed[name] < seconds(50), "{name} was missed after {:?}", noticed[name]);
+        assert!(taken[name] < seconds(50), "{name} was missed after {:?}", taken[name]);
     }
 
-    // The one that was cut off comes back and works.
-    stop(&on_alive, workers.get_mut("alive").unwrap());
+    // Those that live come back and work.
+    stop(&on_alive, &mut alive);
     machines.network.heal("cut");
     let healed = Instant::now();
-    assert!(oracle.enqueue("afterwards", &watched(""), &once));
-    home.wait_for("afterwards", State::Completed);
-    report(&format!("it worked again {:.1?} after the cable was healed", healed.elapsed()));
-    assert_eq!(hosts(home, "afterwards"), ["cut"]);
-    stop(&on_cut, workers.get_mut("cut").unwrap());
+    for name in ["cut", "stalled"] {
+        let (on, mut worker) = workers.remove(name).unwrap();
+        let id = format!("{name}-again");
+        assert!(oracle.enqueue(&id, &watched(""), &once));
+        home.wait_for(&id, State::Completed);
+        stop(&on, &mut worker);
+    }
+    report(&format!("all worked again {:.1?} after the cable was healed", healed.elapsed()));
     oracle.expect_no_breach();
-}
-
-/// Tells whether no job runs on the machine that is cut off.
-fn on_cut_is_idle(machines: &Machines) -> bool {
-    let jobs = crate::support::marked(&["QUEUECTL_JOB_ID=cut"]);
-    !machines.network.host("cut").processes().iter().any(|pid| jobs.contains(pid))
 }
 
 fn the_workers_of_one_machine_are_not_those_of_another() {

@@ -2,7 +2,7 @@
 -- the same random id; what is not moved says nothing.
 ALTER TABLE @queue
     ADD COLUMN move_stage text CONSTRAINT move_stage_is_known CHECK (
-        move_stage IN ('leaving', 'switching', 'left', 'arriving', 'arrived')),
+        move_stage IN ('leaving', 'switching', 'left', 'staying', 'arriving', 'arrived')),
     ADD COLUMN move_id text
         CONSTRAINT a_move_has_an_id CHECK ((move_id IS NULL) = (move_stage IS NULL)),
     ADD COLUMN move_place text      -- the other place, without a password

@@ -74,6 +74,7 @@ impl PostgresStore {
         }
         let schema = self.finding("schema", Self::schema);
         findings.push(schema);
+        findings.extend(self.several("move", Self::move_of_it));
         findings.extend(self.several("indexes", Self::indexes));
         findings.extend(self.several("constraints", Self::constraints));
         findings.push(self.finding("counts", Self::counts_by_state));

@@ -7,7 +7,7 @@
 
 use super::books;
 use super::held::{Held, columns};
-use super::line::{self, Claim, Look};
+use super::line::{self, Claim, Look, Since};
 use super::memory::Seen;
 use super::session::{Session, Typed, values};
 use super::{PostgresStore, Trouble, row, sql};
@@ -15,11 +15,14 @@ use crate::counts::Counts;
 use crate::work::{Exchange, Exchanged};
 use crate::{Result, stored};
 use postgres::Row;
-use queuectl_core::{Lease, Seq, Timestamp, WorkerId};
-use std::time::Instant;
+use queuectl_core::{Lease, Seq, State, Timestamp, Verdict, WorkerId};
+use std::time::{Duration, Instant};
 
 /// How many columns the news have; what comes after them is something else.
 const NEWS_COLUMNS: usize = 14;
+
+/// A wait that is over before anybody can look again; jobs may be handed in late.
+const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a worker is told, and what is read with it and is not for the worker.
 struct News {
@@ -66,8 +69,14 @@ impl PostgresStore {
                 let (settled, line) =
                     held.record(session, books, worker, exchange.ended, exchange.policy, look, now)?;
                 let took = began.elapsed();
-                let (anything_due, beginning) = (line.anything_due && !joins_early, line.beginning);
-                let mut claimed = line.first(session, want, exchange.suspects, anything_due, now)?;
+                let beginning = line.beginning;
+                // What was written with the look could not be seen by it.
+                let since = Since {
+                    anything_due: (line.anything_due && !joins_early) || any_falls_due(&settled),
+                    gave_back: settled.iter().any(|(_, verdict)| verdict.state == State::Pending),
+                };
+                let anything_due = since.anything_due;
+                let mut claimed = line.first(session, want, exchange.suspects, since, now)?;
                 let claim = Claim::of(&mut claimed, books, worker, now)?;
                 books.done = Some((worker, settled.len() as i64));
                 let mut values = claim.values().to_vec();
@@ -132,6 +141,11 @@ fn news(told: &Row) -> Result<News, Trouble> {
         ..Exchanged::default()
     };
     Ok(News { exchanged, books, time: row::time(told, 12)? })
+}
+
+/// Tells whether a job that has just failed may run again at once.
+fn any_falls_due(settled: &[(Lease, Verdict)]) -> bool {
+    settled.iter().any(|(_, verdict)| verdict.delay.is_some_and(|delay| delay < AT_ONCE))
 }
 
 /// Every lease that an exchange is about.

@@ -31,6 +31,9 @@ const RING_TAKES: Duration = Duration::from_secs(3);
 pub(super) struct Heart {
     address: Address,
     client: Client,
+    /// Whether sessions are handed around, so that what one listens to is heard by
+    /// another, or by nobody.
+    is_pooled: bool,
 }
 
 /// Rings when the server notifies.
@@ -53,6 +56,7 @@ struct Beating {
     judges_from: Instant,
     /// Until when the first ring is waited for.
     first_ring_until: Option<Instant>,
+    is_pooled: bool,
     next_beat: Instant,
     next_look: Instant,
 }
@@ -62,7 +66,7 @@ impl Heart {
     pub(super) fn connect(address: &Address, at_most: Duration) -> Result<Self> {
         let mut client = address.connect(at_most)?;
         listen(&mut client, address).map_err(|error| refused(address, &error))?;
-        Ok(Self { address: address.clone(), client })
+        Ok(Self { address: address.clone(), client, is_pooled: false })
     }
 
     /// Tells whether a session stays the same from one transaction to the next; it
@@ -93,7 +97,9 @@ impl Heart {
             }
             Ok(true)
         };
-        look().map_err(|error| refused(&self.address, &error))
+        let is_ours = look().map_err(|error| refused(&self.address, &error))?;
+        self.is_pooled = !is_ours;
+        Ok(is_ours)
     }
 
     /// Tells whether it hears what another connection sends.
@@ -120,7 +126,8 @@ impl Heart {
             ring,
             stopped: Arc::clone(&stopped),
             judges_from: now,
-            first_ring_until: Some(now + RING_TAKES),
+            first_ring_until: Some(if self.is_pooled { now } else { now + RING_TAKES }),
+            is_pooled: self.is_pooled,
             next_beat: now + RENEWED_EVERY,
             next_look: now,
         };
@@ -184,7 +191,9 @@ impl Beating {
             let mut heard = notifications.timeout_iter(left).next()?;
             // All that have come belong to one ring.
             while let Some(notification) = heard {
-                self.first_ring_until = None;
+                if !self.is_pooled {
+                    self.first_ring_until = None;
+                }
                 rings |= is_for(notification.payload(), self.worker);
                 heard = notifications.iter().next()?;
             }

@@ -28,6 +28,15 @@ impl Look {
     pub(super) const NOWHERE: Self = Self { want: 0, from: (0, 0) };
 }
 
+/// What has come to the line since it was looked at, or may come to it.
+#[derive(Clone, Copy)]
+pub(super) struct Since {
+    /// Some job is due that is not in line.
+    pub(super) anything_due: bool,
+    /// Some job was put back into it.
+    pub(super) gave_back: bool,
+}
+
 /// The beginning of the line, as it was seen when results were handed in.
 pub(super) struct Line {
     /// How many results were written at the same time.
@@ -63,12 +72,13 @@ impl Line {
         session: &mut Session,
         want: u32,
         suspects: Suspects,
-        anything_due: bool,
+        since: Since,
         now: Timestamp,
     ) -> Result<Vec<Job>, Trouble> {
         let mut first = self.first;
         let missing = i64::from(want) - first.len() as i64;
-        if missing > 0 && anything_due && promote(session, missing, now)? {
+        let joined = missing > 0 && since.anything_due && promote(session, missing, now)?;
+        if joined || (missing > 0 && since.gave_back) {
             first = all(&session.rows(sql::FIRST_IN_LINE, values![i64::from(want)])?, row::job)?;
         }
         if first.iter().any(|job| job.crashes >= SUSPECT_AFTER_CRASHES) {

@@ -5,7 +5,7 @@
 
 use super::session::{Session, values};
 use super::{PostgresStore, Trouble, books, row, sql};
-use crate::location::Access;
+use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, StoreError};
 use uuid::Uuid;
@@ -32,6 +32,7 @@ pub(super) enum Found {
 pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let name = store.address.schema().to_owned();
     let queue = store.location();
+    let place = queue.clone();
     let access = store.options.access;
     let judge = move |found: Option<(i64, Stage)>| match found {
         Some((found, _)) if found > NEWEST => {
@@ -56,7 +57,7 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         session.rows(sql::ONE_MIGRATES, values![name.as_str()])?;
         // Another program may have done it while we waited.
         let found = judge(schema(session, &name, &not_ours)?)?;
-        apply(session, &name, found.unwrap_or(0))?;
+        apply(session, &place, &name, found.unwrap_or(0))?;
         books.leave_alone(session)
     })?;
     Ok(Found::Queue)
@@ -84,8 +85,13 @@ fn schema(
     }
 }
 
-fn apply(session: &mut Session, name: &str, found: i64) -> Result<(), Trouble> {
+fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Result<(), Trouble> {
     if found == 0 {
+        let encoding: String = row::get(&books::one(session.rows(sql::ENCODING, &[])?)?, 0)?;
+        if encoding != "UTF8" && encoding != "SQL_ASCII" {
+            let reason = format!("its database has the encoding {encoding}, which has not every character");
+            return Err(StoreError::NotOurs { queue: queue.clone(), reason }.into());
+        }
         // Whoever may not make schemas may be given one that is empty.
         let there: bool = row::get(&books::one(session.rows(sql::SCHEMA_IS_THERE, values![name])?)?, 0)?;
         if !there {

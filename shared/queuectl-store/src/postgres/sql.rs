@@ -128,6 +128,7 @@ pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WH
 pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
 pub(super) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+pub(super) const ENCODING: &str = "SELECT getdatabaseencoding()";
 /// Held until the end of the transaction.
 pub(super) const ONE_MIGRATES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('queuectl ' || $1, 0))";
 pub(super) const NEW_QUEUE: &str =
@@ -474,7 +475,8 @@ pub(super) const SET_NUMBERS: &str = "SELECT \
          $1 > 0 OR pg_sequence_last_value('@job_seq_seq') IS NOT NULL), \
      setval('@worker_id_seq', greatest($2, pg_sequence_last_value('@worker_id_seq'), 1), \
          $2 > 0 OR pg_sequence_last_value('@worker_id_seq') IS NOT NULL), \
-     setval('@place', greatest($3, pg_sequence_last_value('@place') + 1), false)";
+     setval('@place', greatest($3 - 1, pg_sequence_last_value('@place'), 1), \
+         $3 > 1 OR pg_sequence_last_value('@place') IS NOT NULL)";
 pub(super) const REQUEST_STOP_OF_ALL: &str =
     "UPDATE @worker SET stop = greatest(stop, $1) WHERE ended_at_ms IS NULL";
 /// Also on machines whose last worker has died and is about to be replaced.

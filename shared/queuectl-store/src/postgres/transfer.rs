@@ -9,7 +9,7 @@ use super::session::{Session, Value as Parameter, values};
 use super::{PostgresStore, Trouble, row, sql};
 use crate::counts::Counts;
 use crate::transfer::{
-    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Step, Transfer, Value,
+    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
 use crate::work::Stop;
@@ -64,6 +64,15 @@ impl Transfer for PostgresStore {
         self.step(&Step::Close(id), |_, _| Ok(()))
     }
 
+    fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
+        let mut stood = None;
+        self.step(&Step::TurnBack(id), |_, stage| {
+            stood = Some(stage.clone());
+            Ok(())
+        })?;
+        stood.map_or_else(|| self.read(|session| Ok(whereabouts(session)?.stage)), Ok)
+    }
+
     fn stay(&mut self, id: &MoveId) -> Result<()> {
         self.step(&Step::Stay(id), |_, _| Ok(()))
     }
@@ -115,18 +124,20 @@ impl Transfer for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Takes a step and does what goes with it, unless it was taken before.
+    /// Takes a step and does what goes with it, unless it was taken before. What goes
+    /// with it is told where the queue stood.
     fn step(
         &mut self,
         step: &Step<'_>,
-        mut and: impl FnMut(&mut Session, &mut Books) -> Result<(), Trouble>,
+        mut and: impl FnMut(&mut Session, &Stage) -> Result<(), Trouble>,
     ) -> Result<()> {
         let queue = self.location();
-        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
-            let Some(next) = row::stage_of_json(stage)?.after(step, || queue.clone())? else { return Ok(()) };
+        self.write_after(sql::STAGE_ALONE, |session, _, stage| {
+            let stood = row::stage_of_json(stage)?;
+            let Some(next) = stood.after(step, || queue.clone())? else { return Ok(()) };
             let [stage, id, place] = next.columns();
             session.rows(sql::SET_STAGE, values![stage, id, place])?;
-            and(session, books)
+            and(session, &stood)
         })
     }
 }

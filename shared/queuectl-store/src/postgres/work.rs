@@ -27,7 +27,7 @@ impl Work for PostgresStore {
                 source,
             })?;
         }
-        let mut heart = Heart::connect(&self.address, self.options.connect_timeout)?;
+        let mut heart = Heart::connect(&self.address, self.address.connect_timeout())?;
         self.prepares = heart.session_is_ours(self.session(Instant::now() + self.patience)?)?;
         if self.prepares
             && let Some(mut session) = self.session.take()

@@ -24,7 +24,7 @@ impl Transfer for SqliteStore {
 
     fn insist_open(&mut self) -> Result<()> {
         let path = self.path.clone();
-        self.read(|connection| Ok(whereabouts(connection)?.stage.insist_open(|| path.into())?))
+        self.stage()?.insist_open(|| path.into())
     }
 
     fn inventory(&mut self) -> Result<Inventory> {
@@ -66,6 +66,11 @@ impl Transfer for SqliteStore {
 
     fn close(&mut self, id: &MoveId) -> Result<()> {
         self.step(&Step::Close(id), |_, _| Ok(())).map(drop)
+    }
+
+    fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
+        let stood = self.step(&Step::TurnBack(id), |_, ledger| Ok(ledger.stage.clone()))?;
+        stood.map_or_else(|| Ok(self.stage()?), Ok)
     }
 
     fn stay(&mut self, id: &MoveId) -> Result<()> {
@@ -120,6 +125,10 @@ impl Transfer for SqliteStore {
 }
 
 impl SqliteStore {
+    fn stage(&mut self) -> Result<Stage> {
+        self.read(|connection| Ok(whereabouts(connection)?.stage))
+    }
+
     /// Takes a step and does what goes with it, unless it was taken before.
     fn step<T>(
         &mut self,

@@ -34,6 +34,8 @@ pub enum Stage {
     Switching(Move),
     /// They are at the other place.
     Left(Move),
+    /// The move is being given up; the other place must not be opened any more.
+    Staying(Move),
     /// Jobs of another place are being brought here; it is not open yet.
     Arriving(Move),
     /// They came here by this move. It is open.
@@ -57,6 +59,7 @@ impl Stage {
             Self::Leaving(moved)
             | Self::Switching(moved)
             | Self::Left(moved)
+            | Self::Staying(moved)
             | Self::Arriving(moved)
             | Self::Arrived(moved) => Some(moved),
         }
@@ -71,7 +74,7 @@ impl Stage {
     pub(crate) fn insist_open(&self, queue: impl FnOnce() -> Location) -> Result<()> {
         match self {
             Self::Settled | Self::Arrived(_) => Ok(()),
-            Self::Leaving(moved) | Self::Switching(moved) | Self::Left(moved) => {
+            Self::Leaving(moved) | Self::Switching(moved) | Self::Left(moved) | Self::Staying(moved) => {
                 Err(StoreError::Moved { queue: queue(), to: moved.place.clone() })
             }
             Self::Arriving(moved) => Err(StoreError::Arriving { queue: queue(), from: moved.place.clone() }),
@@ -99,9 +102,15 @@ impl Stage {
             }
             (Step::Switch(_), Self::Leaving(moved)) if is_same => Self::Switching(moved.clone()),
             (Step::Switch(_), Self::Switching(_) | Self::Left(_)) if is_same => return Ok(None),
-            (Step::Close(_), Self::Switching(moved)) if is_same => Self::Left(moved.clone()),
+            (Step::Close(_), Self::Switching(moved) | Self::Staying(moved)) if is_same => {
+                Self::Left(moved.clone())
+            }
             (Step::Close(_), Self::Left(_)) if is_same => return Ok(None),
-            (Step::Stay(_), Self::Leaving(_) | Self::Switching(_)) if is_same => Self::Settled,
+            (Step::TurnBack(_), Self::Leaving(moved) | Self::Switching(moved)) if is_same => {
+                Self::Staying(moved.clone())
+            }
+            (Step::TurnBack(_), Self::Staying(_)) if is_same => return Ok(None),
+            (Step::Stay(_), Self::Staying(_)) if is_same => Self::Settled,
             (Step::Import(_), Self::Arriving(_)) if is_same => return Ok(None),
             (Step::Arrive(_), Self::Arriving(moved)) if is_same => Self::Arrived(moved.clone()),
             (Step::Arrive(_), Self::Arrived(_)) if is_same => return Ok(None),
@@ -118,6 +127,7 @@ impl Stage {
             Self::Leaving(_) => Some("leaving"),
             Self::Switching(_) => Some("switching"),
             Self::Left(_) => Some("left"),
+            Self::Staying(_) => Some("staying"),
             Self::Arriving(_) => Some("arriving"),
             Self::Arrived(_) => Some("arrived"),
         };
@@ -137,6 +147,7 @@ impl Stage {
             "leaving" => Some(Self::Leaving(moved)),
             "switching" => Some(Self::Switching(moved)),
             "left" => Some(Self::Left(moved)),
+            "staying" => Some(Self::Staying(moved)),
             "arriving" => Some(Self::Arriving(moved)),
             "arrived" => Some(Self::Arrived(moved)),
             _ => None,
@@ -150,6 +161,7 @@ pub(crate) enum Step<'a> {
     Leave(&'a Move),
     Switch(&'a MoveId),
     Close(&'a MoveId),
+    TurnBack(&'a MoveId),
     Stay(&'a MoveId),
     Receive(&'a Move),
     Import(&'a MoveId),
@@ -163,6 +175,7 @@ impl Step<'_> {
             Self::Leave(moved) | Self::Receive(moved) => &moved.id,
             Self::Switch(id)
             | Self::Close(id)
+            | Self::TurnBack(id)
             | Self::Stay(id)
             | Self::Import(id)
             | Self::Arrive(id)
@@ -186,7 +199,7 @@ mod tests {
     fn every_stage() -> Vec<Stage> {
         let of = |id| {
             let moved = moved(id);
-            [Stage::Leaving, Stage::Switching, Stage::Left, Stage::Arriving, Stage::Arrived]
+            [Stage::Leaving, Stage::Switching, Stage::Left, Stage::Staying, Stage::Arriving, Stage::Arrived]
                 .map(|stage| stage(moved.clone()))
         };
         [Stage::Settled].into_iter().chain(of("mine")).chain(of("another")).collect()
@@ -208,6 +221,7 @@ mod tests {
             for step in [
                 Step::Switch(&mine.id),
                 Step::Close(&mine.id),
+                Step::TurnBack(&mine.id),
                 Step::Stay(&mine.id),
                 Step::Import(&mine.id),
                 Step::Arrive(&mine.id),
@@ -254,14 +268,19 @@ mod tests {
     fn a_place_that_was_given_up_or_is_open_is_not_withdrawn() {
         let moved = moved("mine");
         for (stage, step) in [
+            (Stage::Left(moved.clone()), Step::TurnBack(&moved.id)),
             (Stage::Left(moved.clone()), Step::Stay(&moved.id)),
+            (Stage::Switching(moved.clone()), Step::Stay(&moved.id)),
+            (Stage::Staying(moved.clone()), Step::Switch(&moved.id)),
             (Stage::Arrived(moved.clone()), Step::Withdraw(&moved.id)),
             (Stage::Arrived(moved.clone()), Step::Import(&moved.id)),
             (Stage::Settled, Step::Arrive(&moved.id)),
         ] {
             assert!(matches!(stage.after(&step, queue), Err(StoreError::NotThisMove { .. })), "{stage:?}");
         }
-        let leave = Stage::Left(moved.clone()).after(&Step::Leave(&moved), queue);
-        assert!(matches!(leave, Err(StoreError::Moved { .. })));
+        for stage in [Stage::Left(moved.clone()), Stage::Staying(moved.clone())] {
+            let leave = stage.after(&Step::Leave(&moved), queue);
+            assert!(matches!(leave, Err(StoreError::Moved { .. })), "{stage:?}");
+        }
     }
 }

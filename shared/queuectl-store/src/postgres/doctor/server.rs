@@ -102,7 +102,10 @@ impl PostgresStore {
         let Some(switched_off) = &server.unsafe_setting else {
             let found = "every commit is on disk before it is acknowledged";
             return if server.synchronous_commit == "off" {
-                Finding::ok(CHECK, format!("{found}; the server's synchronous_commit = off is overruled here"))
+                Finding::ok(
+                    CHECK,
+                    format!("{found}; the server's synchronous_commit = off is overruled here"),
+                )
             } else {
                 Finding::ok(CHECK, found)
             };

@@ -10,8 +10,10 @@ mod files;
 mod workers;
 
 use super::{SqliteStore, explain, guard};
+use crate::doctor::of_move;
 use crate::identity::FileIdentity;
 use crate::location::Access;
+use crate::transfer::Transfer;
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
 use advice::refusal;
@@ -88,6 +90,10 @@ impl SqliteStore {
             self.finding("integrity", Self::integrity),
             self.finding("counts", Self::books),
         ];
+        findings.extend(match self.whereabouts() {
+            Ok(found) => found.and_then(|found| of_move(&found.stage, &self.path.as_path().into())),
+            Err(error) => Some(self.refused("move", &error)),
+        });
         findings.extend(self.work());
         findings
     }

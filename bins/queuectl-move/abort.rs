@@ -1,0 +1,104 @@
+//! `queuectl move --abort`: gives up a move that was not finished, from either end.
+
+use crate::begin::{find, no_queue, open, place};
+use queuectl_cli::{Context, Failure};
+use queuectl_store::{Access, Location, Move, Stage, StoreError};
+use serde::Serialize;
+use std::ffi::OsStr;
+
+#[derive(Serialize)]
+struct Document {
+    /// What is open again.
+    opened: Option<String>,
+    /// Where what was copied is gone.
+    emptied: Option<String>,
+}
+
+/// What is at the new place.
+enum There {
+    /// Nothing of this move.
+    Nothing,
+    /// What was there is gone.
+    Emptied,
+    /// The queue, and it is open.
+    Open,
+}
+
+pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
+    let here = cx.location()?;
+    let (_, found) = find(cx, &here)?.ok_or_else(|| no_queue(&here))?;
+    let done = match found.stage {
+        Stage::Leaving(moved) | Stage::Switching(moved) | Stage::Staying(moved) => stay(cx, &here, &moved)?,
+        Stage::Arriving(moved) => {
+            open(cx, &here, Access::Write)?.withdraw(&moved.id)?;
+            cx.output().note(format!("hint: open the old place again with {}", abort_at(&moved.place)));
+            Document { opened: None, emptied: Some(here.to_string()) }
+        }
+        Stage::Left(moved) => return Err(too_late(&here, &moved)),
+        Stage::Settled | Stage::Arrived(_) => {
+            return Err(Failure::error(format!("the queue {here} is not being moved")));
+        }
+    };
+    if json {
+        return cx.output().json(&done);
+    }
+    if let Some(place) = &done.emptied {
+        cx.output().line(format!("Emptied {place}"))?;
+    }
+    if let Some(place) = &done.opened {
+        cx.output().line(format!("The queue {place} is open again"))?;
+        cx.output().note("hint: its workers were stopped; start them with `queuectl worker start`");
+    }
+    Ok(())
+}
+
+/// Opens the old place again, unless the new one is open.
+fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure> {
+    let mut old = open(cx, here, Access::Write)?;
+    // First, so that nobody opens the new place after it was looked at.
+    let stood = old.turn_back(&moved.id)?;
+    let emptied = match withdraw(cx, moved) {
+        Ok(There::Open) => {
+            old.close(&moved.id)?;
+            return Err(too_late(here, moved));
+        }
+        Ok(There::Emptied) => Some(moved.place.clone()),
+        Ok(There::Nothing) => None,
+        Err(failure) if matches!(stood, Stage::Leaving(_)) => {
+            cx.output().warn(format!("what was copied to {} is still there: {}", moved.place, failure.message()));
+            cx.output().note(format!("hint: remove it with {}", abort_at(&moved.place)));
+            None
+        }
+        // It may be open.
+        Err(failure) => return Err(failure),
+    };
+    old.stay(&moved.id)?;
+    Ok(Document { opened: Some(here.to_string()), emptied })
+}
+
+/// Empties the new place if it is not open.
+fn withdraw(cx: &Context, moved: &Move) -> Result<There, Failure> {
+    let there = place(cx, OsStr::new(&moved.place))?;
+    match find(cx, &there)?.map(|(_, new)| new.stage) {
+        Some(Stage::Arriving(arriving)) if arriving.id == moved.id => {
+            match open(cx, &there, Access::Write)?.withdraw(&moved.id) {
+                // Somebody was faster.
+                Err(StoreError::NotThisMove { .. }) => withdraw(cx, moved),
+                withdrawn => Ok(withdrawn.map(|()| There::Emptied)?),
+            }
+        }
+        Some(stage) if stage.is_of(&moved.id) => Ok(There::Open),
+        _ => Ok(There::Nothing),
+    }
+}
+
+fn too_late(here: &Location, moved: &Move) -> Failure {
+    Failure::error(format!("the queue {here} has moved to {}, which is open", moved.place)).hint(format!(
+        "move it back, to a place where no queue is: `queuectl move --to PLACE --database {}`",
+        shell_words::quote(&moved.place)
+    ))
+}
+
+fn abort_at(place: &str) -> String {
+    format!("`queuectl move --abort --database {}`", shell_words::quote(place))
+}

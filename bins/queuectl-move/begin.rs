@@ -1,0 +1,129 @@
+//! Finds both ends of a move and closes them for everybody else.
+
+use queuectl_cli::{Context, Failure};
+use queuectl_core::{has_password, without_password};
+use queuectl_settings::{Database, Key, Settings, SettingsError};
+use queuectl_store::{Access, Location, Move, MoveId, Stage, Store, StoreError, Whereabouts};
+use std::ffi::OsStr;
+
+/// Both ends of a move.
+pub(crate) struct Ends {
+    pub(crate) old: Box<dyn Store>,
+    pub(crate) new: Box<dyn Store>,
+    pub(crate) id: MoveId,
+    pub(crate) from: Location,
+    pub(crate) to: Location,
+    /// An earlier call has opened the new place, and only has not said so at the old.
+    pub(crate) is_open_there: bool,
+}
+
+/// Closes the old place, and reserves the new one.
+///
+/// What can be found out before is refused before anything is changed.
+pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
+    let (from, to) = (cx.location()?, place(cx, to)?);
+    let (_, old) = find(cx, &from)?.ok_or_else(|| no_queue(&from))?;
+    let there = find(cx, &to)?;
+    if there.as_ref().is_some_and(|(_, new)| new.queue == old.queue) {
+        return Err(Failure::error(format!("the queue {from} cannot be moved onto itself")));
+    }
+    refuse_inside_a_job(&old)?;
+    let id = id_of(&old, there.as_ref().map(|(_, new)| new), &from, &to)?;
+    if let Some((mut store, new)) = there
+        && !new.stage.is_of(&id)
+    {
+        store.insist_open()?;
+        if store.inventory()?.records() > 0 {
+            return Err(StoreError::NotEmpty { queue: to }.into());
+        }
+    }
+    let mut new = open(cx, &to, Access::Write)?;
+    // The last to be opened, so that the clock is this one's.
+    let mut old = cx.store(Access::Write)?;
+    old.leave(&Move { id: id.clone(), place: to.to_string() })?;
+    new.receive(&Move { id: id.clone(), place: from.to_string() })?;
+    let stage = new.whereabouts()?.map(|new| new.stage).unwrap_or_default();
+    let is_open_there = matches!(stage, Stage::Arrived(_));
+    Ok(Ends { old, new, id, from, to, is_open_there })
+}
+
+/// Goes on with the move that was begun, or begins one.
+fn id_of(
+    old: &Whereabouts,
+    new: Option<&Whereabouts>,
+    from: &Location,
+    to: &Location,
+) -> Result<MoveId, Failure> {
+    // However the place is spelled.
+    let is_there = |id| new.is_some_and(|new| new.stage.is_of(id));
+    match &old.stage {
+        Stage::Settled | Stage::Arrived(_) => Ok(MoveId::random()),
+        Stage::Leaving(moved) | Stage::Switching(moved)
+            if moved.place == to.to_string() || is_there(&moved.id) =>
+        {
+            Ok(moved.id.clone())
+        }
+        Stage::Leaving(moved) | Stage::Switching(moved) => {
+            let place = shell_words::quote(&moved.place);
+            Err(Failure::error(format!("the queue {from} is being moved to {} already", moved.place)).hint(
+                format!("go on with `queuectl move --to {place}`, or give that up with `queuectl move --abort`"),
+            ))
+        }
+        Stage::Staying(moved) => {
+            Err(Failure::error(format!("the move of {from} to {} is being given up", moved.place))
+                .hint("finish that with `queuectl move --abort`"))
+        }
+        Stage::Left(moved) => {
+            let place = shell_words::quote(&moved.place);
+            Err(Failure::error(format!("the queue {from} has moved to {} already", moved.place))
+                .hint(format!("move it on from there: `queuectl move --to PLACE --database {place}`")))
+        }
+        Stage::Arriving(moved) => {
+            Err(StoreError::Arriving { queue: from.clone(), from: moved.place.clone() }.into())
+        }
+    }
+}
+
+/// A place that was typed, understood as `--database` is.
+pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
+    if let Some(url) = typed.to_str().filter(|url| has_password(url)) {
+        return Err(SettingsError::PasswordTyped { url: without_password(url) }.into());
+    }
+    let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
+    Ok(match settings.database() {
+        Database::File(path) => Location::File(path.clone()),
+        Database::Url(url) => Location::Url(url.clone()),
+    })
+}
+
+/// Opens what is at a place, if a queue is there, and looks where it stands.
+pub(crate) fn find(
+    cx: &Context,
+    place: &Location,
+) -> Result<Option<(Box<dyn Store>, Whereabouts)>, Failure> {
+    let mut store = match queuectl_store::open(place, &cx.open_options(Access::Read)?) {
+        // It is from before there were moves.
+        Err(StoreError::OlderSchema { .. }) => open(cx, place, Access::Write)?,
+        opened => opened?,
+    };
+    Ok(store.whereabouts()?.map(|whereabouts| (store, whereabouts)))
+}
+
+pub(crate) fn open(cx: &Context, place: &Location, access: Access) -> Result<Box<dyn Store>, Failure> {
+    Ok(queuectl_store::open(place, &cx.open_options(access)?)?)
+}
+
+pub(crate) fn no_queue(place: &Location) -> Failure {
+    Failure::error(format!("there is no queue at {place}"))
+        .hint("see where the queue is with `queuectl config get database`")
+}
+
+/// A job that moves its own queue would wait for its own end.
+fn refuse_inside_a_job(old: &Whereabouts) -> Result<(), Failure> {
+    let run = std::env::var("QUEUECTL_RUN").unwrap_or_default();
+    if run.split('/').next() == Some(old.queue.as_str()) {
+        return Err(Failure::error("a job cannot move the queue it is in: it would wait for its own end")
+            .hint("type it in a terminal"));
+    }
+    Ok(())
+}
