@@ -21,10 +21,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Who waits at this moment for a transaction of somebody else, for a row of which
 /// table, and in which statement. (Who waits for a row holds its place in the queue
-/// for it. Waits for more room in a file are Lock waits too.)
+/// for it; one that has just got it is shown without a table. Waits for more room in
+/// a file are Lock waits too.)
 const WAITING: &str = "SELECT wait_event, coalesce((SELECT relname::text FROM pg_locks \
         JOIN pg_class ON pg_class.oid = relation WHERE pg_locks.pid = waiting.pid AND locktype = 'tuple' LIMIT 1), \
-        'something'), left(query, 60) \
+        '-'), left(query, 60) \
     FROM pg_stat_activity AS waiting WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()";
 
 const DEADLOCKS: &str = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
@@ -37,10 +38,10 @@ const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity \
 #[derive(Default)]
 struct Waits {
     looks: usize,
-    /// For a row of a job.
-    for_jobs: usize,
-    /// For a row of anything else, of the counts above all.
+    /// For a row of the counts.
     for_counts: usize,
+    /// For a job.
+    for_jobs: usize,
     by_statement: BTreeMap<String, usize>,
 }
 
@@ -69,7 +70,9 @@ pub(crate) fn run(bench: &Bench) -> Result {
     none("completed jobs that a full count lacks", jobs as f64 - full_count as f64);
     none("other jobs, by the counts", (counts.total() - counts[State::Completed]) as f64);
     none("complaints of a check of the whole store", complaints.len() as f64);
-    complaints.iter().for_each(|complaint| note(complaint));
+    for complaint in &complaints {
+        note(complaint);
+    }
     none("deadlocks", deadlocks as f64);
     none("times a worker waited for another's counts", waits.for_counts as f64);
     let share = waits.for_jobs as f64 / (waits.looks * WORKERS) as f64;
@@ -128,10 +131,10 @@ impl Waits {
         self.looks += 1;
         for row in looker.query(WAITING, &[])? {
             let (event, table, statement): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
-            match (event, table) {
-                ("extend", _) => {}
-                (_, "job") => self.for_jobs += 1,
-                _ => self.for_counts += 1,
+            match table {
+                "change" => self.for_counts += 1,
+                "job" => self.for_jobs += 1,
+                _ => {}
             }
             *self.by_statement.entry(format!("{event}, {table}: {statement}")).or_default() += 1;
         }

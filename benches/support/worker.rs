@@ -52,13 +52,11 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        match &self.machine {
-            // A signal from here would not get further than the door.
-            Some(machine) => machine.kill_everything(),
-            None => {
-                let manager = Pid::from_raw(self.manager.id().cast_signed());
-                let _gone_is_fine = kill(manager, Signal::SIGTERM);
-            }
+        if let Some(machine) = &self.machine {
+            // A signal to what was started here would end nothing there.
+            machine.kill_everything();
+        } else {
+            let _gone_is_fine = kill(Pid::from_raw(self.manager.id().cast_signed()), Signal::SIGTERM);
         }
         let _gone_is_fine = self.manager.wait();
     }

@@ -36,7 +36,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
             &duration(now.since(worker.started_at)),
             &format!("{}/{}", worker.jobs_now, worker.concurrency),
             &worker.jobs_done.to_string(),
-            &heartbeat(worker, now),
+            &heartbeat(worker.heartbeat_at, now),
         ]);
     }
     cx.output().table(&table)
@@ -54,10 +54,27 @@ fn state(worker: &Worker) -> &'static str {
 }
 
 /// When it last told the server that it lives; where no server is told, nothing.
-fn heartbeat(worker: &Worker, now: Timestamp) -> String {
-    match worker.heartbeat_at.map(|at| now.since(at)) {
+fn heartbeat(at: Option<Timestamp>, now: Timestamp) -> String {
+    match at.map(|at| now.since(at)) {
         None => "-".to_owned(),
         Some(span) if span < Duration::from_mins(1) => format!("{} s ago", span.as_secs()),
         Some(span) => format!("{} ago", duration(span)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_heartbeat_is_as_old_as_people_would_say() {
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let shown = |span: Duration| heartbeat(Some(now.before(span)), now);
+        assert_eq!(heartbeat(None, now), "-");
+        assert_eq!(shown(Duration::from_millis(3999)), "3 s ago");
+        assert_eq!(shown(Duration::from_secs(59)), "59 s ago");
+        assert_eq!(shown(Duration::from_secs(125)), "2m 5s ago");
+        // A reading of the clock may be a little behind.
+        assert_eq!(heartbeat(Some(now.after(Duration::from_secs(1))), now), "0 s ago");
     }
 }

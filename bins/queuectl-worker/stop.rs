@@ -56,11 +56,28 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     // Also when none lives: a manager may be about to replace one that died.
     let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
     store.request_stop(&known, how, cx.now())?;
-    let asked: Vec<_> = alive(&meant).collect();
+    let mut asked: Vec<_> = alive(&meant).collect();
+    // One that began between the look and the request; a later one hears of it from
+    // its manager.
+    let late: Vec<_> = store.workers()?;
+    let late: Vec<_> = late
+        .iter()
+        .filter(|worker| (args.everywhere || worker.is_here) && !known.contains(&worker.id))
+        .filter(|worker| meant.iter().any(|other| is_same_manager(worker, other)))
+        .collect();
+    if !late.is_empty() {
+        let known: Vec<_> = late.iter().map(|worker| worker.id).collect();
+        store.request_stop(&known, how, cx.now())?;
+        asked.extend(alive(&late));
+    }
     if !args.no_wait {
         wait_until_gone(cx, store.as_mut(), &asked)?;
     }
     say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
+}
+
+fn is_same_manager(one: &Worker, other: &Worker) -> bool {
+    (one.manager_pid, &one.boot_id, &one.host) == (other.manager_pid, &other.boot_id, &other.host)
 }
 
 /// Those that live now; whoever starts later is not meant.

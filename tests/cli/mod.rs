@@ -16,6 +16,7 @@ mod enqueue_file;
 mod list;
 mod logs;
 mod mistakes;
+mod r#move;
 mod passwords;
 mod postgres;
 mod prune;
@@ -55,6 +56,7 @@ pub fn trials() -> Vec<Trial> {
         worker_jobs::trials(),
         worker_rescue::trials(),
         mistakes::trials(),
+        r#move::trials(),
         passwords::trials(),
         postgres::trials(),
         worker_stop::trials(),

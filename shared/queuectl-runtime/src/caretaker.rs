@@ -7,7 +7,7 @@
 use crate::lapsed::{LOOK_EVERY, Seen};
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::{RetryPolicy, WorkerId};
-use queuectl_store::{Life, Store, StoreError, Worker};
+use queuectl_store::{Inspect, Life, StoreError, Work, Worker};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -23,8 +23,12 @@ const TRY_AGAIN_AFTER: std::ops::RangeInclusive<u64> = 200..=1000;
 /// What a manager wants done.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
-    /// See whether the workers have leases that somebody must look after.
-    MeetWorker,
+    /// A worker has begun: see whether it was meant by a request to stop that came
+    /// before its row did, and whether it has a lease that somebody must look after.
+    MeetWorker {
+        /// Which of the manager's.
+        index: usize,
+    },
     /// Give the jobs of a dead worker back.
     TakeBack {
         /// Which of the manager's.
@@ -48,6 +52,8 @@ pub(crate) enum News {
     TakenBack { index: usize, jobs_done: u64, was_asked_to_stop: bool },
     /// Whether a dead worker may be replaced.
     MayReplace { index: usize, may: bool },
+    /// A worker that has just begun was meant by a request to stop.
+    IsMeant { index: usize },
 }
 
 /// The manager's side: what it wants done, and when it wants no more.
@@ -64,8 +70,8 @@ impl Caretaker {
     /// # Errors
     ///
     /// If there can be no more threads.
-    pub(crate) fn start(
-        store: Box<dyn Store>,
+    pub(crate) fn start<S: Work + Inspect + Send + ?Sized + 'static>(
+        store: Box<S>,
         policy: RetryPolicy,
         stops: i64,
         tell: impl Fn(News) + Send + 'static,
@@ -108,8 +114,8 @@ impl Caretaker {
 }
 
 /// The caretaker's own side.
-struct Hand<T> {
-    store: Box<dyn Store>,
+struct Hand<S: ?Sized, T> {
+    store: Box<S>,
     policy: RetryPolicy,
     /// Requests to stop that were there when the manager began.
     stops: i64,
@@ -121,7 +127,7 @@ struct Hand<T> {
     is_ending: Arc<AtomicBool>,
 }
 
-impl<T: Fn(News)> Hand<T> {
+impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
     fn work(&mut self, to_do: &Receiver<Task>) {
         loop {
             let tried_again = Instant::now() + Duration::from_millis(fastrand::u64(TRY_AGAIN_AFTER));
@@ -164,7 +170,12 @@ impl<T: Fn(News)> Hand<T> {
 
     fn try_to_do(&mut self, task: Task) -> Result<(), StoreError> {
         match task {
-            Task::MeetWorker => self.look(),
+            Task::MeetWorker { index } => {
+                if self.store.stops()? != self.stops {
+                    (self.tell)(News::IsMeant { index });
+                }
+                self.look();
+            }
             Task::TakeBack { index, id, pid } => {
                 let (jobs_done, was_asked_to_stop) = self.take_back(id, pid)?;
                 (self.tell)(News::TakenBack { index, jobs_done, was_asked_to_stop });
@@ -181,7 +192,7 @@ impl<T: Fn(News)> Hand<T> {
     /// What cannot be found out stands in nobody's way: the worker itself will say.
     fn say_unknown(&self, task: Task) {
         match task {
-            Task::MeetWorker => {}
+            Task::MeetWorker { .. } => {}
             Task::TakeBack { index, .. } => {
                 (self.tell)(News::TakenBack { index, jobs_done: 0, was_asked_to_stop: false });
             }
@@ -309,6 +320,16 @@ mod tests {
         store.request_stop(&[], Stop::Graceful, now).unwrap();
         manager.caretaker.give(Task::Replace { index: 1 });
         assert!(matches!(manager.next(), News::MayReplace { index: 1, may: false }));
+    }
+
+    #[test]
+    fn a_request_to_stop_means_one_that_was_just_beginning() {
+        let manager = Manager::new();
+        let mut store = manager.queue.store();
+        let now = store.clock().now();
+        store.request_stop(&[], Stop::Graceful, now).unwrap();
+        manager.caretaker.give(Task::MeetWorker { index: 3 });
+        assert!(matches!(manager.next(), News::IsMeant { index: 3 }));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
 use queuectl_core::{Job, JobId, Lease, SUSPECT_AFTER_CRASHES, State, Timestamp, Verdict};
 use queuectl_store::{
-    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, Store, StoreError, Suspects,
+    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, StoreError, Suspects, Work,
 };
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -34,7 +34,7 @@ const MOST_DISK_FAILURES: u32 = 10;
 
 /// The thread that owns the store.
 pub(crate) struct Desk<'a> {
-    store: Box<dyn Store>,
+    store: Box<dyn Work + Send>,
     floor: &'a Floor,
     options: &'a WorkerOptions,
     ahead: Ahead,
@@ -77,7 +77,7 @@ struct Held {
 }
 
 impl<'a> Desk<'a> {
-    pub(crate) fn new(store: Box<dyn Store>, floor: &'a Floor) -> Self {
+    pub(crate) fn new(store: Box<dyn Work + Send>, floor: &'a Floor) -> Self {
         let options = floor.options();
         Self {
             store,

@@ -3,16 +3,14 @@
 
 use crate::worker::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, RetryPolicy, Seq, State, Timestamp,
-    WorkerId,
+    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, RetryPolicy, Seq, Timestamp, WorkerId,
 };
 use queuectl_store::{
-    Access, Backup, Cancelled, Clock, Counts, Enqueued, Exchange, Exchanged, Finding, Inspect, Intake,
-    Inventory, Limits, Location, LockFile, Move, MoveId, NewWorker, Numbers, OnTaken, OpenOptions,
-    OutputPart, Position, Record, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store,
-    StoreError, Taken, Transfer, Upkeep, Whereabouts, Work, Worker, open,
+    Access, Clock, Counts, Exchange, Exchanged, Inspect, Location, LockFile, NewWorker, OnTaken, OpenOptions,
+    OutputPart, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store, StoreError, Taken,
+    Work, Worker, open,
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -142,7 +140,7 @@ impl Remote {
     }
 }
 
-/// A store with moods.
+/// A store with moods, as far as workers and managers know a store.
 pub(crate) struct Moody {
     pub(crate) store: Box<dyn Store>,
     pub(crate) remote: Remote,
@@ -157,13 +155,6 @@ macro_rules! with_moods {
             answer
         })*
     };
-}
-
-impl Intake for Moody {
-    with_moods! {
-        enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Enqueued;
-        taken_ids(&mut self, ids: &[&JobId]) -> Vec<JobId>;
-    }
 }
 
 impl Work for Moody {
@@ -203,39 +194,5 @@ impl Inspect for Moody {
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
         worker(&mut self, id: WorkerId) -> Option<Worker>;
         workers(&mut self) -> Vec<Worker>;
-    }
-}
-
-impl Upkeep for Moody {
-    with_moods! {
-        cancel(&mut self, id: &JobId, now: Timestamp) -> Cancelled;
-        retry_dead(&mut self, id: &JobId, now: Timestamp) -> ();
-        retry_some_dead(&mut self, limit: u32, now: Timestamp) -> u64;
-        prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> u64;
-        check(&mut self) -> Vec<String>;
-        backup(&mut self, to: &Path) -> Backup;
-    }
-
-    fn diagnose(&mut self) -> Vec<Finding> {
-        self.store.diagnose()
-    }
-}
-
-impl Transfer for Moody {
-    with_moods! {
-        whereabouts(&mut self) -> Option<Whereabouts>;
-        insist_open(&mut self) -> ();
-        inventory(&mut self) -> Inventory;
-        numbers(&mut self) -> Numbers;
-        export(&mut self, after: Position, limits: Limits) -> Vec<Record>;
-        leave(&mut self, moved: &Move) -> ();
-        switch(&mut self, id: &MoveId) -> ();
-        close(&mut self, id: &MoveId) -> ();
-        stay(&mut self, id: &MoveId) -> ();
-        receive(&mut self, moved: &Move) -> ();
-        import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Position;
-        last_imported(&mut self) -> Position;
-        arrive(&mut self, id: &MoveId, numbers: &Numbers) -> ();
-        withdraw(&mut self, id: &MoveId) -> ();
     }
 }

@@ -7,7 +7,7 @@
 use crate::marker;
 use crate::processes::{self, Extent, Scope};
 use queuectl_core::Timestamp;
-use queuectl_store::{Life, LockFile, Result, Store, Worker, machine};
+use queuectl_store::{Inspect, Life, LockFile, Result, Work, Worker, machine};
 use std::time::{Duration, Instant};
 
 /// How often somebody looks.
@@ -32,7 +32,7 @@ impl Seen {
     /// # Errors
     ///
     /// Whatever the store says.
-    pub(crate) fn ask(store: &mut dyn Store) -> Result<Self> {
+    pub(crate) fn ask(store: &mut (impl Work + Inspect + ?Sized)) -> Result<Self> {
         let mut workers = store.workers()?;
         workers
             .retain(|worker| worker.is_here && worker.life == Life::Alive && worker.heartbeat_at.is_some());

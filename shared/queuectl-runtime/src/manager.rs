@@ -264,7 +264,7 @@ impl Managing {
                 if all_well && let Some(action) = self.when_ready.take() {
                     action();
                 }
-                self.caretaker.give(Task::MeetWorker);
+                self.caretaker.give(Task::MeetWorker { index });
             }
             Event::Exited(index, status) => self.exited(index, &status),
             Event::News(News::Seen(seen)) => self.seen = Some((seen, Instant::now())),
@@ -272,6 +272,11 @@ impl Managing {
                 self.taken_back(index, jobs_done, was_asked_to_stop);
             }
             Event::News(News::MayReplace { index, may }) => self.replace(index, may),
+            Event::News(News::IsMeant { index }) => {
+                if let Some(worker) = &mut self.workers[index] {
+                    worker.process.say(&ToWorker::Stop);
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use crate::processes::{self, Extent, Scope, StillThere};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use queuectl_core::{Lease, RetryPolicy, WorkerId};
-use queuectl_store::{Bug, Rescued, Store, StoreError, machine};
+use queuectl_store::{Bug, Inspect, Rescued, StoreError, Work, machine};
 
 /// Why a dead worker's jobs stay where they are for now.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum RescueError {
 /// [`RescueError::Unseen`] if its pid namespace is another than ours, unless
 /// `has_waited` says that it has been given time.
 pub fn rescue(
-    store: &mut dyn Store,
+    store: &mut (impl Work + Inspect + ?Sized),
     worker: WorkerId,
     policy: &RetryPolicy,
     has_waited: bool,

