@@ -18,6 +18,7 @@ mod full_disk;
 mod injection;
 mod jobs;
 mod machines;
+mod moves;
 mod namespaces;
 mod oracle;
 mod planted;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         injection::trials(),
         jobs::trials(),
         machines::trials(),
+        moves::trials(),
         namespaces::trials(),
         oracle::trials(),
         planted::trials(),

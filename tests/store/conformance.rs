@@ -193,7 +193,8 @@ suite! {
         counts_equal_a_full_count_whatever_happened;
     race:
         each_of_500_jobs_is_claimed_once_by_four_threads,
-        threads_that_enqueue_the_same_ids_add_each_once;
+        threads_that_enqueue_the_same_ids_add_each_once,
+        nothing_is_accepted_or_claimed_after_the_mark_of_a_move;
 }
 
 /// When the tests begin.

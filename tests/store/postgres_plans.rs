@@ -112,7 +112,8 @@ fn work(place: &dyn Place, name: &str) {
     queue.store.job(&id(name)).unwrap();
     queue.store.attempts(held[0].seq).unwrap();
     queue.store.output(lease, 0, 10).unwrap();
-    let page = Selection { states: vec![State::Dead, State::Failed], after: queuectl_core::Seq(0), limit: 10 };
+    let page =
+        Selection { states: vec![State::Dead, State::Failed], after: queuectl_core::Seq(0), limit: 10 };
     queue.store.jobs(&page).unwrap();
     queue.store.workers().unwrap();
     queue.store.retry_some_dead(10, at(22)).unwrap();

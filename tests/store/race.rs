@@ -1,8 +1,9 @@
 //! Several connections at once.
 
-use super::conformance::{NOTHING, Place, Queue, T0, at, ended, id, new_job};
+use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, ended, id, new_job, new_worker};
+use crate::support::{DEADLINE, wait_until};
 use queuectl_core::{NewJob, Outcome, State};
-use queuectl_store::{Exchange, OnTaken};
+use queuectl_store::{Exchange, Move, MoveId, OnTaken, StoreError};
 use std::thread;
 
 pub fn each_of_500_jobs_is_claimed_once_by_four_threads(place: &dyn Place) {
@@ -58,4 +59,57 @@ pub fn threads_that_enqueue_the_same_ids_add_each_once(place: &dyn Place) {
     let mut queue = Queue::open(place);
     assert_eq!(queue.store.counts().unwrap()[State::Pending], 50);
     assert!(queue.store.job(&id("job-49")).unwrap().is_some());
+}
+
+pub fn nothing_is_accepted_or_claimed_after_the_mark_of_a_move(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let moved = Move { id: MoveId::random(), place: "the other place".into() };
+    let (jobs, claims) = thread::scope(|scope| {
+        for name in ["a", "b"] {
+            scope.spawn(move || enqueue_until_refused(place, name));
+            scope.spawn(move || work_until_stopped(place));
+        }
+        wait_until(DEADLINE, "they are at it", || queue.store.counts().unwrap()[State::Completed] > 10);
+        queue.store.leave(&moved).unwrap();
+        accepted_and_claimed(&mut queue)
+    });
+    assert_eq!(accepted_and_claimed(&mut queue), (jobs, claims));
+    assert_eq!(queue.store.counts().unwrap()[State::Processing], 0, "what ran was handed in");
+    assert_eq!(queue.store.check().unwrap(), [""; 0]);
+}
+
+/// How many jobs there are, and how often one was claimed.
+fn accepted_and_claimed(queue: &mut Queue) -> (usize, i64) {
+    let jobs = queue.all();
+    (jobs.len(), jobs.iter().map(|job| job.lease).sum())
+}
+
+fn enqueue_until_refused(place: &dyn Place, name: &str) {
+    let mut queue = Queue::open(place);
+    for number in 0.. {
+        match queue.store.enqueue(&[new_job(&format!("{name}-{number}"))], OnTaken::Refuse, T0) {
+            Ok(_) => {}
+            Err(StoreError::Moved { .. }) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn work_until_stopped(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let worker = match queue.store.register(&new_worker(), T0) {
+        Err(StoreError::Moved { .. }) => return,
+        registered => registered.unwrap(),
+    };
+    let mut ends = Vec::new();
+    loop {
+        let exchange = Exchange { ended: &ends, want: 2, ..NOTHING };
+        let exchanged = queue.exchange(worker.id, &exchange, at(1));
+        if exchanged.stop.is_some() {
+            assert!(exchanged.claimed.is_empty(), "a claim comes with the request to stop");
+            queue.store.retire(worker.id, &POLICY, at(1)).unwrap();
+            return;
+        }
+        ends = exchanged.claimed.iter().map(|job| ended(job.last_lease(), Outcome::Exit(0), at(1))).collect();
+    }
 }

@@ -84,7 +84,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
             "the job of a machine that is {name} ended after {:.1?} and was taken over after {:.1?}",
             ended[name], taken[name],
         ));
-        assert!(ended[name] < taken[name], "{name}: the old command ended before another was started");
+        assert!(ended[name] <= taken[name], "{name}: the old command ended before another was started");
         assert_eq!(outcomes(home, name), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
         assert!(taken[name] > seconds(26), "{name} was judged before its lease had run out");
         // 35 s is the promise; a machine that is busy with other tests may be late.

@@ -94,5 +94,5 @@ pub(super) fn fold(session: &mut Session, changes: i64) -> Result<(), Trouble> {
 
 /// The row of a statement that always gives one.
 pub(super) fn one(rows: Vec<Row>) -> Result<Row, Trouble> {
-    rows.into_iter().next().ok_or_else(|| row::missing())
+    rows.into_iter().next().ok_or_else(row::missing)
 }

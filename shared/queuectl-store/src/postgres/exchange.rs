@@ -6,7 +6,7 @@
 //! the line, claim and read the news, commit.
 
 use super::books;
-use super::held::{Held, columns};
+use super::held::{Held, Results, columns};
 use super::line::{self, Claim, Look, Since};
 use super::memory::Seen;
 use super::session::{Session, Typed, values};
@@ -40,7 +40,8 @@ impl PostgresStore {
         exchange: &Exchange<'_>,
         now: Timestamp,
     ) -> Result<Exchanged> {
-        let only_results = exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
+        let only_results =
+            exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
         if only_results && exchange.ended.is_empty() {
             let (anything_to_claim, news) = self.look_round(worker, now)?;
             if exchange.want == 0 || !anything_to_claim {
@@ -66,8 +67,8 @@ impl PostgresStore {
                     line::promote(session, i64::from(want), now)?;
                 }
                 let look = Look { want, from: thrift.from };
-                let (settled, line) =
-                    held.record(session, books, worker, exchange.ended, exchange.policy, look, now)?;
+                let results = Results { worker, ended: exchange.ended, policy: exchange.policy };
+                let (settled, line) = held.record(session, books, &results, look, now)?;
                 let took = began.elapsed();
                 let beginning = line.beginning;
                 // What was written with the look could not be seen by it.
@@ -108,8 +109,7 @@ impl PostgresStore {
             let told = books::one(session.rows(sql::NEWS_AND_WORK, values)?)?;
             Ok((row::get(&told, NEWS_COLUMNS)?, news(&told)?))
         })?;
-        news.exchanged.counts =
-            self.memory.counts(news.books.map(|(counts, _)| counts), &Counts::default());
+        news.exchanged.counts = self.memory.counts(news.books.map(|(counts, _)| counts), &Counts::default());
         self.take_note_of(&news, began);
         Ok((anything, news.exchanged))
     }

@@ -20,6 +20,13 @@ pub(super) struct Held {
     is_certain: bool,
 }
 
+/// The attempts that a worker hands in, and when failed jobs run again.
+pub(super) struct Results<'a> {
+    pub(super) worker: WorkerId,
+    pub(super) ended: &'a [Ended],
+    pub(super) policy: &'a RetryPolicy,
+}
+
 impl Held {
     /// Reads what a worker holds of these leases, and locks it.
     pub(super) fn read(session: &mut Session, worker: WorkerId, leases: &[Lease]) -> Result<Self, Trouble> {
@@ -89,12 +96,11 @@ impl Held {
         &mut self,
         session: &mut Session,
         books: &mut Books,
-        worker: WorkerId,
-        ended: &[Ended],
-        policy: &RetryPolicy,
+        results: &Results<'_>,
         look: Look,
         now: Timestamp,
     ) -> Result<(Vec<(Lease, Verdict)>, Line), Trouble> {
+        let Results { worker, ended, policy } = *results;
         let mut settled = Vec::with_capacity(ended.len());
         let mut ends = Ends::default();
         for end in ended {

@@ -14,10 +14,8 @@ impl Intake for PostgresStore {
         let priorities: Vec<i64> = jobs.iter().map(|job| i64::from(job.priority)).collect();
         let max_retries: Vec<i64> = jobs.iter().map(|job| i64::from(job.max_retries)).collect();
         let timeouts: Vec<Option<i64>> = jobs.iter().map(timeout_ms).collect();
-        let due: Vec<Option<i64>> = jobs
-            .iter()
-            .map(|job| (!job.delay.is_zero()).then(|| now.after(job.delay).as_millis()))
-            .collect();
+        let due: Vec<Option<i64>> =
+            jobs.iter().map(|job| (!job.delay.is_zero()).then(|| now.after(job.delay).as_millis())).collect();
         let environments: Vec<Option<String>> =
             jobs.iter().map(|job| crate::stored::environment_text(&job.env)).collect();
         let folders: Vec<&str> = jobs.iter().map(|job| job.cwd.as_str()).collect();
@@ -55,7 +53,8 @@ impl Intake for PostgresStore {
         let asked: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
         self.read(|session| {
             let rows = session.rows(sql::IDS_TAKEN, values![asked])?;
-            let taken = rows.iter().map(|taken| row::get(taken, 0)).collect::<Result<HashSet<&str>, Trouble>>()?;
+            let taken =
+                rows.iter().map(|taken| row::get(taken, 0)).collect::<Result<HashSet<&str>, Trouble>>()?;
             Ok(ids.iter().filter(|id| taken.contains(id.as_str())).map(|&id| id.clone()).collect())
         })
     }

@@ -161,12 +161,6 @@ impl Claim {
 
     /// The values of the statement that writes it, after those of the books.
     pub(super) fn values(&self) -> [Value<'_>; 5] {
-        [
-            self.seqs.value(),
-            self.states.value(),
-            self.leases.value(),
-            self.attempts.value(),
-            self.now.value(),
-        ]
+        [self.seqs.value(), self.states.value(), self.leases.value(), self.attempts.value(), self.now.value()]
     }
 }

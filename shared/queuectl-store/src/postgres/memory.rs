@@ -10,8 +10,8 @@
 
 use super::books;
 use crate::counts::Counts;
-use crate::work::Exchange;
 use crate::work::Ended;
+use crate::work::Exchange;
 use queuectl_core::{Job, Lease, Standing};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -173,7 +173,7 @@ impl PostgresStore {
     fn connect(&mut self, at_most: Duration) -> Result<()> {
         let mut client = self.address.connect(at_most)?;
         let asked_at = Instant::now();
-        let server = client.query_typed_one(sql::SERVER, &[]).map_err(|error| self.explain(error))?;
+        let server = client.query_typed_one(sql::SERVER, &[]).map_err(|error| self.explain(&error))?;
         let (number, version): (i64, String) = (server.get(0), server.get(1));
         let host = self.address.host().to_owned();
         if number < OLDEST_SERVER {
@@ -183,10 +183,11 @@ impl PostgresStore {
             return Err(self.refused(ServerProblem::Standby { host }));
         }
         let always_sync = server.get::<_, &str>(3) == "off";
-        self.clock.set(queuectl_core::Timestamp::from_millis(server.get(5)), asked_at + asked_at.elapsed() / 2);
+        self.clock
+            .set(queuectl_core::Timestamp::from_millis(server.get(5)), asked_at + asked_at.elapsed() / 2);
         let mut session = Session::new(client, self.address.schema(), self.options.busy_timeout, always_sync);
         if self.prepares {
-            session.prepare_from_now_on().map_err(|error| self.explain(error))?;
+            session.prepare_from_now_on().map_err(|error| self.explain(&error))?;
         }
         self.session = Some(session);
         Ok(())
@@ -278,7 +279,9 @@ impl PostgresStore {
         }
         let lost = self.session.as_ref().is_none_or(Session::is_closed);
         let explained = self.explain_trouble(trouble);
-        if (lost || explained.is_passing()) && !matches!(explained, StoreError::Busy { .. } | StoreError::Full { .. }) {
+        if (lost || explained.is_passing())
+            && !matches!(explained, StoreError::Busy { .. } | StoreError::Full { .. })
+        {
             self.session = None;
             if Instant::now() < until {
                 return Ok(());
@@ -339,19 +342,17 @@ impl PostgresStore {
     fn explain_trouble(&self, trouble: Trouble) -> StoreError {
         match trouble {
             Trouble::Store(error) => error,
-            Trouble::Sql(error) => self.explain(error),
+            Trouble::Sql(error) => self.explain(&error),
             Trouble::Row(unreadable) => {
                 StoreError::Database { queue: self.location(), source: Box::new(unreadable) }
             }
-            Trouble::Stale => {
-                StoreError::Busy { queue: self.location(), waited_s: self.patience.as_secs() }
-            }
+            Trouble::Stale => StoreError::Busy { queue: self.location(), waited_s: self.patience.as_secs() },
         }
     }
 
     /// Says what an error of the server means for the queue.
-    fn explain(&self, error: postgres::Error) -> StoreError {
-        if let Some(refusal) = self.address.refusal(&error) {
+    fn explain(&self, error: &postgres::Error) -> StoreError {
+        if let Some(refusal) = self.address.refusal(error) {
             return refusal;
         }
         let queue = self.location();
@@ -361,9 +362,9 @@ impl PostgresStore {
             }
             Some(&SqlState::DISK_FULL) => StoreError::Full { queue },
             Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
-                StoreError::Corrupt { queue, reason: message(&error) }
+                StoreError::Corrupt { queue, reason: message(error) }
             }
-            _ => StoreError::Database { queue, source: message(&error).into() },
+            _ => StoreError::Database { queue, source: message(error).into() },
         }
     }
 
@@ -415,8 +416,10 @@ fn message(error: &postgres::Error) -> String {
 }
 
 fn unreachable_without_reason(address: &Address) -> StoreError {
-    let problem =
-        ServerProblem::Unreachable { host: address.host().to_owned(), reason: "the connection was lost".into() };
+    let problem = ServerProblem::Unreachable {
+        host: address.host().to_owned(),
+        reason: "the connection was lost".into(),
+    };
     StoreError::Server { queue: address.location().clone(), problem }
 }
 

@@ -1,13 +1,14 @@
 //! From rows to what they mean.
 
 use super::Trouble;
+use crate::inspect::{Life, OutputPart, Worker};
 use crate::stored;
 use crate::transfer::Stage;
-use crate::inspect::{Life, OutputPart, Worker};
 use postgres::Row;
 use postgres::types::FromSql;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, IllegalTransition, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, IllegalTransition, Job, JobId, Lease, Outcome, Seq, State, Stream,
+    Timestamp, WorkerId,
 };
 use std::time::Duration;
 
@@ -162,8 +163,7 @@ pub(super) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
 pub(super) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
     let columns = text.map(serde_json::from_str::<[Option<String>; 3]>).transpose();
     let [name, id, place] = columns.map_err(|error| unreadable(0, error.to_string()))?.unwrap_or_default();
-    Stage::from_columns(name, id, place)
-        .ok_or_else(|| unreadable(0, "an unknown stage of a move".to_owned()))
+    Stage::from_columns(name, id, place).ok_or_else(|| unreadable(0, "an unknown stage of a move".to_owned()))
 }
 
 fn environment(column: usize, text: Option<&str>) -> Result<Environment, Trouble> {
@@ -176,7 +176,7 @@ pub(super) fn missing() -> Trouble {
 }
 
 /// A row says something that the rules of a job do not allow.
-pub(super) fn contradiction(error: &IllegalTransition) -> Unreadable {
+pub(super) fn contradiction(error: IllegalTransition) -> Unreadable {
     Unreadable { column: 2, what: error.to_string() }
 }
 

@@ -69,12 +69,7 @@ macro_rules! sums {
 /// the parameter insists. `counted` says whether it was done.
 macro_rules! thrifty_sums {
     ($insists:literal) => {
-        concat!(
-            sums!(),
-            " WHERE (SELECT pg_relation_size('@change') < 1048576 OR ",
-            $insists,
-            ")"
-        )
+        concat!(sums!(), " WHERE (SELECT pg_relation_size('@change') < 1048576 OR ", $insists, ")")
     };
 }
 
@@ -338,7 +333,8 @@ pub(super) const WORKERS: &str = concat!(
 
 // Upkeep
 
-pub(super) const STATE_OF: &str = "SELECT seq, state, lease, worker FROM @job WHERE id = $1 FOR NO KEY UPDATE";
+pub(super) const STATE_OF: &str =
+    "SELECT seq, state, lease, worker FROM @job WHERE id = $1 FOR NO KEY UPDATE";
 pub(super) const CANCEL: &str = "UPDATE @job SET state = $2, ready = NULL, run_at_ms = NULL, \
      waits_since_ms = NULL, finished_at_ms = $3, updated_at_ms = $3 WHERE seq = $1";
 pub(super) const REQUEST_CANCEL: &str =
@@ -453,12 +449,10 @@ pub(super) const STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM
 pub(super) const SET_STAGE: &str = "UPDATE @queue SET move_stage = $1, move_id = $2, move_place = $3";
 /// Where the queue stands, if it is, or was, in a move; whoever marks it waits until
 /// this transaction has ended.
-pub(super) const STAGE_TOGETHER: &str =
-    "SELECT 1 WHERE pg_advisory_xact_lock_shared(hashtextextended('queuectl move @', 0)) IS NULL; \
+pub(super) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_shared(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
 /// The same for whoever marks it: waits until all others have ended.
-pub(super) const STAGE_ALONE: &str =
-    "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
+pub(super) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
 /// The keys of the last record of each kind; -1 if there is none.
 pub(super) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM @worker), -1), \
@@ -541,5 +535,10 @@ pub(super) const IMPORT_OUTPUT: &str = concat!(
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])"
 );
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 5] =
-    ["DELETE FROM @output", "DELETE FROM @attempt", "DELETE FROM @job", "DELETE FROM @worker", "DELETE FROM @change"];
+pub(super) const FORGET_EVERYTHING: [&str; 5] = [
+    "DELETE FROM @output",
+    "DELETE FROM @attempt",
+    "DELETE FROM @job",
+    "DELETE FROM @worker",
+    "DELETE FROM @change",
+];

@@ -9,8 +9,8 @@ use super::session::{Session, Value as Parameter, values};
 use super::{PostgresStore, Trouble, row, sql};
 use crate::counts::Counts;
 use crate::transfer::{
-    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
-    Whereabouts,
+    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer,
+    Value, Whereabouts,
 };
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
@@ -225,7 +225,9 @@ fn record(kind: Kind, found: &Row) -> Result<Record, Trouble> {
     let value = |(index, column): (usize, &postgres::Column)| {
         Ok(match *column.type_() {
             Type::INT8 => row::get::<Option<i64>>(found, index)?.map_or(Value::Null, Value::Integer),
-            Type::INT4 => row::get::<Option<i32>>(found, index)?.map_or(Value::Null, |n| Value::Integer(n.into())),
+            Type::INT4 => {
+                row::get::<Option<i32>>(found, index)?.map_or(Value::Null, |n| Value::Integer(n.into()))
+            }
             Type::BYTEA => row::get::<Option<Vec<u8>>>(found, index)?.map_or(Value::Null, Value::Bytes),
             _ => row::get::<Option<String>>(found, index)?.map_or(Value::Null, Value::Text),
         })
@@ -247,9 +249,7 @@ const fn columns(kind: Kind) -> &'static [Has] {
     use Has::{Bytes as B, Number as N, Text as T};
     match kind {
         Kind::Worker => &[N, T, N, N, T, N, T, N, N, T, N, N, N, N],
-        Kind::Job => {
-            &[N, T, T, T, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, T, T, T, T]
-        }
+        Kind::Job => &[N, T, T, T, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, T, T, T, T],
         Kind::Attempt => &[N, N, N, N, N, T, N, T, N, N],
         Kind::Output => &[N, N, N, N, N, B],
     }
@@ -267,13 +267,19 @@ impl<'a> Column<'a> {
         let values = records.iter().map(|record| &record.values[index]);
         match has {
             Has::Number => Self::Numbers(
-                values.map(|value| if let Value::Integer(number) = value { Some(*number) } else { None }).collect(),
+                values
+                    .map(|value| if let Value::Integer(number) = value { Some(*number) } else { None })
+                    .collect(),
             ),
             Has::Text => Self::Texts(
-                values.map(|value| if let Value::Text(text) = value { Some(storable(text)) } else { None }).collect(),
+                values
+                    .map(|value| if let Value::Text(text) = value { Some(storable(text)) } else { None })
+                    .collect(),
             ),
             Has::Bytes => Self::Bytes(
-                values.map(|value| if let Value::Bytes(bytes) = value { Some(bytes.as_slice()) } else { None }).collect(),
+                values
+                    .map(|value| if let Value::Bytes(bytes) = value { Some(bytes.as_slice()) } else { None })
+                    .collect(),
             ),
         }
     }

@@ -45,7 +45,7 @@ impl Upkeep for PostgresStore {
         self.change(|session, books| {
             let found = find(session, id)?;
             after(id, found.state, Event::Revived)?;
-            revive(session, books, vec![found.seq.0], now)
+            revive(session, books, &[found.seq.0], now)
         })?;
         self.ring_all();
         Ok(())
@@ -55,7 +55,7 @@ impl Upkeep for PostgresStore {
         let revived = self.change(|session, books| {
             let dead = seqs(session, sql::OLDEST_DEAD, limit)?;
             let number = dead.len() as u64;
-            revive(session, books, dead, now)?;
+            revive(session, books, &dead, now)?;
             Ok(number)
         })?;
         self.ring_all();
@@ -70,10 +70,8 @@ impl Upkeep for PostgresStore {
             let mut pruned = 0;
             for state in states {
                 let left = i64::from(limit) - pruned;
-                let old = session.rows(
-                    sql::SETTLED_BEFORE,
-                    values![state.as_str(), finished_before.as_millis(), left],
-                )?;
+                let old = session
+                    .rows(sql::SETTLED_BEFORE, values![state.as_str(), finished_before.as_millis(), left])?;
                 let old: Vec<i64> = all(&old, |found| row::get(found, 0))?;
                 if !old.is_empty() {
                     session.rows(sql::DELETE, values![old])?;
@@ -134,13 +132,13 @@ fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {
     state.after(event).map_err(|source| StoreError::Refused { id: id.clone(), source })
 }
 
-fn revive(session: &mut Session, books: &mut Books, dead: Vec<i64>, now: Timestamp) -> Result<(), Trouble> {
+fn revive(session: &mut Session, books: &mut Books, dead: &[i64], now: Timestamp) -> Result<(), Trouble> {
     // The caller has found them dead, in this transaction.
     let state = State::Dead.after(Event::Revived).map_err(unlawful)?;
-    for _ in &dead {
+    for _ in dead {
         books.counts.moved(State::Dead, state);
     }
-    session.rows(sql::REVIVE, values![dead, state.as_str(), now.as_millis()])?;
+    session.rows(sql::REVIVE, values![dead.to_vec(), state.as_str(), now.as_millis()])?;
     Ok(())
 }
 

@@ -2,9 +2,9 @@
 
 use super::books;
 use super::heart::{Heart, PROBE};
-use super::held::Held;
-use super::line::Look;
+use super::held::{Held, Results};
 use super::inspect::all;
+use super::line::Look;
 use super::session::{Session, values};
 use super::{PATIENCE_OF_A_WORKER, PostgresStore, Trouble, row, sql};
 use crate::inspect::Worker;
@@ -34,7 +34,7 @@ impl Work for PostgresStore {
         {
             let prepared = session.prepare_from_now_on();
             self.session = Some(session);
-            prepared.map_err(|error| self.explain(error))?;
+            prepared.map_err(|error| self.explain(&error))?;
         }
         // Before anything is sent: nobody counts from later than this.
         let asked_at = boot_clock();
@@ -148,7 +148,8 @@ impl Work for PostgresStore {
                 .iter()
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
-            let (mut jobs, _) = held.record(session, books, worker, &ended, policy, Look::NOWHERE, now)?;
+            let (mut jobs, _) =
+                held.record(session, books, &Results { worker, ended: &ended, policy }, Look::NOWHERE, now)?;
             jobs.extend(held.hand_back(session, books, &untouched, policy, now)?);
             jobs.sort_unstable_by_key(|(lease, _)| *lease);
             session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
@@ -188,7 +189,8 @@ fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
 
 /// The lowest region of notes that no worker at work uses in this lock file.
 fn free_region(session: &mut Session, here: &str) -> Result<u32, Trouble> {
-    let in_use: Vec<u32> = all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::number(found, 0))?;
+    let in_use: Vec<u32> =
+        all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::number(found, 0))?;
     Ok((0..).zip(&in_use).find(|(free, used)| free != *used).map_or(in_use.len() as u32, |(free, _)| free))
 }
 
@@ -223,5 +225,5 @@ fn claims(session: &mut Session, worker: WorkerId) -> Result<Vec<Lease>, Trouble
 
 /// The row says something that the rules of a job do not allow.
 pub(super) fn unlawful(error: queuectl_core::IllegalTransition) -> Trouble {
-    Trouble::Row(row::contradiction(&error))
+    Trouble::Row(row::contradiction(error))
 }
