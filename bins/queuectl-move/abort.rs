@@ -65,7 +65,11 @@ fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure
         Ok(There::Emptied) => Some(moved.place.clone()),
         Ok(There::Nothing) => None,
         Err(failure) if matches!(stood, Stage::Leaving(_)) => {
-            cx.output().warn(format!("what was copied to {} is still there: {}", moved.place, failure.message()));
+            cx.output().warn(format!(
+                "what was copied to {} is still there: {}",
+                moved.place,
+                failure.message()
+            ));
             cx.output().note(format!("hint: remove it with {}", abort_at(&moved.place)));
             None
         }

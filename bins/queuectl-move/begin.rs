@@ -66,7 +66,9 @@ fn id_of(
         Stage::Leaving(moved) | Stage::Switching(moved) => {
             let place = shell_words::quote(&moved.place);
             Err(Failure::error(format!("the queue {from} is being moved to {} already", moved.place)).hint(
-                format!("go on with `queuectl move --to {place}`, or give that up with `queuectl move --abort`"),
+                format!(
+                    "go on with `queuectl move --to {place}`, or give that up with `queuectl move --abort`"
+                ),
             ))
         }
         Stage::Staying(moved) => {
@@ -97,10 +99,7 @@ pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
 }
 
 /// Opens what is at a place, if a queue is there, and looks where it stands.
-pub(crate) fn find(
-    cx: &Context,
-    place: &Location,
-) -> Result<Option<(Box<dyn Store>, Whereabouts)>, Failure> {
+pub(crate) fn find(cx: &Context, place: &Location) -> Result<Option<(Box<dyn Store>, Whereabouts)>, Failure> {
     let mut store = match queuectl_store::open(place, &cx.open_options(Access::Read)?) {
         // It is from before there were moves.
         Err(StoreError::OlderSchema { .. }) => open(cx, place, Access::Write)?,

@@ -68,7 +68,8 @@ struct TheDead {
 impl TheDead {
     /// Ends what a dead worker has left and takes its jobs back, if nobody else does.
     fn look_after(&mut self, cx: &Context, old: &mut dyn Store, worker: &Worker) -> Result<(), Failure> {
-        let has_waited = self.unseen_since.get(&worker.id).is_some_and(|since| since.elapsed() >= UNSEEN_WAITS);
+        let has_waited =
+            self.unseen_since.get(&worker.id).is_some_and(|since| since.elapsed() >= UNSEEN_WAITS);
         let policy = cx.settings()?.retry_policy();
         match rescue(old, worker.id, &policy, has_waited) {
             Ok(_) => {

@@ -69,7 +69,8 @@ fn told(home: &Home, database: Option<&str>) -> Vec<String> {
     calls
         .into_iter()
         .map(|call| {
-            let output = home.queuectl(call.iter().chain(&place)).assert().success().get_output().stdout.clone();
+            let output =
+                home.queuectl(call.iter().chain(&place)).assert().success().get_output().stdout.clone();
             String::from_utf8_lossy(&output).into_owned()
         })
         .collect()
@@ -128,9 +129,8 @@ fn a_queue_comes_to_a_server_and_back_as_it_was() {
         // What is left to do is done there, in the order in which it waited.
         home.queuectl(["worker", "start", "--drain=ready", "--database", back]).assert().success();
         let list = home.json(["list", "--json", "--database", back]);
-        let state = |id: &str| {
-            list.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap()["state"].clone()
-        };
+        let state =
+            |id: &str| list.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap()["state"].clone();
         for (id, wanted) in
             [("waits", "completed"), ("next", "completed"), ("later", "pending"), ("failed", "failed")]
         {
@@ -190,14 +190,19 @@ fn the_old_place_is_read_and_sends_everybody_else_on() {
                 .stderr(contains(format!("has moved to {}\nhint: ", new.display())))
                 .stderr(contains(format!("--database {}", new.display())));
         }
-        for call in [vec!["status"], vec!["list"], vec!["show", "good"], vec!["logs", "good"], vec!["dlq", "list"]] {
+        for call in
+            [vec!["status"], vec!["list"], vec!["show", "good"], vec!["logs", "good"], vec!["dlq", "list"]]
+        {
             let assert = home.run(spelling, &call).assert().success();
             let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
             let told = said.lines().filter(|line| line.contains("has moved to")).count();
             assert_eq!(told, 1, "{call:?}: {said}");
         }
         home.run(spelling, ["list", "--json"]).assert().success().stdout(before);
-        home.run(spelling, ["worker", "start", "--detach"]).assert().failure().stderr(contains("has moved to"));
+        home.run(spelling, ["worker", "start", "--detach"])
+            .assert()
+            .failure()
+            .stderr(contains("has moved to"));
         assert_eq!(home.managers_and_workers(), [0; 0]);
     });
 }
@@ -272,7 +277,10 @@ fn the_job_of_a_dead_worker_is_taken_back_first() {
 fn what_cannot_be_moved_is_refused_and_nothing_is_changed() {
     both(|spelling| {
         let home = Home::quick();
-        home.run(spelling, ["move", "--to", "new.db"]).assert().code(1).stderr(contains("there is no queue at"));
+        home.run(spelling, ["move", "--to", "new.db"])
+            .assert()
+            .code(1)
+            .stderr(contains("there is no queue at"));
         home.run(spelling, ["move", "--abort"]).assert().code(1).stderr(contains("there is no queue at"));
         assert!(!home.database().exists() && !home.path("new.db").exists(), "none is made");
         home.enqueue("a", "true");
@@ -286,7 +294,10 @@ fn what_cannot_be_moved_is_refused_and_nothing_is_changed() {
         }
         fs::write(home.path("letter"), "Dear").unwrap();
         home.run(spelling, ["move", "--to", "letter"]).assert().code(1).stderr(contains("is not a queue"));
-        home.run(spelling, ["move", "--to", "nosql://there/q"]).assert().code(1).stderr(contains("nosql://there/q"));
+        home.run(spelling, ["move", "--to", "nosql://there/q"])
+            .assert()
+            .code(1)
+            .stderr(contains("nosql://there/q"));
         home.run(spelling, ["move", "--to", "/proc/no/new.db"]).assert().code(1);
         assert_eq!(fs::read(home.path("letter")).unwrap(), b"Dear");
         home.run(spelling, ["enqueue", "--id", "b", "true"]).assert().success();
@@ -308,9 +319,17 @@ fn a_place_in_use_is_refused_and_kept() {
         assert_eq!((sound(&home, &home.database()), sound(&other, &other.database())), (2, 2));
         // Nor where it was moved before, nor to a queue that has left.
         home.queuectl(["move", "--to", "new.db"]).assert().success();
-        home.run(spelling, ["move", "--to", "new.db"]).assert().code(1).stderr(contains("has moved to").and(contains("already")));
+        home.run(spelling, ["move", "--to", "new.db"])
+            .assert()
+            .code(1)
+            .stderr(contains("has moved to").and(contains("already")));
         home.run(spelling, ["move", "--to", "third.db"]).assert().code(1).stderr(contains("has moved to"));
-        other.run(spelling, ["move", "--to"]).arg(home.database()).assert().code(75).stderr(contains("has moved to"));
+        other
+            .run(spelling, ["move", "--to"])
+            .arg(home.database())
+            .assert()
+            .code(75)
+            .stderr(contains("has moved to"));
         assert!(is_open(&other, &other.database()));
     });
 }
@@ -323,7 +342,11 @@ fn a_password_in_the_place_is_refused_and_not_repeated() {
             .assert()
             .code(1)
             .stdout("")
-            .stderr(contains("postgres://me@localhost/q").and(contains("~/.pgpass")).and(contains("secret").not()));
+            .stderr(
+                contains("postgres://me@localhost/q")
+                    .and(contains("~/.pgpass"))
+                    .and(contains("secret").not()),
+            );
         home.enqueue("b", "true");
     });
 }
@@ -338,11 +361,7 @@ fn a_job_cannot_move_its_own_queue() {
     // That of another queue it can.
     let other = Home::quick();
     other.enqueue("a", "true");
-    let line = format!(
-        "{} move --to there.db --database {}",
-        dispatcher(),
-        other.database().display()
-    );
+    let line = format!("{} move --to there.db --database {}", dispatcher(), other.database().display());
     home.enqueue_once("other", &line);
     home.drain();
     assert_eq!(home.state("other"), State::Completed);

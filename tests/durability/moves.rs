@@ -7,9 +7,7 @@ use crate::support::{DEADLINE, Home, Spelling, seconds, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{CommandLine, Environment, JobId, NewJob, Outcome, RetryPolicy, Seq, State, Timestamp};
-use queuectl_store::{
-    Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Selection, Store,
-};
+use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Selection, Store};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::time::{Duration, Instant};
 

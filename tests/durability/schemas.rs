@@ -164,8 +164,7 @@ fn a_golden_database_of_each_schema_can_be_read_and_finished() {
 
 fn an_older_schema_is_left_alone_by_who_looks_and_brought_up_to_date_by_who_writes() {
     both(|spelling| {
-        let (home, path) =
-            copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-1.db"));
+        let (home, path) = copy_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/schema-1.db"));
         let before = fs::read(&path).unwrap();
         for call in ["list", "status --json", "show completed", "worker list", "backup copy.db"] {
             home.run(spelling, call.split(' ')).assert().code(75).stderr(contains("has schema 1"));

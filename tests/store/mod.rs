@@ -10,6 +10,7 @@ mod intake;
 mod lifecycle;
 mod output;
 mod postgres;
+mod postgres_schemas;
 mod postgres_plans;
 mod postgres_tls;
 mod race;
@@ -35,6 +36,7 @@ pub fn trials() -> Vec<Trial> {
         sqlite_files::trials(),
         sqlite_life::trials(),
         transfer_places::trials(),
+        postgres_schemas::trials(),
     ]
     .into_iter()
     .flatten()

@@ -100,7 +100,10 @@ pub fn a_worker_amid_a_move_hands_in_what_it_has_and_claims_nothing(place: &dyn 
     assert_eq!((exchanged.settled.len(), exchanged.superseded.len()), (1, 0));
     assert!(exchanged.claimed.is_empty(), "nothing is claimed any more");
     queue.store.retire(worker, &POLICY, at(2)).unwrap();
-    assert_eq!((queue.state("a"), queue.state("b"), queue.state("c")), (State::Completed, State::Pending, State::Pending));
+    assert_eq!(
+        (queue.state("a"), queue.state("b"), queue.state("c")),
+        (State::Completed, State::Pending, State::Pending)
+    );
     assert_eq!(queue.store.output(held[0], 0, 9).unwrap()[0].bytes, b"words");
     assert!(queue.store.workers().unwrap().is_empty());
 }

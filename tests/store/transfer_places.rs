@@ -6,7 +6,9 @@ use super::transfer::all_records;
 use super::{postgres, random, sqlite};
 use crate::support::trials::trials;
 use queuectl_core::{Environment, Job, NewJob, Outcome, State};
-use queuectl_store::{Access, Exchange, Limits, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError};
+use queuectl_store::{
+    Access, Exchange, Limits, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError,
+};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value, json};
@@ -73,7 +75,8 @@ impl Dump for postgres::Harness {
         let rows = TABLES.map(|(table, order)| {
             let sql = format!("SELECT to_json(t)::text FROM {table} AS t ORDER BY {order}");
             let read = |row: &::postgres::Row| serde_json::from_str(row.get(0)).unwrap();
-            let mut rows: Vec<Map<String, Value>> = client.query(&sql, &[]).unwrap().iter().map(read).collect();
+            let mut rows: Vec<Map<String, Value>> =
+                client.query(&sql, &[]).unwrap().iter().map(read).collect();
             for row in rows.iter_mut().filter(|_| table == "worker") {
                 // Whom it locks means nothing elsewhere; what it did may not be folded.
                 row.remove("lock_file").unwrap();
@@ -102,7 +105,9 @@ fn populate(place: &dyn conformance::Place) {
         plain("handed-back", 40),
         NewJob {
             cwd: "/tmp/ümläut".into(),
-            env: Environment::trusted([("A".into(), "1\n\u{1f642}".into()), ("B".into(), String::new())].into()),
+            env: Environment::trusted(
+                [("A".into(), "1\n\u{1f642}".into()), ("B".into(), String::new())].into(),
+            ),
             queue: "other".into(),
             timeout: Some(Duration::from_millis(1500)),
             max_retries: 7,

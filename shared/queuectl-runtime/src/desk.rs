@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 /// good for one worker process and worse for two.)
 const GATHER: Duration = Duration::from_millis(10);
 
+/// While jobs of others are all that is left of a queue that is drained, it is looked
+/// at so often.
+const LAST_ONES_END_WITHIN: Duration = Duration::from_millis(100);
+
 /// A commit that failed for want of room is tried again after so long.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
@@ -349,7 +353,11 @@ impl<'a> Desk<'a> {
         self.stop_if_asked(stop);
 
         let due_in = next_due.filter(|_| want > 0).map(|due| due.since(now));
-        let wait = due_in.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval()));
+        let mut wait =
+            due_in.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval()));
+        if self.waits_for_the_last() {
+            wait = wait.min(LAST_ONES_END_WITHIN);
+        }
         self.next_look = Instant::now() + wait;
         self.tell_what_is_waited_for(next_due, now);
         if is_alone {
@@ -433,6 +441,12 @@ impl<'a> Desk<'a> {
             tracing::info!("Waiting for jobs that are not due; {jobs} left, the next in {seconds:.1} s.");
         }
         self.announced_due = next_due;
+    }
+
+    /// Whoever drains and has nothing left waits for jobs of others. Of two that end at
+    /// the same moment each may see the other's still running, and then nobody rings.
+    fn waits_for_the_last(&self) -> bool {
+        self.options.drain.is_some() && self.held.is_empty() && self.counts[State::Processing] > 0
     }
 
     /// Neighbours that drain wait for the last job to end.

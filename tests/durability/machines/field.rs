@@ -63,10 +63,10 @@ impl Machines {
             .with("ORACLE", self.oracle.folder().to_str().unwrap())
     }
 
-    /// Tells whether any process of the job of a machine's name runs there.
-    pub fn runs(&self, name: &str) -> bool {
-        let there = self.network.host(name).processes();
-        marked(&[&format!("QUEUECTL_JOB_ID={name}")]).iter().any(|pid| there.contains(pid))
+    /// Tells whether any process of a job's first run is alive, wherever.
+    pub fn runs_first(&self, id: &str) -> bool {
+        let home = format!("ORACLE={}", self.oracle.folder().display());
+        !marked(&[&home, &format!("QUEUECTL_JOB_ID={id}"), "QUEUECTL_LEASE=1"]).is_empty()
     }
 
     /// The only worker on a machine, as the kernel knows it from outside.

@@ -110,6 +110,7 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
         assert_eq!(outcomes(home, &id), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     }
     times.sort();
+    eprintln!("{times:.2?}");
     report(&format!(
         "{} killed workers: their jobs were claimed again after {:.2?} in the middle, {:.2?} at most",
         times.len(),

@@ -1,6 +1,6 @@
 //! The ends of attempts, in columns, as one statement takes them.
 
-use super::line::{Line, Look};
+use super::books;
 use super::session::{Session, values};
 use super::{Trouble, row, sql};
 use crate::work::Ended;
@@ -58,20 +58,17 @@ impl Ends {
         self.ended_at.push(ended.ended_at.as_millis());
     }
 
-    /// Writes them, into the jobs and as records of their attempts; looks at the
-    /// line at the same time. Unless the standings were `certain`, a job that is no
-    /// longer held, or is to be cancelled, is left as it is.
+    /// Writes them, into the jobs and as records of their attempts; gives how many.
+    /// Unless the standings were `certain`, a job that is no longer held, or is to be
+    /// cancelled, is left as it is.
     pub(super) fn write(
         &self,
         session: &mut Session,
         worker: WorkerId,
         certain: bool,
-        look: Look,
         now: Timestamp,
-    ) -> Result<Line, Trouble> {
-        let (want, other_clock) = (i64::from(look.want), now.after(crate::FURTHER_THAN_A_TURN).as_millis());
+    ) -> Result<i64, Trouble> {
         let now = now.as_millis();
-        let (rank, place) = look.from;
         let values = values![
             worker.0,
             now,
@@ -93,11 +90,7 @@ impl Ends {
             self.dropped_bytes,
             self.ended_at,
             certain,
-            want,
-            other_clock,
-            rank,
-            place,
         ];
-        Line::read(&session.rows(sql::SETTLE_AND_LOOK, values)?)
+        row::get(&books::one(session.rows(sql::SETTLE, values)?)?, 0)
     }
 }

@@ -2,12 +2,12 @@
 //! output, claims.
 //!
 //! A round trip costs more than what is done in it, so an exchange that only hands
-//! in results and claims is four: begin and look at the worker, settle and look at
-//! the line, claim and read the news, commit.
+//! in results and claims is five: begin and look at the worker, settle, look at the
+//! line, claim and read the news, commit.
 
 use super::books;
 use super::held::{Held, Results, columns};
-use super::line::{self, Claim, Look, Since};
+use super::line::{self, Claim, Line, Look};
 use super::memory::Seen;
 use super::session::{Session, Typed, values};
 use super::{PostgresStore, Trouble, row, sql};
@@ -15,14 +15,11 @@ use crate::counts::Counts;
 use crate::work::{Exchange, Exchanged};
 use crate::{Result, stored};
 use postgres::Row;
-use queuectl_core::{Lease, Seq, State, Timestamp, Verdict, WorkerId};
-use std::time::{Duration, Instant};
+use queuectl_core::{Lease, Seq, Timestamp, WorkerId};
+use std::time::Instant;
 
 /// How many columns the news have; what comes after them is something else.
 const NEWS_COLUMNS: usize = 14;
-
-/// A wait that is over before anybody can look again; jobs may be handed in late.
-const AT_ONCE: Duration = Duration::from_millis(100);
 
 /// What a worker is told, and what is read with it and is not for the worker.
 struct News {
@@ -66,18 +63,15 @@ impl PostgresStore {
                 if joins_early {
                     line::promote(session, i64::from(want), now)?;
                 }
-                let look = Look { want, from: thrift.from };
                 let results = Results { worker, ended: exchange.ended, policy: exchange.policy };
-                let (settled, line) = held.record(session, books, &results, look, now)?;
-                let took = began.elapsed();
-                let beginning = line.beginning;
-                // What was written with the look could not be seen by it.
-                let since = Since {
-                    anything_due: (line.anything_due && !joins_early) || any_falls_due(&settled),
-                    gave_back: settled.iter().any(|(_, verdict)| verdict.state == State::Pending),
+                let settled = held.record(session, books, &results, now)?;
+                let line = match want {
+                    0 => Line::default(),
+                    want => Line::look(session, Look { want, from: thrift.from }, now)?,
                 };
-                let anything_due = since.anything_due;
-                let mut claimed = line.first(session, want, exchange.suspects, since, now)?;
+                let (took, beginning, anything_due) =
+                    (began.elapsed(), line.beginning, line.anything_due && !joins_early);
+                let mut claimed = line.first(session, want, exchange.suspects, now)?;
                 let claim = Claim::of(&mut claimed, books, worker, now)?;
                 books.done = Some((worker, settled.len() as i64));
                 let mut values = claim.values().to_vec();
@@ -141,11 +135,6 @@ fn news(told: &Row) -> Result<News, Trouble> {
         ..Exchanged::default()
     };
     Ok(News { exchanged, books, time: row::time(told, 12)? })
-}
-
-/// Tells whether a job that has just failed may run again at once.
-fn any_falls_due(settled: &[(Lease, Verdict)]) -> bool {
-    settled.iter().any(|(_, verdict)| verdict.delay.is_some_and(|delay| delay < AT_ONCE))
 }
 
 /// Every lease that an exchange is about.

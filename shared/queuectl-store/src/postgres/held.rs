@@ -3,7 +3,6 @@
 use super::books::Books;
 use super::ends::Ends;
 use super::inspect::all;
-use super::line::{Line, Look};
 use super::session::{Session, values};
 use super::work::unlawful;
 use super::{Trouble, row, sql};
@@ -86,8 +85,7 @@ impl Held {
         self.missed
     }
 
-    /// Records the ends of attempts whose leases are held, and lets go of them;
-    /// looks at the line at the same time.
+    /// Records the ends of attempts whose leases are held, and lets go of them.
     ///
     /// # Errors
     ///
@@ -97,9 +95,8 @@ impl Held {
         session: &mut Session,
         books: &mut Books,
         results: &Results<'_>,
-        look: Look,
         now: Timestamp,
-    ) -> Result<(Vec<(Lease, Verdict)>, Line), Trouble> {
+    ) -> Result<Vec<(Lease, Verdict)>, Trouble> {
         let Results { worker, ended, policy } = *results;
         let mut settled = Vec::with_capacity(ended.len());
         let mut ends = Ends::default();
@@ -110,11 +107,10 @@ impl Held {
             ends.push(end, &verdict, now);
             settled.push((end.lease, verdict));
         }
-        let line = ends.write(session, worker, self.is_certain, look, now)?;
-        if line.settled < settled.len() {
+        if !settled.is_empty() && ends.write(session, worker, self.is_certain, now)? < settled.len() as i64 {
             return Err(Trouble::Stale);
         }
-        Ok((settled, line))
+        Ok(settled)
     }
 
     /// Takes back claims that were never started and are held, and lets go of them.

@@ -23,24 +23,9 @@ pub(super) struct Look {
     pub(super) from: (i64, i64),
 }
 
-impl Look {
-    /// At nothing.
-    pub(super) const NOWHERE: Self = Self { want: 0, from: (0, 0) };
-}
-
-/// What has come to the line since it was looked at, or may come to it.
-#[derive(Clone, Copy)]
-pub(super) struct Since {
-    /// Some job is due that is not in line.
-    pub(super) anything_due: bool,
-    /// Some job was put back into it.
-    pub(super) gave_back: bool,
-}
-
-/// The beginning of the line, as it was seen when results were handed in.
+/// The beginning of the line.
+#[derive(Default)]
 pub(super) struct Line {
-    /// How many results were written at the same time.
-    pub(super) settled: usize,
     /// Whether a job is due that is not in line.
     pub(super) anything_due: bool,
     /// The rank and the place of the first.
@@ -50,17 +35,19 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Reads the rows of `sql::SETTLE_AND_LOOK`.
-    pub(super) fn read(rows: &[Row]) -> Result<Self, Trouble> {
+    /// Looks at the first in line.
+    pub(super) fn look(session: &mut Session, look: Look, now: Timestamp) -> Result<Self, Trouble> {
+        let (rank, place) = look.from;
+        let other_clock = now.after(crate::FURTHER_THAN_A_TURN).as_millis();
+        let (want, now) = (i64::from(look.want), now.as_millis());
+        let rows = session.rows(sql::LOOK, values![want, rank, place, now, other_clock])?;
         let head = rows.first().ok_or_else(row::missing)?;
-        let settled: i64 = row::get(head, row::AFTER_JOB)?;
-        let anything_due = row::get(head, row::AFTER_JOB + 1)?;
         // Without a job there is one row all the same.
         let has_job = |row: &&Row| row::get::<Option<i64>>(row, 0).is_ok_and(|seq| seq.is_some());
         let first = rows.iter().filter(has_job).map(row::job).collect::<Result<Vec<Job>, _>>()?;
-        let place: Option<i64> = row::get(head, row::AFTER_JOB + 2)?;
+        let place: Option<i64> = row::get(head, row::AFTER_JOB)?;
         let beginning = first.first().zip(place).map(|(job, place)| (-i64::from(job.priority), place));
-        Ok(Self { settled: settled as usize, anything_due, beginning, first })
+        Ok(Self { anything_due: row::get(head, row::AFTER_JOB + 1)?, beginning, first })
     }
 
     /// The first in line, at most one suspect among them; where there are fewer than
@@ -72,13 +59,11 @@ impl Line {
         session: &mut Session,
         want: u32,
         suspects: Suspects,
-        since: Since,
         now: Timestamp,
     ) -> Result<Vec<Job>, Trouble> {
         let mut first = self.first;
         let missing = i64::from(want) - first.len() as i64;
-        let joined = missing > 0 && since.anything_due && promote(session, missing, now)?;
-        if joined || (missing > 0 && since.gave_back) {
+        if missing > 0 && self.anything_due && promote(session, missing, now)? {
             first = all(&session.rows(sql::FIRST_IN_LINE, values![i64::from(want)])?, row::job)?;
         }
         if first.iter().any(|job| job.crashes >= SUSPECT_AFTER_CRASHES) {

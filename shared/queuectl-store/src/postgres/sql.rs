@@ -214,6 +214,20 @@ pub(super) const FIRST_IN_LINE: &str = concat!(
     job_columns!(),
     " FROM @job WHERE ready IS NOT NULL ORDER BY (-priority), ready LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
 );
+/// The first in line from a rank and a place on ($2, $3), which are locked, and with
+/// each of them, or alone, whether any job is due.
+///
+/// A statement of its own: had it waited for something since its snapshot, it would
+/// find rows that others have claimed meanwhile, pass over them, and keep their locks.
+pub(super) const LOOK: &str = concat!(
+    "WITH first AS (SELECT * FROM @job WHERE ready IS NOT NULL AND ((-priority), ready) >= ($2, $3) \
+         ORDER BY (-priority), ready LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
+     SELECT ",
+    job_columns!(),
+    ", ready, anything_due FROM (SELECT EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms <= $4) \
+         OR EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > $5) \
+         AS anything_due) AS waiting LEFT JOIN first ON true ORDER BY (-priority), ready"
+);
 /// Passes over jobs that may be what kills their workers; there are few.
 pub(super) const FIRST_UNSUSPECTED: &str = concat!(
     "SELECT ",
@@ -225,12 +239,10 @@ pub(super) const STANDINGS: &str = "SELECT job.seq, job.lease, state, attempts, 
      cancel_at_ms IS NOT NULL FROM unnest($2::bigint[], $3::bigint[]) AS held (seq, lease) \
      JOIN @job ON job.seq = held.seq AND job.lease = held.lease \
      WHERE job.worker = $1 ORDER BY job.seq FOR NO KEY UPDATE OF job";
-/// Writes what became of the jobs and the records of their attempts, and looks at
-/// the line: the first in line, which are locked, how many were written, whether any
-/// job is due. It begins at a rank and a place ($23, $24). Unless the standings are certain ($20), leaves out what is no
-/// longer so.
-pub(super) const SETTLE_AND_LOOK: &str = concat!(
-    "WITH ended AS (SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
+/// Writes what became of the jobs, and the records of their attempts; gives how many
+/// were written. Unless the standings are certain ($20), leaves out what is no longer
+/// so.
+pub(super) const SETTLE: &str = "WITH ended AS (SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
          $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::integer[], $14::text[], \
          $15::text[], $16::integer[], $17::bigint[], $18::bigint[], $19::bigint[]) \
          AS ended (seq, lease, state, attempts, crashes, due, waits_since, started_at, finished_at, exit_code, \
@@ -248,15 +260,8 @@ pub(super) const SETTLE_AND_LOOK: &str = concat!(
          output_bytes, dropped_bytes FROM ended WHERE seq IN (SELECT seq FROM settled) \
      ON CONFLICT (seq, lease) DO UPDATE SET ended_at_ms = excluded.ended_at_ms, outcome = excluded.outcome, \
          code = excluded.code, error = excluded.error, output_bytes = excluded.output_bytes, \
-         dropped_bytes = excluded.dropped_bytes WHERE attempt.ended_at_ms IS NULL), \
-     first AS (SELECT * FROM @job WHERE ready IS NOT NULL AND ((-priority), ready) >= ($23, $24) \
-         ORDER BY (-priority), ready LIMIT $21 FOR NO KEY UPDATE SKIP LOCKED) \
-     SELECT ",
-    job_columns!(),
-    ", written, EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms <= $2) \
-         OR EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > $22), ready \
-     FROM (SELECT count(*) AS written FROM settled) AS s LEFT JOIN first ON true ORDER BY (-priority), ready"
-);
+         dropped_bytes = excluded.dropped_bytes WHERE attempt.ended_at_ms IS NULL) \
+     SELECT count(*) FROM settled";
 pub(super) const HAND_BACK: &str = "UPDATE @job SET state = back.state, attempts = back.attempts, worker = NULL, \
      cancel_at_ms = NULL, ready = CASE WHEN back.state = 'pending' THEN job.place END, started_at_ms = NULL, \
      finished_at_ms = CASE WHEN back.settled THEN $1 END, updated_at_ms = $1 \

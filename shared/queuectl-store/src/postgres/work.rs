@@ -4,7 +4,6 @@ use super::books;
 use super::heart::{Heart, PROBE};
 use super::held::{Held, Results};
 use super::inspect::all;
-use super::line::Look;
 use super::session::{Session, values};
 use super::{PATIENCE_OF_A_WORKER, PostgresStore, Trouble, row, sql};
 use crate::inspect::Worker;
@@ -148,8 +147,7 @@ impl Work for PostgresStore {
                 .iter()
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
-            let (mut jobs, _) =
-                held.record(session, books, &Results { worker, ended: &ended, policy }, Look::NOWHERE, now)?;
+            let mut jobs = held.record(session, books, &Results { worker, ended: &ended, policy }, now)?;
             jobs.extend(held.hand_back(session, books, &untouched, policy, now)?);
             jobs.sort_unstable_by_key(|(lease, _)| *lease);
             session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;

@@ -48,6 +48,15 @@ fn results_go_straight_to_their_row() {
 }
 
 #[test]
+fn a_copy_goes_on_where_it_ended_and_sorts_nothing() {
+    for statement in [sql::EXPORT_WORKERS, sql::EXPORT_JOBS, sql::EXPORT_ATTEMPTS, sql::EXPORT_OUTPUT] {
+        let found = plan(statement);
+        assert!(found.starts_with("SEARCH") && !found.contains("TEMP B-TREE"), "{found}");
+    }
+    assert!(!plan(sql::LAST_COPIED).contains("TEMP B-TREE"), "{}", plan(sql::LAST_COPIED));
+}
+
+#[test]
 fn what_belongs_to_a_worker_is_found_by_the_worker() {
     assert!(plan(sql::CLAIMS).contains("USING INDEX job_held (worker=?)"), "{}", plan(sql::CLAIMS));
     let to_cancel = plan(sql::TO_CANCEL);

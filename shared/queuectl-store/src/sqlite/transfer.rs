@@ -4,8 +4,8 @@ use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, guard, roster, row, sql};
 use crate::counts::Counts;
 use crate::transfer::{
-    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
-    Whereabouts,
+    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer,
+    Value, Whereabouts,
 };
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
@@ -70,7 +70,7 @@ impl Transfer for SqliteStore {
 
     fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
         let stood = self.step(&Step::TurnBack(id), |_, ledger| Ok(ledger.stage.clone()))?;
-        stood.map_or_else(|| Ok(self.stage()?), Ok)
+        stood.map_or_else(|| self.stage(), Ok)
     }
 
     fn stay(&mut self, id: &MoveId) -> Result<()> {
@@ -263,7 +263,8 @@ pub(super) fn import(
         for record in records {
             insert_one(&mut insert, record)?;
             if let (Kind::Job, Value::Text(state)) = (record.kind, &record.values[JOB_STATE]) {
-                let state: State = state.parse().map_err(|_| row::unreadable(JOB_STATE, format!("state {state}")))?;
+                let state: State =
+                    state.parse().map_err(|_| row::unreadable(JOB_STATE, format!("state {state}")))?;
                 ledger.counts[state] += 1;
             }
         }

@@ -89,35 +89,46 @@ impl Stage {
     /// if it cannot be taken from here.
     pub(crate) fn after(&self, step: &Step<'_>, queue: impl Fn() -> Location) -> Result<Option<Self>> {
         let is_same = self.is_of(step.id());
+        if is_same && self.comes_after(step) {
+            return Ok(None);
+        }
         let stage = match (step, self) {
             (Step::Leave(moved), Self::Settled | Self::Arrived(_)) => Self::Leaving((*moved).clone()),
-            (Step::Leave(_), Self::Leaving(_) | Self::Switching(_)) if is_same => return Ok(None),
-            (Step::Receive(moved), Self::Settled) => Self::Arriving((*moved).clone()),
-            (Step::Receive(_), Self::Arriving(_) | Self::Arrived(_)) if is_same => return Ok(None),
-            (Step::Receive(moved), Self::Arrived(_)) => Self::Arriving((*moved).clone()),
+            (Step::Receive(moved), Self::Settled | Self::Arrived(_)) => Self::Arriving((*moved).clone()),
             (Step::Leave(_) | Step::Receive(_), _) => {
                 // It is in another move, or has left.
                 self.insist_open(&queue)?;
                 return Err(StoreError::NotThisMove { queue: queue() });
             }
             (Step::Switch(_), Self::Leaving(moved)) if is_same => Self::Switching(moved.clone()),
-            (Step::Switch(_), Self::Switching(_) | Self::Left(_)) if is_same => return Ok(None),
             (Step::Close(_), Self::Switching(moved) | Self::Staying(moved)) if is_same => {
                 Self::Left(moved.clone())
             }
-            (Step::Close(_), Self::Left(_)) if is_same => return Ok(None),
             (Step::TurnBack(_), Self::Leaving(moved) | Self::Switching(moved)) if is_same => {
                 Self::Staying(moved.clone())
             }
-            (Step::TurnBack(_), Self::Staying(_)) if is_same => return Ok(None),
-            (Step::Stay(_), Self::Staying(_)) if is_same => Self::Settled,
-            (Step::Import(_), Self::Arriving(_)) if is_same => return Ok(None),
             (Step::Arrive(_), Self::Arriving(moved)) if is_same => Self::Arrived(moved.clone()),
-            (Step::Arrive(_), Self::Arrived(_)) if is_same => return Ok(None),
-            (Step::Withdraw(_), Self::Arriving(_)) if is_same => Self::Settled,
+            (Step::Stay(_), Self::Staying(_)) | (Step::Withdraw(_), Self::Arriving(_)) if is_same => {
+                Self::Settled
+            }
             _ => return Err(StoreError::NotThisMove { queue: queue() }),
         };
         Ok(Some(stage))
+    }
+
+    /// Tells whether this step of the same move was taken before.
+    fn comes_after(&self, step: &Step<'_>) -> bool {
+        match step {
+            Step::Leave(_) => matches!(self, Self::Leaving(_) | Self::Switching(_)),
+            Step::Switch(_) => matches!(self, Self::Switching(_) | Self::Left(_)),
+            Step::Close(_) => matches!(self, Self::Left(_)),
+            Step::TurnBack(_) => matches!(self, Self::Staying(_)),
+            Step::Receive(_) => matches!(self, Self::Arriving(_) | Self::Arrived(_)),
+            // It changes no stage.
+            Step::Import(_) => matches!(self, Self::Arriving(_)),
+            Step::Arrive(_) => matches!(self, Self::Arrived(_)),
+            Step::Stay(_) | Step::Withdraw(_) => false,
+        }
     }
 
     /// How it is stored: stage, id, other place.
