@@ -1,7 +1,9 @@
 //! What the documents say is true.
 
+use crate::support::postgres::{SUPERUSER, Server, program};
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling};
+use predicates::str::contains;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +13,9 @@ trials![
     every_line_of_the_readmes_tour_can_be_typed,
     every_file_the_architecture_names_is_there,
     only_the_store_depends_on_a_database_driver,
+    the_postgres_document_names_every_parameter,
+    the_postgres_document_names_the_times_of_leases,
+    every_command_of_the_postgres_document_can_be_typed if Postgres,
 ];
 
 fn document(name: &str) -> String {
@@ -86,4 +91,103 @@ fn only_the_store_depends_on_a_database_driver() {
             assert!(!dependencies.contains(driver), "{package} names {driver}");
         }
     }
+}
+
+/// The rows of the tables of a document that begin with a name in code.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').collect()).collect()
+}
+
+fn the_postgres_document_names_every_parameter() {
+    let source = document("shared/queuectl-store/src/postgres/address/url.rs");
+    let known = source.split("const PARAMETERS").nth(1).unwrap().split("];").next().unwrap();
+    let document = document("docs/postgres.md");
+    let rows = rows(&document);
+    let names: Vec<Vec<&str>> = known
+        .lines()
+        .filter(|line| line.trim_start().starts_with("(\""))
+        .map(|line| line.split('"').skip(1).step_by(2).collect())
+        .collect();
+    assert!(names.len() > 20, "{names:?}");
+    for names in names {
+        let is_in_a_row = rows.iter().any(|row| names.iter().all(|name| row.contains(name)));
+        let is_refused = document.contains(&format!("`{}` (`{}`)", names[0], names.last().unwrap()));
+        assert!(is_in_a_row || is_refused, "{names:?}");
+    }
+}
+
+fn the_postgres_document_names_the_times_of_leases() {
+    let source = document("shared/queuectl-store/src/pulse.rs");
+    let document = document("docs/postgres.md");
+    for name in ["RENEWED_EVERY", "ENDS_ITS_JOBS_AFTER", "HAS_ENDED_THEM_AFTER", "DEAD_AFTER"] {
+        let value = source.split(&format!("const {name}: Duration = Duration::from_secs(")).nth(1).unwrap();
+        let seconds = value.split(')').next().unwrap();
+        assert!(document.contains(&format!("{seconds} s")), "{name} is {seconds} s");
+    }
+}
+
+/// Types a script as somebody who may administer a server.
+fn typed_at(server: &Server, home: &Home, script: &str) -> String {
+    let folder = program("psql").parent().unwrap().display().to_string();
+    let script =
+        script.replace("db1.example,db2.example", "127.0.0.1,127.0.0.1").replace("db.example", "127.0.0.1");
+    let said = home
+        .typed(Spelling::Dispatched, &format!("set -eu; PATH=$PATH:{folder}\n{script}"))
+        .env("PGHOST", server.socket_folder())
+        .env("PGPORT", server.port().to_string())
+        .env("PGUSER", SUPERUSER)
+        .assert()
+        .success();
+    String::from_utf8_lossy(&said.get_output().stdout).into_owned()
+}
+
+fn every_command_of_the_postgres_document_can_be_typed() {
+    let text = document("docs/postgres.md");
+    let (server, home) = (Server::start(&[]), Home::quick());
+    let commands = blocks(&text, "sh");
+    assert!(commands.len() >= 5, "{commands:?}");
+    let said: String = commands.iter().map(|block| typed_at(&server, &home, block)).collect();
+    for word in ["hello\n", "All is well", "Deleted 0 jobs"] {
+        assert!(said.contains(word), "{word} in\n{said}");
+    }
+
+    let [own_schema, works, looks, enqueues, another_mark] = blocks(&text, "sql")[..] else {
+        panic!("other blocks of SQL than these")
+    };
+    for role in ["worker", "reader", "intake"] {
+        server.psql(&format!("CREATE ROLE {role} LOGIN"));
+    }
+    server.psql("CREATE DATABASE other");
+    let sql = |user: &str, database: &str, sql: &str| {
+        home.make_file("statements");
+        std::fs::write(home.path("statements"), sql).unwrap();
+        let psql = format!("psql -v ON_ERROR_STOP=1 -U {user} -d {database} -f statements");
+        typed_at(&server, &home, &psql);
+    };
+    sql(SUPERUSER, "other", own_schema);
+    for statements in [works, looks, enqueues, another_mark] {
+        sql("queue", "queue", statements);
+    }
+    let place = format!("127.0.0.1:{}", server.port());
+    let as_role = |role: &str, database: &str, line: &str| {
+        let url = format!("postgres://{role}@{place}/{database}");
+        home.typed(Spelling::Dispatched, line).env("QUEUECTL_DATABASE", url).assert()
+    };
+    as_role("queue", "other", "queuectl enqueue true").success();
+    as_role("intake", "queue", "queuectl enqueue --id a false --max-retries 0").success();
+    as_role("intake", "queue", r#"echo '{"id":"b","command":"true"}' | queuectl enqueue --file -"#).success();
+    as_role("intake", "queue", "queuectl status").code(1).stderr(contains("permission denied"));
+    as_role("worker", "queue", "queuectl worker start --drain").success();
+    as_role("worker", "queue", "queuectl dlq retry a").success();
+    as_role("worker", "queue", "queuectl cancel a").success();
+    as_role("worker", "queue", "queuectl prune --state cancelled --older-than 0s")
+        .success()
+        .stdout("Deleted 1 job\n");
+    for line in ["status", "list", "show b", "logs b", "dlq list", "worker list", "doctor", "backup copy.db"]
+    {
+        as_role("reader", "queue", &format!("queuectl {line}")).success();
+    }
+    as_role("reader", "queue", "queuectl enqueue true").code(1).stderr(contains("permission denied"));
+    as_role("worker", "queue", "queuectl doctor").success().stdout(contains("All is well"));
 }

@@ -13,6 +13,7 @@
 mod cli;
 mod documents;
 mod store;
+#[allow(dead_code, reason = "shared with the other test program and the benches, which use the rest")]
 mod support;
 
 use libtest_mimic::Arguments;

@@ -29,11 +29,7 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
     let (_, found) = find(cx, &here)?.ok_or_else(|| no_queue(&here))?;
     let done = match found.stage {
         Stage::Leaving(moved) | Stage::Switching(moved) | Stage::Staying(moved) => stay(cx, &here, &moved)?,
-        Stage::Arriving(moved) => {
-            open(cx, &here, Access::Write)?.withdraw(&moved.id)?;
-            cx.output().note(format!("hint: open the old place again with {}", abort_at(&moved.place)));
-            Document { opened: None, emptied: Some(here.to_string()) }
-        }
+        Stage::Arriving(moved) => turn_away(cx, &here, &moved)?,
         Stage::Left(moved) => return Err(too_late(&here, &moved)),
         Stage::Settled | Stage::Arrived(_) => {
             return Err(Failure::error(format!("the queue {here} is not being moved")));
@@ -78,6 +74,25 @@ fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure
     };
     old.stay(&moved.id)?;
     Ok(Document { opened: Some(here.to_string()), emptied })
+}
+
+/// The same from the new place; if the old one cannot be found, only this one is emptied.
+fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure> {
+    let old = place(cx, OsStr::new(&moved.place))?;
+    match find(cx, &old) {
+        Ok(Some((_, found))) if found.stage.is_of(&moved.id) => {
+            let moved = Move { id: moved.id.clone(), place: here.to_string() };
+            return stay(cx, &old, &moved);
+        }
+        // It is in this move no more.
+        Ok(_) => {}
+        Err(failure) => {
+            cx.output().warn(format!("{old} is still closed: {}", failure.message()));
+            cx.output().note(format!("hint: open it with {}", abort_at(&moved.place)));
+        }
+    }
+    open(cx, here, Access::Write)?.withdraw(&moved.id)?;
+    Ok(Document { opened: None, emptied: Some(here.to_string()) })
 }
 
 /// Empties the new place if it is not open.

@@ -98,8 +98,11 @@ pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
     })
 }
 
+/// A queue that is there, and where it stands.
+pub(crate) type Found = (Box<dyn Store>, Whereabouts);
+
 /// Opens what is at a place, if a queue is there, and looks where it stands.
-pub(crate) fn find(cx: &Context, place: &Location) -> Result<Option<(Box<dyn Store>, Whereabouts)>, Failure> {
+pub(crate) fn find(cx: &Context, place: &Location) -> Result<Option<Found>, Failure> {
     let mut store = match queuectl_store::open(place, &cx.open_options(Access::Read)?) {
         // It is from before there were moves.
         Err(StoreError::OlderSchema { .. }) => open(cx, place, Access::Write)?,

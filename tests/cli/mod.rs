@@ -17,6 +17,7 @@ mod list;
 mod logs;
 mod mistakes;
 mod r#move;
+mod move_abort;
 mod passwords;
 mod postgres;
 mod prune;
@@ -57,6 +58,7 @@ pub fn trials() -> Vec<Trial> {
         worker_rescue::trials(),
         mistakes::trials(),
         r#move::trials(),
+        move_abort::trials(),
         passwords::trials(),
         postgres::trials(),
         worker_stop::trials(),

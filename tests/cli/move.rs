@@ -28,13 +28,7 @@ trials![
     a_password_in_the_place_is_refused_and_not_repeated,
     a_job_cannot_move_its_own_queue,
     a_move_goes_on_only_to_where_it_began,
-    a_move_is_given_up_from_the_old_place,
-    a_move_is_given_up_from_the_new_place,
-    a_move_is_given_up_though_the_new_place_is_gone if Postgres,
-    a_move_that_is_over_cannot_be_given_up,
-    a_move_that_is_being_given_up_cannot_go_on,
     killed_at_any_sync_the_same_command_goes_on_and_never_are_both_places_open if Strace,
-    one_who_is_killed_while_giving_up_can_give_up_again if Strace,
     two_who_move_at_once_move_everything_once,
 ];
 
@@ -76,12 +70,12 @@ fn told(home: &Home, database: Option<&str>) -> Vec<String> {
         .collect()
 }
 
-fn open(path: &Path, access: Access, home: &Home) -> Box<dyn Store> {
+pub fn open(path: &Path, access: Access, home: &Home) -> Box<dyn Store> {
     queuectl_store::open(&Location::File(path.to_owned()), &home.open_options(access)).unwrap()
 }
 
 /// How many jobs a file has, and that they are sound.
-fn sound(home: &Home, path: &Path) -> i64 {
+pub fn sound(home: &Home, path: &Path) -> i64 {
     let mut store = open(path, Access::Read, home);
     assert_eq!(store.check().unwrap(), [""; 0]);
     store.counts().unwrap().total()
@@ -100,7 +94,7 @@ fn records(home: &Home, path: &Path) -> Vec<Record> {
 }
 
 /// Tells whether jobs are accepted in a file.
-fn is_open(home: &Home, path: &Path) -> bool {
+pub fn is_open(home: &Home, path: &Path) -> bool {
     path.exists() && open(path, Access::Read, home).insist_open().is_ok()
 }
 
@@ -368,7 +362,7 @@ fn a_job_cannot_move_its_own_queue() {
 }
 
 /// A home whose queue is on its way to `new.db`, and held by a job that runs.
-fn on_its_way() -> (Home, Worker) {
+pub fn on_its_way() -> (Home, Worker) {
     let home = Home::quick();
     home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
     home.enqueue("waits", "true");
@@ -399,92 +393,9 @@ fn a_move_goes_on_only_to_where_it_began() {
     });
 }
 
-fn a_move_is_given_up_from_the_old_place() {
-    both(|spelling| {
-        let (home, mut worker) = on_its_way();
-        let emptied = format!("Emptied {}\n", home.path("new.db").display());
-        let opened = format!("The queue {} is open again\n", home.database().display());
-        home.run(spelling, ["move", "--abort"]).assert().success().stdout(emptied + &opened);
-        home.enqueue("more", "true");
-        home.make_file("go");
-        worker.wait_for_success();
-        home.drain();
-        assert_eq!(home.counts()[State::Completed], 3);
-        // The new place is an empty queue, to which it can be moved after all.
-        home.run(spelling, ["move", "--to", "new.db"]).assert().success();
-        assert_eq!(sound(&home, &home.path("new.db")), 3);
-    });
-}
-
-fn a_move_is_given_up_from_the_new_place() {
-    both(|spelling| {
-        let (home, _worker) = on_its_way();
-        home.run(spelling, ["move", "--abort", "--json", "--database", "new.db"])
-            .assert()
-            .success()
-            .stdout(format!("{{\"opened\":null,\"emptied\":{}}}\n", json!(home.path("new.db"))))
-            .stderr(contains("queuectl move --abort --database").and(contains("queue.db")));
-        assert!(is_open(&home, &home.path("new.db")) && !is_open(&home, &home.database()));
-        home.queuectl(["enqueue", "--database", "new.db", "true"]).assert().success();
-        home.run(spelling, ["move", "--to", "new.db"]).assert().code(1).stderr(contains("of its own"));
-        home.run(spelling, ["move", "--abort"]).assert().success();
-        assert!(is_open(&home, &home.database()));
-        assert_eq!(sound(&home, &home.path("new.db")), 1, "what is somebody else's is left alone");
-    });
-}
-
-fn a_move_is_given_up_though_the_new_place_is_gone() {
-    let home = Home::quick();
-    home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
-    let server = Server::start(&[("fsync", "off")]);
-    let schema = server.schema();
-    let url = server.tcp_url(schema.name());
-    let moving = home.background(Spelling::Dispatched, ["move", "--to", &url]);
-    moving.wait_until_it_says("Waiting for 1 worker");
-    kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
-    drop(server);
-    home.queuectl(["move", "--abort"])
-        .assert()
-        .success()
-        .stdout(contains("is open again"))
-        .stderr(contains("is still there").and(contains("queuectl move --abort --database")));
-    home.enqueue("more", "true");
-}
-
-fn a_move_that_is_over_cannot_be_given_up() {
-    both(|spelling| {
-        let home = Home::quick();
-        home.enqueue("a", "true");
-        home.queuectl(["move", "--to", "new.db"]).assert().success();
-        home.run(spelling, ["move", "--abort"]).assert().code(1).stderr(contains("which is open"));
-        home.run(spelling, ["move", "--abort", "--database", "new.db"])
-            .assert()
-            .code(1)
-            .stderr(contains("is not being moved"));
-        assert!(is_open(&home, &home.path("new.db")) && !is_open(&home, &home.database()));
-    });
-}
-
-fn a_move_that_is_being_given_up_cannot_go_on() {
-    both(|spelling| {
-        let (home, _worker) = on_its_way();
-        let mut old = open(&home.database(), Access::Write, &home);
-        let stage = old.whereabouts().unwrap().unwrap().stage;
-        old.turn_back(&stage.moved().unwrap().id).unwrap();
-        home.run(spelling, ["move", "--to", "new.db"])
-            .assert()
-            .code(1)
-            .stderr(contains("is being given up").and(contains("queuectl move --abort")));
-        home.run(spelling, ["move", "--abort"]).assert().success();
-        assert!(is_open(&home, &home.database()));
-    });
-}
-
 /// Runs a program of ours and kills it at its nth write that must be on the disk;
 /// tells whether it came so far.
-fn killed(home: &Home, line: &str, at: u32) -> bool {
+pub fn killed(home: &Home, line: &str, at: u32) -> bool {
     let calls = "fsync,fdatasync";
     let line = format!(
         "exec strace -f -qq -o $TEST_HOME/trace -e trace={calls} -e inject={calls}:signal=KILL:when={at} {line}"
@@ -524,23 +435,6 @@ fn killed_at_any_sync_the_same_command_goes_on_and_never_are_both_places_open() 
         }
     }
     assert!(moments > 8, "only {moments} moments");
-}
-
-fn one_who_is_killed_while_giving_up_can_give_up_again() {
-    for at in 1.. {
-        let (home, _worker) = on_its_way();
-        let was_killed = killed(&home, "queuectl-move --abort", at);
-        if was_killed && !is_open(&home, &home.database()) {
-            home.queuectl(["move", "--abort"]).assert().success();
-        }
-        assert!(is_open(&home, &home.database()), "killed at {at}");
-        assert_eq!(sound(&home, &home.path("new.db")), 0);
-        assert!(is_open(&home, &home.path("new.db")), "killed at {at}");
-        if !was_killed {
-            assert!(at > 2, "it was never killed");
-            break;
-        }
-    }
 }
 
 fn two_who_move_at_once_move_everything_once() {

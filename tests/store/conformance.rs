@@ -3,7 +3,9 @@
 //! Plain functions over [`Queue`], listed once in [`trials`]; a backend gives
 //! them a place for a queue, new for each test.
 
-use super::{claim, inspect, intake, lifecycle, output, race, random, rescue, results, transfer, upkeep, workers};
+use super::{
+    claim, inspect, intake, lifecycle, output, race, random, rescue, results, transfer, upkeep, workers,
+};
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{

@@ -57,7 +57,7 @@ fn dump_file(database: &std::path::Path) -> Rows {
     };
     let rows = TABLES.map(|(table, order)| {
         let mut select = connection.prepare(&format!("SELECT * FROM {table} ORDER BY {order}")).unwrap();
-        let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut found = select.query([]).unwrap();
         let mut rows = Vec::new();
         while let Some(row) = found.next().unwrap() {

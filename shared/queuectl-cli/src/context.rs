@@ -83,9 +83,14 @@ impl Context {
         let mut store = queuectl_store::open(&self.location()?, &self.open_options(access)?)?;
         self.clock.replace(store.clock());
         if access == Access::Read
-            && let Err(error @ (StoreError::Moved { .. } | StoreError::Arriving { .. })) = store.insist_open()
+            && let Err(error) = store.insist_open()
         {
-            self.output.warn(error);
+            match error {
+                StoreError::Moved { .. } | StoreError::Staying { .. } | StoreError::Arriving { .. } => {
+                    self.output.warn(error);
+                }
+                error => return Err(error.into()),
+            }
         }
         Ok(store)
     }

@@ -164,6 +164,11 @@ fn of_store(error: &StoreError) -> Failure {
             let place = shell_words::quote(to);
             Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {place}`"))
         }
+        StoreError::Staying { queue, .. } => {
+            let place = queue.to_string();
+            Failure::new(Exit::Busy, message)
+                .hint(format!("finish that with `queuectl move --abort --database {}`", shell_words::quote(&place)))
+        }
         StoreError::Arriving { queue, from } => {
             let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());
             Failure::new(Exit::Busy, message).hint(format!(
@@ -300,6 +305,7 @@ mod tests {
         assert_eq!(code(StoreError::LeaseLapsed { worker: WorkerId(1), silent_s: 29 }), Exit::Busy);
         assert_eq!(code(StoreError::StillAlive { worker: WorkerId(1) }), Exit::Busy);
         assert_eq!(code(StoreError::Moved { queue: queue.clone(), to: "there".into() }), Exit::Busy);
+        assert_eq!(code(StoreError::Staying { queue: queue.clone(), to: "there".into() }), Exit::Busy);
         assert_eq!(code(StoreError::Arriving { queue: queue.clone(), from: "there".into() }), Exit::Busy);
         assert_eq!(code(StoreError::NotEmpty { queue: queue.clone() }), Exit::Error);
         assert_eq!(code(StoreError::NotThisMove { queue }), Exit::Error);

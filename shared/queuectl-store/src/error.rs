@@ -188,6 +188,14 @@ pub enum StoreError {
         /// Where it is now, without a password.
         to: String,
     },
+    /// The queue stays, and somebody has yet to finish that.
+    #[error("the queue {queue} is closed until the move to {to} is given up completely")]
+    Staying {
+        /// The queue.
+        queue: Location,
+        /// Where it does not go, without a password.
+        to: String,
+    },
     /// What is in the queue is still being brought here.
     #[error("the queue {queue} is being moved here from {from} and is not complete")]
     Arriving {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 trials![
     a_silent_machine_ends_its_jobs_before_another_starts_them if Postgres and Namespaces,
+    workers_that_start_again_end_what_was_left_on_their_machine if Postgres and Namespaces,
     the_workers_of_one_machine_are_not_those_of_another if Postgres and Namespaces,
     a_cut_of_a_minute_loses_and_doubles_nothing if Postgres and Namespaces and Storm,
     nobody_is_called_dead_after_an_outage_that_all_have_seen if Postgres and Namespaces and Storm,
@@ -103,6 +104,27 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
         stop(&on, &mut worker);
     }
     report(&format!("all worked again {:.1?} after the cable was healed", healed.elapsed()));
+    oracle.expect_no_breach();
+}
+
+fn workers_that_start_again_end_what_was_left_on_their_machine() {
+    let machines = Machines::new(["a", "b"]);
+    let (oracle, home) = (&machines.oracle, machines.home());
+    let (on_a, on_b) = (machines.on("a"), machines.on("b"));
+    let _killed = start(&on_a, "1");
+    assert!(oracle.enqueue("left", &hangs_once("left"), &["--max-retries", "0"]));
+    home.wait_for_file("hangs-left");
+    let mut there = start(&on_b, "1");
+    machines.network.host("a").kill_workers();
+    assert!(machines.runs_first("left"), "nobody is there to end it");
+    let began = Instant::now();
+    let mut again = start(&on_a, "1");
+    home.wait_for("left", State::Completed);
+    report(&format!("what was left on a machine was ended {:.1?} after a new start there", began.elapsed()));
+    assert_eq!(outcomes(home, "left"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
+    assert!(!machines.runs_first("left"));
+    stop(&on_a, &mut again);
+    stop(&on_b, &mut there);
     oracle.expect_no_breach();
 }
 

@@ -51,7 +51,7 @@ pub fn endure(oracle: &Oracle, label: &str, fault: impl FnOnce()) {
         (began, ended)
     });
     let samples = samples.into_inner().unwrap();
-    let usual = rate(&samples, began - before, began);
+    let usual = rate(&samples, began.checked_sub(before).unwrap(), began);
     let meanwhile = rate(&samples, began, ended);
     let finally = rate(&samples, ended + settle, ended + settle + after);
     let window = seconds(rounds(2, 5));
@@ -94,7 +94,9 @@ fn go_on_enqueuing(oracle: &Oracle, is_over: &AtomicBool) {
         let written = program.stdin.take().unwrap().write_all(lines.as_bytes());
         if program.wait().unwrap().success() {
             written.unwrap();
-            ids.iter().for_each(|id| oracle.acknowledge(id));
+            for id in &ids {
+                oracle.acknowledge(id);
+            }
         }
     }
 }

@@ -49,10 +49,10 @@ fn jobs_go_on_through_an_outage_shorter_than_the_lease_and_their_results_are_rec
         pass(seconds(rounds(6, 20)));
         assert!(!home.processes_of("goes-on").is_empty(), "nobody else may start it yet");
         field.server.resume();
-        let away = began.elapsed();
+        let (away, resumed) = (began.elapsed(), Instant::now());
         home.wait_for("ends-meanwhile", State::Completed);
         home.wait_for("fails-meanwhile", State::Dead);
-        let recorded = began.elapsed() - away;
+        let recorded = resumed.elapsed();
         home.make_file("go-goes-on");
         home.wait_for("goes-on", State::Completed);
         for (name, code) in [("ends-meanwhile", 0), ("fails-meanwhile", 3), ("goes-on", 0)] {
@@ -104,15 +104,19 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
         let holder = home.store().worker(holder).unwrap().unwrap().pid;
         kill(Pid::from_raw(holder.cast_signed()), Signal::SIGKILL).unwrap();
         let killed = Instant::now();
-        wait_until(DEADLINE, "it runs again", || home.job(&id).lease > 1);
+        // Who takes it may have to be started first; a manager whose workers die all
+        // the time is in no hurry.
+        wait_until(DEADLINE, "its job was taken back", || {
+            let job = home.job(&id);
+            job.state != State::Processing || job.lease > 1
+        });
         times.push(killed.elapsed());
         home.wait_for(&id, State::Completed);
         assert_eq!(outcomes(home, &id), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     }
     times.sort();
-    eprintln!("{times:.2?}");
     report(&format!(
-        "{} killed workers: their jobs were claimed again after {:.2?} in the middle, {:.2?} at most",
+        "{} killed workers: their jobs were taken back after {:.2?} in the middle, {:.2?} at most",
         times.len(),
         times[times.len() / 2],
         times[times.len() - 1],

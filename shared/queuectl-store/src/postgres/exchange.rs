@@ -71,7 +71,7 @@ impl PostgresStore {
                 };
                 let (took, beginning, anything_due) =
                     (began.elapsed(), line.beginning, line.anything_due && !joins_early);
-                let mut claimed = line.first(session, want, exchange.suspects, now)?;
+                let mut claimed = line.first(session, want, exchange.suspects, !joins_early, now)?;
                 let claim = Claim::of(&mut claimed, books, worker, now)?;
                 books.done = Some((worker, settled.len() as i64));
                 let mut values = claim.values().to_vec();

@@ -59,11 +59,12 @@ impl Line {
         session: &mut Session,
         want: u32,
         suspects: Suspects,
+        may_promote: bool,
         now: Timestamp,
     ) -> Result<Vec<Job>, Trouble> {
         let mut first = self.first;
         let missing = i64::from(want) - first.len() as i64;
-        if missing > 0 && self.anything_due && promote(session, missing, now)? {
+        if missing > 0 && may_promote && self.anything_due && promote(session, missing, now)? {
             first = all(&session.rows(sql::FIRST_IN_LINE, values![i64::from(want)])?, row::job)?;
         }
         if first.iter().any(|job| job.crashes >= SUSPECT_AFTER_CRASHES) {
