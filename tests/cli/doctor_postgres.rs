@@ -1,6 +1,7 @@
 //! What `queuectl doctor` says about a queue on a server.
 
 use super::doctor::{complains, complaints, examined, follow};
+use crate::support::hosts::Network;
 use crate::support::pgbouncer::Pool;
 use crate::support::postgres::{Mode, SUPERUSER, Schema, Server, program};
 use crate::support::trials::trials;
@@ -45,6 +46,7 @@ trials![
     a_silent_worker_on_another_machine_is_a_warning if Postgres,
     jobs_of_a_worker_that_has_ended_are_an_error if Postgres,
     an_encrypted_connection_is_well if Postgres and Openssl,
+    a_connection_that_others_can_listen_to_is_a_warning if Postgres and Namespaces,
 ];
 
 /// A user of a server to which nothing will happen.
@@ -613,4 +615,19 @@ fn an_encrypted_connection_is_well() {
         Home::quick().in_schema(&schema, &format!("{}&sslmode=require", server.tcp_url(schema.name())));
     home.enqueue("a", "true");
     home.queuectl(["doctor"]).assert().success().stdout(contains("ok       connection: encrypted (TLSv1.3)"));
+}
+
+fn a_connection_that_others_can_listen_to_is_a_warning() {
+    let network = Network::new(&["db", "far"]);
+    let server = Server::start_on(network.host("db"), &[]);
+    let schema = Arc::new(server.schema());
+    let here =
+        Home::quick().in_schema(&schema, &server.tcp_url(schema.name())).on_machine(network.host("db"));
+    here.enqueue("a", "true");
+    here.drain();
+    here.queuectl(["doctor"]).assert().success().stdout(contains("not encrypted, and on one machine"));
+    let far =
+        Home::quick().in_schema(&schema, &server.tcp_url(schema.name())).on_machine(network.host("far"));
+    let advice = complains(&far, "warning", "connection", "whoever is on the network can read");
+    assert!(advice.contains("sslmode=verify-full"), "{advice}");
 }

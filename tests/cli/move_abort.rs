@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use predicates::prelude::*;
 use predicates::str::contains;
+use queuectl_core::State;
 use queuectl_store::Access;
 use serde_json::json;
 use std::fs;

@@ -166,8 +166,10 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Staying { queue, .. } => {
             let place = queue.to_string();
-            Failure::new(Exit::Busy, message)
-                .hint(format!("finish that with `queuectl move --abort --database {}`", shell_words::quote(&place)))
+            Failure::new(Exit::Busy, message).hint(format!(
+                "finish that with `queuectl move --abort --database {}`",
+                shell_words::quote(&place)
+            ))
         }
         StoreError::Arriving { queue, from } => {
             let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());

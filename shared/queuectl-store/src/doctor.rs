@@ -36,32 +36,32 @@ pub(crate) fn jobs_are(number: u64) -> String {
 /// Where a queue stands in a move; nothing of one that was never in any.
 pub(crate) fn of_move(stage: &Stage, here: &Location) -> Option<Finding> {
     const CHECK: &str = "move";
-    let other = quoted(&stage.moved()?.place);
-    let here = quoted(&here.to_string());
+    let place = &stage.moved()?.place;
+    let (other, here) = (quoted(place), quoted(&here.to_string()));
     let give_up = |at: &str| format!("or give it up with `queuectl move --abort --database {at}`");
     Some(match stage {
         Stage::Settled => return None,
         Stage::Leaving(_) | Stage::Switching(_) => Finding::warning(
             CHECK,
-            format!("it is being moved to {other}, and takes no jobs until it is there"),
+            format!("it is being moved to {place}, and takes no jobs until it is there"),
             format!("go on with `queuectl move --to {other} --database {here}`, {}", give_up(&here)),
         ),
         Stage::Left(_) => Finding::warning(
             CHECK,
-            format!("it has moved to {other}"),
+            format!("it has moved to {place}"),
             format!("use it there: `queuectl config set database {other}`"),
         ),
         Stage::Staying(_) => Finding::warning(
             CHECK,
-            format!("its move to {other} is being given up, and it takes no jobs until that is done"),
+            format!("its move to {place} is being given up, and it takes no jobs until that is done"),
             format!("go on with `queuectl move --abort --database {here}`"),
         ),
         Stage::Arriving(_) => Finding::warning(
             CHECK,
-            format!("it is being moved here from {other}, and takes no jobs until all of it is here"),
+            format!("it is being moved here from {place}, and takes no jobs until all of it is here"),
             format!("go on with `queuectl move --to {here} --database {other}`, {}", give_up(&other)),
         ),
-        Stage::Arrived(_) => Finding::ok(CHECK, format!("it was moved here from {other}")),
+        Stage::Arrived(_) => Finding::ok(CHECK, format!("it was moved here from {place}")),
     })
 }
 

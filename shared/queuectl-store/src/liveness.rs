@@ -124,8 +124,8 @@ impl LockFile {
 
     /// Which file it is, told apart from those of all other machines and boots.
     pub(crate) fn identity(&self) -> Result<String> {
-        let identity =
-            FileIdentity::of_open(&self.file).map_err(|source| self.error("look at the lock file", source))?;
+        let identity = FileIdentity::of_open(&self.file)
+            .map_err(|source| self.error("look at the lock file", source))?;
         Ok(format!("{}/{identity}", machine::boot_id()))
     }
 
@@ -292,9 +292,7 @@ impl Taken {
     pub fn notes(&self) -> Result<Vec<Note>> {
         match &self.notes {
             Notes::Here { lock_file, region } => lock_file.notes(*region),
-            Notes::Elsewhere { started } => {
-                Ok(started.iter().map(|&lease| Note { lease, pid: 0 }).collect())
-            }
+            Notes::Elsewhere { started } => Ok(started.iter().map(|&lease| Note { lease, pid: 0 }).collect()),
         }
     }
 }

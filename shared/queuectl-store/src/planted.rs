@@ -17,6 +17,8 @@ pub enum Bug {
     EarlyRescue,
     /// A worker lives as long as some process has its pid.
     LivenessByPid,
+    /// A worker that cannot renew its lease runs its jobs on.
+    LeaseOverrun,
 }
 
 impl Bug {
@@ -28,6 +30,7 @@ impl Bug {
             Self::AcknowledgedBeforeCommit => "acknowledged-before-commit",
             Self::EarlyRescue => "early-rescue",
             Self::LivenessByPid => "liveness-by-pid",
+            Self::LeaseOverrun => "lease-overrun",
         }
     }
 

@@ -13,6 +13,7 @@
 //!         └ from here both sides count                                     take over
 //! ```
 
+use crate::planted::Bug;
 use queuectl_core::WorkerId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -102,7 +103,8 @@ impl Pulse {
             return Some(Lapse::CalledDead);
         }
         let silence = self.silence();
-        (silence >= ENDS_ITS_JOBS_AFTER).then_some(Lapse::Silent(silence))
+        let has_lapsed = silence >= ENDS_ITS_JOBS_AFTER && !Bug::LeaseOverrun.is_planted();
+        has_lapsed.then_some(Lapse::Silent(silence))
     }
 
     /// How long jobs may still be given to end: no time if others have them already.

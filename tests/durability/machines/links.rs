@@ -10,6 +10,7 @@ use crate::support::{Home, Worker, seconds, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
+use queuectl_store::Bug;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ trials![
     a_silent_machine_ends_its_jobs_before_another_starts_them if Postgres and Namespaces,
     workers_that_start_again_end_what_was_left_on_their_machine if Postgres and Namespaces,
     the_workers_of_one_machine_are_not_those_of_another if Postgres and Namespaces,
+    a_planted_worker_that_overruns_its_lease_is_found if Postgres and Namespaces and PlantedBugs,
     a_cut_of_a_minute_loses_and_doubles_nothing if Postgres and Namespaces and Storm,
     nobody_is_called_dead_after_an_outage_that_all_have_seen if Postgres and Namespaces and Storm,
 ];
@@ -154,6 +156,23 @@ fn the_workers_of_one_machine_are_not_those_of_another() {
     home.queuectl(["worker", "stop", "--everywhere"]).assert().success();
     on_both[1].wait_for_success();
     assert_eq!(listed(home), []);
+}
+
+fn a_planted_worker_that_overruns_its_lease_is_found() {
+    let machines = Machines::new(["cut", "alive"]);
+    let (oracle, home) = (&machines.oracle, machines.home());
+    let on_cut = machines.on("cut").with("QUEUECTL_PLANTED_BUG", Bug::LeaseOverrun.name());
+    let _overruns = start(&on_cut, "1");
+    assert!(oracle.enqueue("cut", &hangs_once("cut"), &["--max-retries", "0"]));
+    home.wait_for_file("hangs-cut");
+    let on_alive = machines.on("alive");
+    let mut alive = start(&on_alive, "1");
+    machines.network.cut("cut");
+    home.wait_for("cut", State::Completed);
+    stop(&on_alive, &mut alive);
+    let found = oracle.look();
+    assert!(found.contains(&"job cut ran twice at once (lease 2)".into()), "{found:?}");
+    report(&format!("planted: {} is found: {}", Bug::LeaseOverrun.name(), found.join("; ")));
 }
 
 fn a_cut_of_a_minute_loses_and_doubles_nothing() {

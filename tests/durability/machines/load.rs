@@ -36,7 +36,7 @@ impl Drop for Over<'_> {
 /// they did. They must have been started.
 pub fn endure(oracle: &Oracle, label: &str, fault: impl FnOnce()) {
     let (is_over, samples) = (AtomicBool::new(false), Mutex::default());
-    let (before, settle, after) = (seconds(rounds(4, 15)), seconds(rounds(4, 10)), seconds(rounds(4, 15)));
+    let (before, settle, after) = (seconds(rounds(2, 20)), seconds(rounds(1, 10)), seconds(rounds(3, 20)));
     let (began, ended) = thread::scope(|scope| {
         let _over = Over(&is_over);
         scope.spawn(|| go_on_enqueuing(oracle, &is_over));

@@ -14,7 +14,9 @@ use super::address::Address;
 use super::inspect::all;
 use super::session::Value;
 use super::{PostgresStore, Trouble, books, migrate};
+use crate::doctor::of_move;
 use crate::location::{Access, OpenOptions};
+use crate::transfer::{Stage, Transfer};
 use crate::upkeep::Finding;
 use crate::{Result, StoreError};
 use advice::refusal;
@@ -74,7 +76,11 @@ impl PostgresStore {
         }
         let schema = self.finding("schema", Self::schema);
         findings.push(schema);
-        findings.extend(self.several("move", Self::move_of_it));
+        let stage = self.whereabouts().map(|found| found.map(|found| found.stage).unwrap_or_default());
+        findings.extend(match &stage {
+            Ok(stage) => of_move(stage, &self.location()),
+            Err(error) => Some(self.no_answer("move", error)),
+        });
         findings.extend(self.several("indexes", Self::indexes));
         findings.extend(self.several("constraints", Self::constraints));
         findings.push(self.finding("counts", Self::counts_by_state));
@@ -82,7 +88,9 @@ impl PostgresStore {
         findings.extend(self.several("autovacuum", Self::autovacuum));
         findings.extend(self.several("dead-rows", Self::dead_rows));
         findings.extend(self.several("transactions", |store| store.transactions(server)));
-        findings.extend(self.work());
+        if !matches!(stage, Ok(Stage::Left(_))) {
+            findings.extend(self.work());
+        }
         findings
     }
 

@@ -145,7 +145,8 @@ mod tests {
     fn a_short_look_at_the_whole_line_ends_the_thrift() {
         let mut memory = Memory { walked: Some(0), ..Memory::default() };
         memory.learn(&memory.thrift(), 1, &seen(1_000_000));
-        memory.long_looks = memory.long_looks.map(|(at, _)| (at - WHOLE_LINE_EVERY, Duration::ZERO));
+        memory.long_looks =
+            memory.long_looks.map(|(at, _)| (at.checked_sub(WHOLE_LINE_EVERY).unwrap(), Duration::ZERO));
         let whole = memory.thrift();
         assert_eq!(whole.from, BEFORE_ALL);
         memory.learn(&whole, 1, &seen(1_000_010));

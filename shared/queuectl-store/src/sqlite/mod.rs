@@ -239,7 +239,9 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
         }
         ErrorCode::CannotOpen => StoreError::CannotOpen { path, reason },
         ErrorCode::SystemIoFailure => StoreError::Disk { path, reason },
-        ErrorCode::NotADatabase => StoreError::NotOurs { queue: path.into(), reason: "it is no SQLite database".into() },
+        ErrorCode::NotADatabase => {
+            StoreError::NotOurs { queue: path.into(), reason: "it is no SQLite database".into() }
+        }
         ErrorCode::DatabaseCorrupt => StoreError::Corrupt { queue: path.into(), reason },
         _ => StoreError::Database { queue: path.into(), source: Box::new(error) },
     }

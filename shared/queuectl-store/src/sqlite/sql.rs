@@ -212,11 +212,8 @@ pub(super) const IMPORT_JOBS: &str = concat!(
     ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
      ?21, ?22, ?23, ?24, ?25, ?26)"
 );
-pub(super) const IMPORT_ATTEMPTS: &str = concat!(
-    "INSERT INTO attempt (",
-    copied!(attempt),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-);
+pub(super) const IMPORT_ATTEMPTS: &str =
+    concat!("INSERT INTO attempt (", copied!(attempt), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
 pub(super) const IMPORT_OUTPUT: &str =
     concat!("INSERT INTO output (", copied!(output), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
 /// One after the other.

@@ -151,7 +151,9 @@ impl Work for SqliteStore {
     fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, _now: Timestamp) -> Result<()> {
         self.write(|connection, _| {
             for worker in workers {
-                connection.prepare_cached(sql::REQUEST_STOP)?.execute((worker.0, stored::stop_number(stop)))?;
+                connection
+                    .prepare_cached(sql::REQUEST_STOP)?
+                    .execute((worker.0, stored::stop_number(stop)))?;
             }
             connection.prepare_cached(sql::COUNT_STOP)?.execute([])?;
             Ok(())

@@ -4,10 +4,9 @@ use super::advice::{START_A_WORKER, dump, grants, psql, psql_as, report_it};
 use super::made::{self, Kind, Made};
 use super::server::Surroundings;
 use crate::Result;
-use crate::doctor::{listed, of_move, size};
+use crate::doctor::{listed, size};
 use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
-use crate::transfer::Transfer;
 use crate::upkeep::{Finding, Upkeep};
 use std::collections::BTreeMap;
 
@@ -129,12 +128,6 @@ impl PostgresStore {
             dump(&self.address)
         );
         Ok(Finding::error(CHECK, found, advice))
-    }
-
-    /// Where it stands in a move, if it is or was in one.
-    pub(super) fn move_of_it(&mut self) -> Result<Vec<Finding>> {
-        let found = self.whereabouts()?.and_then(|found| of_move(&found.stage, &self.location()));
-        Ok(found.into_iter().collect())
     }
 
     /// Missing, broken and foreign indexes.

@@ -13,7 +13,7 @@ use super::{SqliteStore, explain, guard};
 use crate::doctor::of_move;
 use crate::identity::FileIdentity;
 use crate::location::Access;
-use crate::transfer::Transfer;
+use crate::transfer::{Stage, Transfer};
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
 use advice::refusal;
@@ -90,11 +90,14 @@ impl SqliteStore {
             self.finding("integrity", Self::integrity),
             self.finding("counts", Self::books),
         ];
-        findings.extend(match self.whereabouts() {
-            Ok(found) => found.and_then(|found| of_move(&found.stage, &self.path.as_path().into())),
-            Err(error) => Some(self.refused("move", &error)),
+        let stage = self.whereabouts().map(|found| found.map(|found| found.stage).unwrap_or_default());
+        findings.extend(match &stage {
+            Ok(stage) => of_move(stage, &self.path.as_path().into()),
+            Err(error) => Some(self.refused("move", error)),
         });
-        findings.extend(self.work());
+        if !matches!(stage, Ok(Stage::Left(_))) {
+            findings.extend(self.work());
+        }
         findings
     }
 
