@@ -40,13 +40,13 @@ fn main() -> ExitCode {
     // Each test keeps the machine busy by itself.
     arguments.test_threads.get_or_insert(2);
     let trials = [
+        machines::trials(),
         clock::trials(),
         copies::trials(),
         damage::trials(),
         full_disk::trials(),
         injection::trials(),
         jobs::trials(),
-        machines::trials(),
         moves::trials(),
         namespaces::trials(),
         oracle::trials(),

@@ -4,10 +4,11 @@ use super::conformance::{self, Harness as _, NOTHING, POLICY, Queue, T0, at, end
 use super::sqlite::{Folder, open};
 use super::transfer::all_records;
 use super::{postgres, random, sqlite};
+use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use queuectl_core::{Environment, Job, NewJob, Outcome, State};
 use queuectl_store::{
-    Access, Exchange, Limits, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError,
+    Access, Exchange, Limits, Location, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError,
 };
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -21,6 +22,7 @@ trials![
     every_column_comes_from_postgres_to_sqlite if Postgres,
     every_column_comes_from_postgres_to_postgres if Postgres,
     a_text_that_a_server_cannot_store_is_replaced_and_counts_as_kept if Postgres,
+    who_may_only_work_on_a_server_can_bring_a_queue_there if Postgres,
     a_backup_of_a_server_has_every_column if Postgres,
     a_backup_of_a_queue_that_has_left_is_open,
     a_file_that_was_left_is_opened_only_to_be_read,
@@ -246,6 +248,27 @@ fn a_text_that_a_server_cannot_store_is_replaced_and_counts_as_kept() {
     assert_ne!(old, new);
     assert!(old.iter().zip(&new).all(|(record, copy)| record.is_kept_in(copy)));
     assert!(!new.iter().zip(&old).all(|(record, copy)| record.is_kept_in(copy)), "not the other way round");
+}
+
+fn who_may_only_work_on_a_server_can_bring_a_queue_there() {
+    let (old, new) = (sqlite::Harness::new(), postgres::Harness::new());
+    populate(&old);
+    drop(new.connect());
+    let (server, schema) = (Server::shared(), new.schema().name());
+    let role = format!("{schema}_worker");
+    server.psql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA {schema} TO {role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}"
+    ));
+    let url = server.url(schema).replace("user=postgres", &format!("user={role}"));
+    let mut to = queuectl_store::open(&Location::Url(url), &sqlite::OPTIONS).unwrap();
+    let mut from = old.connect();
+    bring(from.as_mut(), to.as_mut(), Limits::BATCH);
+    assert_eq!(to.numbers().unwrap(), from.numbers().unwrap());
+    assert_eq!(line(from.as_mut()), line(to.as_mut()));
+    drop(to);
+    server.psql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
 fn a_backup_of_a_server_has_every_column() {

@@ -9,5 +9,6 @@ mod server;
 use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
-    [server::trials(), outages::trials(), links::trials()].into_iter().flatten().collect()
+    // Those that wait for leases come first, beside the others.
+    [links::trials(), outages::trials(), server::trials()].into_iter().flatten().collect()
 }

@@ -34,6 +34,31 @@ macro_rules! copied {
     };
 }
 
+/// Has a sequence go on after a number. Who may only take numbers takes them all.
+macro_rules! gives_out_no_more {
+    ($sequence:literal, $last:literal) => {
+        concat!(
+            "(SELECT CASE WHEN has_sequence_privilege('",
+            $sequence,
+            "', 'UPDATE') THEN setval('",
+            $sequence,
+            "', ",
+            $last,
+            ") ELSE (SELECT max(nextval('",
+            $sequence,
+            "')) FROM generate_series(coalesce(pg_sequence_last_value('",
+            $sequence,
+            "'), 0) + 1, ",
+            $last,
+            ")) END WHERE ",
+            $last,
+            " > coalesce(pg_sequence_last_value('",
+            $sequence,
+            "'), 0))"
+        )
+    };
+}
+
 /// The columns of a worker, in the order in which `row::worker` reads them. How
 /// many jobs it has ended stands in its row, and in changes that are not folded.
 macro_rules! worker_columns {
@@ -469,13 +494,14 @@ pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELEC
      count(*), coalesce(sum(length(bytes)), 0)::bigint FROM @output";
 pub(super) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
      coalesce(pg_sequence_last_value('@worker_id_seq'), 0), coalesce(pg_sequence_last_value('@place'), 0) + 1";
-pub(super) const SET_NUMBERS: &str = "SELECT \
-     setval('@job_seq_seq', greatest($1, pg_sequence_last_value('@job_seq_seq'), 1), \
-         $1 > 0 OR pg_sequence_last_value('@job_seq_seq') IS NOT NULL), \
-     setval('@worker_id_seq', greatest($2, pg_sequence_last_value('@worker_id_seq'), 1), \
-         $2 > 0 OR pg_sequence_last_value('@worker_id_seq') IS NOT NULL), \
-     setval('@place', greatest($3 - 1, pg_sequence_last_value('@place'), 1), \
-         $3 > 1 OR pg_sequence_last_value('@place') IS NOT NULL)";
+pub(super) const SET_NUMBERS: &str = concat!(
+    "SELECT ",
+    gives_out_no_more!("@job_seq_seq", "$1"),
+    ", ",
+    gives_out_no_more!("@worker_id_seq", "$2"),
+    ", ",
+    gives_out_no_more!("@place", "$3 - 1"),
+);
 pub(super) const REQUEST_STOP_OF_ALL: &str =
     "UPDATE @worker SET stop = greatest(stop, $1) WHERE ended_at_ms IS NULL";
 /// Also on machines whose last worker has died and is about to be replaced.
