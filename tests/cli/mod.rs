@@ -9,6 +9,7 @@ mod dispatch;
 mod dlq;
 mod doctor;
 mod doctor_postgres;
+mod doctor_postgres_contents;
 mod doctor_workers;
 mod documented;
 mod enqueue;
@@ -47,6 +48,7 @@ pub fn trials() -> Vec<Trial> {
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),
+        doctor_postgres_contents::trials(),
         doctor_workers::trials(),
         config::trials(),
         demo::trials(),

@@ -100,7 +100,6 @@ CREATE TABLE @job (
         (finished_at_ms IS NOT NULL) = (state = 'completed' OR state = 'dead' OR state = 'cancelled'))
 ) WITH (fillfactor = 70,
         autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000,
-        autovacuum_vacuum_insert_scale_factor = 0.05,
         autovacuum_analyze_scale_factor = 0.02, autovacuum_analyze_threshold = 1000);
 
 -- The line: a claim reads this and nothing else. By rank, which is the priority

@@ -124,15 +124,15 @@ impl PostgresStore {
         )
     }
 
+    /// Whether a queue can be in this database: texts are stored as they are.
     fn encoding(&self, server: &Surroundings) -> Option<Finding> {
-        let found = format!(
-            "the database {} is in {}: jobs with other characters are refused",
-            self.address.database(),
-            server.encoding
-        );
-        (server.encoding != "UTF8").then(|| {
-            let advice = "make another one with `createdb -E UTF8 -T template0 NAME` and name it in the URL";
-            Finding::warning("encoding", found, advice)
+        let (name, encoding) = (self.address.database(), &server.encoding);
+        (!matches!(encoding.as_str(), "UTF8" | "SQL_ASCII")).then(|| {
+            Finding::error(
+                "encoding",
+                format!("the database {name} is in {encoding}, which has not every character: no queue is made there"),
+                "make another one with `createdb -E UTF8 -T template0 NAME`, and name it in the URL",
+            )
         })
     }
 
