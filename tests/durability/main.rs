@@ -1,7 +1,7 @@
 //! Proof that nothing is lost: faults against every promise, thousands of times,
 //! and an oracle outside the database that the queue cannot fool.
 //!
-//! `cargo test` runs the short form, at most a minute in all; `just storm` the
+//! `cargo test` runs the short form, two minutes or three in all; `just storm` the
 //! long one (`QUEUECTL_STORM=1`). A test whose means are missing here shows as
 //! ignored, with the reason. `--features planted-bugs` adds the proof that the
 //! harness can fail: each planted bug must be caught.
