@@ -45,14 +45,7 @@ struct World {
 
 pub fn counts_equal_a_full_count_whatever_happened(place: &dyn Place) {
     for seed in 1..=12 {
-        let mut world = World {
-            queue: Queue::open(place),
-            dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
-            now: super::conformance::at(seed * 1_000_000),
-            jobs: seed * 1_000_000,
-            workers: Vec::new(),
-            leases: BTreeMap::new(),
-        };
+        let mut world = World::new(place, seed);
         for step in 0..60 {
             world.step();
             world.check(&format!("seed {seed}, step {step}"));
@@ -66,14 +59,7 @@ pub fn counts_equal_a_full_count_whatever_happened(place: &dyn Place) {
 
 /// Leads a random life of many jobs and lets its workers retire.
 pub fn live(place: &dyn Place, seed: u64) {
-    let mut world = World {
-        queue: Queue::open(place),
-        dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
-        now: super::conformance::at(seed * 1_000_000),
-        jobs: seed * 1_000_000,
-        workers: Vec::new(),
-        leases: BTreeMap::new(),
-    };
+    let mut world = World::new(place, seed);
     for _ in 0..150 {
         world.step();
     }
@@ -83,6 +69,17 @@ pub fn live(place: &dyn Place, seed: u64) {
 }
 
 impl World {
+    fn new(place: &dyn Place, seed: u64) -> Self {
+        Self {
+            queue: Queue::open(place),
+            dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
+            now: super::conformance::at(seed * 1_000_000),
+            jobs: seed * 1_000_000,
+            workers: Vec::new(),
+            leases: BTreeMap::new(),
+        }
+    }
+
     fn step(&mut self) {
         self.now = self.now.after(Duration::from_millis(self.dice.below(5000)));
         match self.dice.below(10) {

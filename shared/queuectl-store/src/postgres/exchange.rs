@@ -39,7 +39,8 @@ impl PostgresStore {
     ) -> Result<Exchanged> {
         let only_results =
             exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
-        if only_results && exchange.ended.is_empty() {
+        let is_unclear = self.memory.is_unclear;
+        if only_results && exchange.ended.is_empty() && !is_unclear {
             let (anything_to_claim, news) = self.look_round(worker, now)?;
             if exchange.want == 0 || !anything_to_claim {
                 return Ok(news);
@@ -47,7 +48,10 @@ impl PostgresStore {
         }
         let began = Instant::now();
         // Should it turn out to be old, the next try reads.
-        let mut remembered = only_results.then(|| self.memory.about(exchange.ended)).flatten();
+        let mut remembered =
+            (only_results && !is_unclear).then(|| self.memory.about(exchange.ended)).flatten();
+        // What an exchange claimed whose answer was lost is given back.
+        let strays = if is_unclear { self.strays(worker)? } else { Vec::new() };
         let (something_was_due, thrift) = (self.memory.anything_due, self.memory.thrift());
         let look_at_worker = sql::STOP_OF.replace("$1", &worker.to_string());
         let (mut exchanged, news, own, seen, anything_due) =
@@ -56,6 +60,10 @@ impl PostgresStore {
                     Some(standings) => Held::remembered(standings),
                     None => Held::read(session, worker, &all_leases(exchange))?,
                 };
+                if !strays.is_empty() {
+                    let mut stray = Held::read(session, worker, &strays)?;
+                    stray.hand_back(session, books, &strays, exchange.policy, now)?;
+                }
                 add_output(session, worker, exchange, &mut held)?;
                 held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
                 let want = if stop == Some("0") { exchange.want } else { 0 };
@@ -84,12 +92,19 @@ impl PostgresStore {
                 let exchanged = Exchanged { claimed, settled, superseded, ..news.exchanged.clone() };
                 Ok((exchanged, news, books.counts, seen, anything_due))
             })?;
+        self.memory.is_unclear = false;
         self.memory.note(exchange, &exchanged.claimed);
         self.memory.anything_due = anything_due;
         self.memory.learn(&thrift, exchange.want, &seen);
         exchanged.counts = self.memory.counts(news.books.map(|(counts, _)| counts), &own);
         self.take_note_of(&news, began);
         Ok(exchanged)
+    }
+
+    /// Jobs that a worker holds and was never told of.
+    fn strays(&mut self, worker: WorkerId) -> Result<Vec<Lease>> {
+        let held = self.read(|session| super::work::claims(session, worker))?;
+        Ok(self.memory.strays(held))
     }
 
     /// What a worker is told that has nothing to hand in, and whether there is work.

@@ -33,6 +33,9 @@ const BEFORE_ALL: (i64, i64) = (i64::MIN, i64::MIN);
 pub(super) struct Memory {
     /// Where the jobs it holds stood when it claimed them.
     claimed: HashMap<Lease, Standing>,
+    /// A commit was sent, and nobody could say in time what became of it: the worker
+    /// may hold jobs it was never told of.
+    pub(super) is_unclear: bool,
     /// Some job was due when it last looked.
     pub(super) anything_due: bool,
     /// Where the line began when it last claimed: rank and place.
@@ -69,6 +72,11 @@ impl Memory {
     /// Where the jobs of these attempts stood, if it remembers them all.
     pub(super) fn about(&self, ended: &[Ended]) -> Option<HashMap<Lease, Standing>> {
         ended.iter().map(|end| Some((end.lease, *self.claimed.get(&end.lease)?))).collect()
+    }
+
+    /// Of what the worker holds, that which it was never told of.
+    pub(super) fn strays(&self, held: Vec<Lease>) -> Vec<Lease> {
+        held.into_iter().filter(|lease| !self.claimed.contains_key(lease)).collect()
     }
 
     /// Forgets what was handed in, and remembers what was claimed.
@@ -151,6 +159,21 @@ mod tests {
         assert_eq!(whole.from, BEFORE_ALL);
         memory.learn(&whole, 1, &seen(1_000_010));
         assert_eq!(memory.thrift().from, BEFORE_ALL);
+    }
+
+    #[test]
+    fn what_was_claimed_without_an_answer_is_a_stray() {
+        let lease = |seq| Lease { seq: queuectl_core::Seq(seq), number: 1 };
+        let mut memory = Memory::default();
+        let standing = Standing {
+            state: queuectl_core::State::Processing,
+            attempts: 1,
+            max_retries: 3,
+            crashes: 0,
+            cancel_requested: false,
+        };
+        memory.claimed.insert(lease(1), standing);
+        assert_eq!(memory.strays(vec![lease(1), lease(2)]), [lease(2)]);
     }
 
     #[test]

@@ -225,7 +225,10 @@ impl PostgresStore {
             let trouble = match transaction(session, first, &mut verb) {
                 Ok(Came::Through(done)) => return Ok(done),
                 Ok(Came::Unclear(done, number)) => {
-                    if self.was_committed(number, until)? {
+                    self.memory.is_unclear = true;
+                    let was_committed = self.was_committed(number, until)?;
+                    self.memory.is_unclear = false;
+                    if was_committed {
                         return Ok(done);
                     }
                     continue;

@@ -217,7 +217,7 @@ fn lost_attempt(session: &mut Session, lease: Lease, now: Timestamp) -> Result<E
     })
 }
 
-fn claims(session: &mut Session, worker: WorkerId) -> Result<Vec<Lease>, Trouble> {
+pub(super) fn claims(session: &mut Session, worker: WorkerId) -> Result<Vec<Lease>, Trouble> {
     all(&session.rows(sql::CLAIMS, values![worker.0])?, row::lease)
 }
 
