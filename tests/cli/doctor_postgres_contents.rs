@@ -38,7 +38,7 @@ fn wrong_counts_are_an_error() {
 fn a_missing_index_is_told_until_the_advice_is_typed() {
     let home = with_a_queue();
     for (index, drop, level) in [
-        ("job_in_line", "DROP INDEX job_in_line", "warning"),
+        ("claim_to_cancel", "DROP INDEX claim_to_cancel", "warning"),
         ("worker_at_work", "DROP INDEX worker_at_work", "error"),
         ("job_id_key", "ALTER TABLE job DROP CONSTRAINT job_id_key", "error"),
         ("output_pkey", "ALTER TABLE output DROP CONSTRAINT output_pkey", "error"),
@@ -63,10 +63,10 @@ fn an_index_that_is_not_valid_is_an_error_until_the_advice_is_typed() {
     sql(
         &home,
         &format!(
-            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.job_in_line'::regclass"
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.claim_to_cancel'::regclass"
         ),
     );
-    let advice = complains(&home, "error", "indexes", "job_in_line is not valid");
+    let advice = complains(&home, "error", "indexes", "claim_to_cancel is not valid");
     follow_all(&home, &advice);
     assert_eq!(troubles(&home), [json!(null); 0]);
 }
@@ -80,20 +80,23 @@ fn an_index_of_somebody_else_is_a_warning_until_the_advice_is_typed() {
     assert_eq!(troubles(&home), [json!(null); 0]);
 }
 
-/// The rules of the table `job`, as the server understands them.
-fn rules(home: &Home) -> Vec<String> {
-    let sql = "SELECT conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
-         WHERE conrelid = 'job'::regclass AND contype = 'c' ORDER BY 1";
-    home.schema().client().query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+/// The rules of all tables that jobs are in: the table, the name, and what the server
+/// understands.
+fn rules(home: &Home) -> Vec<[String; 3]> {
+    let sql = "SELECT relname::text, conname::text, pg_get_constraintdef(pg_constraint.oid)
+         FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+         WHERE relnamespace = $1::text::regnamespace AND contype = 'c'
+         AND relname IN ('job', 'line', 'wait', 'claim', 'settled') ORDER BY 1, 2";
+    let found = home.schema().client().query(sql, &[&home.schema().name()]).unwrap();
+    found.iter().map(|row| [0, 1, 2].map(|column| row.get(column))).collect()
 }
 
 fn a_missing_rule_is_an_error_until_the_advice_is_typed() {
     let home = with_a_queue();
     let before = rules(&home);
     assert!(before.len() > 5, "{before:?}");
-    for rule in &before {
-        let name = rule.split(' ').next().unwrap();
-        sql(&home, &format!("ALTER TABLE job DROP CONSTRAINT {name}"));
+    for [table, name, _] in &before {
+        sql(&home, &format!("ALTER TABLE {table} DROP CONSTRAINT {name}"));
         let advice = complains(&home, "error", "constraints", &format!("{name} is missing"));
         follow_all(&home, &advice);
         assert_eq!(rules(&home), before);
@@ -239,8 +242,13 @@ fn jobs_of_a_worker_that_has_ended_are_an_error() {
     let home = with_a_queue();
     elsewhere(&home, 0);
     home.enqueue("b", "true");
-    sql(&home, "UPDATE job SET state = 'processing', ready = NULL, worker = (SELECT max(id) FROM worker) WHERE id = 'b';
-        INSERT INTO change (pending, processing) VALUES (-1, 1)");
+    sql(
+        &home,
+        "WITH taken AS (DELETE FROM line USING job WHERE job.seq = line.seq AND id = 'b' RETURNING line.seq)
+         INSERT INTO claim (seq, lease, worker, attempts, claimed_at_ms)
+             SELECT seq, 1, (SELECT max(id) FROM worker), 1, 0 FROM taken;
+         INSERT INTO change (pending, processing) VALUES (-1, 1)",
+    );
     assert_eq!(troubles(&home), [json!(null); 0]);
     // Nobody of ours does that.
     sql(&home, "UPDATE worker SET ended_at_ms = started_at_ms");

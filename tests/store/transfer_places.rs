@@ -71,11 +71,38 @@ fn dump_file(database: &std::path::Path) -> Rows {
     rows.into_iter().collect()
 }
 
+/// A job as one row, of which a server has the parts in several tables.
+const JOB_ON_A_SERVER: &str = "SELECT j.seq, j.id, j.queue, j.priority, j.max_retries, j.timeout_ms,
+        j.created_at_ms, j.env, j.cwd, j.command, j.place, l.place AS ready, c.worker, c.cancel_at_ms,
+        coalesce(s.state, CASE WHEN c.seq IS NULL THEN j.state ELSE 'processing' END) AS state,
+        coalesce(s.attempts, c.attempts, j.attempts) AS attempts, coalesce(s.crashes, j.crashes) AS crashes,
+        coalesce(s.lease, c.lease, j.lease) AS lease,
+        coalesce(s.updated_at_ms, c.claimed_at_ms, j.updated_at_ms) AS updated_at_ms,
+        coalesce(w.run_at_ms, l.run_at_ms) AS run_at_ms,
+        coalesce(w.waits_since_ms, l.waits_since_ms) AS waits_since_ms,
+        CASE WHEN s.seq IS NULL THEN coalesce(c.claimed_at_ms, j.started_at_ms) ELSE s.started_at_ms END
+            AS started_at_ms, s.finished_at_ms,
+        CASE WHEN s.seq IS NULL THEN j.exit_code ELSE s.exit_code END AS exit_code,
+        CASE WHEN s.seq IS NULL THEN j.signal ELSE s.signal END AS signal,
+        CASE WHEN s.seq IS NULL THEN j.last_error ELSE s.last_error END AS last_error
+    FROM job AS j LEFT JOIN line AS l ON l.seq = j.seq LEFT JOIN wait AS w ON w.seq = j.seq
+    LEFT JOIN claim AS c ON c.seq = j.seq LEFT JOIN settled AS s ON s.seq = j.seq";
+
+/// An attempt likewise.
+const ATTEMPT_ON_A_SERVER: &str = "SELECT * FROM attempt UNION ALL SELECT seq, lease, worker, started_at_ms,
+        finished_at_ms, outcome, coalesce(exit_code, signal), last_error, 0, 0
+    FROM settled WHERE outcome IS NOT NULL";
+
 impl Dump for postgres::Harness {
     fn dump(&self) -> Rows {
         let mut client = self.schema().client();
         let rows = TABLES.map(|(table, order)| {
-            let sql = format!("SELECT to_json(t)::text FROM {table} AS t ORDER BY {order}");
+            let from = match table {
+                "job" => JOB_ON_A_SERVER,
+                "attempt" => ATTEMPT_ON_A_SERVER,
+                table => &format!("SELECT * FROM {table}"),
+            };
+            let sql = format!("SELECT to_json(t)::text FROM ({from}) AS t ORDER BY {order}");
             let read = |row: &::postgres::Row| serde_json::from_str(row.get(0)).unwrap();
             let mut rows: Vec<Map<String, Value>> =
                 client.query(&sql, &[]).unwrap().iter().map(read).collect();
@@ -202,15 +229,14 @@ fn every_column_comes<Old: Dump, New: Dump>() {
     assert_eq!(numbers.0, numbers.1);
     // Where it goes on: in the same order.
     let mut queue = Queue { store: to };
-    let waiting = |jobs: Vec<Job>| -> Vec<String> {
-        jobs.into_iter().filter(|job| !job.state.is_settled()).map(|job| job.id.to_string()).collect()
-    };
-    let waiting = waiting(queue.all());
+    let waiting: Vec<Job> = queue.all().into_iter().filter(|job| !job.state.is_settled()).collect();
+    // One worker runs one suspect at a time.
+    let passed_over = waiting.iter().filter(|job| job.is_suspect()).count().saturating_sub(1);
     queue.accept(&[new_job("new")], at(99_000_000));
     assert!(queue.job("new").seq.0 > numbers.1.last_job);
     let worker = queue.register().id;
     let claimed = queue.claim_ids(worker, 1000, at(99_000_000));
-    assert_eq!(claimed.len(), waiting.len() + 1, "{claimed:?} of {waiting:?}");
+    assert_eq!(claimed.len() + passed_over, waiting.len() + 1, "{claimed:?} of {waiting:?}");
     assert_eq!(queue.store.check().unwrap(), [""; 0]);
 }
 

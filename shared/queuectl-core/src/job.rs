@@ -2,6 +2,7 @@
 
 use crate::command::{CommandLine, Environment};
 use crate::id::JobId;
+use crate::settle::SUSPECT_AFTER_CRASHES;
 use crate::state::State;
 use crate::time::Timestamp;
 use std::fmt;
@@ -122,6 +123,11 @@ impl Job {
     /// Its last claim.
     pub fn last_lease(&self) -> Lease {
         Lease { seq: self.seq, number: self.lease }
+    }
+
+    /// Tells whether it may be what kills its workers.
+    pub fn is_suspect(&self) -> bool {
+        self.crashes >= SUSPECT_AFTER_CRASHES
     }
 
     /// Retries used: `max(attempts − 1, 0)`.

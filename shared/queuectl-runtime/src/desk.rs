@@ -8,7 +8,7 @@ use crate::ahead::{Ahead, PATIENCE};
 use crate::floor::{Floor, Occupancy, Tray};
 use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
-use queuectl_core::{Job, JobId, Lease, SUSPECT_AFTER_CRASHES, State, Timestamp, Verdict};
+use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict};
 use queuectl_store::{
     Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, StoreError, Suspects, Work,
 };
@@ -375,8 +375,8 @@ impl<'a> Desk<'a> {
             *budget = budget.saturating_sub(claimed.len() as u64);
         }
         for job in &claimed {
-            let is_suspect = job.crashes >= SUSPECT_AFTER_CRASHES;
-            let held = Held { id: job.id.clone(), max_retries: job.max_retries, is_suspect };
+            let held =
+                Held { id: job.id.clone(), max_retries: job.max_retries, is_suspect: job.is_suspect() };
             self.held.insert(job.last_lease(), held);
         }
         self.floor.fill_shelf(claimed);

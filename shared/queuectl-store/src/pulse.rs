@@ -39,6 +39,8 @@ pub(crate) struct Pulse {
     /// Milliseconds of the boot clock at which the last renewal was sent that succeeded.
     renewed_at: AtomicU64,
     called_dead: AtomicBool,
+    /// How often somebody has rung.
+    rings: AtomicU64,
     neighbours: Mutex<HashMap<WorkerId, Neighbour>>,
 }
 
@@ -68,6 +70,7 @@ impl Pulse {
         Self {
             renewed_at: AtomicU64::new(millis(asked_at)),
             called_dead: AtomicBool::new(false),
+            rings: AtomicU64::new(0),
             neighbours: Mutex::default(),
         }
     }
@@ -80,6 +83,16 @@ impl Pulse {
     /// The server does not know this worker any more.
     pub(crate) fn was_called_dead(&self) {
         self.called_dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Somebody has put something into the line, or may have.
+    pub(crate) fn rang(&self) {
+        self.rings.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was so.
+    pub(crate) fn rings(&self) -> u64 {
+        self.rings.load(Ordering::Relaxed)
     }
 
     /// Notes what the server says of all workers.

@@ -9,7 +9,7 @@ use super::session::{Session, Typed, Value, values};
 use super::{row, sql};
 use crate::counts::Counts;
 use postgres::Row;
-use queuectl_core::{State, WorkerId};
+use queuectl_core::State;
 
 /// More changes than this are folded into one.
 const FOLDED_BEYOND: i64 = 100;
@@ -22,8 +22,6 @@ const FOLDED_AT_ONCE: i64 = 10_000;
 pub(super) struct Books {
     /// How the number of jobs in each state changes.
     pub(super) counts: Counts,
-    /// Whose attempts it has ended, and how many.
-    pub(super) done: Option<(WorkerId, i64)>,
     /// Its number, once it is known; then nothing is to be added any more.
     closed_as: Option<i64>,
 }
@@ -34,8 +32,11 @@ impl Books {
         if let Some(number) = self.closed_as {
             return Ok(number);
         }
-        let row = self.close_with(session, sql::SAVE_LEDGER, &[], 0)?;
-        row::get(&row, 0)
+        let changes = State::ALL.map(|state| self.counts[state]);
+        let values: Vec<Value<'_>> = changes.iter().map(Typed::value).collect();
+        let number = row::get(&one(session.rows(sql::SAVE_LEDGER, &values)?)?, 0)?;
+        self.closed_as = Some(number);
+        Ok(number)
     }
 
     /// Changes nothing in books that may not be there before this transaction.
@@ -43,26 +44,6 @@ impl Books {
         let row = one(session.rows(sql::TRANSACTION, &[])?)?;
         self.closed_as = Some(row::get(&row, 0)?);
         Ok(())
-    }
-
-    /// Does so with a statement that takes more values, and gives more columns; the
-    /// number is in this one.
-    pub(super) fn close_with(
-        &mut self,
-        session: &mut Session,
-        statement: &'static str,
-        more: &[Value<'_>],
-        column: usize,
-    ) -> Result<Row, Trouble> {
-        let changes = State::ALL.map(|state| self.counts[state]);
-        let worker = self.done.map(|(worker, _)| worker.0);
-        let done = self.done.map_or(0, |(_, jobs)| jobs);
-        let mut values = vec![worker.value(), done.value()];
-        values.extend(changes.iter().map(Typed::value));
-        values.extend_from_slice(more);
-        let row = one(session.rows(statement, &values)?)?;
-        self.closed_as = Some(row::get(&row, column)?);
-        Ok(row)
     }
 }
 

@@ -1,10 +1,9 @@
 //! The ends of attempts, in columns, as one statement takes them.
 
-use super::books;
-use super::session::{Session, values};
-use super::{Trouble, row, sql};
+use super::row;
+use super::session::{Typed, Value};
 use crate::work::Ended;
-use queuectl_core::{Outcome, Timestamp, Verdict, WorkerId};
+use queuectl_core::{Outcome, Timestamp, Verdict};
 
 /// One element each for every attempt that ended.
 #[derive(Default)]
@@ -29,11 +28,13 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Adds what becomes of a job whose attempt has ended.
-    pub(super) fn push(&mut self, ended: &Ended, verdict: &Verdict, now: Timestamp) {
+    /// Adds what becomes of a job whose attempt has ended; gives when it falls due, if it
+    /// is to run again.
+    pub(super) fn push(&mut self, ended: &Ended, verdict: &Verdict, now: Timestamp) -> Option<Timestamp> {
         // An end in the future was noted before the clock was set back: it waits from now.
         let waits_since = ended.ended_at.min(now);
-        let due = verdict.delay.map(|delay| waits_since.after(delay).as_millis());
+        let falls_due = verdict.delay.map(|delay| waits_since.after(delay));
+        let due = falls_due.map(Timestamp::as_millis);
         let (exit_code, signal) = match ended.outcome {
             Outcome::Exit(code) => (Some(code), None),
             Outcome::Signal(signal) => (None, Some(signal)),
@@ -56,41 +57,41 @@ impl Ends {
         self.output_bytes.push(ended.output_bytes.cast_signed());
         self.dropped_bytes.push(ended.dropped_bytes.cast_signed());
         self.ended_at.push(ended.ended_at.as_millis());
+        falls_due
     }
 
-    /// Writes them, into the jobs and as records of their attempts; gives how many.
-    /// Unless the standings were `certain`, a job that is no longer held, or is to be
-    /// cancelled, is left as it is.
-    pub(super) fn write(
-        &self,
-        session: &mut Session,
-        worker: WorkerId,
-        certain: bool,
-        now: Timestamp,
-    ) -> Result<i64, Trouble> {
-        let now = now.as_millis();
-        let values = values![
-            worker.0,
-            now,
-            self.seqs,
-            self.leases,
-            self.states,
-            self.attempts,
-            self.crashes,
-            self.due,
-            self.waits_since,
-            self.started_at,
-            self.finished_at,
-            self.exit_codes,
-            self.signals,
-            self.errors,
-            self.outcomes,
-            self.codes,
-            self.output_bytes,
-            self.dropped_bytes,
-            self.ended_at,
-            certain,
-        ];
-        row::get(&books::one(session.rows(sql::SETTLE, values)?)?, 0)
+    /// Tells whether all these jobs have come to rest, and none has a record of its
+    /// attempt yet, which it had if there was output.
+    pub(super) fn are_plain(&self) -> bool {
+        self.finished_at.iter().all(Option::is_some) && self.output_bytes.iter().all(|&bytes| bytes == 0)
+    }
+
+    /// What there is to be said of jobs that have come to rest with such attempts.
+    pub(super) fn plain_columns(&self) -> [Value<'_>; 11] {
+        [
+            self.seqs.value(),
+            self.leases.value(),
+            self.states.value(),
+            self.attempts.value(),
+            self.crashes.value(),
+            self.started_at.value(),
+            self.finished_at.value(),
+            self.exit_codes.value(),
+            self.signals.value(),
+            self.errors.value(),
+            self.outcomes.value(),
+        ]
+    }
+
+    /// What there is to be said of all others beside that.
+    pub(super) fn more_columns(&self) -> [Value<'_>; 6] {
+        [
+            self.due.value(),
+            self.waits_since.value(),
+            self.codes.value(),
+            self.output_bytes.value(),
+            self.dropped_bytes.value(),
+            self.ended_at.value(),
+        ]
     }
 }

@@ -1,32 +1,45 @@
-//! The one transaction of a worker: records what ended, hands back, appends
-//! output, claims.
+//! The one exchange of a worker: records what ended, hands back, appends output,
+//! claims.
 //!
 //! A round trip costs more than what is done in it, so an exchange that only hands
-//! in results and claims is five: begin and look at the worker, settle, look at the
-//! line, claim and read the news, commit.
+//! in results and claims is one: a statement that is its own transaction, in which
+//! what is remembered of the claims is taken for granted, and made sure of. All
+//! else, and what turned out not to be so, goes carefully: begin and look at the
+//! worker, read what it holds, write, commit.
 
 use super::books;
-use super::held::{Held, Results, columns};
-use super::line::{self, Claim, Line, Look};
-use super::memory::Seen;
-use super::session::{Session, Typed, values};
-use super::{PostgresStore, Trouble, row, sql};
+use super::held::{Held, Settled, columns};
+use super::inspect::all;
+use super::line;
+use super::memory::{LineSeen, Reads, Seen, Thrift};
+use super::news::News;
+use super::session::{Session, values};
+use super::turn::{Told, Turn};
+use super::{PostgresStore, Trouble, has_not_happened, row, sql};
 use crate::counts::Counts;
-use crate::work::{Exchange, Exchanged};
+use crate::work::{Exchange, Exchanged, Suspects};
 use crate::{Result, stored};
-use postgres::Row;
-use queuectl_core::{Lease, Seq, Timestamp, WorkerId};
+use queuectl_core::{Job, Lease, Standing, Timestamp, WorkerId};
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
-/// How many columns the news have; what comes after them is something else.
-const NEWS_COLUMNS: usize = 14;
-
-/// What a worker is told, and what is read with it and is not for the worker.
-struct News {
+/// How far an exchange has come.
+#[derive(Default)]
+struct Progress {
     exchanged: Exchanged,
-    /// The sums of the books, and of how many changes, if they were added up.
-    books: Option<(Counts, i64)>,
-    time: Timestamp,
+    /// There were jobs in line that the claim could not see, or did not take.
+    passed_over: bool,
+    /// Whether all that can be told was read.
+    is_told: bool,
+}
+
+/// An exchange that goes carefully, and what else is done in it.
+struct Careful<'a> {
+    exchange: &'a Exchange<'a>,
+    /// So many jobs that are due are to join the line first.
+    joins: u32,
+    /// Some of it may have happened before, in a transaction whose end is not known.
+    is_in_doubt: bool,
 }
 
 impl PostgresStore {
@@ -37,119 +50,267 @@ impl PostgresStore {
         exchange: &Exchange<'_>,
         now: Timestamp,
     ) -> Result<Exchanged> {
-        let only_results =
+        self.memory.rings = self.pulse.as_ref().map_or(0, |pulse| pulse.rings());
+        let hands_in_only_results =
             exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
-        let is_unclear = self.memory.is_unclear;
-        if only_results && exchange.ended.is_empty() && !is_unclear {
-            let (anything_to_claim, news) = self.look_round(worker, now)?;
+        if hands_in_only_results && exchange.ended.is_empty() && !self.memory.is_unclear {
+            let (anything_to_claim, news) = self.look_round(worker, exchange.want, now)?;
             if exchange.want == 0 || !anything_to_claim {
                 return Ok(news);
             }
         }
-        let began = Instant::now();
-        // Should it turn out to be old, the next try reads.
-        let mut remembered =
-            (only_results && !is_unclear).then(|| self.memory.about(exchange.ended)).flatten();
-        // What an exchange claimed whose answer was lost is given back.
-        let strays = if is_unclear { self.strays(worker)? } else { Vec::new() };
-        let (something_was_due, thrift) = (self.memory.anything_due, self.memory.thrift());
-        let look_at_worker = sql::STOP_OF.replace("$1", &worker.to_string());
-        let (mut exchanged, news, own, seen, anything_due) =
-            self.write_after(&look_at_worker, |session, books, stop| {
-                let mut held = match remembered.take() {
-                    Some(standings) => Held::remembered(standings),
-                    None => Held::read(session, worker, &all_leases(exchange))?,
-                };
-                if !strays.is_empty() {
-                    let mut stray = Held::read(session, worker, &strays)?;
-                    stray.hand_back(session, books, &strays, exchange.policy, now)?;
+        let remembered = hands_in_only_results.then(|| self.memory.about(exchange.ended)).flatten();
+        let is_their_turn = exchange.want > 0 && self.memory.anything_due && line::is_their_turn(now);
+        let at_once = match remembered {
+            Some(standings) if !self.memory.is_unclear && !is_their_turn => {
+                self.at_once(worker, exchange, standings, now)?
+            }
+            _ => None,
+        };
+        let mut done = if let Some(done) = at_once {
+            done
+        } else {
+            let joins = if is_their_turn { exchange.want } else { 0 };
+            let is_in_doubt = self.memory.is_unclear;
+            self.carefully(worker, &Careful { exchange, joins, is_in_doubt }, now)?
+        };
+        self.memory.forget(exchange);
+        // The exchange has happened: what goes wrong from here on, the next one finds.
+        let joins = self.memory.anything_due && !is_their_turn;
+        if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
+            tracing::debug!("no more could be claimed: {error}");
+        }
+        if !done.is_told && done.exchanged.claimed.len() < exchange.want as usize {
+            // Whoever finds too little wants to know why.
+            match self.look_round(worker, exchange.want, now) {
+                Ok((_, Exchanged { counts, next_due, roster, .. })) => {
+                    done.exchanged = Exchanged { counts, next_due, roster, ..done.exchanged };
                 }
-                add_output(session, worker, exchange, &mut held)?;
-                held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
-                let want = if stop == Some("0") { exchange.want } else { 0 };
-                let joins_early = want > 0 && something_was_due && line::is_their_turn(now);
-                if joins_early {
-                    line::promote(session, i64::from(want), now)?;
-                }
-                let results = Results { worker, ended: exchange.ended, policy: exchange.policy };
-                let settled = held.record(session, books, &results, now)?;
-                let line = match want {
-                    0 => Line::default(),
-                    want => Line::look(session, Look { want, from: thrift.from }, now)?,
-                };
-                let (took, beginning, anything_due) =
-                    (began.elapsed(), line.beginning, line.anything_due && !joins_early);
-                let mut claimed = line.first(session, want, exchange.suspects, !joins_early, now)?;
-                let claim = Claim::of(&mut claimed, books, worker, now)?;
-                books.done = Some((worker, settled.len() as i64));
-                let mut values = claim.values().to_vec();
-                values.push(thrift.insists_on_books.value());
-                let told =
-                    books.close_with(session, sql::CLAIM_SAVE_LEDGER_AND_NEWS, &values, NEWS_COLUMNS)?;
-                let news = news(&told)?;
-                let seen = Seen { beginning, walked: row::get(&told, NEWS_COLUMNS + 1)?, took };
-                let superseded = held.superseded();
-                let exchanged = Exchanged { claimed, settled, superseded, ..news.exchanged.clone() };
-                Ok((exchanged, news, books.counts, seen, anything_due))
-            })?;
-        self.memory.is_unclear = false;
-        self.memory.note(exchange, &exchanged.claimed);
-        self.memory.anything_due = anything_due;
-        self.memory.learn(&thrift, exchange.want, &seen);
-        exchanged.counts = self.memory.counts(news.books.map(|(counts, _)| counts), &own);
-        self.take_note_of(&news, began);
-        Ok(exchanged)
+                Err(error) => tracing::debug!("the queue could not be looked at: {error}"),
+            }
+        }
+        Ok(done.exchanged)
     }
 
-    /// Jobs that a worker holds and was never told of.
-    fn strays(&mut self, worker: WorkerId) -> Result<Vec<Lease>> {
-        let held = self.read(|session| super::work::claims(session, worker))?;
-        Ok(self.memory.strays(held))
+    /// Where less was in line than is wanted, takes what has got there since; jobs that
+    /// are due join it before, if they are to.
+    fn claim_more(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        done: &mut Progress,
+        joins: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        let claimed = &done.exchanged.claimed;
+        let missing = exchange.want.saturating_sub(claimed.len() as u32);
+        let may_claim = done.exchanged.stop.is_none() && !done.exchanged.was_called_dead;
+        if missing == 0 || !may_claim || !(done.passed_over || joins) {
+            return Ok(());
+        }
+        let suspects = if claimed.iter().any(Job::is_suspect) { Suspects::No } else { exchange.suspects };
+        let more = Exchange { want: missing, suspects, ..Exchange::nothing(exchange.policy) };
+        let careful = Careful { exchange: &more, joins: if joins { missing } else { 0 }, is_in_doubt: false };
+        let more = self.carefully(worker, &careful, now)?;
+        done.is_told = more.is_told;
+        let Exchanged { mut claimed, settled, superseded, .. } = std::mem::take(&mut done.exchanged);
+        claimed.extend(more.exchanged.claimed.iter().cloned());
+        done.exchanged = Exchanged { claimed, settled, superseded, ..more.exchanged };
+        Ok(())
+    }
+
+    /// All in one round trip; none if that cannot be done, or nobody knows whether it was.
+    fn at_once(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        standings: HashMap<Lease, Standing>,
+        now: Timestamp,
+    ) -> Result<Option<Progress>> {
+        let until = Instant::now() + self.patience;
+        let settled = Held::remembered(standings).settle(exchange.ended, exchange.policy, now);
+        let settled = settled.map_err(|trouble| self.explain_trouble(trouble))?;
+        let mut conflicts = 0;
+        let (rows, thrift, began) = loop {
+            let thrift = self.memory.thrift(exchange.want);
+            let Exchange { want, suspects, .. } = *exchange;
+            let turn = Turn { worker, ends: &settled.ends, is_certain: false, want, suspects, thrift, now };
+            let session = self.session(until)?;
+            if !session.is_ours() {
+                return Ok(None);
+            }
+            let began = Instant::now();
+            match turn.send(session) {
+                Ok(rows) => break (rows, thrift, began),
+                Err(error) if has_not_happened(&error) => {
+                    self.give_up_or_go_on(Trouble::Sql(error), &mut conflicts, until)?;
+                }
+                Err(error) => {
+                    tracing::debug!("the connection was lost in an exchange: {error}");
+                    self.session = None;
+                    self.memory.is_unclear = true;
+                    return Ok(None);
+                }
+            }
+        };
+        let told = Told::read(&rows).map_err(|trouble| self.explain_trouble(trouble))?;
+        let number = told.settled;
+        let done = self.take_in(exchange.want, &settled, told, &Counts::default(), thrift, (now, began));
+        if number == settled.verdicts.len() as i64 {
+            return Ok(Some(done));
+        }
+        // Some of it was not so any more: which, has to be read.
+        let results = Exchange { want: 0, ..*exchange };
+        match self.carefully(worker, &Careful { exchange: &results, joins: 0, is_in_doubt: true }, now) {
+            Ok(rest) => {
+                let exchanged = Exchanged { claimed: done.exchanged.claimed, ..rest.exchanged };
+                Ok(Some(Progress { exchanged, ..rest }))
+            }
+            Err(error) => {
+                // The worker is not told of what it has claimed: it is given back.
+                self.memory.disown(&done.exchanged.claimed);
+                Err(error)
+            }
+        }
+    }
+
+    /// Step by step, in one transaction.
+    fn carefully(&mut self, worker: WorkerId, careful: &Careful<'_>, now: Timestamp) -> Result<Progress> {
+        let Careful { exchange, joins, is_in_doubt } = *careful;
+        let began = Instant::now();
+        let mut known = HashMap::new();
+        if is_in_doubt {
+            self.memory.look_anew();
+            known = self.memory.known();
+        }
+        // What joins the line changes what is due next.
+        let thrift = if joins == 0 {
+            self.memory.thrift(exchange.want)
+        } else {
+            self.memory.thrift_of_a_look(exchange.want)
+        };
+        let look_at_worker = sql::STOP_OF.replace("$1", &worker.to_string());
+        let (told, settled, before, superseded, back) =
+            self.write_after(&look_at_worker, |session, books, stop| {
+                let mut before = HashMap::new();
+                if is_in_doubt {
+                    // What was claimed and never heard of is given back.
+                    let mut strays = super::work::claims(session, worker)?;
+                    strays.retain(|lease| !known.contains_key(lease));
+                    let mut held = Held::read(session, worker, &strays)?;
+                    held.hand_back(session, books, &strays, exchange.policy, now)?;
+                    before = recorded(session, worker, exchange, &known)?;
+                }
+                let mut held = Held::read(session, worker, &all_leases(exchange))?;
+                add_output(session, worker, exchange, &mut held)?;
+                held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
+                if joins > 0 && stop == Some("0") {
+                    line::promote(session, joins, now)?;
+                }
+                let settled = held.settle(exchange.ended, exchange.policy, now)?;
+                let Exchange { want, suspects, .. } = *exchange;
+                let turn =
+                    Turn { worker, ends: &settled.ends, is_certain: true, want, suspects, thrift, now };
+                let told = turn.take(session)?;
+                if told.settled < settled.verdicts.len() as i64 {
+                    return Err(Trouble::Stale);
+                }
+                let mut superseded = held.superseded();
+                if is_in_doubt {
+                    // What is not held any more was handed in, or handed back, before.
+                    let was_unstarted =
+                        |lease: &Lease| exchange.unstarted.contains(lease) && known.contains_key(lease);
+                    superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
+                }
+                let before = Held::remembered(before).settle(exchange.ended, exchange.policy, now)?;
+                Ok((told, settled, before.verdicts, superseded, books.counts))
+            })?;
+        self.memory.is_unclear = false;
+        let mut done = self.take_in(exchange.want, &settled, told, &back, thrift, (now, began));
+        done.exchanged.settled.extend(before);
+        done.exchanged.superseded = superseded;
+        Ok(done)
+    }
+
+    /// Remembers what came of a turn, and makes of it what the worker is told.
+    fn take_in(
+        &mut self,
+        want: u32,
+        settled: &Settled,
+        told: Told,
+        back: &Counts,
+        thrift: Thrift,
+        (now, began): (Timestamp, Instant),
+    ) -> Progress {
+        let mut own = books::sum(settled.counts, back);
+        for (job, from) in told.claimed.iter().zip(&told.claimed_from) {
+            own.moved(*from, job.state);
+        }
+        let Told { claimed, beginning, any_suspect, walked, news, any_returned, .. } = told;
+        let took = began.elapsed();
+        let line = LineSeen { is_short: claimed.len() < want as usize, any_suspect };
+        self.memory.remember(&claimed);
+        self.memory.learn(&thrift, want, &Seen { beginning, walked, took, line });
+        let mut exchanged = self.heard(news, &own, began);
+        if let Some(due) = settled.first_due {
+            exchanged.next_due = self.memory.expect(due, now);
+        }
+        exchanged.claimed = claimed;
+        exchanged.settled.clone_from(&settled.verdicts);
+        let is_told = thrift.reads != Reads::Nothing;
+        let passed_over = any_returned || (any_suspect && !thrift.expects_suspects);
+        Progress { exchanged, passed_over, is_told }
     }
 
     /// What a worker is told that has nothing to hand in, and whether there is work.
-    fn look_round(&mut self, worker: WorkerId, now: Timestamp) -> Result<(bool, Exchanged)> {
+    fn look_round(&mut self, worker: WorkerId, want: u32, now: Timestamp) -> Result<(bool, Exchanged)> {
         let began = Instant::now();
-        let thrift = self.memory.thrift();
+        let thrift = self.memory.thrift_of_a_look(want);
         let (now, other_clock) = (now.as_millis(), now.after(crate::FURTHER_THAN_A_TURN).as_millis());
-        let (anything, mut news) = self.read(|session| {
-            let (rank, place) = thrift.from;
-            let values = values![worker.0, now, other_clock, rank, place, thrift.insists_on_books];
+        let (in_line, news) = self.read(|session| {
+            let ((rank, place), reads) = (thrift.from, thrift.reads as i64);
+            let values = values![worker.0, now, other_clock, rank, place, reads];
             let told = books::one(session.rows(sql::NEWS_AND_WORK, values)?)?;
-            Ok((row::get(&told, NEWS_COLUMNS)?, news(&told)?))
+            Ok((row::get(&told, 0)?, News::read(&told, 1)?))
         })?;
-        news.exchanged.counts = self.memory.counts(news.books.map(|(counts, _)| counts), &Counts::default());
-        self.take_note_of(&news, began);
-        Ok((anything, news.exchanged))
+        let exchanged = self.heard(news, &Counts::default(), began);
+        Ok((in_line || self.memory.anything_due, exchanged))
     }
 
-    /// Sets the clock by the server's, and folds the changes if there are many.
-    fn take_note_of(&mut self, news: &News, began: Instant) {
-        self.clock.set(news.time, began + began.elapsed());
-        if let (Some(session), Some((_, changes))) = (&mut self.session, news.books)
+    /// Sets the clock by the server's, folds the changes if there are many, and gives
+    /// what the worker is told beside its jobs.
+    fn heard(&mut self, news: News, own: &Counts, began: Instant) -> Exchanged {
+        let took = began.elapsed();
+        self.clock.set(news.time, began + took);
+        let mut exchanged = Exchanged {
+            cancel: news.cancel,
+            stop: news.stop,
+            was_called_dead: news.was_called_dead,
+            ..Exchanged::default()
+        };
+        self.memory.tell(news.rest.as_ref(), own, took, &mut exchanged);
+        if let (Some(session), Some((_, changes))) =
+            (&mut self.session, news.rest.and_then(|rest| rest.books))
             && let Err(error) = books::fold(session, changes)
         {
             tracing::debug!("the books could not be folded: {error:?}");
         }
+        exchanged
     }
 }
 
-/// Reads the columns that `news_columns!` names.
-fn news(told: &Row) -> Result<News, Trouble> {
-    let listed: Option<i64> = row::get(told, 0)?;
-    let roster: Vec<i64> = row::get(told, 2)?;
-    let (seqs, leases): (Vec<i64>, Vec<i64>) = (row::get(told, 3)?, row::get(told, 4)?);
-    let was_added_up: bool = row::get(told, 13)?;
-    let books = if was_added_up { Some(books::sums(told, 5)?) } else { None };
-    let exchanged = Exchanged {
-        cancel: seqs.into_iter().zip(leases).map(|(seq, number)| Lease { seq: Seq(seq), number }).collect(),
-        stop: listed.and_then(stored::stop_from_number),
-        was_called_dead: listed.is_none(),
-        next_due: row::optional_time(told, 1)?,
-        roster: roster.into_iter().map(WorkerId).collect(),
-        ..Exchanged::default()
-    };
-    Ok(News { exchanged, books, time: row::time(told, 12)? })
+/// Of what a worker hands in, that which it has recorded before, as far as it
+/// remembers it.
+fn recorded(
+    session: &mut Session,
+    worker: WorkerId,
+    exchange: &Exchange<'_>,
+    known: &HashMap<Lease, Standing>,
+) -> Result<HashMap<Lease, Standing>, Trouble> {
+    let (seqs, numbers) = columns(&exchange.ended.iter().map(|ended| ended.lease).collect::<Vec<_>>());
+    let rows = session.rows(sql::RECORDED, values![worker.0, seqs, numbers])?;
+    let recorded: HashSet<Lease> = all(&rows, row::lease)?.into_iter().collect();
+    Ok(recorded.into_iter().filter_map(|lease| Some((lease, *known.get(&lease)?))).collect())
 }
 
 /// Every lease that an exchange is about.

@@ -237,6 +237,7 @@ impl Beating {
     }
 
     fn rings(&self) {
+        self.pulse.rang();
         // Full means that it rings already.
         let _rings_already = self.ring.try_send(());
     }

@@ -6,24 +6,26 @@ use super::inspect::all;
 use super::session::{Session, values};
 use super::work::unlawful;
 use super::{Trouble, row, sql};
+use crate::counts::Counts;
 use crate::work::Ended;
-use queuectl_core::{Ending, Lease, RetryPolicy, Standing, Timestamp, Verdict, WorkerId, settle};
+use queuectl_core::{Ending, Lease, RetryPolicy, Standing, State, Timestamp, Verdict, WorkerId, settle};
 use std::collections::HashMap;
 
 /// Where the jobs that a worker holds stand, as far as one transaction is about them.
 pub(super) struct Held {
     standings: HashMap<Lease, Standing>,
     missed: Vec<Lease>,
-    /// Whether it was read in this transaction, and its rows are locked; else it is
-    /// what is remembered of the claims, and may have changed.
-    is_certain: bool,
 }
 
-/// The attempts that a worker hands in, and when failed jobs run again.
-pub(super) struct Results<'a> {
-    pub(super) worker: WorkerId,
-    pub(super) ended: &'a [Ended],
-    pub(super) policy: &'a RetryPolicy,
+/// What becomes of the jobs whose attempts have ended: to be written.
+#[derive(Default)]
+pub(super) struct Settled {
+    pub(super) ends: Ends,
+    pub(super) verdicts: Vec<(Lease, Verdict)>,
+    /// How the number of jobs in each state changes with them.
+    pub(super) counts: Counts,
+    /// When the first of those falls due that are to run again.
+    pub(super) first_due: Option<Timestamp>,
 }
 
 impl Held {
@@ -35,23 +37,23 @@ impl Held {
             let rows = session.rows(sql::STANDINGS, values![worker.0, seqs, numbers])?;
             let read = all(&rows, |found| {
                 let standing = Standing {
-                    state: row::state(found, 2)?,
-                    attempts: row::number(found, 3)?,
-                    max_retries: row::number(found, 4)?,
-                    crashes: row::number(found, 5)?,
-                    cancel_requested: row::get(found, 6)?,
+                    state: State::Processing,
+                    attempts: row::number(found, 2)?,
+                    max_retries: row::number(found, 3)?,
+                    crashes: row::number(found, 4)?,
+                    cancel_requested: row::get(found, 5)?,
                 };
                 Ok((row::lease(found)?, standing))
             })?;
             standings = read.into_iter().collect();
         }
-        Ok(Self { standings, missed: Vec::new(), is_certain: true })
+        Ok(Self { standings, missed: Vec::new() })
     }
 
     /// Takes for granted what is remembered: it saves a round trip, and whoever
     /// writes makes sure that it is still so.
     pub(super) fn remembered(standings: HashMap<Lease, Standing>) -> Self {
-        Self { standings, missed: Vec::new(), is_certain: false }
+        Self { standings, missed: Vec::new() }
     }
 
     /// Tells whether a lease is held.
@@ -85,30 +87,21 @@ impl Held {
         self.missed
     }
 
-    /// Records the ends of attempts whose leases are held, and lets go of them.
-    ///
-    /// # Errors
-    ///
-    /// [`Trouble::Stale`] if what was remembered is no longer so.
-    pub(super) fn record(
+    /// Settles attempts whose leases are held, and lets go of them.
+    pub(super) fn settle(
         &mut self,
-        session: &mut Session,
-        books: &mut Books,
-        results: &Results<'_>,
+        ended: &[Ended],
+        policy: &RetryPolicy,
         now: Timestamp,
-    ) -> Result<Vec<(Lease, Verdict)>, Trouble> {
-        let Results { worker, ended, policy } = *results;
-        let mut settled = Vec::with_capacity(ended.len());
-        let mut ends = Ends::default();
+    ) -> Result<Settled, Trouble> {
+        let mut settled = Settled::default();
         for end in ended {
             let Some(standing) = self.let_go(end.lease) else { continue };
             let verdict = settle(&standing, Ending::Ran(end.outcome), policy).map_err(unlawful)?;
-            books.counts.moved(standing.state, verdict.state);
-            ends.push(end, &verdict, now);
-            settled.push((end.lease, verdict));
-        }
-        if !settled.is_empty() && ends.write(session, worker, self.is_certain, now)? < settled.len() as i64 {
-            return Err(Trouble::Stale);
+            settled.counts.moved(standing.state, verdict.state);
+            let due = settled.ends.push(end, &verdict, now);
+            settled.first_due = settled.first_due.into_iter().chain(due).min();
+            settled.verdicts.push((end.lease, verdict));
         }
         Ok(settled)
     }
@@ -130,11 +123,12 @@ impl Held {
             back.push((lease, verdict));
         }
         if !back.is_empty() {
-            let seqs: Vec<i64> = back.iter().map(|(lease, _)| lease.seq.0).collect();
+            let (seqs, numbers) = columns(&back.iter().map(|&(lease, _)| lease).collect::<Vec<_>>());
             let states: Vec<&str> = back.iter().map(|(_, verdict)| verdict.state.as_str()).collect();
             let attempts: Vec<i64> = back.iter().map(|(_, verdict)| i64::from(verdict.attempts)).collect();
             let settled: Vec<bool> = back.iter().map(|(_, verdict)| verdict.state.is_settled()).collect();
-            session.rows(sql::HAND_BACK, values![now.as_millis(), seqs, states, attempts, settled])?;
+            session
+                .rows(sql::HAND_BACK, values![now.as_millis(), seqs, numbers, states, attempts, settled])?;
         }
         Ok(back)
     }

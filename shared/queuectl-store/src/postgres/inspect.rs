@@ -9,7 +9,7 @@ use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::pulse::DEAD_AFTER;
 use crate::{Result, machine};
 use postgres::Row;
-use queuectl_core::{Attempt, Job, JobId, Lease, Seq, WorkerId};
+use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, WorkerId};
 
 impl Inspect for PostgresStore {
     fn clock(&self) -> Clock {
@@ -88,13 +88,30 @@ fn first<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<O
     rows.first().map(read).transpose()
 }
 
-/// States are written out, so that the server can prove that a partial index holds
-/// all that is asked for.
+/// Where all jobs of the states that are asked for lie in places of their own, only
+/// those are looked through; and then which of them are in these states.
 fn jobs_statement(selection: &Selection) -> String {
+    let (jobs, order) = (sql::JOBS, sql::JOBS_ORDER);
     let states: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
-    match states.as_slice() {
-        [] => format!("{}{}", sql::JOBS, sql::JOBS_ORDER),
-        [state] => format!("{} AND state = {state}{}", sql::JOBS, sql::JOBS_ORDER),
-        states => format!("{} AND state IN ({}){}", sql::JOBS, states.join(", "), sql::JOBS_ORDER),
+    let places: Option<Vec<&str>> = selection.states.iter().map(|&state| place(state)).collect();
+    let states = states.join(", ");
+    match places.as_deref() {
+        Some([]) => format!("{jobs}{order}"),
+        None => format!("{jobs} AND state IN ({states}){order}"),
+        Some(places) => {
+            format!("{jobs} AND state IN ({states}) AND seq IN ({}){order}", places.join(" UNION ALL "))
+        }
+    }
+}
+
+/// Where jobs in this state are, if they have a place of their own that is smaller
+/// than the table of all jobs.
+fn place(state: State) -> Option<&'static str> {
+    match state {
+        State::Pending | State::Completed => None,
+        State::Processing => Some(sql::PROCESSING),
+        State::Failed => Some(sql::FAILED),
+        State::Dead => Some(sql::DEAD),
+        State::Cancelled => Some(sql::CANCELLED),
     }
 }

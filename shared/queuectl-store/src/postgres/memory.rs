@@ -9,22 +9,28 @@
 //! looks at all of it only now and then.
 
 use super::books;
+use super::news::Rest;
 use crate::counts::Counts;
-use crate::work::Ended;
-use crate::work::Exchange;
-use queuectl_core::{Job, Lease, Standing};
+use crate::work::{Ended, Exchange, Exchanged};
+use queuectl_core::{Job, Lease, Standing, Timestamp, WorkerId};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// A look that walks past more entries than this, beside those it takes, is long.
-const MANY_ENTRIES: i64 = 2_000;
+/// A look that reads more pages of the line's index than this is long. (A page has
+/// some 300 entries, and two or three lead to the first.)
+const MANY_PAGES: i64 = 12;
 
-/// While looks are long, the whole line is looked at so rarely: what came in before
-/// the beginning meanwhile, with a higher priority for example, waits so long.
+/// While looks are long, the whole line is looked at so rarely, unless somebody rings
+/// who has put something in it: what came in before the beginning meanwhile, with a
+/// higher priority for example, waits so long.
 const WHOLE_LINE_EVERY: Duration = Duration::from_millis(500);
 
-/// The same for the books, while they are long.
-const WHOLE_BOOKS_EVERY: Duration = Duration::from_millis(500);
+/// The same for the books, and for all that matters little to a worker that has
+/// found as much in line as it wanted.
+const ALL_NEWS_EVERY: Duration = Duration::from_millis(500);
+
+/// What takes long is done so rarely that it takes one part of so many of the time.
+const ONE_PART_OF: u32 = 20;
 
 /// A place before every other in the line.
 const BEFORE_ALL: (i64, i64) = (i64::MIN, i64::MIN);
@@ -40,32 +46,75 @@ pub(super) struct Memory {
     pub(super) anything_due: bool,
     /// Where the line began when it last claimed: rank and place.
     beginning: Option<(i64, i64)>,
-    /// Looks at the whole line are long; when it last did, and what it took.
-    long_looks: Option<(Instant, Duration)>,
-    /// How many entries of the line this connection had walked past in all.
+    /// What was last seen of the line.
+    line: LineSeen,
+    /// Looks at the whole line are long.
+    long_looks: Option<LongLook>,
+    /// How many pages of the line's index this connection had read in all.
     walked: Option<i64>,
-    /// What the books said, with all that this connection has added since, and when
-    /// all of them were read.
-    books: Option<(Counts, Instant)>,
+    /// How often others have rung.
+    pub(super) rings: u64,
+    /// What the books said, with all that this connection has added since; when all
+    /// of them were read, and what that took.
+    books: Option<(Counts, Instant, Duration)>,
+    roster: Vec<WorkerId>,
+    next_due: Option<Timestamp>,
 }
 
-/// How an exchange is to look at the line and at the books.
+/// What was last seen of the line.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LineSeen {
+    /// There was less in it than was wanted.
+    pub(super) is_short: bool,
+    /// Jobs that may be what kills their workers are in it.
+    pub(super) any_suspect: bool,
+}
+
+/// The last look at the whole line, which was a long one.
+#[derive(Clone, Copy)]
+struct LongLook {
+    at: Instant,
+    took: Duration,
+    /// How often others had rung before it.
+    rings: u64,
+}
+
+/// How an exchange is to look at the line, and what else it is to read.
 #[derive(Clone, Copy)]
 pub(super) struct Thrift {
     /// Where to begin in the line: rank and place.
     pub(super) from: (i64, i64),
-    /// Whether the books are to be added up however long they are.
-    pub(super) insists_on_books: bool,
+    pub(super) reads: Reads,
+    /// Whether there may be jobs in line that kill their workers.
+    pub(super) expects_suspects: bool,
+    /// How often others had rung before.
+    rings: u64,
+}
+
+impl Thrift {
+    /// Of who hands in results, and looks at nothing.
+    pub(super) const RESULTS_ONLY: Self =
+        Self { from: BEFORE_ALL, reads: Reads::Nothing, expects_suspects: false, rings: 0 };
+}
+
+/// What an exchange reads beside what concerns its worker alone, as `has_sums!` has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    Nothing = 0,
+    /// But not the books if they are long.
+    WhatIsShort = 1,
+    Everything = 2,
 }
 
 /// What an exchange has seen of both.
 pub(super) struct Seen {
     /// Where the line began; none if nothing was in it.
     pub(super) beginning: Option<(i64, i64)>,
-    /// Entries of the line that this connection has walked past in all.
+    /// Pages of the line's index that this connection has read in all.
     pub(super) walked: i64,
     /// How long it took.
     pub(super) took: Duration,
+    pub(super) line: LineSeen,
 }
 
 impl Memory {
@@ -74,17 +123,21 @@ impl Memory {
         ended.iter().map(|end| Some((end.lease, *self.claimed.get(&end.lease)?))).collect()
     }
 
-    /// Of what the worker holds, that which it was never told of.
-    pub(super) fn strays(&self, held: Vec<Lease>) -> Vec<Lease> {
-        held.into_iter().filter(|lease| !self.claimed.contains_key(lease)).collect()
+    /// Where all jobs stood when it claimed them that it holds.
+    pub(super) fn known(&self) -> HashMap<Lease, Standing> {
+        self.claimed.clone()
     }
 
-    /// Forgets what was handed in, and remembers what was claimed.
-    pub(super) fn note(&mut self, exchange: &Exchange<'_>, claimed: &[Job]) {
+    /// Forgets what was handed in.
+    pub(super) fn forget(&mut self, exchange: &Exchange<'_>) {
         let ended = exchange.ended.iter().map(|ended| &ended.lease);
         for lease in ended.chain(exchange.unstarted) {
             self.claimed.remove(lease);
         }
+    }
+
+    /// Remembers what was claimed.
+    pub(super) fn remember(&mut self, claimed: &[Job]) {
         for job in claimed {
             let standing = Standing {
                 state: job.state,
@@ -97,36 +150,95 @@ impl Memory {
         }
     }
 
-    /// How to look next.
-    pub(super) fn thrift(&self) -> Thrift {
-        let long = self.long_looks.filter(|(at, took)| at.elapsed() < WHOLE_LINE_EVERY.max(*took * 20));
-        let from = long.and(self.beginning).unwrap_or(BEFORE_ALL);
-        let insists_on_books = self.books.is_none_or(|(_, at)| at.elapsed() >= WHOLE_BOOKS_EVERY);
-        Thrift { from, insists_on_books }
+    /// Has the next exchange give back what was claimed and nobody was told of.
+    pub(super) fn disown(&mut self, claimed: &[Job]) {
+        for job in claimed {
+            self.claimed.remove(&job.last_lease());
+        }
+        self.is_unclear = true;
+    }
+
+    /// Forgets what others may have changed meanwhile, or what another verb of this
+    /// connection has.
+    pub(super) fn look_anew(&mut self) {
+        self.books = None;
+        self.long_looks = None;
+    }
+
+    /// How to look next, to claim so many.
+    pub(super) fn thrift(&self, want: u32) -> Thrift {
+        let is_not_due = |look: &LongLook| {
+            let pause = if look.rings == self.rings { WHOLE_LINE_EVERY } else { Duration::ZERO };
+            look.at.elapsed() < pause.max(look.took * ONE_PART_OF)
+        };
+        let from = self.long_looks.filter(is_not_due).and(self.beginning).unwrap_or(BEFORE_ALL);
+        let are_old = |at: Instant, took: Duration| at.elapsed() >= ALL_NEWS_EVERY.max(took * ONE_PART_OF);
+        let reads = match self.books {
+            None => Reads::Everything,
+            Some((_, at, took)) if are_old(at, took) => Reads::Everything,
+            Some(_) if want == 0 || self.line.is_short => Reads::WhatIsShort,
+            Some(_) => Reads::Nothing,
+        };
+        Thrift { from, reads, expects_suspects: self.line.any_suspect, rings: self.rings }
+    }
+
+    /// The same for who has nothing to hand in: what can be told is why it is here.
+    pub(super) fn thrift_of_a_look(&self, want: u32) -> Thrift {
+        let thrift = self.thrift(want);
+        let reads = if thrift.reads == Reads::Nothing { Reads::WhatIsShort } else { thrift.reads };
+        Thrift { reads, ..thrift }
     }
 
     /// Learns from a look how long looks are.
     pub(super) fn learn(&mut self, thrift: &Thrift, wanted: u32, seen: &Seen) {
         self.beginning = seen.beginning.or(self.beginning);
+        self.line = seen.line;
         // The server counts from zero again now and then.
         let walked = self.walked.replace(seen.walked).map_or(0, |before| seen.walked - before);
         if thrift.from != BEFORE_ALL {
             return;
         }
-        let is_long = walked > MANY_ENTRIES + i64::from(wanted);
-        self.long_looks = is_long.then(|| (Instant::now(), seen.took));
+        let is_long = walked > MANY_PAGES + i64::from(wanted) / 100;
+        self.long_looks =
+            is_long.then(|| LongLook { at: Instant::now(), took: seen.took, rings: thrift.rings });
+    }
+
+    /// A job is to run again at this time; gives when the first of all does.
+    pub(super) fn expect(&mut self, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        self.anything_due |= due <= now;
+        self.next_due = self.next_due.into_iter().chain([due]).min();
+        self.next_due
+    }
+
+    /// Takes in what was read, or what is remembered of it, for a worker; `own` is what
+    /// came after it.
+    pub(super) fn tell(
+        &mut self,
+        rest: Option<&Rest>,
+        own: &Counts,
+        took: Duration,
+        exchanged: &mut Exchanged,
+    ) {
+        if let Some(rest) = rest {
+            self.anything_due = rest.anything_due;
+            self.next_due = rest.next_due;
+            self.roster.clone_from(&rest.roster);
+        }
+        exchanged.next_due = self.next_due;
+        exchanged.roster.clone_from(&self.roster);
+        exchanged.counts = self.counts(rest.and_then(|rest| rest.books).map(|(counts, _)| counts), own, took);
     }
 
     /// The counts after an exchange, from what was read, or else from memory.
-    pub(super) fn counts(&mut self, read: Option<Counts>, own: &Counts) -> Counts {
-        let (before, at) = match (read, self.books) {
-            (Some(read), _) => (read, Instant::now()),
+    fn counts(&mut self, read: Option<Counts>, own: &Counts, took: Duration) -> Counts {
+        let (before, at, took) = match (read, self.books) {
+            (Some(read), _) => (read, Instant::now(), took),
             (None, Some(known)) => known,
             // The first time, they are insisted on.
             (None, None) => return *own,
         };
         let counts = books::sum(before, own);
-        self.books = Some((counts, at));
+        self.books = Some((counts, at, took));
         counts
     }
 }
@@ -136,57 +248,57 @@ mod tests {
     use super::*;
 
     fn seen(walked: i64) -> Seen {
-        Seen { beginning: Some((0, 7)), walked, took: Duration::ZERO }
+        Seen { beginning: Some((0, 7)), walked, took: Duration::ZERO, line: LineSeen::default() }
     }
 
     #[test]
     fn only_long_looks_go_on_from_where_the_line_began() {
         let mut memory = Memory::default();
-        memory.learn(&memory.thrift(), 8, &seen(5));
-        memory.learn(&memory.thrift(), 8, &seen(1_000));
-        assert_eq!(memory.thrift().from, BEFORE_ALL, "what is short is looked at from its beginning");
-        memory.learn(&memory.thrift(), 8, &seen(1_000 + MANY_ENTRIES + 9));
-        assert_eq!(memory.thrift().from, (0, 7));
+        memory.learn(&memory.thrift(1), 8, &seen(5));
+        memory.learn(&memory.thrift(1), 8, &seen(10));
+        assert_eq!(memory.thrift(1).from, BEFORE_ALL, "what is short is looked at from its beginning");
+        memory.learn(&memory.thrift(1), 8, &seen(10 + MANY_PAGES + 9));
+        assert_eq!(memory.thrift(1).from, (0, 7));
     }
 
     #[test]
     fn a_short_look_at_the_whole_line_ends_the_thrift() {
         let mut memory = Memory { walked: Some(0), ..Memory::default() };
-        memory.learn(&memory.thrift(), 1, &seen(1_000_000));
-        memory.long_looks =
-            memory.long_looks.map(|(at, _)| (at.checked_sub(WHOLE_LINE_EVERY).unwrap(), Duration::ZERO));
-        let whole = memory.thrift();
+        memory.learn(&memory.thrift(1), 1, &seen(1_000_000));
+        assert_eq!(memory.thrift(1).from, (0, 7));
+        let look = memory.long_looks.as_mut().unwrap();
+        look.at = look.at.checked_sub(WHOLE_LINE_EVERY).unwrap();
+        let whole = memory.thrift(1);
         assert_eq!(whole.from, BEFORE_ALL);
         memory.learn(&whole, 1, &seen(1_000_010));
-        assert_eq!(memory.thrift().from, BEFORE_ALL);
+        assert_eq!(memory.thrift(1).from, BEFORE_ALL);
     }
 
     #[test]
-    fn what_was_claimed_without_an_answer_is_a_stray() {
-        let lease = |seq| Lease { seq: queuectl_core::Seq(seq), number: 1 };
-        let mut memory = Memory::default();
-        let standing = Standing {
-            state: queuectl_core::State::Processing,
-            attempts: 1,
-            max_retries: 3,
-            crashes: 0,
-            cancel_requested: false,
-        };
-        memory.claimed.insert(lease(1), standing);
-        assert_eq!(memory.strays(vec![lease(1), lease(2)]), [lease(2)]);
+    fn a_ring_has_the_whole_line_looked_at() {
+        let mut memory = Memory { walked: Some(0), ..Memory::default() };
+        memory.learn(&memory.thrift(1), 1, &seen(1_000_000));
+        assert_eq!(memory.thrift(1).from, (0, 7));
+        memory.rings += 1;
+        assert_eq!(memory.thrift(1).from, BEFORE_ALL);
+        let slow = Seen { took: Duration::from_hours(1), ..seen(2_000_000) };
+        memory.learn(&memory.thrift(1), 1, &slow);
+        memory.rings += 1;
+        assert_eq!(memory.thrift(1).from, (0, 7), "what takes long is done rarely");
     }
 
     #[test]
     fn counts_that_were_not_read_are_those_known_and_what_was_done_since() {
         let mut memory = Memory::default();
-        assert!(memory.thrift().insists_on_books);
+        assert_eq!(memory.thrift(1).reads, Reads::Everything);
         let mut read = Counts::default();
         read[queuectl_core::State::Pending] = 10;
         let mut own = Counts::default();
         own.moved(queuectl_core::State::Pending, queuectl_core::State::Processing);
-        memory.counts(Some(read), &own);
-        assert!(!memory.thrift().insists_on_books);
-        let counts = memory.counts(None, &own);
+        memory.counts(Some(read), &own, Duration::ZERO);
+        assert_eq!(memory.thrift(1).reads, Reads::Nothing);
+        assert_eq!(memory.thrift(0).reads, Reads::WhatIsShort);
+        let counts = memory.counts(None, &own, Duration::ZERO);
         assert_eq!(counts[queuectl_core::State::Pending], 8);
         assert_eq!(counts[queuectl_core::State::Processing], 2);
     }

@@ -21,11 +21,13 @@ mod intake;
 mod line;
 mod memory;
 mod migrate;
+mod news;
 mod row;
 mod session;
 mod sql;
 mod tls;
 mod transfer;
+mod turn;
 mod upkeep;
 mod work;
 
@@ -34,12 +36,14 @@ pub(crate) use doctor::diagnose;
 use crate::clock::Clock;
 use crate::liveness::LockFile;
 use crate::location::{Access, Location, OpenOptions};
+use crate::pulse::Pulse;
 use crate::{Result, ServerProblem, StoreError};
 use address::Address;
 use books::Books;
 use postgres::error::{Severity, SqlState};
 use session::{Session, values};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -75,6 +79,8 @@ pub struct PostgresStore {
     /// Whether the session is known to be ours alone, so that statements are prepared.
     prepares: bool,
     memory: memory::Memory,
+    /// Of the worker that this connection has registered.
+    pulse: Option<Arc<Pulse>>,
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
     stand_in: PathBuf,
@@ -136,6 +142,7 @@ impl PostgresStore {
             patience: options.busy_timeout,
             prepares: false,
             memory: memory::Memory::default(),
+            pulse: None,
             stand_in,
         }
     }
@@ -208,6 +215,7 @@ impl PostgresStore {
         &mut self,
         mut verb: impl FnMut(&mut Session, &mut Books) -> Result<T, Trouble>,
     ) -> Result<T> {
+        self.memory.look_anew();
         self.write_after("", |session, books, _| verb(session, books))
     }
 
@@ -247,6 +255,7 @@ impl PostgresStore {
         mut verb: impl FnMut(&mut Session, &mut Books) -> Result<T, Trouble>,
     ) -> Result<T> {
         let queue = self.location();
+        self.memory.look_anew();
         self.write_after(sql::STAGE_TOGETHER, |session, books, stage| {
             row::stage_of_json(stage)?.insist_open(|| queue.clone())?;
             verb(session, books)
@@ -397,15 +406,14 @@ fn transaction<T>(
     let number = books.close(session)?;
     match session.commit() {
         Ok(()) => Ok(Came::Through(done)),
-        // The server has refused it, so it has not happened. (What ends the connection
-        // may come after the commit.)
-        Err(error)
-            if error.as_db_error().is_some_and(|said| said.parsed_severity() == Some(Severity::Error)) =>
-        {
-            Err(error.into())
-        }
+        Err(error) if has_not_happened(&error) => Err(error.into()),
         Err(_) => Ok(Came::Unclear(done, number)),
     }
+}
+
+/// The server has refused it. (What ends the connection may come after the commit.)
+fn has_not_happened(error: &postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|said| said.parsed_severity() == Some(Severity::Error))
 }
 
 /// Two transactions have met in a way that only a repetition solves.

@@ -55,6 +55,12 @@ impl Session {
         Ok(())
     }
 
+    /// Whether the session is known to be ours alone: then a statement on its own has
+    /// all that is set for a transaction.
+    pub(super) fn is_ours(&self) -> bool {
+        self.prepared.is_some()
+    }
+
     /// Begins a transaction that writes, and runs a first statement, which gives at
     /// most one row; gives its first column. All in one round trip.
     pub(super) fn begin(&mut self, first: &str) -> Result<Option<String>, Error> {

@@ -59,6 +59,46 @@ macro_rules! gives_out_no_more {
     };
 }
 
+/// All jobs as they are now, under the name `job`, with a column for everything that
+/// is known of one: what its row says, or where it is says otherwise.
+macro_rules! jobs_now {
+    () => {
+        "(SELECT job.seq, id, queue, priority, max_retries, timeout_ms, created_at_ms, env, cwd, command, \
+         CASE WHEN claim.seq IS NOT NULL THEN 'processing' ELSE coalesce(settled.state, job.state) END AS state, \
+         job.place, line.place AS ready, coalesce(settled.attempts, claim.attempts, job.attempts) AS attempts, \
+         coalesce(settled.crashes, job.crashes) AS crashes, \
+         coalesce(settled.lease, claim.lease, job.lease) AS lease, claim.worker, cancel_at_ms, \
+         coalesce(settled.updated_at_ms, greatest(claimed_at_ms, cancel_at_ms), job.updated_at_ms) AS updated_at_ms, \
+         coalesce(wait.run_at_ms, line.run_at_ms) AS run_at_ms, \
+         coalesce(wait.waits_since_ms, line.waits_since_ms) AS waits_since_ms, \
+         CASE WHEN settled.seq IS NOT NULL THEN settled.started_at_ms \
+             ELSE coalesce(claimed_at_ms, job.started_at_ms) END AS started_at_ms, finished_at_ms, \
+         CASE WHEN settled.seq IS NOT NULL THEN settled.exit_code ELSE job.exit_code END AS exit_code, \
+         CASE WHEN settled.seq IS NOT NULL THEN settled.signal ELSE job.signal END AS signal, \
+         CASE WHEN settled.seq IS NOT NULL THEN settled.last_error ELSE job.last_error END AS last_error \
+         FROM @job LEFT JOIN @line ON line.rank = -job.priority AND line.place = job.place \
+         LEFT JOIN @wait ON wait.seq = job.seq LEFT JOIN @claim ON claim.seq = job.seq \
+         LEFT JOIN @settled ON settled.seq = job.seq) AS job"
+    };
+}
+
+/// The records of all attempts, wherever they are.
+macro_rules! attempts_now {
+    () => {
+        "(SELECT seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
+         FROM @attempt UNION ALL SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, \
+         coalesce(exit_code, signal), last_error, 0, 0 FROM @settled WHERE outcome IS NOT NULL) AS attempt"
+    };
+}
+
+/// Tells from its crashes whether a job may be what kills its workers: at
+/// `SUSPECT_AFTER_CRASHES`.
+macro_rules! is_suspect {
+    () => {
+        "crashes >= 2"
+    };
+}
+
 /// The columns of a worker, in the order in which `row::worker` reads them. How
 /// many jobs it has ended stands in its row, and in changes that are not folded.
 macro_rules! worker_columns {
@@ -66,7 +106,7 @@ macro_rules! worker_columns {
         "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
          started_at_ms, ended_at_ms, stop, \
          jobs_done + coalesce((SELECT sum(done) FROM @change WHERE worker = w.id), 0)::bigint, \
-         (SELECT count(*) FROM @job WHERE worker = w.id), lock_file, \
+         (SELECT count(*) FROM @claim WHERE worker = w.id), lock_file, \
          (extract(epoch FROM beat_at) * 1000)::bigint, \
          coalesce(clock_timestamp() - beat_at > make_interval(secs => $1), false), \
          clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1)"
@@ -90,37 +130,167 @@ macro_rules! sums {
     };
 }
 
-/// The same, unless the table is large with what no vacuum may remove: then only if
-/// the parameter insists. `counted` says whether it was done.
-macro_rules! thrifty_sums {
-    ($insists:literal) => {
-        concat!(sums!(), " WHERE (SELECT pg_relation_size('@change') < 1048576 OR ", $insists, ")")
+/// How much an exchange reads that it can do without: 0 nothing, 1 all that is short,
+/// 2 all. The sums are long when the table is large with what no vacuum may remove.
+macro_rules! has_sums {
+    ($reads:literal) => {
+        concat!("(", $reads, " = 2 OR (", $reads, " = 1 AND pg_relation_size('@change') < 1048576))")
     };
 }
 
-/// Adds to the books what this transaction has changed.
-macro_rules! noted {
-    () => {
-        "noted AS (INSERT INTO @change (worker, done, pending, processing, completed, failed, dead, cancelled) \
-         SELECT $1, $2, $3, $4, $5, $6, $7, $8 \
-         WHERE $2 <> 0 OR $3 <> 0 OR $4 <> 0 OR $5 <> 0 OR $6 <> 0 OR $7 <> 0 OR $8 <> 0)"
-    };
-}
-
-/// What a worker is told each time, in the order in which `work::news` reads it.
+/// What a worker is told each time, in the order in which `News::read` has it: how it
+/// is to stop, the seq and the lease of each claim that is to end, the time.
 macro_rules! news_columns {
-    ($insists:literal) => {
+    ($stop:literal) => {
         concat!(
-            "(SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL), \
-             (SELECT min(run_at_ms) FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL), \
-             ARRAY(SELECT id FROM @worker WHERE ended_at_ms IS NULL), \
-             ARRAY(SELECT seq FROM @job WHERE worker = $1 AND cancel_at_ms IS NOT NULL ORDER BY seq), \
-             ARRAY(SELECT lease FROM @job WHERE worker = $1 AND cancel_at_ms IS NOT NULL ORDER BY seq), \
-             pending, processing, completed, failed, dead, cancelled, changes, ",
+            $stop,
+            " AS stop, ARRAY(SELECT unnest(ARRAY[seq, lease]) FROM @claim \
+             WHERE worker = $1 AND cancel_at_ms IS NOT NULL) AS cancel, ",
             time!(),
-            ", (SELECT pg_relation_size('@change') < 1048576 OR ",
-            $insists,
-            ")"
+            " AS time"
+        )
+    };
+}
+
+/// What a worker is told now and then, after `news_columns!`; the last parameter says
+/// how much is read, and what began to wait after the one before it was given its time
+/// by another clock.
+macro_rules! more_news_columns {
+    ($now:literal, $other_clock:literal, $reads:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $reads,
+            " > 0 THEN ARRAY(SELECT id FROM @worker WHERE ended_at_ms IS NULL) END, CASE WHEN ",
+            $reads,
+            " > 0 THEN (SELECT min(run_at_ms) FROM @wait) END, ",
+            $reads,
+            " > 0 AND (EXISTS (SELECT FROM @wait WHERE run_at_ms <= ",
+            $now,
+            ") OR EXISTS (SELECT FROM @wait WHERE waits_since_ms > ",
+            $other_clock,
+            ")), (SELECT ",
+            has_sums!($reads),
+            "), pending, processing, completed, failed, dead, cancelled, changes FROM (",
+            sums!(),
+            " WHERE (SELECT ",
+            has_sums!($reads),
+            ")) AS books"
+        )
+    };
+}
+
+/// The parts of an exchange. The worker, held against whoever would call it dead.
+macro_rules! worker_itself {
+    () => {
+        "me AS (SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE)"
+    };
+}
+
+/// Takes the claims away of the attempts that ended. Unless it is certain that all are
+/// held and none is to be cancelled, leaves out what is not so.
+///
+/// Each is looked for by its key, whatever the server believes of the table: that it
+/// is empty, since that is how a vacuum finds it.
+macro_rules! claims_in {
+    ($arrays:literal, $columns:literal, $is_certain:literal) => {
+        concat!(
+            "ended AS (SELECT ended.*, at FROM unnest(",
+            $arrays,
+            ") AS ended (",
+            $columns,
+            ") CROSS JOIN LATERAL (SELECT ctid AS at FROM @claim WHERE claim.seq = ended.seq LIMIT 1) AS held), \
+             gone AS (DELETE FROM @claim USING ended WHERE claim.ctid = at AND claim.lease = ended.lease \
+                 AND claim.worker = $1 AND (cancel_at_ms IS NULL OR ",
+            $is_certain,
+            ") AND EXISTS (SELECT FROM me) RETURNING ended.*)"
+        )
+    };
+}
+
+/// Records the ends of attempts, and puts back what has not come to rest with them.
+macro_rules! results_in {
+    () => {
+        concat!(
+            "settled AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+                 finished_at_ms, exit_code, signal, last_error) SELECT seq, state, attempts, crashes, lease, $2, \
+                 started_at, finished_at, exit_code, signal, error FROM gone WHERE finished_at IS NOT NULL), \
+             recorded AS (INSERT INTO @attempt (seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, \
+                 output_bytes, dropped_bytes) SELECT seq, lease, $1, started_at, ended_at, outcome, code, error, \
+                 output_bytes, dropped_bytes FROM gone ON CONFLICT (seq, lease) DO UPDATE \
+                 SET ended_at_ms = excluded.ended_at_ms, outcome = excluded.outcome, code = excluded.code, \
+                 error = excluded.error, output_bytes = excluded.output_bytes, dropped_bytes = excluded.dropped_bytes \
+                 WHERE attempt.ended_at_ms IS NULL), \
+             again AS (UPDATE @job SET state = gone.state, attempts = gone.attempts, crashes = gone.crashes, \
+                 lease = gone.lease, started_at_ms = started_at, exit_code = gone.exit_code, signal = gone.signal, \
+                 last_error = error, updated_at_ms = $2 FROM gone WHERE job.seq = gone.seq AND finished_at IS NULL \
+                 RETURNING job.seq, priority, place, job.crashes, due, waits_since), \
+             waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) \
+                 SELECT seq, due, waits_since FROM again WHERE due IS NOT NULL), \
+             back AS (INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, ",
+            is_suspect!(),
+            " FROM again WHERE due IS NULL)"
+        )
+    };
+}
+
+/// How many jobs may be claimed: what is wanted, unless the worker is to stop.
+macro_rules! wanted {
+    ($want:literal) => {
+        concat!("coalesce((SELECT CASE WHEN stop = 0 THEN ", $want, " END FROM me), 0)")
+    };
+}
+
+/// Claims what was taken out of the line, and adds all of it to the books.
+macro_rules! claims_out {
+    () => {
+        "picked AS (SELECT job.* FROM taken JOIN @job ON job.seq = taken.seq), \
+         claimed AS (INSERT INTO @claim (seq, lease, worker, attempts, claimed_at_ms) \
+             SELECT seq, lease + 1, $1, attempts + 1, $2 FROM picked), \
+         noted AS (INSERT INTO @change (worker, done, pending, processing, completed, failed, dead, cancelled) \
+             SELECT $1, done, e.pending - c.pending, c.jobs - e.jobs, completed, e.failed - c.failed, dead, cancelled \
+             FROM (SELECT count(*) AS jobs, count(*) FILTER (WHERE outcome <> 'worker-lost') AS done, \
+                     count(*) FILTER (WHERE state = 'pending') AS pending, \
+                     count(*) FILTER (WHERE state = 'completed') AS completed, \
+                     count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'dead') AS dead, \
+                     count(*) FILTER (WHERE state = 'cancelled') AS cancelled FROM gone) AS e, \
+                 (SELECT count(*) AS jobs, count(*) FILTER (WHERE state = 'pending') AS pending, \
+                     count(*) FILTER (WHERE state = 'failed') AS failed FROM picked) AS c WHERE e.jobs + c.jobs > 0)"
+    };
+}
+
+/// The columns of a job that was claimed, as it is then, but for the state, which is
+/// the one it was claimed from; its place in the line; how many ends were written.
+macro_rules! claimed_columns {
+    () => {
+        "picked.seq, id, state, queue, priority, attempts + 1, max_retries, crashes, lease + 1, $1, false, \
+         timeout_ms, created_at_ms, $2, NULL::bigint, $2, NULL::bigint, exit_code, signal, last_error, env, cwd, \
+         command, place, (SELECT count(*) FROM gone)"
+    };
+}
+
+/// How many pages of the line's index this connection has read in all.
+macro_rules! pages_walked {
+    () => {
+        "pg_stat_get_xact_blocks_fetched('@line_pkey'::regclass)"
+    };
+}
+
+/// Has jobs that wait for a time join the end of the line, in this order, at most so
+/// many ($2); gives a row for each. Passes over what others are about to move.
+macro_rules! put_in_line {
+    ($which:literal) => {
+        concat!(
+            "WITH due AS (SELECT seq FROM @wait WHERE ",
+            $which,
+            " LIMIT $2 FOR UPDATE SKIP LOCKED), placed AS (SELECT seq, nextval('@place') AS place FROM due), \
+             gone AS (DELETE FROM @wait USING placed WHERE wait.seq = placed.seq RETURNING placed.*, run_at_ms, \
+                 waits_since_ms), \
+             moved AS (UPDATE @job SET place = gone.place FROM gone WHERE job.seq = gone.seq \
+                 RETURNING job.seq, priority, job.place, crashes, run_at_ms, waits_since_ms) \
+             INSERT INTO @line (rank, place, seq, suspect, run_at_ms, waits_since_ms) \
+                 SELECT -priority, place, seq, ",
+            is_suspect!(),
+            ", run_at_ms, waits_since_ms FROM moved RETURNING seq"
         )
     };
 }
@@ -160,7 +330,9 @@ pub(super) const NEW_SCHEMA: &str = "UPDATE @queue SET schema = $1, oldest_write
 pub(super) const LEDGER: &str = sums!();
 pub(super) const TRANSACTION: &str = "SELECT txid_current()";
 /// Gives the number of the transaction, by which its end can be asked for later.
-pub(super) const SAVE_LEDGER: &str = concat!("WITH ", noted!(), " SELECT txid_current()");
+pub(super) const SAVE_LEDGER: &str = "WITH noted AS (INSERT INTO @change (pending, processing, completed, failed, \
+         dead, cancelled) SELECT $1, $2, $3, $4, $5, $6 \
+         WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0 OR $4 <> 0 OR $5 <> 0 OR $6 <> 0) SELECT txid_current()";
 /// Makes one change of many. Whoever else is at it takes others.
 pub(super) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = ANY (ARRAY(\
          SELECT ctid FROM @change LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *) \
@@ -170,15 +342,18 @@ pub(super) const RUN: &str = "SELECT run FROM @queue";
 
 // Intake
 
-pub(super) const ENQUEUE: &str = "INSERT INTO @job (id, state, queue, priority, place, ready, max_retries, \
-     timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, env, cwd, command) \
-     SELECT id, 'pending', queue, priority, place, place, max_retries, timeout_ms, $1, $1, run_at_ms, \
-     CASE WHEN run_at_ms IS NOT NULL THEN $1 END, env, cwd, command FROM (\
-         SELECT *, CASE WHEN run_at_ms IS NULL THEN nextval('@place') END AS place \
-         FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], \
-             $8::text[], $9::text[], $10::text[]) \
-         AS given (id, queue, priority, max_retries, timeout_ms, run_at_ms, env, cwd, command)) AS placed \
-     ON CONFLICT (id) DO NOTHING RETURNING id";
+pub(super) const ENQUEUE: &str = "WITH added AS (INSERT INTO @job (id, queue, priority, place, max_retries, \
+         timeout_ms, created_at_ms, updated_at_ms, first_run_at_ms, env, cwd, command) \
+     SELECT id, queue, priority, CASE WHEN run_at_ms IS NULL THEN nextval('@place') END, max_retries, timeout_ms, \
+         $1, $1, run_at_ms, env, cwd, command \
+     FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], \
+         $8::text[], $9::text[], $10::text[]) \
+     AS given (id, queue, priority, max_retries, timeout_ms, run_at_ms, env, cwd, command) \
+     ON CONFLICT (id) DO NOTHING RETURNING seq, id, priority, place, first_run_at_ms), \
+     lined AS (INSERT INTO @line (rank, place, seq, suspect) \
+         SELECT -priority, place, seq, false FROM added WHERE place IS NOT NULL), \
+     waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) \
+         SELECT seq, first_run_at_ms, $1 FROM added WHERE place IS NULL) SELECT id FROM added";
 pub(super) const IDS_TAKEN: &str = "SELECT id FROM @job WHERE id = ANY ($1)";
 
 // Work
@@ -224,129 +399,154 @@ pub(super) const NEIGHBOURS: &str = "SELECT id, lock_file, \
          AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1), false) \
      FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL";
 
-pub(super) const DUE: &str = "SELECT seq, nextval('@place') FROM (\
-         SELECT seq FROM @job WHERE ready IS NULL AND run_at_ms <= $1 \
-         ORDER BY run_at_ms LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) AS due";
+pub(super) const PUT_DUE_IN_LINE: &str = put_in_line!("run_at_ms <= $1 ORDER BY run_at_ms");
 /// A due time further away than the delay it was given: the clock was set back.
-pub(super) const DUE_BY_ANOTHER_CLOCK: &str = "SELECT seq, nextval('@place') FROM (\
-         SELECT seq FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > $1 \
-         ORDER BY waits_since_ms LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED) AS due";
-pub(super) const PUT_IN_LINE: &str = "UPDATE @job SET place = due.place, ready = due.place \
-     FROM unnest($1::bigint[], $2::bigint[]) AS due (seq, place) WHERE job.seq = due.seq";
+pub(super) const PUT_DUE_BY_ANOTHER_CLOCK_IN_LINE: &str =
+    put_in_line!("waits_since_ms > $1 ORDER BY waits_since_ms");
 
-pub(super) const FIRST_IN_LINE: &str = concat!(
-    "SELECT ",
-    job_columns!(),
-    " FROM @job WHERE ready IS NOT NULL ORDER BY (-priority), ready LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
-);
-/// The first in line from a rank and a place on ($2, $3), which are locked, and with
-/// each of them, or alone, whether any job is due.
-///
-/// A statement of its own: had it waited for something since its snapshot, it would
-/// find rows that others have claimed meanwhile, pass over them, and keep their locks.
-pub(super) const LOOK: &str = concat!(
-    "WITH first AS (SELECT * FROM @job WHERE ready IS NOT NULL AND ((-priority), ready) >= ($2, $3) \
-         ORDER BY (-priority), ready LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) \
-     SELECT ",
-    job_columns!(),
-    ", ready, anything_due FROM (SELECT EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms <= $4) \
-         OR EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > $5) \
-         AS anything_due) AS waiting LEFT JOIN first ON true ORDER BY (-priority), ready"
-);
-/// Passes over jobs that may be what kills their workers; there are few.
-pub(super) const FIRST_UNSUSPECTED: &str = concat!(
-    "SELECT ",
-    job_columns!(),
-    " FROM @job WHERE ready IS NOT NULL AND crashes < $2 ORDER BY (-priority), ready LIMIT $1 \
-     FOR NO KEY UPDATE SKIP LOCKED"
-);
-pub(super) const STANDINGS: &str = "SELECT job.seq, job.lease, state, attempts, max_retries, crashes, \
+pub(super) const STANDINGS: &str = "SELECT claim.seq, claim.lease, claim.attempts, max_retries, crashes, \
      cancel_at_ms IS NOT NULL FROM unnest($2::bigint[], $3::bigint[]) AS held (seq, lease) \
-     JOIN @job ON job.seq = held.seq AND job.lease = held.lease \
-     WHERE job.worker = $1 ORDER BY job.seq FOR NO KEY UPDATE OF job";
-/// Writes what became of the jobs, and the records of their attempts; gives how many
-/// were written. Unless the standings are certain ($20), leaves out what is no longer
-/// so.
-pub(super) const SETTLE: &str = "WITH ended AS (SELECT * FROM unnest($3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-         $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::integer[], $14::text[], \
-         $15::text[], $16::integer[], $17::bigint[], $18::bigint[], $19::bigint[]) \
-         AS ended (seq, lease, state, attempts, crashes, due, waits_since, started_at, finished_at, exit_code, \
-         signal, error, outcome, code, output_bytes, dropped_bytes, ended_at)), \
-     settled AS (UPDATE @job SET state = ended.state, attempts = ended.attempts, crashes = ended.crashes, \
-         worker = NULL, cancel_at_ms = NULL, \
-         ready = CASE WHEN ended.state = 'pending' THEN job.place END, \
-         run_at_ms = ended.due, waits_since_ms = ended.waits_since, started_at_ms = ended.started_at, \
-         finished_at_ms = ended.finished_at, exit_code = ended.exit_code, signal = ended.signal, \
-         last_error = ended.error, updated_at_ms = $2 FROM ended WHERE job.seq = ended.seq \
-         AND job.lease = ended.lease AND job.worker = $1 AND (job.cancel_at_ms IS NULL OR $20) \
-         RETURNING job.seq), \
-     recorded AS (INSERT INTO @attempt (seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, \
-         output_bytes, dropped_bytes) SELECT seq, lease, $1, started_at, ended_at, outcome, code, error, \
-         output_bytes, dropped_bytes FROM ended WHERE seq IN (SELECT seq FROM settled) \
-     ON CONFLICT (seq, lease) DO UPDATE SET ended_at_ms = excluded.ended_at_ms, outcome = excluded.outcome, \
-         code = excluded.code, error = excluded.error, output_bytes = excluded.output_bytes, \
-         dropped_bytes = excluded.dropped_bytes WHERE attempt.ended_at_ms IS NULL) \
-     SELECT count(*) FROM settled";
-pub(super) const HAND_BACK: &str = "UPDATE @job SET state = back.state, attempts = back.attempts, worker = NULL, \
-     cancel_at_ms = NULL, ready = CASE WHEN back.state = 'pending' THEN job.place END, started_at_ms = NULL, \
-     finished_at_ms = CASE WHEN back.settled THEN $1 END, updated_at_ms = $1 \
-     FROM unnest($2::bigint[], $3::text[], $4::bigint[], $5::boolean[]) AS back (seq, state, attempts, settled) \
-     WHERE job.seq = back.seq";
+     JOIN @claim ON claim.seq = held.seq AND claim.lease = held.lease JOIN @job ON job.seq = held.seq \
+     WHERE claim.worker = $1 ORDER BY claim.seq FOR UPDATE OF claim";
+/// Which of these attempts a worker has recorded the ends of.
+pub(super) const RECORDED: &str = concat!(
+    "SELECT seq, lease FROM unnest($2::bigint[], $3::bigint[]) AS ended (seq, lease) JOIN ",
+    attempts_now!(),
+    " USING (seq, lease) WHERE worker = $1 AND ended_at_ms IS NOT NULL AND outcome <> 'worker-lost'"
+);
+/// The life of a worker: writes what became of the attempts that ended, takes the
+/// first in line from a rank and a place on ($22, $23) with at most so many suspects
+/// ($24) among them, adds both to the books, and reads the news, which show nothing
+/// of this yet. Gives a row for each job it has taken, in no order, or one without a
+/// job.
+///
+/// One statement is one round trip. It may be, since it waits for nobody: whoever
+/// claims passes over rows that others delete, and nobody else writes what a worker
+/// holds but those who cancel a job.
+pub(super) const EXCHANGE: &str = concat!(
+    "WITH ",
+    worker_itself!(),
+    ", ",
+    claims_in!(
+        "$3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], \
+         $10::integer[], $11::integer[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::integer[], \
+         $17::bigint[], $18::bigint[], $19::bigint[]",
+        "seq, lease, state, attempts, crashes, started_at, finished_at, exit_code, signal, error, outcome, due, \
+         waits_since, code, output_bytes, dropped_bytes, ended_at",
+        "$20"
+    ),
+    ", ",
+    results_in!(),
+    ", wanted AS (SELECT ",
+    wanted!("$21"),
+    " AS jobs), \
+     sound AS (SELECT ctid AS at, rank, place FROM @line WHERE (rank, place) >= ($22, $23) AND NOT suspect \
+         ORDER BY rank, place LIMIT (SELECT jobs FROM wanted) FOR UPDATE SKIP LOCKED), \
+     suspects AS (SELECT ctid AS at, rank, place FROM @line WHERE suspect \
+         ORDER BY rank, place LIMIT (SELECT least(jobs, $24) FROM wanted) FOR UPDATE SKIP LOCKED), \
+     first AS (SELECT * FROM sound UNION ALL SELECT * FROM suspects ORDER BY rank, place \
+         LIMIT (SELECT jobs FROM wanted)), \
+     taken AS (DELETE FROM @line WHERE ctid = ANY (ARRAY(SELECT at FROM first)) RETURNING seq), ",
+    claims_out!(),
+    " SELECT ",
+    claimed_columns!(),
+    ", (SELECT count(*) FROM again WHERE due IS NULL), EXISTS (SELECT FROM @line WHERE suspect), ",
+    pages_walked!(),
+    ", news.* FROM (SELECT ",
+    news_columns!("(SELECT stop FROM me)"),
+    ", ",
+    more_news_columns!("$2", "$25", "$26"),
+    ") AS news LEFT JOIN picked ON true"
+);
+/// The same where all jobs have come to rest with their attempts, which had no output,
+/// no suspect is expected and little is to be read: what a statement could do costs
+/// time even if it has nothing to do. It passes over suspects, and says if it has.
+pub(super) const QUICK_EXCHANGE: &str = concat!(
+    "WITH ",
+    worker_itself!(),
+    ", ",
+    claims_in!(
+        "$3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], \
+         $10::integer[], $11::integer[], $12::text[], $13::text[]",
+        "seq, lease, state, attempts, crashes, started_at, finished_at, exit_code, signal, error, outcome",
+        "$14"
+    ),
+    ", settled AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error, worker, outcome) SELECT seq, state, attempts, crashes, lease, \
+         $2, started_at, finished_at, exit_code, signal, error, $1, outcome FROM gone), \
+     first AS (SELECT ctid AS at, suspect FROM @line WHERE (rank, place) >= ($16, $17) ORDER BY rank, place LIMIT ",
+    wanted!("$15"),
+    " FOR UPDATE SKIP LOCKED), \
+     taken AS (DELETE FROM @line WHERE ctid = ANY (ARRAY(SELECT at FROM first WHERE NOT suspect)) RETURNING seq), ",
+    claims_out!(),
+    " SELECT ",
+    claimed_columns!(),
+    ", 0::bigint, EXISTS (SELECT FROM first WHERE suspect), ",
+    pages_walked!(),
+    ", news.* FROM (SELECT ",
+    news_columns!("(SELECT stop FROM me)"),
+    ", NULL::bigint[]) AS news LEFT JOIN picked ON true"
+);
+pub(super) const HAND_BACK: &str = concat!(
+    "WITH gone AS (DELETE FROM @claim USING unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
+         $6::boolean[]) AS back (seq, lease, state, attempts, settled) \
+         WHERE claim.seq = back.seq AND claim.lease = back.lease RETURNING back.*), \
+     again AS (UPDATE @job SET state = gone.state, attempts = gone.attempts, lease = gone.lease, \
+         started_at_ms = NULL, updated_at_ms = $1 FROM gone WHERE job.seq = gone.seq AND NOT settled \
+         RETURNING job.seq, priority, place, crashes), \
+     back AS (INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, ",
+    is_suspect!(),
+    " FROM again) \
+     INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, finished_at_ms, exit_code, signal, \
+         last_error) SELECT gone.seq, gone.state, gone.attempts, crashes, gone.lease, $1, $1, exit_code, signal, \
+         last_error FROM gone JOIN @job ON job.seq = gone.seq WHERE settled"
+);
 pub(super) const ATTEMPTS_BEGAN: &str = "INSERT INTO @attempt (seq, lease, worker, started_at_ms) \
      SELECT seq, lease, $1, started_at FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
      AS begun (seq, lease, started_at) ON CONFLICT (seq, lease) DO NOTHING";
 /// When a lost attempt began: who claims looks at the clock before its turn comes,
 /// which may be long after an attempt has ended. And what it had written.
 pub(super) const LOST: &str = "SELECT coalesce((SELECT started_at_ms FROM @attempt WHERE seq = $1 AND lease = $2), \
-     greatest(started_at_ms, (SELECT max(ended_at_ms) FROM @attempt WHERE seq = $1))), \
+     greatest(claimed_at_ms, (SELECT max(ended_at_ms) FROM @attempt WHERE seq = $1))), \
      (SELECT coalesce(sum(length(bytes)), 0)::bigint FROM @output WHERE seq = $1 AND lease = $2) \
-     FROM @job WHERE seq = $1";
+     FROM @claim WHERE seq = $1";
 pub(super) const ADD_OUTPUT: &str = "INSERT INTO @output (seq, lease, n, stream, at_ms, bytes) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) \
      ON CONFLICT (seq, lease, n) DO NOTHING";
 pub(super) const TRIM_OUTPUT: &str = "DELETE FROM @output USING unnest($1::bigint[], $2::bigint[], $3::bigint[], \
      $4::bigint[]) AS trim (seq, lease, first, last) WHERE output.seq = trim.seq AND output.lease = trim.lease \
      AND output.n BETWEEN trim.first AND trim.last";
-pub(super) const CLAIMS: &str = "SELECT seq, lease FROM @job WHERE worker = $1 ORDER BY seq";
+pub(super) const CLAIMS: &str = "SELECT seq, lease FROM @claim WHERE worker = $1 ORDER BY seq";
 /// The order in which a worker starts what it has claimed.
-pub(super) const CLAIMS_IN_ORDER: &str =
-    "SELECT seq, lease FROM @job WHERE worker = $1 ORDER BY started_at_ms, priority DESC, place LIMIT $2";
-/// The news, and whether there is a job in line, or one that is due. Looks at the line
-/// from a rank and a place on ($4, $5); insists on the books if $6 says so.
+pub(super) const CLAIMS_IN_ORDER: &str = "SELECT claim.seq, claim.lease FROM @claim JOIN @job ON job.seq = claim.seq \
+     WHERE worker = $1 ORDER BY claimed_at_ms, priority DESC, place LIMIT $2";
+/// The news, and before them whether there is a job in line from a rank and a place on
+/// ($4, $5).
 pub(super) const NEWS_AND_WORK: &str = concat!(
-    "SELECT ",
-    news_columns!("$6"),
-    ", EXISTS (SELECT FROM @job WHERE ready IS NOT NULL AND ((-priority), ready) >= ($4, $5)) \
-     OR EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms <= $2) \
-     OR EXISTS (SELECT FROM @job WHERE ready IS NULL AND run_at_ms IS NOT NULL AND waits_since_ms > $3) \
-     FROM (",
-    thrifty_sums!("$6"),
-    ") AS books"
-);
-/// The end of an exchange: writes the claim, adds to the books, and reads the news,
-/// which show neither yet; gives the number of the transaction, and how many entries
-/// of the line were walked past.
-pub(super) const CLAIM_SAVE_LEDGER_AND_NEWS: &str = concat!(
-    "WITH ",
-    noted!(),
-    ", taken AS (UPDATE @job SET state = claimed.state, ready = NULL, run_at_ms = NULL, waits_since_ms = NULL, \
-         worker = $1, lease = claimed.lease, attempts = claimed.attempts, started_at_ms = $13, updated_at_ms = $13 \
-         FROM unnest($9::bigint[], $10::text[], $11::bigint[], $12::bigint[]) \
-         AS claimed (seq, state, lease, attempts) WHERE job.seq = claimed.seq) SELECT ",
-    news_columns!("$14"),
-    ", txid_current(), pg_stat_get_xact_tuples_returned('@job_in_line'::regclass) FROM (",
-    thrifty_sums!("$14"),
-    ") AS books"
+    "SELECT EXISTS (SELECT FROM @line WHERE (rank, place) >= ($4, $5)), ",
+    news_columns!("(SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL)"),
+    ", ",
+    more_news_columns!("$2", "$3", "$6"),
 );
 
 // Inspect
 
-pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM @job WHERE id = $1");
-pub(super) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM @job WHERE seq > $1");
+pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE id = $1");
+pub(super) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq > $1");
+/// Where the jobs of a state are, if there is such a place; not all that are there
+/// must be in this state.
+pub(super) const PROCESSING: &str = "SELECT seq FROM @claim";
+pub(super) const FAILED: &str =
+    "SELECT seq FROM @wait UNION ALL SELECT seq FROM @line WHERE run_at_ms IS NOT NULL";
+pub(super) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
+pub(super) const CANCELLED: &str = "SELECT seq FROM @settled WHERE state = 'cancelled'";
 pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
-pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, \
-     attempt.ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
-     FROM @attempt LEFT JOIN @worker ON worker.id = attempt.worker WHERE seq = $1 ORDER BY lease";
+pub(super) const ATTEMPTS: &str = concat!(
+    "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
+     output_bytes, dropped_bytes FROM ",
+    attempts_now!(),
+    " LEFT JOIN @worker ON worker.id = attempt.worker WHERE seq = $1 ORDER BY lease"
+);
 pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
      WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
      FROM @output WHERE seq = $1 AND lease = $2 AND n >= $3 ORDER BY n LIMIT $4";
@@ -364,24 +564,50 @@ pub(super) const WORKERS: &str = concat!(
 // Upkeep
 
 pub(super) const STATE_OF: &str =
-    "SELECT seq, state, lease, worker FROM @job WHERE id = $1 FOR NO KEY UPDATE";
-pub(super) const CANCEL: &str = "UPDATE @job SET state = $2, ready = NULL, run_at_ms = NULL, \
-     waits_since_ms = NULL, finished_at_ms = $3, updated_at_ms = $3 WHERE seq = $1";
+    concat!("SELECT seq, state, lease, worker FROM ", jobs_now!(), " WHERE id = $1");
+/// Only a job that is in line or waits for a time; gives a row if it was.
+pub(super) const CANCEL: &str = "WITH left_line AS (DELETE FROM @line USING @job WHERE job.seq = $1 \
+         AND line.rank = -job.priority AND line.place = job.place RETURNING line.seq), \
+     left_wait AS (DELETE FROM @wait WHERE seq = $1 RETURNING seq) \
+     INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, finished_at_ms, \
+         exit_code, signal, last_error) SELECT seq, $2, attempts, crashes, lease, $3, started_at_ms, $3, exit_code, \
+         signal, last_error FROM @job \
+     WHERE seq IN (SELECT seq FROM left_line UNION ALL SELECT seq FROM left_wait) RETURNING seq";
+/// Only of a lease that is held; gives a row if it is.
 pub(super) const REQUEST_CANCEL: &str =
-    "UPDATE @job SET cancel_at_ms = coalesce(cancel_at_ms, $2), updated_at_ms = $2 WHERE seq = $1";
-pub(super) const REVIVE: &str = "UPDATE @job SET state = $2, attempts = 0, crashes = 0, finished_at_ms = NULL, \
-     place = revived.place, ready = revived.place, updated_at_ms = $3 \
-     FROM (SELECT seq, nextval('@place') AS place FROM unnest($1::bigint[]) AS revived (seq)) AS revived \
-     WHERE job.seq = revived.seq";
+    "UPDATE @claim SET cancel_at_ms = coalesce(cancel_at_ms, $3) WHERE seq = $1 AND lease = $2 RETURNING seq";
+/// Only dead jobs; gives a row for each.
+pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = ANY ($1) AND state = 'dead' \
+         RETURNING *), \
+     placed AS (SELECT seq, nextval('@place') AS place FROM (SELECT seq FROM gone ORDER BY seq) AS gone), \
+     revived AS (UPDATE @job SET state = $2, attempts = 0, crashes = 0, lease = gone.lease, \
+         started_at_ms = gone.started_at_ms, exit_code = gone.exit_code, signal = gone.signal, \
+         last_error = gone.last_error, place = placed.place, updated_at_ms = $3 \
+         FROM gone JOIN placed ON placed.seq = gone.seq WHERE job.seq = gone.seq \
+         RETURNING job.seq, priority, job.place), \
+     recorded AS (INSERT INTO @attempt (seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error) \
+         SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, coalesce(exit_code, signal), last_error \
+         FROM gone WHERE outcome IS NOT NULL) \
+     INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, false FROM revived RETURNING seq";
 pub(super) const OLDEST_DEAD: &str =
-    "SELECT seq FROM @job WHERE state = 'dead' ORDER BY seq LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED";
-pub(super) const SETTLED_BEFORE: &str = "SELECT seq FROM @job WHERE state = $1 AND finished_at_ms IS NOT NULL \
-     AND finished_at_ms < $2 ORDER BY finished_at_ms LIMIT $3 FOR UPDATE SKIP LOCKED";
+    "SELECT seq FROM @settled WHERE state = 'dead' ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED";
+/// The oldest first; by the order of acceptance, since an index by the end would have to
+/// be written for each job.
+pub(super) const SETTLED_BEFORE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms < $2 \
+     ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED";
 pub(super) const DELETE: &str = "WITH output AS (DELETE FROM @output WHERE seq = ANY ($1)), \
-     attempts AS (DELETE FROM @attempt WHERE seq = ANY ($1)) DELETE FROM @job WHERE seq = ANY ($1)";
-pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM @job GROUP BY state";
-pub(super) const HELD: &str = "SELECT job.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
-     FROM @job LEFT JOIN @worker ON worker.id = job.worker WHERE job.worker IS NOT NULL GROUP BY job.worker, 2";
+     attempts AS (DELETE FROM @attempt WHERE seq = ANY ($1)), settled AS (DELETE FROM @settled WHERE seq = ANY ($1)) \
+     DELETE FROM @job WHERE seq = ANY ($1)";
+pub(super) const COUNT_BY_STATE: &str =
+    concat!("SELECT state, count(*) FROM ", jobs_now!(), " GROUP BY state");
+/// How many jobs are not in exactly one place; and how many places have no job.
+pub(super) const MISPLACED: &str = "SELECT count(*) FILTER (WHERE job.seq IS NOT NULL), \
+     count(*) FILTER (WHERE job.seq IS NULL) FROM @job FULL JOIN (SELECT seq, count(*) AS places FROM (\
+         SELECT seq FROM @line UNION ALL SELECT seq FROM @wait UNION ALL SELECT seq FROM @claim \
+         UNION ALL SELECT seq FROM @settled) AS place GROUP BY seq) AS placed ON placed.seq = job.seq \
+     WHERE job.seq IS NULL OR places IS DISTINCT FROM 1";
+pub(super) const HELD: &str = "SELECT claim.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
+     FROM @claim LEFT JOIN @worker ON worker.id = claim.worker GROUP BY claim.worker, 2";
 
 // Doctor
 
@@ -485,13 +711,16 @@ pub(super) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_sh
 pub(super) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
 /// The keys of the last record of each kind; -1 if there is none.
-pub(super) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM @worker), -1), \
-     coalesce((SELECT max(seq) FROM @job), -1), coalesce(a.seq, -1), coalesce(a.lease, -1), \
-     coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) FROM (SELECT 1) AS one \
-     LEFT JOIN (SELECT seq, lease FROM @attempt ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
-     LEFT JOIN (SELECT seq, lease, n FROM @output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true";
-pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt), \
-     count(*), coalesce(sum(length(bytes)), 0)::bigint FROM @output";
+pub(super) const LAST_COPIED: &str = concat!(
+    "SELECT coalesce((SELECT max(id) FROM @worker), -1), coalesce((SELECT max(seq) FROM @job), -1), \
+     coalesce(a.seq, -1), coalesce(a.lease, -1), coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) \
+     FROM (SELECT 1) AS one LEFT JOIN (SELECT seq, lease FROM ",
+    attempts_now!(),
+    " ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
+     LEFT JOIN (SELECT seq, lease, n FROM @output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true"
+);
+pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt) \
+     + (SELECT count(*) FROM @settled WHERE outcome IS NOT NULL), count(*), coalesce(sum(length(bytes)), 0)::bigint FROM @output";
 pub(super) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
      coalesce(pg_sequence_last_value('@worker_id_seq'), 0), coalesce(pg_sequence_last_value('@place'), 0) + 1";
 pub(super) const SET_NUMBERS: &str = concat!(
@@ -520,14 +749,16 @@ pub(super) const EXPORT_JOBS: &str = concat!(
     "SELECT ",
     copied!(job),
     " FROM (SELECT *, sum(octet_length(command) + coalesce(octet_length(env), 0)) OVER (ORDER BY seq \
-         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before \
-         FROM (SELECT * FROM @job WHERE seq > $1 ORDER BY seq LIMIT $2) AS page) AS summed \
-     WHERE coalesce(before, 0) < $3 ORDER BY seq"
+         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM (SELECT * FROM ",
+    jobs_now!(),
+    " WHERE seq > $1 ORDER BY seq LIMIT $2) AS page) AS summed WHERE coalesce(before, 0) < $3 ORDER BY seq"
 );
 pub(super) const EXPORT_ATTEMPTS: &str = concat!(
     "SELECT ",
     copied!(attempt),
-    " FROM @attempt WHERE (seq, lease) > ($1, $2) ORDER BY seq, lease LIMIT $3"
+    " FROM ",
+    attempts_now!(),
+    " WHERE seq >= $1 AND (seq, lease) > ($1, $2) ORDER BY seq, lease LIMIT $3"
 );
 /// Ends when so many bytes were read.
 pub(super) const EXPORT_OUTPUT: &str = concat!(
@@ -546,13 +777,33 @@ pub(super) const IMPORT_WORKERS: &str = concat!(
      $6::bigint[], $7::text[], $8::bigint[], $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], \
      $13::bigint[], $14::bigint[])"
 );
+/// Each into its place too. What only a row of the table `job` says of one that waits
+/// is never looked at of one that does not.
 pub(super) const IMPORT_JOBS: &str = concat!(
-    "INSERT INTO @job (",
+    "WITH given AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], \
+         $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
+         $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
+         $20::bigint[], $21::bigint[], $22::bigint[], $23::text[], $24::text[], $25::text[], $26::text[]) AS given (",
     copied!(job),
-    ") SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], \
-     $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], \
-     $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], \
-     $21::bigint[], $22::bigint[], $23::text[], $24::text[], $25::text[], $26::text[])"
+    ")), lined AS (INSERT INTO @line (rank, place, seq, suspect, run_at_ms, waits_since_ms) \
+         SELECT -priority, ready, seq, ",
+    is_suspect!(),
+    ", run_at_ms, waits_since_ms FROM given WHERE ready IS NOT NULL), \
+     waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) SELECT seq, run_at_ms, waits_since_ms FROM given \
+         WHERE ready IS NULL AND run_at_ms IS NOT NULL), \
+     held AS (INSERT INTO @claim (seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms) \
+         SELECT seq, lease, worker, attempts, coalesce(started_at_ms, updated_at_ms), cancel_at_ms FROM given \
+         WHERE worker IS NOT NULL), \
+     ended AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error) SELECT seq, state, attempts, crashes, lease, updated_at_ms, \
+         started_at_ms, finished_at_ms, exit_code::integer, signal::integer, last_error FROM given \
+         WHERE finished_at_ms IS NOT NULL) \
+     INSERT INTO @job (seq, id, queue, priority, max_retries, timeout_ms, created_at_ms, first_run_at_ms, env, cwd, \
+         command, state, place, attempts, crashes, lease, updated_at_ms, started_at_ms, exit_code, signal, last_error) \
+     SELECT seq, id, queue, priority, max_retries, timeout_ms, created_at_ms, \
+         CASE WHEN state = 'pending' THEN run_at_ms END, env, cwd, command, \
+         CASE WHEN state = 'failed' THEN state ELSE 'pending' END, place, attempts, crashes, lease, updated_at_ms, \
+         started_at_ms, exit_code::integer, signal::integer, last_error FROM given"
 );
 pub(super) const IMPORT_ATTEMPTS: &str = concat!(
     "INSERT INTO @attempt (",
@@ -566,10 +817,24 @@ pub(super) const IMPORT_OUTPUT: &str = concat!(
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])"
 );
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 5] = [
+pub(super) const FORGET_EVERYTHING: [&str; 9] = [
     "DELETE FROM @output",
     "DELETE FROM @attempt",
+    "DELETE FROM @line",
+    "DELETE FROM @wait",
+    "DELETE FROM @claim",
+    "DELETE FROM @settled",
     "DELETE FROM @job",
     "DELETE FROM @worker",
     "DELETE FROM @change",
 ];
+
+#[cfg(test)]
+mod tests {
+    use queuectl_core::SUSPECT_AFTER_CRASHES;
+
+    #[test]
+    fn the_server_suspects_whom_the_rules_suspect() {
+        assert_eq!(is_suspect!(), format!("crashes >= {SUSPECT_AFTER_CRASHES}"));
+    }
+}

@@ -25,11 +25,13 @@ impl Upkeep for PostgresStore {
             let found = find(session, id)?;
             let state = after(id, found.state, Event::Cancelled)?;
             if let Some(worker) = found.worker {
-                session.rows(sql::REQUEST_CANCEL, values![found.seq.0, now.as_millis()])?;
+                let asked =
+                    session.rows(sql::REQUEST_CANCEL, values![found.seq.0, found.lease, now.as_millis()])?;
                 let lease = Lease { seq: found.seq, number: found.lease };
-                return Ok(Cancelled::Requested { lease, worker: WorkerId(worker) });
+                return still_there(asked.len(), 1, Cancelled::Requested { lease, worker: WorkerId(worker) });
             }
-            session.rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis()])?;
+            let gone = session.rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis()])?;
+            still_there(gone.len(), 1, ())?;
             books.counts.moved(found.state, state);
             Ok(Cancelled::Done)
         })?;
@@ -108,13 +110,27 @@ pub(super) fn wrong_books(session: &mut Session) -> Result<Vec<String>, Trouble>
         counted[row::state(found, 0)?] = row::get(found, 1)?;
     }
     let (kept, _) = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?;
-    Ok(State::ALL
-        .into_iter()
-        .filter(|&state| counted[state] != kept[state])
+    let wrong = State::ALL.into_iter().filter(|&state| counted[state] != kept[state]);
+    let mut problems: Vec<String> = wrong
         .map(|state| {
             format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
         })
-        .collect())
+        .collect();
+    let misplaced = books::one(session.rows(sql::MISPLACED, &[])?)?;
+    let (jobs, places): (i64, i64) = (row::get(&misplaced, 0)?, row::get(&misplaced, 1)?);
+    if jobs > 0 {
+        problems.push(format!("{jobs} jobs are not in exactly one of line, wait, claim and settled"));
+    }
+    if places > 0 {
+        problems.push(format!("{places} places of line, wait, claim and settled are those of no job"));
+    }
+    Ok(problems)
+}
+
+/// What a verb gives, if it has changed as many as it found; else they have changed
+/// since it looked, and it looks again.
+fn still_there<T>(changed: usize, found: usize, gives: T) -> Result<T, Trouble> {
+    if changed == found { Ok(gives) } else { Err(Trouble::Stale) }
 }
 
 fn find(session: &mut Session, id: &JobId) -> Result<Found, Trouble> {
@@ -138,8 +154,8 @@ fn revive(session: &mut Session, books: &mut Books, dead: &[i64], now: Timestamp
     for _ in dead {
         books.counts.moved(State::Dead, state);
     }
-    session.rows(sql::REVIVE, values![dead.to_vec(), state.as_str(), now.as_millis()])?;
-    Ok(())
+    let revived = session.rows(sql::REVIVE, values![dead.to_vec(), state.as_str(), now.as_millis()])?;
+    still_there(revived.len(), dead.len(), ())
 }
 
 fn seqs(session: &mut Session, statement: &'static str, limit: u32) -> Result<Vec<i64>, Trouble> {

@@ -2,9 +2,10 @@
 
 use super::books;
 use super::heart::{Heart, PROBE};
-use super::held::{Held, Results};
+use super::held::Held;
 use super::inspect::all;
 use super::session::{Session, values};
+use super::turn::Turn;
 use super::{PATIENCE_OF_A_WORKER, PostgresStore, Trouble, row, sql};
 use crate::inspect::Worker;
 use crate::liveness::{LockFile, Taken, lock_file_path};
@@ -68,6 +69,7 @@ impl Work for PostgresStore {
         })?;
         let pulse = Arc::new(Pulse::since(asked_at));
         let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
+        self.pulse = Some(Arc::clone(&pulse));
         // From now on the worker itself asks again, and listens in between.
         self.patience = PATIENCE_OF_A_WORKER;
         // Its heart finds out whether rings arrive at all.
@@ -147,7 +149,11 @@ impl Work for PostgresStore {
                 .iter()
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
-            let mut jobs = held.record(session, books, &Results { worker, ended: &ended, policy }, now)?;
+            let settled = held.settle(&ended, policy, now)?;
+            if Turn::of_results(worker, &settled.ends, now).take(session)?.settled < ended.len() as i64 {
+                return Err(Trouble::Stale);
+            }
+            let mut jobs = settled.verdicts;
             jobs.extend(held.hand_back(session, books, &untouched, policy, now)?);
             jobs.sort_unstable_by_key(|(lease, _)| *lease);
             session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;

@@ -59,11 +59,11 @@ pub(super) fn claim(
 ) -> Result<Vec<Job>, Trouble> {
     let mut room_for_suspect = exchange.suspects == Suspects::One;
     let mut first = first_in_line(connection, sql::FIRST_IN_LINE, (exchange.want,))?;
-    if first.iter().any(|job| job.crashes >= SUSPECT_AFTER_CRASHES) {
+    if first.iter().any(Job::is_suspect) {
         // Rare: the first suspect if there is room, and then those without suspicion.
         let suspect = first
             .iter()
-            .position(|job| job.crashes >= SUSPECT_AFTER_CRASHES && std::mem::take(&mut room_for_suspect))
+            .position(|job| job.is_suspect() && std::mem::take(&mut room_for_suspect))
             .map(|index| first.swap_remove(index));
         let others = exchange.want - u32::from(suspect.is_some());
         first = first_in_line(connection, sql::FIRST_UNSUSPECTED, (others, SUSPECT_AFTER_CRASHES))?;
