@@ -131,7 +131,7 @@ impl PostgresStore {
         let settled = Held::remembered(standings).settle(exchange.ended, exchange.policy, now);
         let settled = settled.map_err(|trouble| self.explain_trouble(trouble))?;
         let mut conflicts = 0;
-        let (rows, thrift, began) = loop {
+        let (told, thrift, began) = loop {
             let thrift = self.memory.thrift(exchange.want);
             let Exchange { want, suspects, .. } = *exchange;
             let turn = Turn { worker, ends: &settled.ends, is_certain: false, want, suspects, thrift, now };
@@ -141,7 +141,7 @@ impl PostgresStore {
             }
             let began = Instant::now();
             match turn.send(session) {
-                Ok(rows) => break (rows, thrift, began),
+                Ok(rows) => break (turn.told(&rows), thrift, began),
                 Err(error) if has_not_happened(&error) => {
                     self.give_up_or_go_on(Trouble::Sql(error), &mut conflicts, until)?;
                 }
@@ -153,7 +153,11 @@ impl PostgresStore {
                 }
             }
         };
-        let told = Told::read(&rows).map_err(|trouble| self.explain_trouble(trouble))?;
+        let told = told.map_err(|trouble| {
+            // It has happened all the same.
+            self.memory.is_unclear = true;
+            self.explain_trouble(trouble)
+        })?;
         let number = told.settled;
         let done = self.take_in(exchange.want, &settled, told, &Counts::default(), thrift, (now, began));
         if number == settled.verdicts.len() as i64 {

@@ -31,13 +31,44 @@ pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Tro
     T::try_from(stored).map_err(|_| unreadable(column, format!("the number {stored}")))
 }
 
-/// The first column after those that `job_columns!` names.
-pub(super) const AFTER_JOB: usize = 23;
+/// The first column after those that make a job which was claimed.
+pub(super) const AFTER_CLAIMED: usize = 17;
+
+/// Reads a job that a worker has claimed at this time, from the columns that
+/// `claimed_columns!` names: each that can be told without is one less to be sent.
+/// The state is the one it was claimed from.
+pub(super) fn claimed(row: &Row, worker: WorkerId, now: Timestamp) -> Result<Job, Trouble> {
+    let env: Option<String> = get(row, 14)?;
+    Ok(Job {
+        seq: Seq(get(row, 0)?),
+        id: JobId::trusted(get(row, 1)?),
+        state: state(row, 2)?,
+        queue: get(row, 3)?,
+        priority: number(row, 4)?,
+        attempts: number(row, 5)?,
+        max_retries: number(row, 6)?,
+        crashes: number(row, 7)?,
+        lease: get(row, 8)?,
+        worker: Some(worker),
+        cancel_requested: false,
+        timeout: timeout(row, 9)?,
+        created_at: time(row, 10)?,
+        updated_at: now,
+        run_at: None,
+        started_at: Some(now),
+        finished_at: None,
+        exit_code: get(row, 11)?,
+        signal: get(row, 12)?,
+        last_error: get(row, 13)?,
+        env: environment(14, env.as_deref())?,
+        cwd: get(row, 15)?,
+        command: CommandLine::trusted(get(row, 16)?),
+    })
+}
 
 /// Reads the columns that `job_columns!` names.
 pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
     let env: Option<String> = get(row, 20)?;
-    let timeout: Option<i64> = get(row, 11)?;
     Ok(Job {
         seq: Seq(get(row, 0)?),
         id: JobId::trusted(get(row, 1)?),
@@ -50,7 +81,7 @@ pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
         lease: get(row, 8)?,
         worker: get::<Option<i64>>(row, 9)?.map(WorkerId),
         cancel_requested: get(row, 10)?,
-        timeout: timeout.map(|millis| Duration::from_millis(millis.unsigned_abs())),
+        timeout: timeout(row, 11)?,
         created_at: time(row, 12)?,
         updated_at: time(row, 13)?,
         run_at: optional_time(row, 14)?,
@@ -129,6 +160,11 @@ pub(super) fn output(lease: Lease, row: &Row) -> Result<OutputPart, Trouble> {
         bytes: get(row, 3)?,
         started_at: time(row, 4)?,
     })
+}
+
+fn timeout(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
+    let millis: Option<i64> = get(row, column)?;
+    Ok(millis.map(|millis| Duration::from_millis(millis.unsigned_abs())))
 }
 
 pub(super) fn state(row: &Row, column: usize) -> Result<State, Trouble> {

@@ -189,20 +189,20 @@ macro_rules! worker_itself {
 /// Takes the claims away of the attempts that ended. Unless it is certain that all are
 /// held and none is to be cancelled, leaves out what is not so.
 ///
-/// Each is looked for by its key, whatever the server believes of the table: that it
-/// is empty, since that is how a vacuum finds it.
+/// They are looked for by their keys, whatever the server believes of the table: that
+/// it is empty, since that is how a vacuum finds it. So nothing is joined either.
 macro_rules! claims_in {
-    ($arrays:literal, $columns:literal, $is_certain:literal) => {
+    ($is_certain:literal, $arrays:literal, $columns:literal) => {
         concat!(
-            "ended AS (SELECT ended.*, at FROM unnest(",
+            "gone AS (DELETE FROM @claim WHERE seq = ANY ($3) AND lease = ($4::bigint[])[array_position($3, seq)] \
+                 AND worker = $1 AND (cancel_at_ms IS NULL OR ",
+            $is_certain,
+            ") AND EXISTS (SELECT FROM me) RETURNING seq), \
+             ended AS (SELECT * FROM unnest(",
             $arrays,
             ") AS ended (",
             $columns,
-            ") CROSS JOIN LATERAL (SELECT ctid AS at FROM @claim WHERE claim.seq = ended.seq LIMIT 1) AS held), \
-             gone AS (DELETE FROM @claim USING ended WHERE claim.ctid = at AND claim.lease = ended.lease \
-                 AND claim.worker = $1 AND (cancel_at_ms IS NULL OR ",
-            $is_certain,
-            ") AND EXISTS (SELECT FROM me) RETURNING ended.*)"
+            ") WHERE seq = ANY (ARRAY(SELECT seq FROM gone)))"
         )
     };
 }
@@ -213,16 +213,16 @@ macro_rules! results_in {
         concat!(
             "settled AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
                  finished_at_ms, exit_code, signal, last_error) SELECT seq, state, attempts, crashes, lease, $2, \
-                 started_at, finished_at, exit_code, signal, error FROM gone WHERE finished_at IS NOT NULL), \
+                 started_at, finished_at, exit_code, signal, error FROM ended WHERE finished_at IS NOT NULL), \
              recorded AS (INSERT INTO @attempt (seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, \
                  output_bytes, dropped_bytes) SELECT seq, lease, $1, started_at, ended_at, outcome, code, error, \
-                 output_bytes, dropped_bytes FROM gone ON CONFLICT (seq, lease) DO UPDATE \
+                 output_bytes, dropped_bytes FROM ended ON CONFLICT (seq, lease) DO UPDATE \
                  SET ended_at_ms = excluded.ended_at_ms, outcome = excluded.outcome, code = excluded.code, \
                  error = excluded.error, output_bytes = excluded.output_bytes, dropped_bytes = excluded.dropped_bytes \
                  WHERE attempt.ended_at_ms IS NULL), \
-             again AS (UPDATE @job SET state = gone.state, attempts = gone.attempts, crashes = gone.crashes, \
-                 lease = gone.lease, started_at_ms = started_at, exit_code = gone.exit_code, signal = gone.signal, \
-                 last_error = error, updated_at_ms = $2 FROM gone WHERE job.seq = gone.seq AND finished_at IS NULL \
+             again AS (UPDATE @job SET state = ended.state, attempts = ended.attempts, crashes = ended.crashes, \
+                 lease = ended.lease, started_at_ms = started_at, exit_code = ended.exit_code, signal = ended.signal, \
+                 last_error = error, updated_at_ms = $2 FROM ended WHERE job.seq = ended.seq AND finished_at IS NULL \
                  RETURNING job.seq, priority, place, job.crashes, due, waits_since), \
              waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) \
                  SELECT seq, due, waits_since FROM again WHERE due IS NOT NULL), \
@@ -252,19 +252,18 @@ macro_rules! claims_out {
                      count(*) FILTER (WHERE state = 'pending') AS pending, \
                      count(*) FILTER (WHERE state = 'completed') AS completed, \
                      count(*) FILTER (WHERE state = 'failed') AS failed, count(*) FILTER (WHERE state = 'dead') AS dead, \
-                     count(*) FILTER (WHERE state = 'cancelled') AS cancelled FROM gone) AS e, \
+                     count(*) FILTER (WHERE state = 'cancelled') AS cancelled FROM ended) AS e, \
                  (SELECT count(*) AS jobs, count(*) FILTER (WHERE state = 'pending') AS pending, \
                      count(*) FILTER (WHERE state = 'failed') AS failed FROM picked) AS c WHERE e.jobs + c.jobs > 0)"
     };
 }
 
-/// The columns of a job that was claimed, as it is then, but for the state, which is
-/// the one it was claimed from; its place in the line; how many ends were written.
+/// What `row::claimed` reads of a job that was claimed, and the state that it was
+/// claimed from; then its place in the line, and how many ends were written.
 macro_rules! claimed_columns {
     () => {
-        "picked.seq, id, state, queue, priority, attempts + 1, max_retries, crashes, lease + 1, $1, false, \
-         timeout_ms, created_at_ms, $2, NULL::bigint, $2, NULL::bigint, exit_code, signal, last_error, env, cwd, \
-         command, place, (SELECT count(*) FROM gone)"
+        "picked.seq, id, state, queue, priority, attempts + 1, max_retries, crashes, lease + 1, timeout_ms, \
+         created_at_ms, exit_code, signal, last_error, env, cwd, command, place, (SELECT count(*) FROM gone)"
     };
 }
 
@@ -428,12 +427,12 @@ pub(super) const EXCHANGE: &str = concat!(
     worker_itself!(),
     ", ",
     claims_in!(
+        "$20",
         "$3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], \
          $10::integer[], $11::integer[], $12::text[], $13::text[], $14::bigint[], $15::bigint[], $16::integer[], \
          $17::bigint[], $18::bigint[], $19::bigint[]",
         "seq, lease, state, attempts, crashes, started_at, finished_at, exit_code, signal, error, outcome, due, \
-         waits_since, code, output_bytes, dropped_bytes, ended_at",
-        "$20"
+         waits_since, code, output_bytes, dropped_bytes, ended_at"
     ),
     ", ",
     results_in!(),
@@ -466,14 +465,14 @@ pub(super) const QUICK_EXCHANGE: &str = concat!(
     worker_itself!(),
     ", ",
     claims_in!(
+        "$14",
         "$3::bigint[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], \
          $10::integer[], $11::integer[], $12::text[], $13::text[]",
-        "seq, lease, state, attempts, crashes, started_at, finished_at, exit_code, signal, error, outcome",
-        "$14"
+        "seq, lease, state, attempts, crashes, started_at, finished_at, exit_code, signal, error, outcome"
     ),
     ", settled AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
          finished_at_ms, exit_code, signal, last_error, worker, outcome) SELECT seq, state, attempts, crashes, lease, \
-         $2, started_at, finished_at, exit_code, signal, error, $1, outcome FROM gone), \
+         $2, started_at, finished_at, exit_code, signal, error, $1, outcome FROM ended), \
      first AS (SELECT ctid AS at, suspect FROM @line WHERE (rank, place) >= ($16, $17) ORDER BY rank, place LIMIT ",
     wanted!("$15"),
     " FOR UPDATE SKIP LOCKED), \

@@ -75,19 +75,19 @@ impl<'a> Turn<'a> {
 
     /// Does it inside a transaction.
     pub(super) fn take(&self, session: &mut Session) -> Result<Told, Trouble> {
-        Told::read(&self.send(session)?)
+        let rows = self.send(session)?;
+        self.told(&rows)
     }
-}
 
-impl Told {
-    /// Reads the rows of `sql::EXCHANGE`: one for each job, or one without a job.
-    pub(super) fn read(rows: &[Row]) -> Result<Self, Trouble> {
+    /// Reads what came back: a row for each job, or one without a job.
+    pub(super) fn told(&self, rows: &[Row]) -> Result<Told, Trouble> {
         let head = rows.first().ok_or_else(row::missing)?;
         let mut taken = Vec::with_capacity(rows.len());
         for found in rows {
             // Without a job there is one row all the same.
             if row::get::<Option<i64>>(found, 0)?.is_some() {
-                let (job, place): (Job, i64) = (row::job(found)?, row::get(found, row::AFTER_JOB)?);
+                let job = row::claimed(found, self.worker, self.now)?;
+                let place: i64 = row::get(found, row::AFTER_CLAIMED)?;
                 taken.push(((-i64::from(job.priority), place), job));
             }
         }
@@ -99,15 +99,15 @@ impl Told {
             job.state = job.state.after(Event::Claimed).map_err(unlawful)?;
             claimed.push(job);
         }
-        Ok(Self {
+        Ok(Told {
             claimed,
             claimed_from,
             beginning,
-            settled: row::get(head, row::AFTER_JOB + 1)?,
-            any_returned: row::get::<i64>(head, row::AFTER_JOB + 2)? > 0,
-            any_suspect: row::get(head, row::AFTER_JOB + 3)?,
-            walked: row::get(head, row::AFTER_JOB + 4)?,
-            news: News::read(head, row::AFTER_JOB + 5)?,
+            settled: row::get(head, row::AFTER_CLAIMED + 1)?,
+            any_returned: row::get::<i64>(head, row::AFTER_CLAIMED + 2)? > 0,
+            any_suspect: row::get(head, row::AFTER_CLAIMED + 3)?,
+            walked: row::get(head, row::AFTER_CLAIMED + 4)?,
+            news: News::read(head, row::AFTER_CLAIMED + 5)?,
         })
     }
 }
