@@ -152,7 +152,7 @@ fn every_command_of_the_postgres_document_can_be_typed() {
         assert!(said.contains(word), "{word} in\n{said}");
     }
 
-    let [own_schema, works, looks, enqueues, another_mark] = blocks(&text, "sql")[..] else {
+    let [own_schema, works, looks, enqueues] = blocks(&text, "sql")[..] else {
         panic!("other blocks of SQL than these")
     };
     for role in ["worker", "reader", "intake"] {
@@ -166,7 +166,7 @@ fn every_command_of_the_postgres_document_can_be_typed() {
         typed_at(&server, &home, &psql);
     };
     sql(SUPERUSER, "other", own_schema);
-    for statements in [works, looks, enqueues, another_mark] {
+    for statements in [works, looks, enqueues] {
         sql("queue", "queue", statements);
     }
     let place = format!("127.0.0.1:{}", server.port());

@@ -2,15 +2,19 @@
 
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
+use crate::support::postgres::{SUPERUSER, Server, program};
 use crate::support::trials::trials;
+use crate::support::watched::without_settings;
 use crate::support::{DEADLINE, Home, Worker, alive, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::State;
 use rusqlite::Connection;
 use std::fs;
+use std::process::{Command, Stdio};
 
 trials![
+    a_restored_dump_and_its_original_never_touch_each_others_processes if Postgres,
     a_rescue_in_a_copied_queue_never_touches_the_processes_of_the_other,
     a_rescue_never_touches_a_worker_that_was_started_inside_a_job,
     the_demo_beside_a_busy_queue_touches_none_of_its_processes,
@@ -120,6 +124,57 @@ fn a_rescue_in_a_copied_queue_never_touches_the_processes_of_the_other() {
         judge(&copied, &mut second, 4);
     }
     report(&format!("{} copies of a queue in use, 6 rescues each, none in the other", 2 * count));
+}
+
+/// One of a server's programs, for one of its databases.
+fn client(server: &Server, name: &str, database: &str) -> Command {
+    let mut command = Command::new(program(name));
+    without_settings(&mut command);
+    command.arg("--host").arg(server.socket_folder()).args(["--port", &server.port().to_string()]);
+    command.args(["--username", SUPERUSER, "--dbname", database]);
+    command
+}
+
+/// Restores a dump of a schema in another database of the same server.
+fn dump_and_restore(server: &Server, schema: &str, database: &str) {
+    server.psql(&format!("CREATE DATABASE {database}"));
+    let mut dump = client(server, "pg_dump", "postgres");
+    let mut dump = dump.args(["--schema", schema]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut restore = client(server, "psql", database);
+    restore.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]);
+    let restored = restore.stdin(dump.stdout.take().unwrap()).stdout(Stdio::null()).status().unwrap();
+    assert!(restored.success() && dump.wait().unwrap().success());
+}
+
+fn a_restored_dump_and_its_original_never_touch_each_others_processes() {
+    let server = Server::start(&[("fsync", "off")]);
+    let original = Oracle::new(Home::quick().on_server(&server));
+    assert!(original.enqueue("held", &held(), &[]));
+    let mut first = original.home().worker([""; 0]);
+    wait_until_it_runs(&original, 1);
+    let untouched = shell(original.home());
+
+    let schema = original.home().schema();
+    dump_and_restore(&server, schema.name(), "copy");
+    let url = server.url(schema.name()).replace("/postgres?", "/copy?");
+    let copied = Oracle::new(Home::quick().in_schema(schema, &url));
+    copied.acknowledge("held");
+    // Whoever only looks sees what was copied; whoever changes something makes it their own.
+    assert_eq!(copied.home().state("held"), State::Processing);
+    let mut second = copied.home().worker([""; 0]);
+    wait_until_it_runs(&copied, 2);
+    let workers = copied.home().json(["worker", "list", "--json"]);
+    assert_eq!(workers.as_array().unwrap().len(), 1, "{workers}");
+    // In the copy the numbers are one ahead; rescue by rescue they meet.
+    rescue(&copied);
+    assert_eq!(shell(original.home()), untouched);
+    let theirs = shell(copied.home());
+    rescue(&original);
+    rescue(&original);
+    assert_eq!((original.home().job("held").lease, copied.home().job("held").lease), (3, 3));
+    assert_eq!(shell(copied.home()), theirs);
+    judge(&original, &mut first, 3);
+    judge(&copied, &mut second, 3);
 }
 
 /// A command that starts a worker of another queue, as a job of this one.

@@ -30,7 +30,8 @@ fn of_the_first_program() -> Harness {
     let first = migrations()[0].replace('@', &format!("{name}."));
     let sql = format!(
         "CREATE SCHEMA {name}; {first};
-         INSERT INTO queue (one, application, run, schema, oldest_writer) VALUES (1, 'queuectl', 'run', 1, 1);
+         INSERT INTO queue (one, application, run, origin, schema, oldest_writer)
+             VALUES (1, 'queuectl', 'run', '', 1, 1);
          INSERT INTO job (id, queue, priority, place, max_retries, created_at_ms, updated_at_ms, cwd, command)
              VALUES ('old', 'default', 0, nextval('place'), 3, 0, 0, '/', 'true');
          INSERT INTO line (rank, place, seq, suspect) SELECT 0, place, seq, false FROM job;

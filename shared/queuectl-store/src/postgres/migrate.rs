@@ -4,10 +4,12 @@
 //! to, under a lock that only those hold who migrate this queue.
 
 use super::session::{Session, values};
-use super::{PostgresStore, Trouble, books, row, sql};
+use super::{PostgresStore, Trouble, books, row, sql, work};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, StoreError};
+use queuectl_core::RetryPolicy;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Schema n is what the first n of these make of an empty one.
@@ -49,7 +51,8 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let not_ours = not_ours(store);
     let found = store.read(|session| Ok(judge(schema(session, &name, &not_ours)?)?))?;
     match (found, access) {
-        (Some(NEWEST), _) => return Ok(Found::Queue),
+        (Some(NEWEST), Access::Read) => return Ok(Found::Queue),
+        (Some(NEWEST), Access::Write | Access::Change) => return adopt_copy(store),
         (None, Access::Read | Access::Change) => return Ok(Found::Nothing),
         _ => {}
     }
@@ -60,6 +63,31 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         apply(session, &place, &name, found.unwrap_or(0))?;
         books.leave_alone(session)
     })?;
+    Ok(Found::Queue)
+}
+
+/// Makes what was copied, a restored dump for example, a queue of its own.
+///
+/// The workers it lists work on the queue it was copied from, if at all. Here they hold
+/// nothing, and their processes must not be taken for ours: the copy gets a random id of
+/// its own, what they had claimed is handed back, and they are off the list.
+fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
+    let is_a_copy = store.read(|session| row::get(&books::one(session.rows(sql::IS_A_COPY, &[])?)?, 0))?;
+    if is_a_copy {
+        let now = store.clock.now();
+        // Nothing ran here, so no policy is asked.
+        let policy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_limit: u32::MAX };
+        store.write(|session, books| {
+            let run = Uuid::new_v4().simple().to_string();
+            if session.rows(sql::NEW_ORIGIN, values![run])?.is_empty() {
+                return Ok(());
+            }
+            for worker in work::roster(session)? {
+                work::hand_back_all(session, books, worker, &policy, now)?;
+            }
+            Ok(())
+        })?;
+    }
     Ok(Found::Queue)
 }
 

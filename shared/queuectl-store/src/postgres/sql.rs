@@ -113,6 +113,16 @@ macro_rules! worker_columns {
     };
 }
 
+/// Where this is: no two tables have it in common, wherever they are, and a standby that
+/// is promoted has it from its primary. (Who may not know the server goes without.)
+macro_rules! origin {
+    () => {
+        "(SELECT concat_ws('.', CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE') \
+         THEN (SELECT system_identifier FROM pg_control_system()) END, \
+         (SELECT oid FROM pg_database WHERE datname = current_database()), '@queue'::regclass::oid))"
+    };
+}
+
 /// The server's clock, in milliseconds.
 macro_rules! time {
     () => {
@@ -316,12 +326,26 @@ pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WH
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
 pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
+/// Whether it is the copy of a queue, and this role may make it one of its own.
+pub(super) const IS_A_COPY: &str =
+    concat!("SELECT origin <> ", origin!(), " AND has_table_privilege('@queue', 'UPDATE') FROM @queue");
+/// Gives a row if it is a copy still: only one makes it a queue of its own.
+pub(super) const NEW_ORIGIN: &str = concat!(
+    "UPDATE @queue SET run = $1, origin = ",
+    origin!(),
+    " WHERE origin <> ",
+    origin!(),
+    " RETURNING run"
+);
 pub(super) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
 pub(super) const ENCODING: &str = "SELECT getdatabaseencoding()";
 /// Held until the end of the transaction.
 pub(super) const ONE_MIGRATES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('queuectl ' || $1, 0))";
-pub(super) const NEW_QUEUE: &str =
-    "INSERT INTO @queue (one, application, run, schema, oldest_writer) VALUES (1, 'queuectl', $1, $2, $2)";
+pub(super) const NEW_QUEUE: &str = concat!(
+    "INSERT INTO @queue (one, application, run, origin, schema, oldest_writer) SELECT 1, 'queuectl', $1, ",
+    origin!(),
+    ", $2, $2"
+);
 pub(super) const NEW_SCHEMA: &str = "UPDATE @queue SET schema = $1, oldest_writer = $1";
 
 // The books

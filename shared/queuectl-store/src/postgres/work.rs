@@ -1,6 +1,6 @@
 //! How jobs are worked on.
 
-use super::books;
+use super::books::{self, Books};
 use super::heart::{Heart, PROBE};
 use super::held::Held;
 use super::inspect::all;
@@ -87,11 +87,7 @@ impl Work for PostgresStore {
             if still_at_work(session, worker)?.is_none() {
                 return Ok(());
             }
-            let claims = claims(session, worker)?;
-            let mut held = Held::read(session, worker, &claims)?;
-            held.hand_back(session, books, &claims, policy, now)?;
-            session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
-            Ok(())
+            hand_back_all(session, books, worker, policy, now)
         })
     }
 
@@ -187,7 +183,22 @@ impl Work for PostgresStore {
     }
 }
 
-fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
+/// Takes a worker off the list, and back what it holds and has not started.
+pub(super) fn hand_back_all(
+    session: &mut Session,
+    books: &mut Books,
+    worker: WorkerId,
+    policy: &RetryPolicy,
+    now: Timestamp,
+) -> Result<(), Trouble> {
+    let claims = claims(session, worker)?;
+    let mut held = Held::read(session, worker, &claims)?;
+    held.hand_back(session, books, &claims, policy, now)?;
+    session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
+    Ok(())
+}
+
+pub(super) fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
     all(&session.rows(sql::ROSTER, &[])?, |found| row::get(found, 0).map(WorkerId))
 }
 
