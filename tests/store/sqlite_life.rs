@@ -8,7 +8,8 @@ use queuectl_core::{Outcome, State};
 use queuectl_store::{Access, Life, Location, OnTaken, OpenOptions, StoreError};
 use rusqlite::Connection;
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 trials![
     a_copy_is_adopted_and_its_claims_are_handed_back,
@@ -141,8 +142,17 @@ fn a_locked_database_is_busy_after_the_time_that_was_given() {
     let mut store = queuectl_store::open(&Location::File(path.clone()), &patience).unwrap();
     let holder = Connection::open(&path).unwrap();
     holder.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let error = store.enqueue(&[new_job("b")], OnTaken::Refuse, T0).unwrap_err();
-    assert!(matches!(error, StoreError::Busy { .. }) && error.is_passing(), "{error:?}");
+    // Also for a thread that has not opened it, as in a worker: what it waits without
+    // being told is half a minute.
+    thread::scope(|scope| {
+        let adding = scope.spawn(|| {
+            let began = Instant::now();
+            let error = store.enqueue(&[new_job("b")], OnTaken::Refuse, T0).unwrap_err();
+            assert!(matches!(error, StoreError::Busy { .. }) && error.is_passing(), "{error:?}");
+            assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+        });
+        adding.join().unwrap();
+    });
     // Who only looks is not disturbed.
     assert_eq!(store.counts().unwrap().total(), 1);
     holder.execute_batch("ROLLBACK").unwrap();

@@ -46,6 +46,15 @@ pub enum StoreError {
         /// How long it was waited for.
         waited_s: u64,
     },
+    /// This process holds a lock that the system did not take back; the queue is free
+    /// again when it ends.
+    #[error(
+        "a lock on the queue {path} was not taken back by the system; this program ends, and the lock with it"
+    )]
+    LockStuck {
+        /// The database.
+        path: PathBuf,
+    },
     /// No room is left.
     #[error("the disk that holds the queue {queue} is full")]
     Full {

@@ -6,6 +6,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The machine's name.
 pub fn host_name() -> String {
@@ -36,8 +37,55 @@ pub fn is_stopped(worker: &Worker) -> bool {
     worker.pid_namespace == pid_namespace() && matches!(process_state(worker.pid), Some('T' | 't'))
 }
 
+/// Tells whether this process holds a lock for writing on this byte of a file, as the
+/// kernel lists them; false where it does not.
+///
+/// Nothing is opened: closing a file again would let go of all locks on it.
+pub(crate) fn is_locked_by_us(path: &Path, byte: u64) -> bool {
+    let (Ok(file), Ok(locks)) = (fs::metadata(path), fs::read_to_string("/proc/locks")) else { return false };
+    let (us, file) = (std::process::id().to_string(), format!(":{}", file.ino()));
+    // `1: POSIX ADVISORY WRITE 1234 fe:00:5678 120 120`: pid, file, first and last byte.
+    locks.lines().any(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        [_, "POSIX", _, "WRITE", pid, of, first, last] => {
+            let (first, last) = (first.parse(), last.parse());
+            pid == us
+                && of.ends_with(&file)
+                && first.is_ok_and(|first: u64| first <= byte)
+                && last.is_ok_and(|last: u64| byte <= last)
+        }
+        _ => false,
+    })
+}
+
 /// Tells whether no process has a worker's pid any more, where we could see it.
 pub(crate) fn is_surely_gone(worker: &Worker) -> bool {
     worker.pid_namespace == pid_namespace()
         && kill(Pid::from_raw(worker.pid.cast_signed()), None) == Err(Errno::ESRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::fcntl::{FcntlArg, fcntl};
+
+    #[test]
+    fn a_lock_of_this_process_is_found_by_its_byte() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let lock = |kind: i32, start: i64| {
+            let lock = nix::libc::flock {
+                l_type: kind as i16,
+                l_whence: nix::libc::SEEK_SET as i16,
+                l_start: start,
+                l_len: 1,
+                l_pid: 0,
+            };
+            fcntl(file.as_file(), FcntlArg::F_SETLK(&lock)).unwrap();
+        };
+        lock(nix::libc::F_WRLCK, 120);
+        lock(nix::libc::F_RDLCK, 123);
+        let is_locked = [119, 120, 121, 123].map(|byte| is_locked_by_us(file.path(), byte));
+        assert_eq!(is_locked, [false, cfg!(target_os = "linux"), false, false]);
+        lock(nix::libc::F_UNLCK, 120);
+        assert!(!is_locked_by_us(file.path(), 120));
+    }
 }

@@ -5,12 +5,14 @@ use super::tracer::{
     traced_worker, tracer, was_hit, words,
 };
 use crate::oracle::{Oracle, failing, watched};
+use crate::scale::report;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Worker, wait_until};
 use nix::sys::signal::Signal;
 use queuectl_core::State;
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 trials![
@@ -19,6 +21,7 @@ trials![
     a_worker_killed_at_any_step_loses_nothing if Strace,
     a_worker_killed_at_its_work_is_replaced if Strace and Root,
     a_worker_that_fails_once_at_its_start_loses_nothing if Strace,
+    a_worker_whose_lock_the_system_does_not_take_back_ends_with_it if Strace,
     a_worker_that_fails_once_at_its_work_goes_on if Strace and Root,
     a_manager_that_fails_once_loses_nothing if Strace,
     a_disk_that_fails_once_at_a_commit_does_not_end_a_worker if Strace and Root,
@@ -94,6 +97,52 @@ fn a_worker_killed_at_any_step_loses_nothing() {
 
 fn a_worker_that_fails_once_at_its_start_loses_nothing() {
     workers_suffer("worker fails once", 1, &some_of(single_refusals(), 3), traced_worker);
+}
+
+/// The call, in any thread, with which a lock of who writes to the database is given
+/// back: where each is among the calls of its thread.
+fn releases_of_the_writers_lock(trace: &str) -> BTreeSet<u32> {
+    let mut calls: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut releases = BTreeSet::new();
+    for (thread, call) in trace.lines().filter_map(|line| line.split_once(' ')) {
+        if call.trim_start().starts_with("fcntl(") {
+            let number = calls.entry(thread).or_default();
+            *number += 1;
+            if is_release_of_the_writers_lock(call) {
+                releases.insert(*number);
+            }
+        }
+    }
+    releases
+}
+
+fn is_release_of_the_writers_lock(call: &str) -> bool {
+    call.contains("F_UNLCK") && call.contains("l_start=120, ")
+}
+
+fn a_worker_whose_lock_the_system_does_not_take_back_ends_with_it() {
+    let oracle = Oracle::new(quick());
+    let home = oracle.home();
+    some_jobs(&oracle, "counted");
+    let calls = ["trace=?fcntl".to_owned()];
+    let undisturbed = traced_worker(home, &calls);
+    assert!(undisturbed.is_done(), "{undisturbed}");
+    let mut hits = 0;
+    for number in releases_of_the_writers_lock(&undisturbed.trace) {
+        let fault = Fault::refuse(("fcntl", "EIO"), Lasts::Once).at(number);
+        some_jobs(&oracle, &format!("call-{number}"));
+        let disturbed = traced_worker(home, &fault.rules());
+        disturbed.expect_plain_words(fault);
+        let is_meant = |line: &str| line.contains("INJECTED") && is_release_of_the_writers_lock(line);
+        if disturbed.trace.lines().any(is_meant) {
+            hits += 1;
+            assert!(disturbed.is_done() || disturbed.said.contains("was not taken back"), "{disturbed}");
+        }
+        home.drain();
+        oracle.expect_no_breach();
+    }
+    report(&format!("{hits} locks that the system did not take back: no worker waited for itself"));
+    assert!(hits > 0, "nothing was hit");
 }
 
 fn a_manager_that_fails_once_loses_nothing() {

@@ -5,12 +5,14 @@
 //! until a deadline.
 
 use super::Trouble;
+use crate::machine;
 use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// A connection belongs to one thread, so its wait can be kept there: since
+    /// One thread at a time uses a connection, so its wait can be kept there: since
     /// when it lasts, and how long it may.
     static WAITING_SINCE: Cell<Option<Instant>> = const { Cell::new(None) };
     static LIMIT: Cell<Duration> = const { Cell::new(Duration::from_secs(30)) };
@@ -18,8 +20,14 @@ thread_local! {
 
 /// Makes a connection wait for others, at most so long at a time.
 pub(super) fn wait_for_others(connection: &mut Connection, at_most: Duration) -> rusqlite::Result<()> {
-    LIMIT.set(at_most);
+    wait_at_most(at_most);
     connection.busy_handler(Some(wait_a_little))
+}
+
+/// How long this thread waits from now on, which may not be the one that has opened the
+/// connection.
+pub(super) fn wait_at_most(limit: Duration) {
+    LIMIT.set(limit);
 }
 
 /// Tries an action again while it is refused as busy without having waited:
@@ -32,6 +40,20 @@ pub(super) fn insist<T>(mut action: impl FnMut() -> Result<T, Trouble>) -> Resul
             result => return result,
         }
     }
+}
+
+/// The byte of the index of a log that whoever writes locks (sqlite.org/walformat.html).
+const WRITERS_BYTE: u64 = 120;
+
+/// Tells whether who was waited for is this process: the system has refused to take
+/// back its lock, and SQLite, which does not look, will wait for ever.
+///
+/// No transaction of another thread is meant, which takes milliseconds: here somebody
+/// has waited until the deadline.
+pub(super) fn waits_for_itself(database: &Path) -> bool {
+    let mut index = database.as_os_str().to_owned();
+    index.push("-shm");
+    machine::is_locked_by_us(Path::new(&index), WRITERS_BYTE)
 }
 
 fn is_busy(error: &rusqlite::Error) -> bool {

@@ -191,6 +191,7 @@ impl SqliteStore {
         &mut self,
         action: impl FnOnce(&mut Connection) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
+        busy::wait_at_most(self.busy_timeout);
         action(&mut self.connection).map_err(|trouble| match trouble {
             Trouble::Store(error) => error,
             Trouble::Sql(error) => explain(error, &self.path, self.busy_timeout),
@@ -225,6 +226,7 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
     };
     let reason = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
+        ErrorCode::DatabaseBusy if busy::waits_for_itself(&path) => StoreError::LockStuck { path },
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             StoreError::Busy { queue: path.into(), waited_s: waited.as_secs() }
         }
