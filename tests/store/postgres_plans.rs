@@ -58,7 +58,7 @@ fn a_busy_queue_is_never_read_from_end_to_end() {
     let counted = plans_of(&place, |place| work(place, "after"));
     for (when, plans) in [("before it has counted", uncounted), ("after it has counted", counted)] {
         assert!(plans.contains("using line_pkey"), "{when}, claims go by the line:\n{plans}");
-        for table in ["job", "attempt", "output"] {
+        for table in ["job", "attempt", "output", "line", "wait", "settled"] {
             let whole = format!("Seq Scan on {table} ");
             let found = plans.lines().position(|line| line.contains(&whole));
             assert_eq!(found, None, "{when}, {table} is read from end to end:\n{}", near(&plans, found));

@@ -160,7 +160,7 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::CalledDead { .. }
         | StoreError::LeaseLapsed { .. }
         | StoreError::StillAlive { .. }
-        | StoreError::LockStuck { .. } => Failure::new(Exit::Busy, message),
+        | StoreError::BusyWithItself { .. } => Failure::new(Exit::Busy, message),
         StoreError::Moved { to, .. } => {
             let place = shell_words::quote(to);
             Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {place}`"))
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(code(StoreError::Disk { path: "queue.db".into(), reason: String::new() }), Exit::Error);
         assert_eq!(code(StoreError::Corrupt { queue: queue.clone(), reason: String::new() }), Exit::Error);
         assert_eq!(code(StoreError::CalledDead { worker: WorkerId(1) }), Exit::Busy);
-        assert_eq!(code(StoreError::LockStuck { path: "queue.db".into() }), Exit::Busy);
+        assert_eq!(code(StoreError::BusyWithItself { path: "queue.db".into(), waited_s: 30 }), Exit::Busy);
         assert_eq!(code(StoreError::LeaseLapsed { worker: WorkerId(1), silent_s: 29 }), Exit::Busy);
         assert_eq!(code(StoreError::StillAlive { worker: WorkerId(1) }), Exit::Busy);
         assert_eq!(code(StoreError::Moved { queue: queue.clone(), to: "there".into() }), Exit::Busy);

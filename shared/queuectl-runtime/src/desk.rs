@@ -36,6 +36,10 @@ const ASK_AGAIN_AFTER: RangeInclusive<u64> = 200..=1000;
 /// depends on pages that a failed sync has left behind.)
 const MOST_DISK_FAILURES: u32 = 10;
 
+/// A worker that finds so often in a row that the lock it waits for is its own ends:
+/// the lock ends with it.
+const MOST_WAITS_FOR_ITSELF: u32 = 3;
+
 /// The thread that owns the store.
 pub(crate) struct Desk<'a> {
     store: Box<dyn Work + Send>,
@@ -54,6 +58,7 @@ pub(crate) struct Desk<'a> {
     /// The store is out of order for now.
     failing: Option<Failing>,
     disk_failures: u32,
+    waits_for_itself: u32,
     announced_due: Option<Timestamp>,
 }
 
@@ -64,6 +69,12 @@ struct Outgoing {
     unstarted: Vec<Lease>,
     output: Vec<OutputPart>,
     trims: Vec<OutputTrim>,
+}
+
+impl Outgoing {
+    fn is_empty(&self) -> bool {
+        self.ended.is_empty() && self.unstarted.is_empty() && self.output.is_empty() && self.trims.is_empty()
+    }
 }
 
 /// Why nothing can be handed in for now.
@@ -98,6 +109,7 @@ impl<'a> Desk<'a> {
             next_look: Instant::now(),
             failing: None,
             disk_failures: 0,
+            waits_for_itself: 0,
             announced_due: None,
         }
     }
@@ -152,7 +164,7 @@ impl<'a> Desk<'a> {
                     let at = Instant::now() + a_moment();
                     drop(self.floor.wait_for_tray(|_| Some(at)));
                 }
-                handed_in => return handed_in,
+                handed_in => return handed_in.map(drop),
             }
         }
     }
@@ -165,7 +177,7 @@ impl<'a> Desk<'a> {
         loop {
             self.take_tray()?;
             match self.exchange() {
-                Ok(()) => self.recovered(),
+                Ok(wrote) => self.recovered(wrote),
                 Err(error) if error.is_passing() => self.failed_for_now(error)?,
                 Err(error) => return Err(error.into()),
             }
@@ -261,7 +273,8 @@ impl<'a> Desk<'a> {
         self.outgoing.unstarted.extend(unstarted);
     }
 
-    fn exchange(&mut self) -> Result<(), StoreError> {
+    /// Tells whether anything was written.
+    fn exchange(&mut self) -> Result<bool, StoreError> {
         if self.failing.as_ref().is_some_and(|failing| !failing.is_unanswered) {
             self.listen_while_failing();
         }
@@ -289,11 +302,12 @@ impl<'a> Desk<'a> {
         self.ahead.note_exchange(began.elapsed());
         self.floor.set_low_water(self.ahead.low_water());
         let was_called_dead = exchanged.was_called_dead;
+        let wrote = !(self.outgoing.is_empty() && exchanged.claimed.is_empty());
         self.apply(exchanged, want, suspects, now);
         if was_called_dead {
             return Err(StoreError::CalledDead { worker: self.floor.worker() });
         }
-        Ok(())
+        Ok(wrote)
     }
 
     /// Reads what people want, while nothing can be written.
@@ -483,6 +497,11 @@ impl<'a> Desk<'a> {
                 return Err(error.into());
             }
         }
+        let waits_for_itself = matches!(error, StoreError::BusyWithItself { .. });
+        self.waits_for_itself = if waits_for_itself { self.waits_for_itself + 1 } else { 0 };
+        if self.waits_for_itself >= MOST_WAITS_FOR_ITSELF {
+            return Err(error.into());
+        }
         let message = error.to_string();
         if self.stop == Some(Stop::Forced) {
             return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
@@ -500,8 +519,10 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    fn recovered(&mut self) {
-        self.disk_failures = 0;
+    fn recovered(&mut self, wrote: bool) {
+        if wrote {
+            (self.disk_failures, self.waits_for_itself) = (0, 0);
+        }
         if let Some(Failing { is_unanswered, .. }) = self.failing.take() {
             let works = if is_unanswered { "answers" } else { "can be written" };
             tracing::info!("The queue {works} again.");

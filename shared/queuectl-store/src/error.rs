@@ -46,14 +46,14 @@ pub enum StoreError {
         /// How long it was waited for.
         waited_s: u64,
     },
-    /// This process holds a lock that the system did not take back; the queue is free
-    /// again when it ends.
-    #[error(
-        "a lock on the queue {path} was not taken back by the system; this program ends, and the lock with it"
-    )]
-    LockStuck {
+    /// This process holds the lock it waits for. If that stays so, the system has not
+    /// taken it back, and nothing but the end of the process frees the queue.
+    #[error("the queue {path} is busy: this program itself has held its lock for longer than {waited_s} s")]
+    BusyWithItself {
         /// The database.
         path: PathBuf,
+        /// How long it was waited for.
+        waited_s: u64,
     },
     /// No room is left.
     #[error("the disk that holds the queue {queue} is full")]
@@ -264,7 +264,7 @@ impl StoreError {
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Full { .. } | Self::Disk { .. } => true,
+            Self::Busy { .. } | Self::BusyWithItself { .. } | Self::Full { .. } | Self::Disk { .. } => true,
             Self::Server { problem, .. } => problem.is_passing(),
             _ => false,
         }

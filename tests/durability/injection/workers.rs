@@ -5,7 +5,7 @@ use super::tracer::{
     traced_worker, tracer, was_hit, words,
 };
 use crate::oracle::{Oracle, failing, watched};
-use crate::scale::report;
+use crate::scale::{is_long, report};
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Worker, wait_until};
 use nix::sys::signal::Signal;
@@ -128,7 +128,8 @@ fn a_worker_whose_lock_the_system_does_not_take_back_ends_with_it() {
     let undisturbed = traced_worker(home, &calls);
     assert!(undisturbed.is_done(), "{undisturbed}");
     let mut hits = 0;
-    for number in releases_of_the_writers_lock(&undisturbed.trace) {
+    let most = if is_long() { usize::MAX } else { 3 };
+    for number in releases_of_the_writers_lock(&undisturbed.trace).into_iter().take(most) {
         let fault = Fault::refuse(("fcntl", "EIO"), Lasts::Once).at(number);
         some_jobs(&oracle, &format!("call-{number}"));
         let disturbed = traced_worker(home, &fault.rules());
@@ -136,7 +137,7 @@ fn a_worker_whose_lock_the_system_does_not_take_back_ends_with_it() {
         let is_meant = |line: &str| line.contains("INJECTED") && is_release_of_the_writers_lock(line);
         if disturbed.trace.lines().any(is_meant) {
             hits += 1;
-            assert!(disturbed.is_done() || disturbed.said.contains("was not taken back"), "{disturbed}");
+            assert!(disturbed.is_done() || disturbed.said.contains("this program itself"), "{disturbed}");
         }
         home.drain();
         oracle.expect_no_breach();

@@ -109,6 +109,9 @@ CREATE TABLE @line (
 
 CREATE INDEX line_suspects ON @line (rank, place) WHERE suspect;
 
+-- Those that have waited: failed ones are among them.
+CREATE INDEX line_after_wait ON @line (seq) WHERE run_at_ms IS NOT NULL;
+
 -- Jobs that wait for a time; the second index finds those whose wait began in the
 -- future, after the clock was set back.
 CREATE TABLE @wait (

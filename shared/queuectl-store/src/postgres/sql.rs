@@ -199,8 +199,9 @@ macro_rules! worker_itself {
 /// Takes the claims away of the attempts that ended. Unless it is certain that all are
 /// held and none is to be cancelled, leaves out what is not so.
 ///
-/// They are looked for by their keys, whatever the server believes of the table: that
-/// it is empty, since that is how a vacuum finds it. So nothing is joined either.
+/// They are looked for by their keys alone, here as everywhere: a join might begin with
+/// the whole table if the server believes that it is empty, which is how a vacuum
+/// mostly finds it.
 macro_rules! claims_in {
     ($is_certain:literal, $arrays:literal, $columns:literal) => {
         concat!(
@@ -232,7 +233,8 @@ macro_rules! results_in {
                  WHERE attempt.ended_at_ms IS NULL), \
              again AS (UPDATE @job SET state = ended.state, attempts = ended.attempts, crashes = ended.crashes, \
                  lease = ended.lease, started_at_ms = started_at, exit_code = ended.exit_code, signal = ended.signal, \
-                 last_error = error, updated_at_ms = $2 FROM ended WHERE job.seq = ended.seq AND finished_at IS NULL \
+                 last_error = error, updated_at_ms = $2 FROM ended \
+                 WHERE job.seq = ANY ($3) AND job.seq = ended.seq AND finished_at IS NULL \
                  RETURNING job.seq, priority, place, job.crashes, due, waits_since), \
              waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) \
                  SELECT seq, due, waits_since FROM again WHERE due IS NOT NULL), \
@@ -253,7 +255,7 @@ macro_rules! wanted {
 /// Claims what was taken out of the line, and adds all of it to the books.
 macro_rules! claims_out {
     () => {
-        "picked AS (SELECT job.* FROM taken JOIN @job ON job.seq = taken.seq), \
+        "picked AS (SELECT * FROM @job WHERE seq = ANY (ARRAY(SELECT seq FROM taken))), \
          claimed AS (INSERT INTO @claim (seq, lease, worker, attempts, claimed_at_ms) \
              SELECT seq, lease + 1, $1, attempts + 1, $2 FROM picked), \
          noted AS (INSERT INTO @change (worker, done, pending, processing, completed, failed, dead, cancelled) \
@@ -292,9 +294,11 @@ macro_rules! put_in_line {
             "WITH due AS (SELECT seq FROM @wait WHERE ",
             $which,
             " LIMIT $2 FOR UPDATE SKIP LOCKED), placed AS (SELECT seq, nextval('@place') AS place FROM due), \
-             gone AS (DELETE FROM @wait USING placed WHERE wait.seq = placed.seq RETURNING placed.*, run_at_ms, \
+             gone AS (DELETE FROM @wait USING placed WHERE wait.seq = ANY (ARRAY(SELECT seq FROM placed)) \
+                 AND wait.seq = placed.seq RETURNING placed.*, run_at_ms, \
                  waits_since_ms), \
-             moved AS (UPDATE @job SET place = gone.place FROM gone WHERE job.seq = gone.seq \
+             moved AS (UPDATE @job SET place = gone.place FROM gone \
+                 WHERE job.seq = ANY (ARRAY(SELECT seq FROM gone)) AND job.seq = gone.seq \
                  RETURNING job.seq, priority, job.place, crashes, run_at_ms, waits_since_ms) \
              INSERT INTO @line (rank, place, seq, suspect, run_at_ms, waits_since_ms) \
                  SELECT -priority, place, seq, ",
@@ -430,7 +434,8 @@ pub(super) const PUT_DUE_BY_ANOTHER_CLOCK_IN_LINE: &str =
 pub(super) const STANDINGS: &str = "SELECT claim.seq, claim.lease, claim.attempts, max_retries, crashes, \
      cancel_at_ms IS NOT NULL FROM unnest($2::bigint[], $3::bigint[]) AS held (seq, lease) \
      JOIN @claim ON claim.seq = held.seq AND claim.lease = held.lease JOIN @job ON job.seq = held.seq \
-     WHERE claim.worker = $1 ORDER BY claim.seq FOR UPDATE OF claim";
+     WHERE claim.seq = ANY ($2) AND job.seq = ANY ($2) AND claim.worker = $1 \
+     ORDER BY claim.seq FOR UPDATE OF claim";
 /// Which of these attempts a worker has recorded the ends of.
 pub(super) const RECORDED: &str = concat!(
     "SELECT seq, lease FROM unnest($2::bigint[], $3::bigint[]) AS ended (seq, lease) JOIN ",
@@ -513,16 +518,17 @@ pub(super) const QUICK_EXCHANGE: &str = concat!(
 pub(super) const HAND_BACK: &str = concat!(
     "WITH gone AS (DELETE FROM @claim USING unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[]) AS back (seq, lease, state, attempts, settled) \
-         WHERE claim.seq = back.seq AND claim.lease = back.lease RETURNING back.*), \
+         WHERE claim.seq = ANY ($2) AND claim.seq = back.seq AND claim.lease = back.lease RETURNING back.*), \
      again AS (UPDATE @job SET state = gone.state, attempts = gone.attempts, lease = gone.lease, \
-         started_at_ms = NULL, updated_at_ms = $1 FROM gone WHERE job.seq = gone.seq AND NOT settled \
+         started_at_ms = NULL, updated_at_ms = $1 FROM gone \
+         WHERE job.seq = ANY ($2) AND job.seq = gone.seq AND NOT settled \
          RETURNING job.seq, priority, place, crashes), \
      back AS (INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, ",
     is_suspect!(),
     " FROM again) \
      INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, finished_at_ms, exit_code, signal, \
          last_error) SELECT gone.seq, gone.state, gone.attempts, crashes, gone.lease, $1, $1, exit_code, signal, \
-         last_error FROM gone JOIN @job ON job.seq = gone.seq WHERE settled"
+         last_error FROM gone JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2) AND settled"
 );
 pub(super) const ATTEMPTS_BEGAN: &str = "INSERT INTO @attempt (seq, lease, worker, started_at_ms) \
      SELECT seq, lease, $1, started_at FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
@@ -606,7 +612,7 @@ pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = 
      revived AS (UPDATE @job SET state = $2, attempts = 0, crashes = 0, lease = gone.lease, \
          started_at_ms = gone.started_at_ms, exit_code = gone.exit_code, signal = gone.signal, \
          last_error = gone.last_error, place = placed.place, updated_at_ms = $3 \
-         FROM gone JOIN placed ON placed.seq = gone.seq WHERE job.seq = gone.seq \
+         FROM gone JOIN placed ON placed.seq = gone.seq WHERE job.seq = ANY ($1) AND job.seq = gone.seq \
          RETURNING job.seq, priority, job.place), \
      recorded AS (INSERT INTO @attempt (seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error) \
          SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, coalesce(exit_code, signal), last_error \

@@ -45,11 +45,9 @@ pub(super) fn insist<T>(mut action: impl FnMut() -> Result<T, Trouble>) -> Resul
 /// The byte of the index of a log that whoever writes locks (sqlite.org/walformat.html).
 const WRITERS_BYTE: u64 = 120;
 
-/// Tells whether who was waited for is this process: the system has refused to take
-/// back its lock, and SQLite, which does not look, will wait for ever.
-///
-/// No transaction of another thread is meant, which takes milliseconds: here somebody
-/// has waited until the deadline.
+/// Tells whether this process holds what was waited for until the deadline: another
+/// thread writes, or the system has refused to take a lock back, and SQLite, which
+/// does not look, would wait for it for ever.
 pub(super) fn waits_for_itself(database: &Path) -> bool {
     let mut index = database.as_os_str().to_owned();
     index.push("-shm");

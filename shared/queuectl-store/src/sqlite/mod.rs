@@ -226,7 +226,9 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
     };
     let reason = message.clone().unwrap_or_else(|| failure.to_string());
     match failure.code {
-        ErrorCode::DatabaseBusy if busy::waits_for_itself(&path) => StoreError::LockStuck { path },
+        ErrorCode::DatabaseBusy if busy::waits_for_itself(&path) => {
+            StoreError::BusyWithItself { path, waited_s: waited.as_secs() }
+        }
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             StoreError::Busy { queue: path.into(), waited_s: waited.as_secs() }
         }
