@@ -10,6 +10,7 @@ mod intake;
 mod lifecycle;
 mod output;
 mod postgres;
+mod postgres_answers;
 mod postgres_plans;
 mod postgres_schemas;
 mod postgres_tls;
@@ -31,6 +32,7 @@ pub fn trials() -> Vec<Trial> {
     [
         conformance::trials::<sqlite::Harness>(),
         conformance::trials::<postgres::Harness>(),
+        postgres_answers::trials(),
         postgres_plans::trials(),
         postgres_tls::trials(),
         sqlite_files::trials(),

@@ -19,7 +19,12 @@ impl Harness {
     }
 
     pub fn open(&self, access: Access) -> Result<Box<dyn Store>, StoreError> {
-        let url = Server::shared().url(self.schema.name());
+        self.open_by(&Server::shared().url(""), access)
+    }
+
+    /// Opens it by another way: a URL that ends where the name of the schema begins.
+    pub fn open_by(&self, way: &str, access: Access) -> Result<Box<dyn Store>, StoreError> {
+        let url = format!("{way}{}", self.schema.name());
         let options = OpenOptions {
             state_folder: Some(self.folder.path().to_owned()),
             ..OpenOptions::new(access, Duration::from_mins(1))

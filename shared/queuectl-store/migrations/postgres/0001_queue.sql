@@ -49,6 +49,7 @@ CREATE TABLE @worker (
     started_at_ms   bigint  NOT NULL,
     ended_at_ms     bigint,             -- NULL: works, or nobody has noticed
     stop            bigint  NOT NULL DEFAULT 0 CONSTRAINT stop_is_known CHECK (stop BETWEEN 0 AND 2),
+    connection      bigint  NOT NULL DEFAULT 0, -- how often it has given one up: what that one still sends is void
     jobs_done       bigint  NOT NULL DEFAULT 0  -- what was folded; the rest is in `change`
 ) WITH (fillfactor = 50);
 

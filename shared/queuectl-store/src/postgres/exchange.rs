@@ -38,8 +38,17 @@ struct Careful<'a> {
     exchange: &'a Exchange<'a>,
     /// So many jobs that are due are to join the line first.
     joins: u32,
-    /// Some of it may have happened before, in a transaction whose end is not known.
-    is_in_doubt: bool,
+    doubt: Doubt,
+}
+
+/// What of an exchange may have happened before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    Nothing,
+    /// Some ends were written, and some were not.
+    SomeEnds,
+    /// It was sent, and there was no answer.
+    Anything,
 }
 
 impl PostgresStore {
@@ -71,8 +80,8 @@ impl PostgresStore {
             done
         } else {
             let joins = if is_their_turn { exchange.want } else { 0 };
-            let is_in_doubt = self.memory.is_unclear;
-            self.carefully(worker, &Careful { exchange, joins, is_in_doubt }, now)?
+            let doubt = if self.memory.is_unclear { Doubt::Anything } else { Doubt::Nothing };
+            self.carefully(worker, &Careful { exchange, joins, doubt }, now)?
         };
         self.memory.forget(exchange);
         // The exchange has happened: what goes wrong from here on, the next one finds.
@@ -110,7 +119,8 @@ impl PostgresStore {
         }
         let suspects = if claimed.iter().any(Job::is_suspect) { Suspects::No } else { exchange.suspects };
         let more = Exchange { want: missing, suspects, ..Exchange::nothing(exchange.policy) };
-        let careful = Careful { exchange: &more, joins: if joins { missing } else { 0 }, is_in_doubt: false };
+        let careful =
+            Careful { exchange: &more, joins: if joins { missing } else { 0 }, doubt: Doubt::Nothing };
         let more = self.carefully(worker, &careful, now)?;
         done.is_told = more.is_told;
         let Exchanged { mut claimed, settled, superseded, .. } = std::mem::take(&mut done.exchanged);
@@ -134,7 +144,9 @@ impl PostgresStore {
         let (told, thrift, began) = loop {
             let thrift = self.memory.thrift(exchange.want);
             let Exchange { want, suspects, .. } = *exchange;
-            let turn = Turn { worker, ends: &settled.ends, is_certain: false, want, suspects, thrift, now };
+            let connection = self.memory.connection(worker);
+            let ends = &settled.ends;
+            let turn = Turn { worker, ends, is_certain: false, want, suspects, thrift, connection, now };
             let session = self.session(until)?;
             if !session.is_ours() {
                 return Ok(None);
@@ -165,7 +177,7 @@ impl PostgresStore {
         }
         // Some of it was not so any more: which, has to be read.
         let results = Exchange { want: 0, ..*exchange };
-        match self.carefully(worker, &Careful { exchange: &results, joins: 0, is_in_doubt: true }, now) {
+        match self.carefully(worker, &Careful { exchange: &results, joins: 0, doubt: Doubt::SomeEnds }, now) {
             Ok(rest) => {
                 let exchanged = Exchanged { claimed: done.exchanged.claimed, ..rest.exchanged };
                 Ok(Some(Progress { exchanged, ..rest }))
@@ -180,7 +192,8 @@ impl PostgresStore {
 
     /// Step by step, in one transaction.
     fn carefully(&mut self, worker: WorkerId, careful: &Careful<'_>, now: Timestamp) -> Result<Progress> {
-        let Careful { exchange, joins, is_in_doubt } = *careful;
+        let Careful { exchange, joins, doubt } = *careful;
+        let is_in_doubt = doubt != Doubt::Nothing;
         let began = Instant::now();
         let mut known = HashMap::new();
         if is_in_doubt {
@@ -193,9 +206,13 @@ impl PostgresStore {
         } else {
             self.memory.thrift_of_a_look(exchange.want)
         };
-        let look_at_worker = sql::STOP_OF.replace("$1", &worker.to_string());
+        let look = if doubt == Doubt::Anything { sql::GIVE_UP_CONNECTION } else { sql::STOP_OF };
+        let mut connection = self.memory.connection(worker);
         let (told, settled, before, superseded, back) =
-            self.write_after(&look_at_worker, |session, books, stop| {
+            self.write_after(&look.replace("$1", &worker.to_string()), |session, books, stop| {
+                if doubt == Doubt::Anything {
+                    connection = connection_of(session, worker)?.unwrap_or(connection);
+                }
                 let mut before = HashMap::new();
                 if is_in_doubt {
                     // What was claimed and never heard of is given back.
@@ -212,9 +229,8 @@ impl PostgresStore {
                     line::promote(session, joins, now)?;
                 }
                 let settled = held.settle(exchange.ended, exchange.policy, now)?;
-                let Exchange { want, suspects, .. } = *exchange;
-                let turn =
-                    Turn { worker, ends: &settled.ends, is_certain: true, want, suspects, thrift, now };
+                let (Exchange { want, suspects, .. }, ends) = (*exchange, &settled.ends);
+                let turn = Turn { worker, ends, is_certain: true, want, suspects, thrift, connection, now };
                 let told = turn.take(session)?;
                 if told.settled < settled.verdicts.len() as i64 {
                     return Err(Trouble::Stale);
@@ -230,6 +246,7 @@ impl PostgresStore {
                 Ok((told, settled, before.verdicts, superseded, books.counts))
             })?;
         self.memory.is_unclear = false;
+        self.memory.gave_up_connection(worker, connection);
         let mut done = self.take_in(exchange.want, &settled, told, &back, thrift, (now, began));
         done.exchanged.settled.extend(before);
         done.exchanged.superseded = superseded;
@@ -262,7 +279,8 @@ impl PostgresStore {
         exchanged.claimed = claimed;
         exchanged.settled.clone_from(&settled.verdicts);
         let is_told = thrift.reads != Reads::Nothing;
-        let passed_over = any_returned || (any_suspect && !thrift.expects_suspects);
+        let from_the_middle = line.is_short && !thrift.is_of_the_whole_line();
+        let passed_over = any_returned || from_the_middle || (any_suspect && !thrift.expects_suspects);
         Progress { exchanged, passed_over, is_told }
     }
 
@@ -301,6 +319,12 @@ impl PostgresStore {
         }
         exchanged
     }
+}
+
+/// How often a worker has given up a connection; none if it is no longer on the list.
+fn connection_of(session: &mut Session, worker: WorkerId) -> Result<Option<i64>, Trouble> {
+    let found = session.rows(sql::CONNECTION_OF, values![worker.0])?;
+    found.first().map(|found| row::get(found, 0)).transpose()
 }
 
 /// Of what a worker hands in, that which it has recorded before, as far as it

@@ -42,6 +42,8 @@ pub(super) struct Memory {
     /// A commit was sent, and nobody could say in time what became of it: the worker
     /// may hold jobs it was never told of.
     pub(super) is_unclear: bool,
+    /// How often each worker has given up a connection.
+    connections: HashMap<WorkerId, i64>,
     /// Some job was due when it last looked.
     pub(super) anything_due: bool,
     /// Where the line began when it last claimed: rank and place.
@@ -92,6 +94,11 @@ pub(super) struct Thrift {
 }
 
 impl Thrift {
+    /// Whether the line is looked at from its beginning.
+    pub(super) fn is_of_the_whole_line(&self) -> bool {
+        self.from == BEFORE_ALL
+    }
+
     /// Of who hands in results, and looks at nothing.
     pub(super) const RESULTS_ONLY: Self =
         Self { from: BEFORE_ALL, reads: Reads::Nothing, expects_suspects: false, rings: 0 };
@@ -121,6 +128,16 @@ impl Memory {
     /// Where the jobs of these attempts stood, if it remembers them all.
     pub(super) fn about(&self, ended: &[Ended]) -> Option<HashMap<Lease, Standing>> {
         ended.iter().map(|end| Some((end.lease, *self.claimed.get(&end.lease)?))).collect()
+    }
+
+    /// How often a worker has given up a connection.
+    pub(super) fn connection(&self, worker: WorkerId) -> i64 {
+        self.connections.get(&worker).copied().unwrap_or(0)
+    }
+
+    /// A worker has given up so many.
+    pub(super) fn gave_up_connection(&mut self, worker: WorkerId, number: i64) {
+        self.connections.insert(worker, number);
     }
 
     /// Where all jobs stood when it claimed them that it holds.
@@ -193,9 +210,13 @@ impl Memory {
     pub(super) fn learn(&mut self, thrift: &Thrift, wanted: u32, seen: &Seen) {
         self.beginning = seen.beginning.or(self.beginning);
         self.line = seen.line;
+        if seen.line.is_short && !thrift.is_of_the_whole_line() {
+            // There may be something before it.
+            self.long_looks = None;
+        }
         // The server counts from zero again now and then.
         let walked = self.walked.replace(seen.walked).map_or(0, |before| seen.walked - before);
-        if thrift.from != BEFORE_ALL {
+        if !thrift.is_of_the_whole_line() {
             return;
         }
         let is_long = walked > MANY_PAGES + i64::from(wanted) / 100;

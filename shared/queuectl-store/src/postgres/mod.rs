@@ -320,6 +320,7 @@ impl PostgresStore {
                 Some("committed") => return Ok(true),
                 // The old connection's server process has not noticed its end.
                 Some("in progress") if Instant::now() < until => pause(),
+                Some("in progress") => return Err(self.explain_trouble(Trouble::Stale)),
                 _ => return Ok(false),
             }
         }

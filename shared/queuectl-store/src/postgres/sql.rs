@@ -189,10 +189,15 @@ macro_rules! more_news_columns {
     };
 }
 
-/// The parts of an exchange. The worker, held against whoever would call it dead.
+/// The parts of an exchange. The worker, held against whoever would call it dead;
+/// nobody if this comes late, over a connection that the worker has given up.
 macro_rules! worker_itself {
-    () => {
-        "me AS (SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE)"
+    ($connection:literal) => {
+        concat!(
+            "me AS (SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL AND connection = ",
+            $connection,
+            " FOR SHARE)"
+        )
     };
 }
 
@@ -397,6 +402,11 @@ pub(super) const REGIONS_IN_USE: &str =
 pub(super) const ROSTER: &str = "SELECT id FROM @worker WHERE ended_at_ms IS NULL";
 /// Held by the worker during an exchange, against whoever would call it dead.
 pub(super) const STOP_OF: &str = "SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE";
+/// The same after an answer was lost: waits until what was sent before has come to an
+/// end, and makes void what is still to come.
+pub(super) const GIVE_UP_CONNECTION: &str = "UPDATE @worker SET connection = connection + 1 \
+     WHERE id = $1 AND ended_at_ms IS NULL RETURNING stop";
+pub(super) const CONNECTION_OF: &str = "SELECT connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL";
 pub(super) const REQUEST_STOP: &str = "UPDATE @worker SET stop = greatest(stop, $2) \
      WHERE id = ANY ($1) AND ended_at_ms IS NULL";
 pub(super) const COUNT_STOP: &str = "INSERT INTO @machine (lock_file, stops) \
@@ -406,7 +416,7 @@ pub(super) const STOPS: &str = "SELECT coalesce((SELECT stops FROM @machine WHER
 /// Locks the row, so that only one can end a worker, and no exchange of its own is
 /// under way.
 pub(super) const STILL_AT_WORK: &str =
-    "SELECT lock_file FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR UPDATE";
+    "SELECT lock_file, connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR UPDATE";
 /// Whether its lease has run out, and whether that means anything: for as long as
 /// a lease, nobody could renew one before the server had started.
 pub(super) const HAS_LAPSED: &str = "SELECT clock_timestamp() - beat_at > make_interval(secs => $2) \
@@ -453,7 +463,7 @@ pub(super) const RECORDED: &str = concat!(
 /// holds but those who cancel a job.
 pub(super) const EXCHANGE: &str = concat!(
     "WITH ",
-    worker_itself!(),
+    worker_itself!("$27"),
     ", ",
     claims_in!(
         "$20",
@@ -491,7 +501,7 @@ pub(super) const EXCHANGE: &str = concat!(
 /// time even if it has nothing to do. It passes over suspects, and says if it has.
 pub(super) const QUICK_EXCHANGE: &str = concat!(
     "WITH ",
-    worker_itself!(),
+    worker_itself!("$18"),
     ", ",
     claims_in!(
         "$14",

@@ -20,6 +20,8 @@ pub(super) struct Turn<'a> {
     pub(super) want: u32,
     pub(super) suspects: Suspects,
     pub(super) thrift: Thrift,
+    /// How often the worker has given up a connection.
+    pub(super) connection: i64,
     pub(super) now: Timestamp,
 }
 
@@ -44,9 +46,9 @@ pub(super) struct Told {
 
 impl<'a> Turn<'a> {
     /// Hands in, and asks for nothing.
-    pub(super) fn of_results(worker: WorkerId, ends: &'a Ends, now: Timestamp) -> Self {
+    pub(super) fn of_results(worker: WorkerId, ends: &'a Ends, connection: i64, now: Timestamp) -> Self {
         let thrift = Thrift::RESULTS_ONLY;
-        Self { worker, ends, is_certain: true, want: 0, suspects: Suspects::No, thrift, now }
+        Self { worker, ends, is_certain: true, want: 0, suspects: Suspects::No, thrift, connection, now }
     }
 
     /// Sends it, and gives what came back.
@@ -60,11 +62,12 @@ impl<'a> Turn<'a> {
         values.extend(self.ends.plain_columns());
         if self.is_usual() {
             values.extend([self.is_certain.value(), want.value(), rank.value(), place.value()]);
+            values.push(self.connection.value());
             return session.rows(sql::QUICK_EXCHANGE, &values);
         }
         values.extend(self.ends.more_columns());
         values.extend([self.is_certain.value(), want.value(), rank.value(), place.value()]);
-        values.extend([most_suspects.value(), other_clock.value(), reads.value()]);
+        values.extend([most_suspects.value(), other_clock.value(), reads.value(), self.connection.value()]);
         session.rows(sql::EXCHANGE, &values)
     }
 

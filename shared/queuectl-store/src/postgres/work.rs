@@ -129,7 +129,9 @@ impl Work for PostgresStore {
     ) -> Result<Rescued> {
         let here = self.lock_file_here()?.map(|lock_file| lock_file.identity()).transpose()?;
         let rescued = self.write(|session, books| {
-            let Some(lock_file) = still_at_work(session, worker)? else { return Ok(Rescued::default()) };
+            let Some((lock_file, connection)) = still_at_work(session, worker)? else {
+                return Ok(Rescued::default());
+            };
             // Of one that is here, the lock has told.
             if here != Some(lock_file) {
                 let silence = DEAD_AFTER.as_secs_f64();
@@ -146,7 +148,8 @@ impl Work for PostgresStore {
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
             let settled = held.settle(&ended, policy, now)?;
-            if Turn::of_results(worker, &settled.ends, now).take(session)?.settled < ended.len() as i64 {
+            let turn = Turn::of_results(worker, &settled.ends, connection, now);
+            if turn.take(session)?.settled < ended.len() as i64 {
                 return Err(Trouble::Stale);
             }
             let mut jobs = settled.verdicts;
@@ -209,10 +212,11 @@ fn free_region(session: &mut Session, here: &str) -> Result<u32, Trouble> {
     Ok((0..).zip(&in_use).find(|(free, used)| free != *used).map_or(in_use.len() as u32, |(free, _)| free))
 }
 
-/// The lock file of a worker that has not ended, which now only this transaction can end.
-fn still_at_work(session: &mut Session, worker: WorkerId) -> Result<Option<String>, Trouble> {
+/// The lock file of a worker that has not ended, which now only this transaction can
+/// end, and how often it has given up a connection.
+fn still_at_work(session: &mut Session, worker: WorkerId) -> Result<Option<(String, i64)>, Trouble> {
     let found = session.rows(sql::STILL_AT_WORK, values![worker.0])?;
-    found.first().map(|found| row::get(found, 0)).transpose()
+    found.first().map(|found| Ok((row::get(found, 0)?, row::get(found, 1)?))).transpose()
 }
 
 /// What a question was answered that concerns one row; no if there is none.
