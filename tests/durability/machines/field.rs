@@ -27,6 +27,14 @@ impl Field {
     pub fn home(&self) -> &Home {
         self.oracle.home()
     }
+
+    /// Another, who sees no lock of the first: as if on another machine, but for the
+    /// processes.
+    pub fn elsewhere(&self) -> Home {
+        let schema = self.home().schema();
+        let oracle = self.oracle.folder();
+        user().in_schema(schema, &self.server.tcp_url(schema.name())).with("ORACLE", oracle.to_str().unwrap())
+    }
 }
 
 /// Several machines, of which `db` has the server. Who enqueues and asks is

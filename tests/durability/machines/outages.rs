@@ -15,6 +15,7 @@ trials![
     jobs_go_on_through_an_outage_shorter_than_the_lease_and_their_results_are_recorded if Postgres,
     jobs_are_interrupted_in_an_outage_longer_than_the_lease_and_run_again if Postgres and Storm,
     a_worker_that_was_killed_is_missed_at_once_on_its_own_machine if Postgres,
+    a_clock_of_the_server_that_is_set_forward_kills_nobody if Postgres and Faketime,
 ];
 
 /// Runs until it is told to go on.
@@ -124,4 +125,37 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
     assert!(times[times.len() - 1] < seconds(10), "{times:?}");
     home.queuectl(["worker", "stop"]).assert().success();
     oracle.expect_no_breach();
+}
+
+fn a_clock_of_the_server_that_is_set_forward_kills_nobody() {
+    let field = Field::new(&[]);
+    let home = field.home();
+    field.server.set_clock_ahead(Duration::ZERO);
+    field.server.restart(Mode::Fast);
+    assert!(field.oracle.enqueue("held", &held("held"), &[]));
+    let mut holder = home.worker([""; 0]);
+    home.wait_for_file("running-held");
+    let elsewhere = field.elsewhere();
+    let mut neighbour = elsewhere.worker([""; 0]);
+    neighbour.wait_until_it_says("Loop started");
+    let mut client = home.schema().client();
+    let jumps = rounds(5, 50);
+    for minute in 1..=jumps {
+        field.server.set_clock_ahead(seconds(60 * minute));
+        // Each lease is renewed at the latest two seconds later, and was looked at before.
+        wait_until(DEADLINE, "both live by the new time", || {
+            let sql = "SELECT count(*) FROM heartbeat WHERE clock_timestamp() - beat_at < '10 s'";
+            let live: i64 = client.query_one(sql, &[]).unwrap().get(0);
+            live == 2
+        });
+    }
+    assert_eq!(home.json(["worker", "list", "--json"]).as_array().unwrap().len(), 2);
+    home.make_file("go-held");
+    home.wait_for("held", State::Completed);
+    assert_eq!((home.job("held").lease, outcomes(home, "held")), (1, vec![Some(Outcome::Exit(0))]));
+    home.queuectl(["worker", "stop", "--everywhere"]).assert().success();
+    holder.wait_for_success();
+    neighbour.wait_for_success();
+    report(&format!("the server's clock was set forward {jumps} times by a minute: nobody was called dead"));
+    field.oracle.expect_no_breach();
 }

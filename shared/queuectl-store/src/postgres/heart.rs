@@ -24,6 +24,10 @@ use std::time::{Duration, Instant};
 /// How often it looks at the neighbours.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
 
+/// Whoever was seen to renew its lease within so long lives, whatever the server's clock
+/// says: somebody may have set it forward. (A renewal is due every two seconds.)
+const SEEN_STILL_FOR: Duration = Duration::from_secs(5);
+
 /// A ring that is sent when a worker begins is heard within this, or never.
 const RING_TAKES: Duration = Duration::from_secs(3);
 
@@ -54,6 +58,8 @@ struct Beating {
     stopped: Arc<AtomicBool>,
     /// Silence of others means nothing before: we were cut off ourselves.
     judges_from: Instant,
+    /// The last renewal of each neighbour, and when it was first seen.
+    renewals: HashMap<WorkerId, (i64, Instant)>,
     /// Until when the first ring is waited for.
     first_ring_until: Option<Instant>,
     is_pooled: bool,
@@ -126,6 +132,7 @@ impl Heart {
             ring,
             stopped: Arc::clone(&stopped),
             judges_from: now,
+            renewals: HashMap::new(),
             first_ring_until: Some(if self.is_pooled { now } else { now + RING_TAKES }),
             is_pooled: self.is_pooled,
             next_beat: now + RENEWED_EVERY,
@@ -215,10 +222,17 @@ impl Beating {
     fn look_at_neighbours(&mut self, client: &mut Client) -> std::result::Result<(), Trouble> {
         let silence = DEAD_AFTER.as_secs_f64();
         let rows = client.query_typed(&self.statement(sql::NEIGHBOURS), values![silence])?;
-        let judges = Instant::now() >= self.judges_from;
+        let now = Instant::now();
+        let judges = now >= self.judges_from;
         let mut neighbours = HashMap::with_capacity(rows.len());
+        let mut renewals = HashMap::with_capacity(rows.len());
         for found in &rows {
-            let (lock_file, is_silent): (&str, bool) = (row::get(found, 1)?, row::get(found, 2)?);
+            let (id, renewal) = (WorkerId(row::get(found, 0)?), row::get(found, 3)?);
+            let known = self.renewals.get(&id).filter(|(known, _)| *known == renewal);
+            let since = known.map_or(now, |(_, since)| *since);
+            renewals.insert(id, (renewal, since));
+            let lock_file: &str = row::get(found, 1)?;
+            let is_silent = row::get(found, 2)? && now - since >= SEEN_STILL_FOR;
             let neighbour = if lock_file == self.here {
                 Neighbour::Here
             } else if is_silent && judges {
@@ -226,8 +240,9 @@ impl Beating {
             } else {
                 Neighbour::Elsewhere
             };
-            neighbours.insert(WorkerId(row::get(found, 0)?), neighbour);
+            neighbours.insert(id, neighbour);
         }
+        self.renewals = renewals;
         self.pulse.set_neighbours(neighbours);
         Ok(())
     }

@@ -430,10 +430,12 @@ pub(super) const WORKER_ENDED: &str = "WITH silent AS (DELETE FROM @heartbeat WH
      UPDATE @worker SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL";
 pub(super) const BEAT: &str =
     "UPDATE @heartbeat SET beat_at = clock_timestamp() WHERE worker = $1 RETURNING worker";
-/// Who is where, and whose lease has run out: only between machines.
+/// Who is where, whose lease has run out, and when it was last renewed, as a number that
+/// changes then: only between machines.
 pub(super) const NEIGHBOURS: &str = "SELECT id, lock_file, \
          coalesce(clock_timestamp() - beat_at > make_interval(secs => $1) \
-         AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1), false) \
+         AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1), false), \
+         coalesce(extract(epoch FROM beat_at) * 1000000, 0)::bigint \
      FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL";
 
 pub(super) const PUT_DUE_IN_LINE: &str = put_in_line!("run_at_ms <= $1 ORDER BY run_at_ms");
