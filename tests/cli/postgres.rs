@@ -3,7 +3,7 @@
 use crate::support::pgbouncer::Pool;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, both, dispatcher, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use predicates::str::{contains, is_match};
@@ -26,6 +26,9 @@ trials![
     the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended if Postgres,
     a_backup_is_a_queue_in_a_file if Postgres,
     doctor_finds_what_is_wrong_and_nothing_else if Postgres,
+    a_role_that_may_not_know_the_server_shares_the_queue_with_one_that_may if Postgres,
+    a_drain_does_the_jobs_too_that_its_last_job_enqueues if Postgres,
+    what_ended_workers_have_done_does_not_stay_in_the_books if Postgres,
     through_a_pool_in_transaction_mode_all_works_and_workers_poll if Postgres and Pgbouncer,
 ];
 
@@ -337,6 +340,74 @@ fn doctor_finds_what_is_wrong_and_nothing_else() {
     let home = home();
     home.enqueue("a", "true");
     home.queuectl(["doctor"]).assert().code(1).stdout(is_match("(?m)^error +sync: fsync is off").unwrap());
+}
+
+fn a_role_that_may_not_know_the_server_shares_the_queue_with_one_that_may() {
+    let server = Server::start(&[("fsync", "off")]);
+    server.psql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC; CREATE ROLE plain LOGIN");
+    server.psql("GRANT CREATE ON DATABASE postgres TO plain");
+    let knowing = Home::quick().on_server(&server);
+    let schema = knowing.schema();
+    let url = format!("postgres://plain@127.0.0.1:{}/postgres?schema={}", server.port(), schema.name());
+    let plain = Home::quick().in_schema(schema, &url);
+    // Who makes it does not know the server's name; the superuser does.
+    plain.enqueue("a", "true");
+    let run = || -> String { schema.client().query_one("SELECT run FROM queue", &[]).unwrap().get(0) };
+    let before = run();
+    let mut worker = plain.worker([""; 0]);
+    plain.wait_for("a", State::Completed);
+    knowing.enqueue("b", "true");
+    plain.wait_for("b", State::Completed);
+    let mut other = knowing.worker([""; 0]);
+    other.wait_until_it_says("Loop started");
+    plain.enqueue("c", "true");
+    plain.wait_for("c", State::Completed);
+    assert_eq!(run(), before, "nobody took it for a copy");
+    plain.queuectl(["worker", "stop", "--everywhere"]).assert().success();
+    worker.wait_for_success();
+    other.wait_for_success();
+}
+
+fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
+    let home = home();
+    home.enqueue("first", "true");
+    home.drain();
+    // So much has changed that the books are not added up each time.
+    let sql = "INSERT INTO change (done) SELECT 0 FROM generate_series(1, 30000)";
+    home.schema().client().execute(sql, &[]).unwrap();
+    for round in 0..5 {
+        let late = format!("late-{round}");
+        home.enqueue(
+            &format!("last-{round}"),
+            &format!("{} enqueue --id {late} --delay 300ms true", dispatcher()),
+        );
+        home.drain();
+        assert_eq!(home.state(&late), State::Completed, "{late}");
+    }
+}
+
+fn what_ended_workers_have_done_does_not_stay_in_the_books() {
+    let home = home();
+    home.enqueue("a", "true");
+    home.drain();
+    let mut client = home.schema().client();
+    client
+        .batch_execute(
+            "INSERT INTO worker (lock_file, host, pid, manager_pid, boot_id, pid_namespace, run, note_region,
+                 concurrency, path, started_at_ms, ended_at_ms)
+             SELECT 'elsewhere', 'there', 1, 1, '', 0, 'run', number, 1, '', 0, 1
+                 FROM generate_series(1, 300) AS number;
+             INSERT INTO change (worker, done, completed) SELECT id, 2, 0 FROM worker WHERE host = 'there'",
+        )
+        .unwrap();
+    home.enqueue("b", "true");
+    home.drain();
+    let one =
+        |client: &mut postgres::Client, sql: &str| -> i64 { client.query_one(sql, &[]).unwrap().get(0) };
+    let done = "SELECT sum(jobs_done)::bigint FROM worker WHERE host = 'there'";
+    assert_eq!(one(&mut client, done), 600);
+    assert!(one(&mut client, "SELECT count(*) FROM change") < 100);
+    assert_eq!(home.store().check().unwrap(), [""; 0]);
 }
 
 fn through_a_pool_in_transaction_mode_all_works_and_workers_poll() {

@@ -9,7 +9,7 @@ CREATE TABLE @queue (
     one             integer PRIMARY KEY CONSTRAINT there_is_one_queue CHECK (one = 1),
     application     text    NOT NULL CONSTRAINT it_is_ours CHECK (application = 'queuectl'),
     run             text    NOT NULL,   -- random; marks the processes of this queue's jobs
-    origin          text    NOT NULL,   -- the server, database and table it was made in: a copy has another
+    origin          text    NOT NULL,   -- the database, table and server it was made in: a copy has another
     schema          bigint  NOT NULL,
     oldest_writer   bigint  NOT NULL    -- the oldest schema whose programs may write here
 );

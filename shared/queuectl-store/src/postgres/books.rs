@@ -65,9 +65,9 @@ pub(super) fn sum(mut counts: Counts, more: &Counts) -> Counts {
     counts
 }
 
-/// Makes one change of many, if there are many.
-pub(super) fn fold(session: &mut Session, changes: i64) -> Result<(), Trouble> {
-    if changes > FOLDED_BEYOND {
+/// Makes one change of many, if there are many. (Each worker that works keeps one.)
+pub(super) fn fold(session: &mut Session, changes: i64, workers: usize) -> Result<(), Trouble> {
+    if changes > FOLDED_BEYOND + workers as i64 {
         session.rows(sql::FOLD, values![FOLDED_AT_ONCE])?;
     }
     Ok(())

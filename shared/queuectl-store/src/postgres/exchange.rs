@@ -19,7 +19,7 @@ use super::{PostgresStore, Trouble, has_not_happened, row, sql};
 use crate::counts::Counts;
 use crate::work::{Exchange, Exchanged, Suspects};
 use crate::{Result, stored};
-use queuectl_core::{Job, Lease, Standing, Timestamp, WorkerId};
+use queuectl_core::{Job, Lease, Standing, State, Timestamp, WorkerId};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -31,6 +31,8 @@ struct Progress {
     passed_over: bool,
     /// Whether all that can be told was read.
     is_told: bool,
+    /// Whether the books were added up.
+    is_counted: bool,
 }
 
 /// An exchange that goes carefully, and what else is done in it.
@@ -63,7 +65,10 @@ impl PostgresStore {
         let hands_in_only_results =
             exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
         if hands_in_only_results && exchange.ended.is_empty() && !self.memory.is_unclear {
-            let (anything_to_claim, news) = self.look_round(worker, exchange.want, now)?;
+            let (mut anything_to_claim, mut news) = self.look_round(worker, exchange.want, now)?;
+            if exchange.want > 0 && !anything_to_claim && self.memory.looked_from_the_middle() {
+                (anything_to_claim, news) = self.look_round(worker, exchange.want, now)?;
+            }
             if exchange.want == 0 || !anything_to_claim {
                 return Ok(news);
             }
@@ -89,8 +94,15 @@ impl PostgresStore {
         if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
             tracing::debug!("no more could be claimed: {error}");
         }
-        if !done.is_told && done.exchanged.claimed.len() < exchange.want as usize {
-            // Whoever finds too little wants to know why.
+        // Whoever finds too little wants to know why; and where nothing is left that anybody
+        // works on, what is remembered may lack a job that has come in since.
+        let found_too_little = done.exchanged.claimed.len() < exchange.want as usize && !done.is_told;
+        let seems_to_be_the_end =
+            !exchange.ended.is_empty() && done.exchanged.counts[State::Processing] == 0 && !done.is_counted;
+        if seems_to_be_the_end {
+            self.memory.look_anew();
+        }
+        if found_too_little || seems_to_be_the_end {
             match self.look_round(worker, exchange.want, now) {
                 Ok((_, Exchanged { counts, next_due, roster, .. })) => {
                     done.exchanged = Exchanged { counts, next_due, roster, ..done.exchanged };
@@ -122,7 +134,7 @@ impl PostgresStore {
         let careful =
             Careful { exchange: &more, joins: if joins { missing } else { 0 }, doubt: Doubt::Nothing };
         let more = self.carefully(worker, &careful, now)?;
-        done.is_told = more.is_told;
+        (done.is_told, done.is_counted) = (more.is_told, more.is_counted);
         let Exchanged { mut claimed, settled, superseded, .. } = std::mem::take(&mut done.exchanged);
         claimed.extend(more.exchanged.claimed.iter().cloned());
         done.exchanged = Exchanged { claimed, settled, superseded, ..more.exchanged };
@@ -193,13 +205,11 @@ impl PostgresStore {
     /// Step by step, in one transaction.
     fn carefully(&mut self, worker: WorkerId, careful: &Careful<'_>, now: Timestamp) -> Result<Progress> {
         let Careful { exchange, joins, doubt } = *careful;
-        let is_in_doubt = doubt != Doubt::Nothing;
         let began = Instant::now();
-        let mut known = HashMap::new();
-        if is_in_doubt {
+        if doubt != Doubt::Nothing {
             self.memory.look_anew();
-            known = self.memory.known();
         }
+        let known = self.memory.known();
         // What joins the line changes what is due next.
         let thrift = if joins == 0 {
             self.memory.thrift(exchange.want)
@@ -213,16 +223,20 @@ impl PostgresStore {
                 if doubt == Doubt::Anything {
                     connection = connection_of(session, worker)?.unwrap_or(connection);
                 }
-                let mut before = HashMap::new();
-                if is_in_doubt {
+                if doubt == Doubt::Anything {
                     // What was claimed and never heard of is given back.
                     let mut strays = super::work::claims(session, worker)?;
                     strays.retain(|lease| !known.contains_key(lease));
                     let mut held = Held::read(session, worker, &strays)?;
                     held.hand_back(session, books, &strays, exchange.policy, now)?;
-                    before = recorded(session, worker, exchange, &known)?;
                 }
                 let mut held = Held::read(session, worker, &all_leases(exchange))?;
+                // What is not held any more may have been handed in before.
+                let before = if exchange.ended.iter().all(|ended| held.is_held(ended.lease)) {
+                    HashMap::new()
+                } else {
+                    recorded(session, worker, exchange, &known)?
+                };
                 add_output(session, worker, exchange, &mut held)?;
                 held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
                 if joins > 0 && stop == Some("0") {
@@ -236,12 +250,10 @@ impl PostgresStore {
                     return Err(Trouble::Stale);
                 }
                 let mut superseded = held.superseded();
-                if is_in_doubt {
-                    // What is not held any more was handed in, or handed back, before.
-                    let was_unstarted =
-                        |lease: &Lease| exchange.unstarted.contains(lease) && known.contains_key(lease);
-                    superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
-                }
+                let was_unstarted = |lease: &Lease| {
+                    doubt != Doubt::Nothing && exchange.unstarted.contains(lease) && known.contains_key(lease)
+                };
+                superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
                 let before = Held::remembered(before).settle(exchange.ended, exchange.policy, now)?;
                 Ok((told, settled, before.verdicts, superseded, books.counts))
             })?;
@@ -272,6 +284,7 @@ impl PostgresStore {
         let line = LineSeen { is_short: claimed.len() < want as usize, any_suspect };
         self.memory.remember(&claimed);
         self.memory.learn(&thrift, want, &Seen { beginning, walked, took, line });
+        let is_counted = news.rest.as_ref().is_some_and(|rest| rest.books.is_some());
         let mut exchanged = self.heard(news, &own, began);
         if let Some(due) = settled.first_due {
             exchanged.next_due = self.memory.expect(due, now);
@@ -281,7 +294,7 @@ impl PostgresStore {
         let is_told = thrift.reads != Reads::Nothing;
         let from_the_middle = line.is_short && !thrift.is_of_the_whole_line();
         let passed_over = any_returned || from_the_middle || (any_suspect && !thrift.expects_suspects);
-        Progress { exchanged, passed_over, is_told }
+        Progress { exchanged, passed_over, is_told, is_counted }
     }
 
     /// What a worker is told that has nothing to hand in, and whether there is work.
@@ -311,9 +324,10 @@ impl PostgresStore {
             ..Exchanged::default()
         };
         self.memory.tell(news.rest.as_ref(), own, took, &mut exchanged);
+        let workers = exchanged.roster.len();
         if let (Some(session), Some((_, changes))) =
             (&mut self.session, news.rest.and_then(|rest| rest.books))
-            && let Err(error) = books::fold(session, changes)
+            && let Err(error) = books::fold(session, changes, workers)
         {
             tracing::debug!("the books could not be folded: {error:?}");
         }

@@ -182,6 +182,11 @@ impl Memory {
         self.long_looks = None;
     }
 
+    /// Tells whether the last look did not begin with the first in line; the next one does.
+    pub(super) fn looked_from_the_middle(&mut self) -> bool {
+        !self.thrift(1).is_of_the_whole_line() && self.long_looks.take().is_some()
+    }
+
     /// How to look next, to claim so many.
     pub(super) fn thrift(&self, want: u32) -> Thrift {
         let is_not_due = |look: &LongLook| {

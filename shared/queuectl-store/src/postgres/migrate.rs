@@ -66,20 +66,59 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     Ok(Found::Queue)
 }
 
+/// The table that a queue was made in, or is in.
+struct Origin {
+    /// Of a database of a server.
+    table: String,
+    /// Not everybody may know it.
+    server: Option<String>,
+}
+
+impl Origin {
+    fn here(session: &mut Session) -> Result<Self, Trouble> {
+        let found = books::one(session.rows(sql::TABLE, &[])?)?;
+        let server = if row::get(&found, 1)? {
+            Some(row::get(&books::one(session.rows(sql::SERVER_NAME, &[])?)?, 0)?)
+        } else {
+            None
+        };
+        Ok(Self { table: row::get(&found, 0)?, server })
+    }
+
+    fn of_text(text: &str) -> Self {
+        let (table, server) = text.split_once('@').unwrap_or((text, ""));
+        Self { table: table.to_owned(), server: Some(server.to_owned()).filter(|name| !name.is_empty()) }
+    }
+
+    fn to_text(&self) -> String {
+        format!("{}@{}", self.table, self.server.as_deref().unwrap_or_default())
+    }
+
+    /// Tells whether these are two places, as far as that is known.
+    fn is_elsewhere(&self, other: &Self) -> bool {
+        let servers = self.server.as_ref().zip(other.server.as_ref());
+        self.table != other.table || servers.is_some_and(|(one, two)| one != two)
+    }
+}
+
 /// Makes what was copied, a restored dump for example, a queue of its own.
 ///
 /// The workers it lists work on the queue it was copied from, if at all. Here they hold
 /// nothing, and their processes must not be taken for ours: the copy gets a random id of
 /// its own, what they had claimed is handed back, and they are off the list.
 fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
-    let is_a_copy = store.read(|session| row::get(&books::one(session.rows(sql::IS_A_COPY, &[])?)?, 0))?;
-    if is_a_copy {
+    let (made_at, here, may_be_adopted): (String, Origin, bool) = store.read(|session| {
+        let found = books::one(session.rows(sql::ORIGIN, &[])?)?;
+        Ok((row::get(&found, 0)?, Origin::here(session)?, row::get(&found, 1)?))
+    })?;
+    if Origin::of_text(&made_at).is_elsewhere(&here) && may_be_adopted {
+        let here = here.to_text();
         let now = store.clock.now();
         // Nothing ran here, so no policy is asked.
         let policy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_limit: u32::MAX };
         store.write(|session, books| {
             let run = Uuid::new_v4().simple().to_string();
-            if session.rows(sql::NEW_ORIGIN, values![run])?.is_empty() {
+            if session.rows(sql::NEW_ORIGIN, values![made_at, here, run])?.is_empty() {
                 return Ok(());
             }
             for worker in work::roster(session)? {
@@ -131,7 +170,8 @@ fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Res
     }
     if found == 0 {
         let run = Uuid::new_v4().simple().to_string();
-        session.rows(sql::NEW_QUEUE, values![run, NEWEST])?;
+        let origin = Origin::here(session)?.to_text();
+        session.rows(sql::NEW_QUEUE, values![run, origin, NEWEST])?;
     } else {
         session.rows(sql::NEW_SCHEMA, values![NEWEST])?;
     }

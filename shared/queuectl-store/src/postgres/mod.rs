@@ -233,9 +233,10 @@ impl PostgresStore {
             let trouble = match transaction(session, first, &mut verb) {
                 Ok(Came::Through(done)) => return Ok(done),
                 Ok(Came::Unclear(done, number)) => {
-                    self.memory.is_unclear = true;
+                    // A doubt from before is not cleared up by this.
+                    let was_unclear = std::mem::replace(&mut self.memory.is_unclear, true);
                     let was_committed = self.was_committed(number, until)?;
-                    self.memory.is_unclear = false;
+                    self.memory.is_unclear = was_unclear;
                     if was_committed {
                         return Ok(done);
                     }

@@ -113,16 +113,6 @@ macro_rules! worker_columns {
     };
 }
 
-/// Where this is: no two tables have it in common, wherever they are, and a standby that
-/// is promoted has it from its primary. (Who may not know the server goes without.)
-macro_rules! origin {
-    () => {
-        "(SELECT concat_ws('.', CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE') \
-         THEN (SELECT system_identifier FROM pg_control_system()) END, \
-         (SELECT oid FROM pg_database WHERE datname = current_database()), '@queue'::regclass::oid))"
-    };
-}
-
 /// The server's clock, in milliseconds.
 macro_rules! time {
     () => {
@@ -335,26 +325,23 @@ pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WH
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
 pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
-/// Whether it is the copy of a queue, and this role may make it one of its own.
-pub(super) const IS_A_COPY: &str =
-    concat!("SELECT origin <> ", origin!(), " AND has_table_privilege('@queue', 'UPDATE') FROM @queue");
-/// Gives a row if it is a copy still: only one makes it a queue of its own.
-pub(super) const NEW_ORIGIN: &str = concat!(
-    "UPDATE @queue SET run = $1, origin = ",
-    origin!(),
-    " WHERE origin <> ",
-    origin!(),
-    " RETURNING run"
-);
+/// Which table this is, which no two of a server have in common; whether this role may
+/// ask for the server's name.
+pub(super) const TABLE: &str = "SELECT concat_ws('.', (SELECT oid FROM pg_database \
+     WHERE datname = current_database()), '@queue'::regclass::oid), \
+     has_function_privilege('pg_control_system()', 'EXECUTE')";
+/// The server's name, which a standby has from its primary.
+pub(super) const SERVER_NAME: &str = "SELECT system_identifier::text FROM pg_control_system()";
+/// Where the queue was made, and whether this role may say that it is elsewhere.
+pub(super) const ORIGIN: &str = "SELECT origin, has_table_privilege('@queue', 'UPDATE') FROM @queue";
+/// Gives a row if it still has the origin $1: only one makes it a queue of its own.
+pub(super) const NEW_ORIGIN: &str = "UPDATE @queue SET origin = $2, run = $3 WHERE origin = $1 RETURNING run";
 pub(super) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
 pub(super) const ENCODING: &str = "SELECT getdatabaseencoding()";
 /// Held until the end of the transaction.
 pub(super) const ONE_MIGRATES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('queuectl ' || $1, 0))";
-pub(super) const NEW_QUEUE: &str = concat!(
-    "INSERT INTO @queue (one, application, run, origin, schema, oldest_writer) SELECT 1, 'queuectl', $1, ",
-    origin!(),
-    ", $2, $2"
-);
+pub(super) const NEW_QUEUE: &str = "INSERT INTO @queue (one, application, run, origin, schema, oldest_writer) \
+     VALUES (1, 'queuectl', $1, $2, $3, $3)";
 pub(super) const NEW_SCHEMA: &str = "UPDATE @queue SET schema = $1, oldest_writer = $1";
 
 // The books
@@ -366,10 +353,18 @@ pub(super) const SAVE_LEDGER: &str = "WITH noted AS (INSERT INTO @change (pendin
          dead, cancelled) SELECT $1, $2, $3, $4, $5, $6 \
          WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0 OR $4 <> 0 OR $5 <> 0 OR $6 <> 0) SELECT txid_current()";
 /// Makes one change of many. Whoever else is at it takes others.
+/// What workers have done that have ended goes into their rows, which nobody else writes
+/// any more; what others have done stays with them.
 pub(super) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = ANY (ARRAY(\
-         SELECT ctid FROM @change LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *) \
-     INSERT INTO @change SELECT worker, sum(done), sum(pending), sum(processing), sum(completed), sum(failed), \
-     sum(dead), sum(cancelled) FROM gone GROUP BY worker";
+         SELECT ctid FROM @change LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *), \
+     did AS (SELECT worker AS id, sum(done) AS done FROM gone WHERE worker IS NOT NULL GROUP BY worker), \
+     over AS (SELECT id FROM @worker WHERE id IN (SELECT id FROM did) AND ended_at_ms IS NOT NULL \
+         FOR UPDATE SKIP LOCKED), \
+     noted AS (UPDATE @worker SET jobs_done = jobs_done + did.done FROM did, over \
+         WHERE worker.id = did.id AND did.id = over.id RETURNING worker.id) \
+     INSERT INTO @change SELECT CASE WHEN noted.id IS NULL THEN worker END, \
+     coalesce(sum(done) FILTER (WHERE noted.id IS NULL), 0), sum(pending), sum(processing), sum(completed), \
+     sum(failed), sum(dead), sum(cancelled) FROM gone LEFT JOIN noted ON noted.id = worker GROUP BY 1";
 pub(super) const RUN: &str = "SELECT run FROM @queue";
 
 // Intake
@@ -606,14 +601,15 @@ pub(super) const WORKERS: &str = concat!(
 
 pub(super) const STATE_OF: &str =
     concat!("SELECT seq, state, lease, worker FROM ", jobs_now!(), " WHERE id = $1");
-/// Only a job that is in line or waits for a time; gives a row if it was.
+/// Only a job that is in line or waits for a time, and that nobody has claimed since its
+/// lease was read ($4); gives a row if it was.
 pub(super) const CANCEL: &str = "WITH left_line AS (DELETE FROM @line USING @job WHERE job.seq = $1 \
          AND line.rank = -job.priority AND line.place = job.place RETURNING line.seq), \
      left_wait AS (DELETE FROM @wait WHERE seq = $1 RETURNING seq) \
      INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, finished_at_ms, \
          exit_code, signal, last_error) SELECT seq, $2, attempts, crashes, lease, $3, started_at_ms, $3, exit_code, \
          signal, last_error FROM @job \
-     WHERE seq IN (SELECT seq FROM left_line UNION ALL SELECT seq FROM left_wait) RETURNING seq";
+     WHERE seq IN (SELECT seq FROM left_line UNION ALL SELECT seq FROM left_wait) AND lease = $4 RETURNING seq";
 /// Only of a lease that is held; gives a row if it is.
 pub(super) const REQUEST_CANCEL: &str =
     "UPDATE @claim SET cancel_at_ms = coalesce(cancel_at_ms, $3) WHERE seq = $1 AND lease = $2 RETURNING seq";

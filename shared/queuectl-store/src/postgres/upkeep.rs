@@ -30,7 +30,8 @@ impl Upkeep for PostgresStore {
                 let lease = Lease { seq: found.seq, number: found.lease };
                 return still_there(asked.len(), 1, Cancelled::Requested { lease, worker: WorkerId(worker) });
             }
-            let gone = session.rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis()])?;
+            let gone = session
+                .rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis(), found.lease])?;
             still_there(gone.len(), 1, ())?;
             books.counts.moved(found.state, state);
             Ok(Cancelled::Done)
