@@ -107,8 +107,10 @@ impl Dump for postgres::Harness {
             let mut rows: Vec<Map<String, Value>> =
                 client.query(&sql, &[]).unwrap().iter().map(read).collect();
             for row in rows.iter_mut().filter(|_| table == "worker") {
-                // Whom it locks means nothing elsewhere; what it did may not be folded.
+                // What it locks and how it was connected means nothing elsewhere; what it
+                // did may not be folded.
                 row.remove("lock_file").unwrap();
+                row.remove("connection").unwrap();
                 let id = row["id"].as_i64().unwrap();
                 let sql = "SELECT coalesce(sum(done), 0)::bigint FROM change WHERE worker = $1";
                 let more: i64 = client.query_one(sql, &[&id]).unwrap().get(0);
