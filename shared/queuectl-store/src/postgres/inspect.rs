@@ -21,7 +21,12 @@ impl Inspect for PostgresStore {
     }
 
     fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
-        let statement = jobs_statement(selection);
+        let asks_for_pending = selection.states.contains(&State::Pending);
+        let few_wait = asks_for_pending && {
+            let counts = self.counts()?;
+            counts[State::Pending] + counts[State::Failed] <= FEW
+        };
+        let statement = jobs_statement(selection, few_wait);
         let (after, limit) = (selection.after.0, i64::from(selection.limit));
         self.read(|session| all(&session.rows_of(&statement, values![after, limit])?, row::job))
     }
@@ -88,12 +93,15 @@ fn first<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<O
     rows.first().map(read).transpose()
 }
 
+/// So many jobs that wait are found faster than they are among all.
+const FEW: i64 = 10_000;
+
 /// Where all jobs of the states that are asked for lie in places of their own, only
 /// those are looked through; and then which of them are in these states.
-fn jobs_statement(selection: &Selection) -> String {
+fn jobs_statement(selection: &Selection, few_wait: bool) -> String {
     let (jobs, order) = (sql::JOBS, sql::JOBS_ORDER);
     let states: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
-    let places: Option<Vec<&str>> = selection.states.iter().map(|&state| place(state)).collect();
+    let places: Option<Vec<&str>> = selection.states.iter().map(|&state| place(state, few_wait)).collect();
     let states = states.join(", ");
     match places.as_deref() {
         Some([]) => format!("{jobs}{order}"),
@@ -106,9 +114,10 @@ fn jobs_statement(selection: &Selection) -> String {
 
 /// Where jobs in this state are, if they have a place of their own that is smaller
 /// than the table of all jobs.
-fn place(state: State) -> Option<&'static str> {
+fn place(state: State, few_wait: bool) -> Option<&'static str> {
     match state {
-        State::Pending | State::Completed => None,
+        State::Completed => None,
+        State::Pending => few_wait.then_some(sql::PENDING),
         State::Processing => Some(sql::PROCESSING),
         State::Failed => Some(sql::FAILED),
         State::Dead => Some(sql::DEAD),

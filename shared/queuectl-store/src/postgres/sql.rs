@@ -60,9 +60,28 @@ macro_rules! gives_out_no_more {
 }
 
 /// All jobs as they are now, under the name `job`, with a column for everything that
-/// is known of one: what its row says, or where it is says otherwise.
+/// is known of one: what its row says, or where it is says otherwise. All, or those
+/// after one; the server does not see by itself that this holds for the joined too.
 macro_rules! jobs_now {
     () => {
+        concat!(jobs_now!(columns), "LEFT JOIN @wait ON wait.seq = job.seq LEFT JOIN @claim ON claim.seq = job.seq \
+            LEFT JOIN @settled ON settled.seq = job.seq) AS job")
+    };
+    (after $seq:literal) => {
+        concat!(
+            jobs_now!(columns),
+            "LEFT JOIN @wait ON wait.seq = job.seq AND wait.seq > ",
+            $seq,
+            " LEFT JOIN @claim ON claim.seq = job.seq AND claim.seq > ",
+            $seq,
+            " LEFT JOIN @settled ON settled.seq = job.seq AND settled.seq > ",
+            $seq,
+            " WHERE job.seq > ",
+            $seq,
+            ") AS job"
+        )
+    };
+    (columns) => {
         "(SELECT job.seq, id, queue, priority, max_retries, timeout_ms, created_at_ms, env, cwd, command, \
          CASE WHEN claim.seq IS NOT NULL THEN 'processing' ELSE coalesce(settled.state, job.state) END AS state, \
          job.place, line.place AS ready, coalesce(settled.attempts, claim.attempts, job.attempts) AS attempts, \
@@ -76,18 +95,40 @@ macro_rules! jobs_now {
          CASE WHEN settled.seq IS NOT NULL THEN settled.exit_code ELSE job.exit_code END AS exit_code, \
          CASE WHEN settled.seq IS NOT NULL THEN settled.signal ELSE job.signal END AS signal, \
          CASE WHEN settled.seq IS NOT NULL THEN settled.last_error ELSE job.last_error END AS last_error \
-         FROM @job LEFT JOIN @line ON line.rank = -job.priority AND line.place = job.place \
-         LEFT JOIN @wait ON wait.seq = job.seq LEFT JOIN @claim ON claim.seq = job.seq \
-         LEFT JOIN @settled ON settled.seq = job.seq) AS job"
+         FROM @job LEFT JOIN @line ON line.rank = -job.priority AND line.place = job.place "
     };
 }
 
-/// The records of all attempts, wherever they are.
+/// The records of all attempts, wherever they are; or of some in each place, so that
+/// the server need not put all of them in order.
 macro_rules! attempts_now {
     () => {
-        "(SELECT seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
-         FROM @attempt UNION ALL SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, \
-         coalesce(exit_code, signal), last_error, 0, 0 FROM @settled WHERE outcome IS NOT NULL) AS attempt"
+        attempts_now!("", "")
+    };
+    ($some:literal, $some_settled:literal) => {
+        concat!(
+            "((SELECT seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, \
+             dropped_bytes FROM @attempt",
+            $some,
+            ") UNION ALL (SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, \
+             coalesce(exit_code, signal), last_error, 0, 0 FROM @settled WHERE outcome IS NOT NULL",
+            $some_settled,
+            ")) AS attempt"
+        )
+    };
+}
+
+/// The keys of the last record of each kind; -1 if there is none.
+macro_rules! last_of_each {
+    ($attempts:expr) => {
+        concat!(
+            "SELECT coalesce((SELECT max(id) FROM @worker), -1), coalesce((SELECT max(seq) FROM @job), -1), \
+             coalesce(a.seq, -1), coalesce(a.lease, -1), coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) \
+             FROM (SELECT 1) AS one LEFT JOIN (SELECT seq, lease FROM ",
+            $attempts,
+            " ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true LEFT JOIN (\
+             SELECT seq, lease, n FROM @output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true"
+        )
     };
 }
 
@@ -568,10 +609,12 @@ pub(super) const NEWS_AND_WORK: &str = concat!(
 // Inspect
 
 pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE id = $1");
-pub(super) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq > $1");
+pub(super) const JOBS: &str =
+    concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(after "$1"), " WHERE true");
 /// Where the jobs of a state are, if there is such a place; not all that are there
 /// must be in this state.
 pub(super) const PROCESSING: &str = "SELECT seq FROM @claim";
+pub(super) const PENDING: &str = "SELECT seq FROM @line UNION ALL SELECT seq FROM @wait";
 pub(super) const FAILED: &str =
     "SELECT seq FROM @wait UNION ALL SELECT seq FROM @line WHERE run_at_ms IS NOT NULL";
 pub(super) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
@@ -747,15 +790,12 @@ pub(super) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_sh
 /// The same for whoever marks it: waits until all others have ended.
 pub(super) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
-/// The keys of the last record of each kind; -1 if there is none.
-pub(super) const LAST_COPIED: &str = concat!(
-    "SELECT coalesce((SELECT max(id) FROM @worker), -1), coalesce((SELECT max(seq) FROM @job), -1), \
-     coalesce(a.seq, -1), coalesce(a.lease, -1), coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) \
-     FROM (SELECT 1) AS one LEFT JOIN (SELECT seq, lease FROM ",
-    attempts_now!(),
-    " ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
-     LEFT JOIN (SELECT seq, lease, n FROM @output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true"
-);
+pub(super) const LAST_COPIED: &str = concat!(last_of_each!(attempts_now!(
+    " ORDER BY seq DESC, lease DESC LIMIT 1",
+    " ORDER BY seq DESC LIMIT 1"
+)));
+/// The same where nothing but copies is: there each attempt has a record of its own.
+pub(super) const LAST_IMPORTED: &str = concat!(last_of_each!("@attempt"));
 pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt) \
      + (SELECT count(*) FROM @settled WHERE outcome IS NOT NULL), count(*), coalesce(sum(length(bytes)), 0)::bigint FROM @output";
 pub(super) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
@@ -787,15 +827,18 @@ pub(super) const EXPORT_JOBS: &str = concat!(
     copied!(job),
     " FROM (SELECT *, sum(octet_length(command) + coalesce(octet_length(env), 0)) OVER (ORDER BY seq \
          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM (SELECT * FROM ",
-    jobs_now!(),
-    " WHERE seq > $1 ORDER BY seq LIMIT $2) AS page) AS summed WHERE coalesce(before, 0) < $3 ORDER BY seq"
+    jobs_now!(after "$1"),
+    " ORDER BY seq LIMIT $2) AS page) AS summed WHERE coalesce(before, 0) < $3 ORDER BY seq"
 );
 pub(super) const EXPORT_ATTEMPTS: &str = concat!(
     "SELECT ",
     copied!(attempt),
     " FROM ",
-    attempts_now!(),
-    " WHERE seq >= $1 AND (seq, lease) > ($1, $2) ORDER BY seq, lease LIMIT $3"
+    attempts_now!(
+        " WHERE (seq, lease) > ($1, $2) ORDER BY seq, lease LIMIT $3",
+        " AND seq >= $1 AND (seq, lease) > ($1, $2) ORDER BY seq LIMIT $3"
+    ),
+    " ORDER BY seq, lease LIMIT $3"
 );
 /// Ends when so many bytes were read.
 pub(super) const EXPORT_OUTPUT: &str = concat!(

@@ -80,7 +80,7 @@ impl Transfer for PostgresStore {
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.location();
         self.step(&Step::Receive(moved), |session, _| {
-            if last_copied(session)?.is_empty() {
+            if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
                 Ok(())
             } else {
                 Err(StoreError::NotEmpty { queue: queue.clone() }.into())
@@ -92,7 +92,7 @@ impl Transfer for PostgresStore {
         let queue = self.location();
         self.write_after(sql::STAGE_ALONE, |session, books, stage| {
             row::stage_of_json(stage)?.after(&Step::Import(id), || queue.clone())?;
-            let last = last_of_all(&last_copied(session)?);
+            let last = last_of_all(&last_of_each(session, sql::LAST_IMPORTED)?);
             if last != after {
                 return Ok(last);
             }
@@ -102,7 +102,7 @@ impl Transfer for PostgresStore {
     }
 
     fn last_imported(&mut self) -> Result<Position> {
-        self.read(|session| Ok(last_of_all(&last_copied(session)?)))
+        self.read(|session| Ok(last_of_all(&last_of_each(session, sql::LAST_IMPORTED)?)))
     }
 
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()> {
@@ -153,7 +153,7 @@ fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
     for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
         jobs[row::state(found, 0)?] = row::get(found, 1)?;
     }
-    let last = last_copied(session)?;
+    let last = last_of_each(session, sql::LAST_COPIED)?;
     let found = books::one(session.rows(sql::HOW_MUCH, &[])?)?;
     Ok(Inventory {
         jobs,
@@ -176,8 +176,8 @@ pub(super) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
 }
 
 /// The last record of each kind of which there is any.
-fn last_copied(session: &mut Session) -> Result<Vec<Position>, Trouble> {
-    let found = books::one(session.rows(sql::LAST_COPIED, &[])?)?;
+fn last_of_each(session: &mut Session, statement: &'static str) -> Result<Vec<Position>, Trouble> {
+    let found = books::one(session.rows(statement, &[])?)?;
     let mut numbers = [0; 7];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = row::get(&found, index)?;
