@@ -146,7 +146,8 @@ pub struct Exchanged {
     /// This worker is no longer on the list: it was taken for dead, or the list is
     /// another one. Nobody would rescue what it claims, so it gets nothing.
     pub was_called_dead: bool,
-    /// Jobs by state, afterwards.
+    /// Jobs by state, afterwards. A store that adds them up may give what others have
+    /// changed up to half a second late, but not to who would end because of it.
     pub counts: Counts,
     /// When the next waiting job falls due.
     pub next_due: Option<Timestamp>,

@@ -8,6 +8,7 @@ use super::{PostgresStore, Trouble, books, row, sql, work};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, StoreError};
+use postgres::Row;
 use queuectl_core::RetryPolicy;
 use std::time::Duration;
 use uuid::Uuid;
@@ -77,12 +78,17 @@ struct Origin {
 impl Origin {
     fn here(session: &mut Session) -> Result<Self, Trouble> {
         let found = books::one(session.rows(sql::TABLE, &[])?)?;
-        let server = if row::get(&found, 1)? {
+        Self::of_row(session, &found)
+    }
+
+    /// Reads the columns that `this_table!` names, and asks for the server's name.
+    fn of_row(session: &mut Session, found: &Row) -> Result<Self, Trouble> {
+        let server = if row::get(found, 1)? {
             Some(row::get(&books::one(session.rows(sql::SERVER_NAME, &[])?)?, 0)?)
         } else {
             None
         };
-        Ok(Self { table: row::get(&found, 0)?, server })
+        Ok(Self { table: row::get(found, 0)?, server })
     }
 
     fn of_text(text: &str) -> Self {
@@ -109,7 +115,7 @@ impl Origin {
 fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
     let (made_at, here, may_be_adopted): (String, Origin, bool) = store.read(|session| {
         let found = books::one(session.rows(sql::ORIGIN, &[])?)?;
-        Ok((row::get(&found, 0)?, Origin::here(session)?, row::get(&found, 1)?))
+        Ok((row::get(&found, 2)?, Origin::of_row(session, &found)?, row::get(&found, 3)?))
     })?;
     if Origin::of_text(&made_at).is_elsewhere(&here) && may_be_adopted {
         let here = here.to_text();

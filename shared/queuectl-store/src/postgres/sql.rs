@@ -154,6 +154,14 @@ macro_rules! worker_columns {
     };
 }
 
+/// What `Origin::of_row` reads.
+macro_rules! this_table {
+    () => {
+        "concat_ws('.', (SELECT oid FROM pg_database WHERE datname = current_database()), '@queue'::regclass::oid), \
+         has_function_privilege('pg_control_system()', 'EXECUTE')"
+    };
+}
+
 /// The server's clock, in milliseconds.
 macro_rules! time {
     () => {
@@ -368,13 +376,12 @@ pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage',
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
 /// Which table this is, which no two of a server have in common; whether this role may
 /// ask for the server's name.
-pub(super) const TABLE: &str = "SELECT concat_ws('.', (SELECT oid FROM pg_database \
-     WHERE datname = current_database()), '@queue'::regclass::oid), \
-     has_function_privilege('pg_control_system()', 'EXECUTE')";
+pub(super) const TABLE: &str = concat!("SELECT ", this_table!());
 /// The server's name, which a standby has from its primary.
 pub(super) const SERVER_NAME: &str = "SELECT system_identifier::text FROM pg_control_system()";
-/// Where the queue was made, and whether this role may say that it is elsewhere.
-pub(super) const ORIGIN: &str = "SELECT origin, has_table_privilege('@queue', 'UPDATE') FROM @queue";
+/// The same; where the queue was made, and whether this role may say that it is elsewhere.
+pub(super) const ORIGIN: &str =
+    concat!("SELECT ", this_table!(), ", origin, has_table_privilege('@queue', 'UPDATE') FROM @queue");
 /// Gives a row if it still has the origin $1: only one makes it a queue of its own.
 pub(super) const NEW_ORIGIN: &str = "UPDATE @queue SET origin = $2, run = $3 WHERE origin = $1 RETURNING run";
 pub(super) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
