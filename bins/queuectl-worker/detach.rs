@@ -34,6 +34,7 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
             Some("--detach" | "-d") => "--in-background".into(),
             _ => argument,
         }))
+        .envs(absolute_paths())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)
@@ -61,6 +62,27 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
         plural(u64::from(count), "worker"),
         path.display()
     ))
+}
+
+/// Variables that name files, and may name them from where a person types.
+const PATHS: [&str; 6] = ["HOME", "QUEUECTL_HOME", "PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"];
+
+/// Those of them that are relative, made absolute. What flags say is made absolute
+/// by the process in the background, before it goes elsewhere.
+fn absolute_paths() -> Vec<(&'static str, PathBuf)> {
+    let absolute = |name: &'static str| {
+        let value = PathBuf::from(std::env::var_os(name).filter(|value| !value.is_empty())?);
+        let is_the_system = name == "PGSSLROOTCERT" && value == Path::new("system");
+        let path = std::path::absolute(&value).ok()?;
+        (value.is_relative() && !is_the_system).then_some((name, path))
+    };
+    PATHS.into_iter().filter_map(absolute).collect()
+}
+
+/// Goes to `/`: a process in the background keeps no folder from being removed, and
+/// no file system from being unmounted.
+pub(crate) fn leave_the_folder() -> Result<(), Failure> {
+    std::env::set_current_dir("/").map_err(|error| cannot_start(&error))
 }
 
 /// Where workers in the background write their log.

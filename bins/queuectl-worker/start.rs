@@ -3,7 +3,8 @@
 use crate::{detach, progress};
 use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
 use queuectl_runtime::{
-    Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
+    Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
+    worker_environment,
 };
 use queuectl_store::{Access, Location};
 use std::io::{self, IsTerminal, Write};
@@ -65,6 +66,7 @@ Examples:
   queuectl worker start --count 2 --detach";
 
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
+    hand_on_no_open_files();
     if is_inside_a_job() {
         return Err(start_as_nobodys_job());
     }
@@ -97,6 +99,7 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     let mut manager = Manager::new(program, vec!["work".into()], options, log).map_err(failure)?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
+        detach::leave_the_folder()?;
         manager.when_ready(|| {
             // Whoever started us waits for this line, or has left.
             let _nobody_waits = io::stdout().write_all(detach::READY.as_bytes());
@@ -124,7 +127,11 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let policy = settings.retry_policy();
     let open = cx.open_options(Access::Write)?;
-    let (database, server) = match cx.location()? {
+    let location = match std::env::current_dir() {
+        Ok(folder) => cx.location()?.with_files_from(&folder),
+        Err(_) => cx.location()?,
+    };
+    let (database, server) = match location {
         Location::File(path) => (Some(path), None),
         Location::Url(url) => (None, Some(url)),
     };

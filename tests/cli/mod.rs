@@ -26,6 +26,7 @@ mod show;
 mod status;
 mod worker_hostile;
 mod worker_hostile_files;
+mod worker_inherits;
 mod worker_jobs;
 mod worker_machines;
 mod worker_rescue;
@@ -63,6 +64,7 @@ pub fn trials() -> Vec<Trial> {
         move_abort::trials(),
         passwords::trials(),
         postgres::trials(),
+        worker_inherits::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),

@@ -14,6 +14,17 @@ const DESCRIPTORS_A_SLOT: u64 = 9;
 /// Descriptors a worker needs beside its slots.
 const DESCRIPTORS_A_WORKER: u64 = 48;
 
+/// The first descriptor that is not standard input, output or error.
+const FIRST_OF_OTHERS: i32 = 3;
+
+/// Hands no open file of the caller on to what this process starts.
+///
+/// A lock that a shell holds on descriptor 9, or the end of a pipe on 3, would
+/// otherwise be held by workers and jobs for as long as they live.
+pub fn hand_on_no_open_files() {
+    close_fds::set_fds_cloexec_threadsafe(FIRST_OF_OTHERS, &[]);
+}
+
 /// Makes the signals this program lives by reach it, whatever it inherited.
 ///
 /// # Errors

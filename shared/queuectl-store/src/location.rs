@@ -1,5 +1,7 @@
 //! Where a queue is.
 
+mod files;
+
 pub use queuectl_core::without_password;
 
 use std::fmt;
@@ -29,6 +31,18 @@ impl fmt::Display for Location {
         match self {
             Self::File(path) => path.display().fmt(f),
             Self::Url(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+impl Location {
+    /// The same place for a process that works in another folder: relative files
+    /// that its URL names start at `folder`.
+    #[must_use]
+    pub fn with_files_from(self, folder: &Path) -> Self {
+        match self {
+            Self::File(path) => Self::File(folder.join(path)),
+            Self::Url(url) => Self::Url(files::make_absolute(&url, folder)),
         }
     }
 }
