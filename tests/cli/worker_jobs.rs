@@ -29,6 +29,7 @@ trials![
     what_a_completed_job_leaves_behind_lives_on,
     a_daemon_that_a_completed_job_leaves_behind_is_mentioned,
     jobs_that_leave_nothing_behind_are_not_suspected_of_it,
+    a_flood_of_jobs_that_leave_nothing_behind_is_not_suspected_either,
     no_job_waits_behind_a_long_one_while_a_worker_is_idle,
     what_a_failed_job_leaves_behind_is_ended_before_the_next_start,
     a_job_that_closes_its_output_is_waited_for,
@@ -260,6 +261,20 @@ fn jobs_that_leave_nothing_behind_are_not_suspected_of_it() {
     let mut worker = home.worker(["--count", "1", "--concurrency", "8", "--drain"]);
     worker.wait_for_success();
     assert!(!worker.said().contains("in the background"), "{}", worker.said());
+}
+
+/// The watch looks in the middle of it all, and there is much to do.
+fn a_flood_of_jobs_that_leave_nothing_behind_is_not_suspected_either() {
+    let home = Home::quick();
+    home.enqueue("daemon", "sleep 1000 & echo $! > child");
+    home.enqueue_all((0..3000).map(|n| json!({"id": format!("job-{n}"), "command": "true"})));
+    let mut worker = home.worker(["--count", "8", "--concurrency", "64", "--drain"]);
+    worker.wait_for_success();
+    let said = worker.said();
+    let told: Vec<_> = said.lines().filter(|line| line.contains("in the background")).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("Job daemon has left"), "{told:#?}");
+    end(home.lines("child")[0].parse().unwrap());
 }
 
 fn no_job_waits_behind_a_long_one_while_a_worker_is_idle() {

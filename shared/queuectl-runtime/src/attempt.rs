@@ -52,11 +52,11 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     let outcome = attempt.wait_for_exit(read_buffer);
     let outcome = attempt.end_what_must_not_be_left(outcome);
     attempt.drain(read_buffer);
-    let Attempt { child, pipes, .. } = attempt;
+    let Attempt { child, pipes, scope, .. } = attempt;
     let group = child.pid();
     child.reap();
     if outcome.is_success() {
-        floor.background().leave(job, group, pipes.into_rest());
+        floor.background().leave(job, &scope.marker, group, pipes.into_rest());
     }
     Some(ended(floor, slot, job, started_at, outcome))
 }

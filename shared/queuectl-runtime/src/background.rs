@@ -2,7 +2,11 @@
 //!
 //! It lives on. Its pipes are kept open and read, since a process that writes to
 //! a closed one is ended by SIGPIPE, and one whose pipe is full stands still.
+//! That a job has left processes is said only of what was seen: a pipe that is
+//! still open may be held by another slot's child before its exec, and a group
+//! that is still there may be about to end.
 
+use crate::processes;
 use crate::slot::lock;
 use os_pipe::PipeReader;
 use queuectl_core::{Job, JobId};
@@ -10,70 +14,108 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// Most pipes that are kept open.
 const MOST_LEFT_OPEN: usize = 256;
 
-/// Nobody who writes without end in the background gets all the attention.
+/// Most jobs that are looked after to see whether they have left processes.
+const MOST_SUSPECTED: usize = 1024;
+
+/// A process that writes without end in the background does not get all the attention.
 const MOST_READS: usize = 64;
 
-/// The pipes that were open when their jobs had exited.
-#[derive(Default)]
-pub(crate) struct Background(Mutex<Vec<LeftOpen>>);
+/// What is still there so long after its job is looked for.
+const LOOKED_FOR_AFTER: Duration = Duration::from_secs(1);
 
+/// What is found must be there for so long again.
+const STAYS_FOR: Duration = Duration::from_millis(100);
+
+/// What completed jobs may have left.
+#[derive(Default)]
+pub(crate) struct Background {
+    pipes: Mutex<Vec<LeftOpen>>,
+    suspected: Mutex<Vec<Suspected>>,
+}
+
+/// A pipe that was open when its job had exited.
 struct LeftOpen {
     pipe: PipeReader,
-    /// Whose processes may hold it, until that was said.
-    untold: Option<JobId>,
+    marker: String,
+}
+
+/// A job that may have left processes in the background.
+struct Suspected {
+    job: JobId,
+    marker: String,
+    group_was_there: bool,
+    since: Instant,
 }
 
 impl Background {
     /// Keeps open what a completed job's background processes write to.
-    pub(crate) fn leave(&self, job: &Job, group: u32, pipes: Vec<PipeReader>) {
+    pub(crate) fn leave(&self, job: &Job, marker: &str, group: u32, pipes: Vec<PipeReader>) {
         let group = nix::unistd::Pid::from_raw(group.cast_signed());
-        let group_lives = nix::sys::signal::killpg(group, None).is_ok();
-        if group_lives {
-            say_left_in_background(&job.id);
-        }
-        if pipes.is_empty() {
+        let group_was_there = nix::sys::signal::killpg(group, None).is_ok();
+        if !group_was_there && pipes.is_empty() {
             return;
         }
-        // Without a living group it may be a daemon that holds them, or another
-        // slot's child for the instant before its exec: time tells.
-        let untold = (!group_lives).then(|| job.id.clone());
-        let mut left_open = lock(&self.0);
-        left_open.extend(pipes.into_iter().map(|pipe| LeftOpen { pipe, untold: untold.clone() }));
+        let mut suspected = lock(&self.suspected);
+        if suspected.len() < MOST_SUSPECTED {
+            let (job, marker) = (job.id.clone(), marker.to_owned());
+            suspected.push(Suspected { job, marker, group_was_there, since: Instant::now() });
+        }
+        drop(suspected);
+        let mut left_open = lock(&self.pipes);
+        left_open.extend(pipes.into_iter().map(|pipe| LeftOpen { pipe, marker: marker.to_owned() }));
         let too_many = left_open.len().saturating_sub(MOST_LEFT_OPEN);
         left_open.drain(..too_many);
     }
 
     /// Closes all of them: descriptors are needed for jobs.
     pub(crate) fn close(&self) {
-        lock(&self.0).clear();
+        lock(&self.pipes).clear();
     }
 
+    /// Tells whether there is nothing to look after.
     pub(crate) fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
+        lock(&self.pipes).is_empty() && lock(&self.suspected).is_empty()
     }
 
-    /// Reads and forgets what was written; says once whose processes they are.
+    /// Reads and forgets what was written; says once which jobs have left processes.
     pub(crate) fn drain(&self) {
+        self.look_after(LOOKED_FOR_AFTER);
+    }
+
+    /// The same for the last time, and so at once.
+    pub(crate) fn drain_at_last(&self) {
+        self.look_after(Duration::ZERO);
+    }
+
+    fn look_after(&self, looked_for_after: Duration) {
         let mut scratch = [0; 16 * 1024];
-        let mut to_tell: Vec<JobId> = Vec::new();
-        lock(&self.0).retain_mut(|left| {
-            let is_open = drain(&mut left.pipe, &mut scratch);
-            to_tell.extend(left.untold.take().filter(|_| is_open));
-            is_open
-        });
-        to_tell.dedup();
-        for job in &to_tell {
-            say_left_in_background(job);
+        lock(&self.pipes).retain_mut(|left| drain(&mut left.pipe, &mut scratch));
+        let mut due: Vec<Suspected> = lock(&self.suspected)
+            .extract_if(.., |suspected| suspected.since.elapsed() >= looked_for_after)
+            .collect();
+        due.retain(|suspected| self.may_be_there(suspected));
+        if due.is_empty() {
+            return;
+        }
+        let markers: Vec<&str> = due.iter().map(|suspected| suspected.marker.as_str()).collect();
+        let mut told = vec![false; due.len()];
+        for (index, process) in processes::carriers(&markers) {
+            if !told[index] && process.outlives(STAYS_FOR) {
+                told[index] = true;
+                let job = &due[index].job;
+                tracing::info!("Job {job} has left processes in the background; they live on.");
+            }
         }
     }
-}
 
-fn say_left_in_background(job: &JobId) {
-    tracing::info!("Job {job} has left processes in the background; they live on.");
+    fn may_be_there(&self, suspected: &Suspected) -> bool {
+        suspected.group_was_there || lock(&self.pipes).iter().any(|left| left.marker == suspected.marker)
+    }
 }
 
 /// Reads what is in a pipe now; tells whether anybody may still write to it.

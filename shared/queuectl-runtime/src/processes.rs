@@ -119,6 +119,13 @@ pub(crate) fn outlast(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> R
     }
 }
 
+/// Looks once for processes with one of these markers, and holds those it finds.
+/// What cannot be read, or carries none, is not among them.
+pub(crate) fn carriers(markers: &[&str]) -> Vec<(usize, Held)> {
+    let found = platform::carriers(markers).unwrap_or_default();
+    found.into_iter().map(|(index, process)| (index, Held(process))).collect()
+}
+
 /// Tells whether there are any; in doubt there are.
 pub(crate) fn are_there(scope: &Scope) -> bool {
     !matches!(still_there(scope, OnSight::Hold), Look::Nothing)
@@ -140,6 +147,11 @@ pub(crate) fn hold(pid: u32) -> Option<Held> {
 }
 
 impl Held {
+    /// Waits a little for its end; tells whether it is still there.
+    pub(crate) fn outlives(&self, a_while: Duration) -> bool {
+        !self.0.wait_for_end(Instant::now() + a_while)
+    }
+
     /// Kills it; tells whether it is gone.
     pub(crate) fn kill(&self) -> bool {
         self.0.kill();

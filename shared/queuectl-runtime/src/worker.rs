@@ -178,7 +178,9 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     let (end, ended) = channel();
     let give_up = end.clone();
     watch::start(Arc::clone(&floor), doorbell, move || _ = give_up.send(Ok(Err(WorkerError::GaveUp))))?;
+    let served = Arc::clone(&floor);
     thread::Builder::new().name("desk".into()).spawn(move || {
+        let floor = served;
         let served = catch_unwind(AssertUnwindSafe(|| Desk::new(store, &floor).serve()));
         floor.close_shelf();
         let _nobody_waits_any_more = end.send(served);
@@ -188,6 +190,7 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     for slot in slots {
         slot.join().unwrap_or_else(|panic| resume_unwind(panic));
     }
+    floor.background().drain_at_last();
     tracing::info!("Shutdown complete.");
     Ok(())
 }

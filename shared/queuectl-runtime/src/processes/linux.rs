@@ -99,6 +99,28 @@ fn hold(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<(Belon
     Ok((belongs, (belongs == Belongs::Yes).then_some(process)))
 }
 
+/// Holds every process that carries one of these markers, with which of them it is.
+pub(super) fn carriers(markers: &[&str]) -> io::Result<Vec<(usize, Found)>> {
+    let mut environment = Vec::with_capacity(16 * 1024);
+    let mut carries = |pid: i32| {
+        read_environment(pid, &mut environment).ok()?;
+        let run = run_in(&environment)?;
+        markers.iter().position(|marker| marker.as_bytes() == run)
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Some(index) = carries(pid) else { continue };
+        let Some(held) = hold_pid(pid.cast_unsigned()) else { continue };
+        if carries(pid) == Some(index) {
+            found.push((index, held));
+        }
+    }
+    Ok(found)
+}
+
 /// Holds one process by its pid.
 pub(super) fn hold_pid(pid: u32) -> Option<Found> {
     let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
@@ -144,9 +166,7 @@ fn is_ours(session: u32) -> bool {
 
 /// A process between fork and exec has its parent's environment, a zombie none.
 fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Belongs> {
-    environment.clear();
-    let read = File::open(format!("/proc/{pid}/environ")).and_then(|mut file| file.read_to_end(environment));
-    if let Err(error) = read {
+    if let Err(error) = read_environment(pid, environment) {
         return match Errno::from_io_error(&error) {
             // It is gone, or it is somebody else's.
             Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(Belongs::No),
@@ -158,14 +178,23 @@ fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<B
         let runs_a_program = fs::read_link(format!("/proc/{pid}/exe")).is_ok();
         return Ok(if runs_a_program { Belongs::Unclear } else { Belongs::No });
     }
-    let run = environment
-        .split(|&byte| byte == 0)
-        .find_map(|variable| variable.strip_prefix(marker::RUN.as_bytes())?.strip_prefix(b"="));
-    let belongs = run.is_some_and(|run| match scope.extent {
+    let belongs = run_in(environment).is_some_and(|run| match scope.extent {
         Extent::Whole => run == scope.marker.as_bytes(),
         Extent::Beginning => run.starts_with(scope.marker.as_bytes()),
     });
     Ok(if belongs { Belongs::Yes } else { Belongs::No })
+}
+
+fn read_environment(pid: i32, environment: &mut Vec<u8>) -> io::Result<()> {
+    environment.clear();
+    File::open(format!("/proc/{pid}/environ"))?.read_to_end(environment).map(drop)
+}
+
+/// The marker in an environment.
+fn run_in(environment: &[u8]) -> Option<&[u8]> {
+    environment
+        .split(|&byte| byte == 0)
+        .find_map(|variable| variable.strip_prefix(marker::RUN.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Waits for the end of a process, without a limit if there is no timeout.
