@@ -15,6 +15,7 @@ mod clock;
 mod copies;
 mod damage;
 mod full_disk;
+mod hidden;
 mod injection;
 mod jobs;
 mod machines;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         copies::trials(),
         damage::trials(),
         full_disk::trials(),
+        hidden::trials(),
         injection::trials(),
         jobs::trials(),
         moves::trials(),

@@ -5,7 +5,7 @@ use super::postgres::{Schema, Server};
 use super::processes::{is_manager_or_worker, kill_marked, marked};
 use super::program::Program;
 use super::wait::{DEADLINE, wait_until};
-use super::watched::without_settings;
+use super::watched::{as_unprivileged, give_away, without_settings};
 use super::worker::Worker;
 use queuectl_core::{Attempt, Job, JobId, State};
 use queuectl_store::{Access, Counts, Location, OpenOptions, Store, StoreError};
@@ -46,6 +46,7 @@ pub struct Home {
     url: Option<String>,
     schema: Option<Arc<Schema>>,
     machine: Option<Host>,
+    is_unprivileged: bool,
 }
 
 impl Home {
@@ -62,6 +63,7 @@ impl Home {
             url: None,
             schema: None,
             machine: None,
+            is_unprivileged: false,
         }
     }
 
@@ -96,6 +98,16 @@ impl Home {
     /// Has every program run on a machine of a network.
     pub fn on_machine(mut self, host: &Host) -> Self {
         self.machine = Some(host.clone());
+        self
+    }
+
+    /// Has every program run as a user who is not root, and owns this home.
+    pub fn unprivileged(mut self) -> Self {
+        self.is_unprivileged = true;
+        give_away(self.root());
+        for name in ["work", "home", "runtime", "tmp", "said"] {
+            give_away(&self.root().join(name));
+        }
         self
     }
 
@@ -145,6 +157,12 @@ impl Home {
         let work = self.folder.path().join("work");
         let mut command = match &self.machine {
             Some(host) => host.command(program, &work),
+            None if self.is_unprivileged => {
+                let mut words = as_unprivileged(Path::new(program.as_ref())).into_iter();
+                let mut command = process::Command::new(words.next().expect("at least the program"));
+                command.args(words);
+                command
+            }
             None => process::Command::new(program),
         };
         without_settings(&mut command);

@@ -1,6 +1,6 @@
 //! Functions become trials, once each.
 
-use super::{hosts, pgbouncer, postgres};
+use super::{hosts, pgbouncer, postgres, watched};
 use libtest_mimic::{Completion, Failed, Trial};
 use std::process::{Command, Stdio};
 
@@ -38,6 +38,8 @@ pub enum Means {
     Pgbouncer,
     /// A build with the feature `planted-bugs`.
     PlantedBugs,
+    /// Root, and a user who is not.
+    OtherUser,
     /// The programs of a PostgreSQL server, and a user who may run them.
     Postgres,
     /// The right to mount file systems in a namespace of one's own.
@@ -56,6 +58,7 @@ impl Means {
             Self::Namespaces => "namespaces",
             Self::Openssl => "openssl",
             Self::Pgbouncer => "pgbouncer",
+            Self::OtherUser => "other-user",
             Self::PlantedBugs => "planted-bugs",
             Self::Postgres => "postgres",
             Self::Root => "root",
@@ -69,6 +72,7 @@ impl Means {
         match self {
             Self::LoopDevices => "root, mkfs.ext4 and loop devices",
             Self::Namespaces => "root, unshare, nsenter, ip and network namespaces",
+            Self::OtherUser => "root, setpriv, and a user postgres or nobody",
             Self::PlantedBugs => "the feature planted-bugs",
             Self::Postgres => {
                 "initdb, postgres and psql, in PATH or in /usr/lib/postgresql/*/bin \
@@ -96,6 +100,11 @@ impl Means {
             }
             Self::Openssl => succeeds(Command::new("openssl").arg("version")),
             Self::Pgbouncer => pgbouncer::is_installed(),
+            Self::OtherUser => {
+                nix::unistd::geteuid().is_root()
+                    && watched::has_unprivileged()
+                    && succeeds(Command::new("setpriv").args(["--reuid=1", "--clear-groups", "true"]))
+            }
             Self::PlantedBugs => cfg!(feature = "planted-bugs"),
             Self::Postgres => postgres::is_installed(),
             Self::Root => {

@@ -10,6 +10,7 @@ use crate::marker::{self, JobEnvironment};
 use crate::output::OutputBuffer;
 use crate::processes::{self, Extent, Scope};
 use crate::slot::{Order, Slot};
+use crate::stamp::Stamp;
 use queuectl_core::{Job, Outcome, Stream, Timestamp};
 use queuectl_store::{Ended, Note};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -73,7 +74,7 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
     let mut told = false;
     loop {
         let environment = JobEnvironment::new(floor.environment(), job, marker);
-        let error = match child::start(job, environment) {
+        let error = match child::start(job, environment, Stamp::of_attempt(marker)) {
             Ok(started) => return Started::Yes(Box::new(started)),
             Err(NotStarted::Ever(error)) => return Started::No(error),
             Err(NotStarted::ForNow(error)) => error,

@@ -7,6 +7,7 @@
 
 use crate::marker::JobEnvironment;
 use crate::slot::lock;
+use crate::stamp::Stamp;
 use duct::Handle;
 use os_pipe::PipeReader;
 use queuectl_core::{Job, Outcome};
@@ -44,7 +45,11 @@ pub(crate) enum NotStarted {
 }
 
 /// Starts `/bin/sh -c COMMAND`.
-pub(crate) fn start(job: &Job, environment: JobEnvironment) -> Result<(Child, Pipes), NotStarted> {
+pub(crate) fn start(
+    job: &Job,
+    environment: JobEnvironment,
+    stamp: Stamp,
+) -> Result<(Child, Pipes), NotStarted> {
     let (stdout, stdout_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
     let (stderr, stderr_end) = os_pipe::pipe().map_err(NotStarted::ForNow)?;
     let ends = Mutex::new(Some((stdout_end, stderr_end)));
@@ -67,6 +72,7 @@ pub(crate) fn start(job: &Job, environment: JobEnvironment) -> Result<(Child, Pi
         .start()
         .map_err(|error| why_not_started(job, error))?;
     let pid = handle.pids().first().copied().unwrap_or(0);
+    stamp.put_on(pid);
     Ok((Child { exit: exit_signal(pid), handle, pid }, Pipes { stdout, stderr }))
 }
 

@@ -26,6 +26,7 @@ mod output;
 mod processes;
 mod rescue;
 mod slot;
+mod stamp;
 mod watch;
 pub mod worker;
 

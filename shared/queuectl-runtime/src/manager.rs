@@ -8,6 +8,7 @@ use crate::lapsed::{self, Seen};
 use crate::launch::{Event, Launcher, Process, WorkerLog};
 use crate::limits;
 use crate::listener::{Command as ToWorker, write_log_to};
+use crate::stamp;
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
 use queuectl_store::{Stop, Store, StoreError, open};
@@ -145,6 +146,7 @@ impl Manager {
     pub fn run(self, count: u32) -> Result<(), ManagerError> {
         let Self { launcher, mut store, when_ready } = self;
         limits::accept_signals().map_err(ManagerError::Signals)?;
+        stamp::take_off_this_process();
         let (events, heard) = channel();
         listen_for_signals(events.clone())?;
         let stops = store.stops()?;

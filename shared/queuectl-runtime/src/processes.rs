@@ -1,7 +1,8 @@
 //! Finding and ending all that a job has started.
 //!
 //! A process is a job's if it inherited the job's marker, or if it is in the
-//! group that was made for the job, inside its worker's session. Signals go
+//! group that was made for the job, inside its worker's session; where its
+//! environment cannot be read, if it carries the job's stamp. Signals go
 //! through a pidfd that was opened before the second look, so that a pid that
 //! was reused in between is never hit.
 
@@ -12,6 +13,7 @@ mod platform;
 #[path = "processes/portable.rs"]
 mod platform;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Which processes are meant.
@@ -44,11 +46,26 @@ enum OnSight {
 }
 
 /// Some processes were still there at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{left} processes could not be ended")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct StillThere {
     /// How many.
     pub left: usize,
+    /// Which, as far as that is known.
+    pub pids: Vec<u32>,
+}
+
+/// Most processes that are named in a message.
+const MOST_NAMED: usize = 8;
+
+impl fmt::Display for StillThere {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.left == 1 { "process" } else { "processes" };
+        write!(f, "{} {noun} could not be ended", self.left)?;
+        for (number, pid) in self.pids.iter().take(MOST_NAMED).enumerate() {
+            write!(f, "{}{pid}", if number == 0 { ", PID " } else { ", " })?;
+        }
+        if self.pids.len() > MOST_NAMED { f.write_str(", …") } else { Ok(()) }
+    }
 }
 
 /// How long processes may take to die of KILL before they count as stuck.
@@ -106,15 +123,15 @@ pub(crate) fn outlast(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> R
                 if found.wait_for_end(Instant::now() + Duration::from_millis(50)) {
                     continue;
                 }
-                found.len()
+                StillThere { left: found.len(), pids: found.pids() }
             }
             Look::Unknown => {
                 platform::pause();
-                1
+                StillThere { left: 1, pids: Vec::new() }
             }
         };
         if Instant::now() >= deadline {
-            return Err(StillThere { left });
+            return Err(left);
         }
     }
 }

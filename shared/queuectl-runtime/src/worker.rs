@@ -2,6 +2,7 @@
 
 use crate::desk::Desk;
 use crate::floor::Floor;
+use crate::stamp::Stamp;
 use crate::{limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
@@ -161,6 +162,7 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     let clock = store.clock();
     let Registration { id, run, presence, doorbell, neighbours } =
         store.register(&newcomer, clock.now()).map_err(WorkerError::at_the_start)?;
+    Stamp::of_worker(&marker::of_worker(&run, id)).put_on_this_process();
     let floor = Arc::new(Floor::new(id, run, presence, clock, environment, options)?);
     floor.set_roster(neighbours);
 

@@ -1,5 +1,7 @@
 //! Processes as the kernel shows them in `/proc`.
 
+mod hidden;
+
 use super::{Extent, OnSight, Scope};
 use crate::marker;
 use nix::sys::signal::{Signal as KillSignal, killpg};
@@ -15,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 /// Processes that were found, each held by a pidfd.
-pub(super) struct Found(Vec<OwnedFd>);
+pub(super) struct Found(Vec<(u32, OwnedFd)>);
 
 /// Where somebody is born during each pass, a look ends after so many in a row
 /// that found nobody who belongs; a pass takes less time than a process.
@@ -63,7 +65,7 @@ pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
                             let _gone = pidfd_send_signal(&process, Signal::KILL);
                             passes_left = MOST_PASSES;
                         }
-                        found.push(process);
+                        found.push((pid.cast_unsigned(), process));
                     }
                 }
                 // Out of descriptors: end those that are held, and look again.
@@ -123,8 +125,8 @@ pub(super) fn carriers(markers: &[&str]) -> io::Result<Vec<(usize, Found)>> {
 
 /// Holds one process by its pid.
 pub(super) fn hold_pid(pid: u32) -> Option<Found> {
-    let pid = rustix::process::Pid::from_raw(pid.cast_signed())?;
-    pidfd_open(pid, PidfdFlags::empty()).ok().map(|process| Found(vec![process]))
+    let number = rustix::process::Pid::from_raw(pid.cast_signed())?;
+    pidfd_open(number, PidfdFlags::empty()).ok().map(|process| Found(vec![(pid, process)]))
 }
 
 /// Ends every member of the groups that surely are ours: their first process
@@ -168,8 +170,8 @@ fn is_ours(session: u32) -> bool {
 fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<Belongs> {
     if let Err(error) = read_environment(pid, environment) {
         return match Errno::from_io_error(&error) {
-            // It is gone, or it is somebody else's.
-            Some(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => Ok(Belongs::No),
+            Some(Errno::NOENT | Errno::SRCH) => Ok(Belongs::No),
+            Some(Errno::ACCESS | Errno::PERM) => Ok(hidden::belongs(scope, pid)),
             _ => Err(error),
         };
     }
@@ -205,6 +207,10 @@ fn has_ended(process: &OwnedFd, timeout: Option<&Timespec>) -> bool {
 }
 
 impl Found {
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.0.iter().map(|&(pid, _)| pid).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -220,7 +226,7 @@ impl Found {
     }
 
     fn send(&self, signal: Signal) {
-        for process in &self.0 {
+        for (_, process) in &self.0 {
             // Gone already is as good.
             let _gone = pidfd_send_signal(process, signal);
         }
@@ -228,7 +234,7 @@ impl Found {
 
     /// Tells whether all of them ended in time.
     pub(super) fn wait_for_end(&self, deadline: Instant) -> bool {
-        self.0.iter().all(|process| {
+        self.0.iter().all(|(_, process)| {
             let left = deadline.saturating_duration_since(Instant::now());
             has_ended(process, Timespec::try_from(left).ok().as_ref())
         })

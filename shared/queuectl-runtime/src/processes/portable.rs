@@ -30,6 +30,10 @@ pub(super) fn kill_own_groups(_scope: &Scope) {}
 pub(super) fn pause() {}
 
 impl Found {
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.0.iter().map(|group| group.as_raw().cast_unsigned()).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
