@@ -12,6 +12,7 @@ use std::time::Instant;
 
 trials![
     a_stranger_with_the_pid_of_a_dead_job_or_worker_is_never_signalled if Root,
+    a_manager_that_is_process_1_leaves_no_zombies if Root,
     the_jobs_of_a_container_that_died_are_taken_over_after_10_seconds_and_never_beside_what_is_left if Root,
 ];
 
@@ -89,9 +90,7 @@ impl Container {
 
     /// Its first process, as it is seen from outside.
     fn init(&self) -> i32 {
-        let pid = self.outside.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-        children.split_whitespace().next().expect("it runs").parse().unwrap()
+        first_child(self.outside.pid())
     }
 
     /// Its manager and its worker, but no job, as they are seen from outside.
@@ -103,6 +102,62 @@ impl Container {
         };
         marked(&markers.each_ref().map(String::as_str)).into_iter().filter(is_worker).collect()
     }
+}
+
+/// Orphans become children of process 1, and stay zombies until that has waited.
+fn a_manager_that_is_process_1_leaves_no_zombies() {
+    let home = Home::quick();
+    let orphans =
+        "for n in 1 2 3 4; do (sleep 0.1 & sleep 0.3 & setsid sleep 0.2 >/dev/null 2>&1 &); done; sleep 0.1";
+    for number in 0..5 {
+        home.enqueue(&format!("job-{number}"), orphans);
+    }
+    home.enqueue("poison", "[ $QUEUECTL_LEASE != 1 ] || kill -9 $PPID; true");
+    let mut command = home.program("unshare");
+    command.args([
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        WORKER_PROGRAM,
+        "start",
+        "--count",
+        "2",
+    ]);
+    let outside = Worker::start(command, &home.root().join("said").join("container"));
+    for number in 0..5 {
+        home.wait_for(&format!("job-{number}"), State::Completed);
+    }
+    home.wait_for("poison", State::Completed);
+    let init = first_child(outside.pid());
+    // All are gone that may go: what is left are the two workers.
+    wait_until(DEADLINE, "process 1 has no children but its workers", || {
+        let children = children(init);
+        children.len() == 2 && children.iter().all(|&pid| alive(pid))
+    });
+    kill(Pid::from_raw(init), Signal::SIGTERM).unwrap();
+    let mut outside = outside;
+    outside.wait_for_success();
+    assert!(!outside.said().contains("died (exit"), "{}", outside.said());
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let of_task =
+        |task: &str| fs::read_to_string(format!("/proc/{pid}/task/{task}/children")).unwrap_or_default();
+    let texts = tasks.map(|task| of_task(task.unwrap().file_name().to_str().unwrap()));
+    texts
+        .flat_map(|text| text.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
+}
+
+fn first_child(pid: i32) -> i32 {
+    let mut first = None;
+    wait_until(DEADLINE, "it has a child", || {
+        first = children(pid).first().copied();
+        first.is_some()
+    });
+    first.unwrap()
 }
 
 fn hangs_once() -> String {

@@ -2,6 +2,7 @@
 
 use crate::caretaker::News;
 use crate::listener::Command as ToWorker;
+use crate::orphans;
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
 use std::ffi::OsString;
@@ -65,7 +66,7 @@ impl Launcher {
         if matches!(self.log, WorkerLog::Lines(_)) {
             command.stderr(Stdio::piped());
         }
-        let mut child = command.spawn()?;
+        let mut child = orphans::spawn(&mut command)?;
         let pid = child.id();
         let mut commands = child.stdin.take();
         let options =
@@ -109,5 +110,5 @@ fn accompany(mut child: Child, index: usize, events: &Sender<Event>) {
             }
         }
     }
-    let _manager_is_gone = events.send(Event::Exited(index, child.wait()));
+    let _manager_is_gone = events.send(Event::Exited(index, orphans::wait(&mut child)));
 }

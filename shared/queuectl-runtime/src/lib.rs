@@ -22,6 +22,7 @@ mod limits;
 mod listener;
 mod manager;
 mod marker;
+mod orphans;
 mod output;
 mod processes;
 mod rescue;

@@ -8,6 +8,7 @@ use crate::lapsed::{self, Seen};
 use crate::launch::{Event, Launcher, Process, WorkerLog};
 use crate::limits;
 use crate::listener::{Command as ToWorker, write_log_to};
+use crate::orphans;
 use crate::stamp;
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
@@ -149,6 +150,7 @@ impl Manager {
         stamp::take_off_this_process();
         let (events, heard) = channel();
         listen_for_signals(events.clone())?;
+        orphans::look_after().map_err(ManagerError::Start)?;
         let stops = store.stops()?;
         // Later: a move that begins now counts as a request to stop.
         store.insist_open()?;
