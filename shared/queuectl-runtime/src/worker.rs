@@ -129,7 +129,7 @@ pub enum WorkerError {
 impl WorkerError {
     /// What an error of the store means before the worker has begun.
     fn at_the_start(error: StoreError) -> Self {
-        if error.is_passing() { Self::NotYet(error) } else { Self::Store(error) }
+        if error.is_passing_at_work() { Self::NotYet(error) } else { Self::Store(error) }
     }
 }
 

@@ -21,10 +21,10 @@ use crate::upkeep::Finding;
 use crate::{Result, StoreError};
 use advice::refusal;
 use contents::Sight;
-use postgres::Row;
 use server::Surroundings;
 use std::mem;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 /// Examines the queue at a URL, whatever is wrong with it.
 pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {

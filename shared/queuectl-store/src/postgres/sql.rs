@@ -354,12 +354,17 @@ macro_rules! put_in_line {
 
 // The connection
 
-/// What must be known of a server.
+/// What must be known of a server, and which settings of this session are not as they
+/// must be. (A search path is in the way only where it names what comes before it.)
 pub(super) const SERVER: &str = concat!(
     "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
      pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), ",
-    time!()
+    time!(),
+    ", ARRAY(SELECT name FROM unnest($1::text[], $2::text[]) AS needed (name, value) WHERE CASE name \
+         WHEN 'search_path' THEN current_setting(name) LIKE '%pg!_%' ESCAPE '!' \
+         ELSE current_setting(name, true) <> value END)"
 );
+pub(super) const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 pub(super) const BACK_END: &str = "SELECT pg_backend_pid()";
 /// What became of a transaction whose commit was sent and never answered.
 pub(super) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
