@@ -21,6 +21,8 @@ mod r#move;
 mod move_abort;
 mod passwords;
 mod postgres;
+mod postgres_faults;
+mod postgres_settings;
 mod prune;
 mod show;
 mod status;
@@ -63,6 +65,8 @@ pub fn trials() -> Vec<Trial> {
         move_abort::trials(),
         passwords::trials(),
         postgres::trials(),
+        postgres_faults::trials(),
+        postgres_settings::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),

@@ -7,8 +7,8 @@
 use super::address::{Address, Place, Server, socket_in};
 use super::connection::{Connection, runtime};
 use super::meaning::{Meaning, meaning};
-use super::sql;
 use super::tls::{self, Mode};
+use super::{session, sql};
 use crate::{ServerProblem, StoreError};
 use std::error::Error as _;
 use std::io;
@@ -158,9 +158,8 @@ impl Address {
         if !self.wants_a_primary {
             return Ok(entered);
         }
-        let asked = entered.query_typed(sql::IS_STANDBY, &[]);
-        let answered = asked.and_then(|rows| rows.first().map_or(Ok(false), |row| row.try_get(0)));
-        if answered.map_err(|error| self.no_entry(server, &error))? {
+        let asked = session::ask_at_first(&mut entered, sql::IS_STANDBY);
+        if asked.map_err(|error| self.no_entry(server, &error))? == [Some("t".to_owned())] {
             return Err(ServerProblem::Standby { host: server.shown() });
         }
         Ok(entered)
@@ -251,10 +250,9 @@ impl Address {
             Meaning::Standby => ServerProblem::Standby { host },
             Meaning::NotNow => ServerProblem::NotNow { host, reason },
             Meaning::Lost => ServerProblem::Unreachable { host, reason },
-            Meaning::Failed => ServerProblem::Failed { host, reason },
-            Meaning::Conflict | Meaning::Locked | Meaning::DiskFull | Meaning::Damaged | Meaning::Lasting => {
-                return None;
-            }
+            // Who meets others again and again has more luck later.
+            Meaning::Failed | Meaning::Conflict => ServerProblem::Failed { host, reason },
+            Meaning::Locked | Meaning::DiskFull | Meaning::Damaged | Meaning::Lasting => return None,
         })
     }
 

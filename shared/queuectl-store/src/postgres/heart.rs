@@ -6,7 +6,6 @@
 //! longer than a renewal may take.
 
 use super::address::Address;
-use super::connection::Connection;
 use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
@@ -84,20 +83,20 @@ impl Heart {
     /// pooler gives back the one that came last, or that has waited longest: one of
     /// the two orders shows it.
     pub(super) fn session_is_ours(&mut self, session: &mut Session) -> Result<bool> {
-        let (mine, theirs) = (session.connection(), self.session.connection());
+        let (mine, theirs) = (session, &mut self.session);
         let mut look = || -> std::result::Result<bool, Trouble> {
             let (my_end, their_end) = (back_end(mine)?, back_end(theirs)?);
             for mine_first in [true, false] {
-                mine.batch_execute("BEGIN")?;
+                mine.begin_snapshot()?;
                 let held = back_end(mine)?;
-                theirs.batch_execute("BEGIN")?;
+                theirs.begin_snapshot()?;
                 let held_there = back_end(theirs)?;
                 if mine_first {
-                    mine.batch_execute("COMMIT")?;
-                    theirs.batch_execute("COMMIT")?;
+                    mine.commit()?;
+                    theirs.commit()?;
                 } else {
-                    theirs.batch_execute("COMMIT")?;
-                    mine.batch_execute("COMMIT")?;
+                    theirs.commit()?;
+                    mine.commit()?;
                 }
                 let again = back_end(mine)?;
                 if [held, again] != [my_end, my_end] || held_there != their_end {
@@ -292,12 +291,12 @@ fn is_for(payload: &str, worker: WorkerId) -> bool {
 fn connect(address: &Address, at_most: Duration) -> Result<Session> {
     let (mut session, _) = enter(address, at_most, ANSWERED_WITHIN, ANSWERED_WITHIN)?;
     let listen = format!("LISTEN \"{}\"", address.schema());
-    session.connection().batch_execute(&listen).map_err(|error| explain(address, &error))?;
+    session.batch(&listen).map_err(|error| explain(address, &error))?;
     Ok(session)
 }
 
-fn back_end(connection: &mut Connection) -> std::result::Result<i32, Trouble> {
-    row::get(&books::one(connection.query_typed(sql::BACK_END, &[])?)?, 0)
+fn back_end(session: &mut Session) -> std::result::Result<i32, Trouble> {
+    row::get(&books::one(session.rows_of(sql::BACK_END, &[])?)?, 0)
 }
 
 fn refused(address: &Address, trouble: Trouble) -> StoreError {

@@ -46,7 +46,7 @@ use books::Books;
 use meaning::{Meaning, meaning};
 use queuectl_core::Timestamp;
 use session::{Session, Terms, values};
-use settings::{Amiss, NEEDED};
+use settings::{Amiss, needed_rows};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -79,6 +79,9 @@ const RECONNECT_TAKES: Duration = Duration::from_secs(3);
 /// Conflicts between transactions are rare; so often in a row is a bug.
 const MOST_CONFLICTS: u32 = 20;
 
+/// After so many in a row others are let through first.
+const CONFLICTS_AT_ONCE: u32 = 5;
+
 /// A notification has room for a little less than 8,000 bytes.
 const MOST_NAMED_BYTES: usize = 7_900;
 
@@ -95,6 +98,7 @@ pub struct PostgresStore {
     answers_within: Duration,
     /// It is the connection of a worker.
     works: bool,
+    after_silence: AfterSilence,
     /// Whether the session is known to be ours alone, so that statements are prepared.
     prepares: bool,
     memory: memory::Memory,
@@ -103,6 +107,16 @@ pub struct PostgresStore {
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
     stand_in: PathBuf,
+}
+
+/// What is done after a server has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSilence {
+    AsksAgain,
+    /// There are many questions, and each would wait for as long.
+    AsksNoMore,
+    /// It has not answered one of them.
+    HasBeenSilent,
 }
 
 /// What can go wrong inside a verb, before it is said what it means.
@@ -163,6 +177,7 @@ impl PostgresStore {
             patience: options.busy_timeout,
             answers_within,
             works: false,
+            after_silence: AfterSilence::AsksAgain,
             prepares: false,
             memory: memory::Memory::default(),
             pulse: None,
@@ -179,7 +194,10 @@ impl PostgresStore {
                 Err(error) => error,
             };
             let patience = match &error {
-                StoreError::Server { problem: ServerProblem::NotNow { .. }, .. } => self.options.busy_timeout,
+                StoreError::Server {
+                    problem: ServerProblem::NotNow { .. } | ServerProblem::Failed { .. },
+                    ..
+                } => self.options.busy_timeout,
                 StoreError::Server { problem: ServerProblem::Unreachable { .. }, .. } => STARTS_WITHIN,
                 _ => Duration::ZERO,
             };
@@ -247,6 +265,9 @@ impl PostgresStore {
     /// The session, connected.
     fn session(&mut self, until: Instant) -> Result<&mut Session> {
         if self.session.as_ref().is_none_or(Session::is_closed) {
+            if self.after_silence == AfterSilence::HasBeenSilent {
+                return Err(self.refused(no_answer(&self.address, self.answers_within)));
+            }
             self.session = None;
             self.reconnect(until)?;
         }
@@ -332,6 +353,9 @@ impl PostgresStore {
         };
         if repeats && *conflicts < MOST_CONFLICTS {
             *conflicts += 1;
+            if *conflicts > CONFLICTS_AT_ONCE {
+                pause();
+            }
             return Ok(());
         }
         let lost = self.session.as_ref().is_none_or(Session::is_closed);
@@ -355,6 +379,9 @@ impl PostgresStore {
     /// longer if this one did not come.
     fn give_up_session(&mut self) {
         let was_silent = self.session.take().is_some_and(|session| session.unanswered_for().is_some());
+        if was_silent && self.after_silence == AfterSilence::AsksNoMore {
+            self.after_silence = AfterSilence::HasBeenSilent;
+        }
         if was_silent && self.works {
             let of_a_command = self.options.busy_timeout + self.address.connect_timeout();
             self.answers_within = (self.answers_within * 2).min(of_a_command);
@@ -495,11 +522,10 @@ fn enter(
     lock_timeout: Duration,
 ) -> Result<(Session, Welcome)> {
     let mut connection = address.connect(at_most)?;
-    let (names, wanted): (Vec<&str>, Vec<&str>) = NEEDED.into_iter().unzip();
     let asked_at = Instant::now();
-    let asked = connection.query_typed(sql::SERVER, values![names, wanted]);
+    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &needed_rows()));
     let told_at = asked_at + asked_at.elapsed() / 2;
-    let asked = asked.map_err(|error| {
+    let told = asked.map_err(|error| {
         if connection.was_unanswered() {
             let problem = no_answer(address, connection.answers_within());
             StoreError::Server { queue: address.location().clone(), problem }
@@ -507,26 +533,20 @@ fn enter(
             explain(address, &error)
         }
     })?;
-    let told = |found: &tokio_postgres::Row| -> Result<(Terms, Welcome), Trouble> {
-        let syncs: &str = row::get(found, 3)?;
-        let amiss: Vec<String> = row::get(found, 6)?;
-        let is_standby = row::get(found, 2)?;
-        let always_sync = syncs == "off";
-        let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(&amiss) };
-        let (number, version) = (row::get(found, 0)?, row::get(found, 1)?);
-        let time = Timestamp::from_millis(row::get(found, 5)?);
-        Ok((terms, Welcome { number, version, is_standby, time, told_at }))
-    };
     // Whatever answers there may answer anything.
-    let told = books::one(asked).and_then(|found| told(&found));
-    let (terms, welcome) = told.map_err(|trouble| match trouble {
-        Trouble::Sql(error) => explain(address, &error),
-        Trouble::Store(error) => error,
-        Trouble::Row(unreadable) => {
-            StoreError::Database { queue: address.location().clone(), source: Box::new(unreadable) }
-        }
-        Trouble::Stale => unreachable_without_reason(address),
-    })?;
+    let column = |number: usize| told.get(number).and_then(Option::as_deref);
+    let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
+    let (Some(version_number), Some(version), Some(time), Some(amiss)) =
+        (number(0), column(1), number(5), column(6))
+    else {
+        let source = "it does not answer as a PostgreSQL server does".into();
+        return Err(StoreError::Database { queue: address.location().clone(), source });
+    };
+    let is_standby = column(2) == Some("t");
+    let always_sync = column(3) == Some("off");
+    let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(amiss) };
+    let time = Timestamp::from_millis(time);
+    let welcome = Welcome { number: version_number, version: version.to_owned(), is_standby, time, told_at };
     connection.set_answers_within(answers_within);
     Ok((Session::new(connection, address.schema(), terms), welcome))
 }

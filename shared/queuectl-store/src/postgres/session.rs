@@ -193,6 +193,11 @@ impl Session {
         self.connection.is_closed()
     }
 
+    /// The settings that are not as statements need them.
+    pub(super) fn amiss(&self) -> Vec<&'static str> {
+        self.terms.amiss.names().to_vec()
+    }
+
     /// After how long without an answer the connection was given up, if it was.
     pub(super) fn unanswered_for(&self) -> Option<Duration> {
         self.connection.was_unanswered().then(|| self.connection.answers_within())
@@ -202,6 +207,22 @@ impl Session {
     pub(super) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
+}
+
+/// Asks what must be known before settings can be said: gives the columns of the only
+/// row, as texts. What is set for the role must not be in the way of that either.
+pub(super) fn ask_at_first(
+    connection: &mut Connection,
+    question: &str,
+) -> Result<Vec<Option<String>>, Error> {
+    let said = connection.simple_query(&format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 0; {question}; COMMIT"
+    ))?;
+    let row = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(row.map_or_else(Vec::new, |row| (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect()))
 }
 
 /// Puts the name of the schema where a statement has an `@`.

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 /// What statements of ours depend on, and how it must be. (A server that is too old for
 /// a setting does not have it.)
-pub(super) const NEEDED: [(&str, &str); 14] = [
+const NEEDED: [(&str, &str); 14] = [
+    // Requests have an end of their own. (It is said first: it holds for what follows.)
+    ("statement_timeout", "0"),
     // An exchange and a heartbeat are statements without a BEGIN that would say these.
     ("default_transaction_read_only", "off"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_deferrable", "off"),
-    // Requests have an end of their own.
-    ("statement_timeout", "0"),
     ("transaction_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
@@ -37,11 +37,22 @@ pub(super) const NEEDED: [(&str, &str); 14] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Amiss(Vec<&'static str>);
 
+/// The rows of a table of what is needed, as SQL.
+pub(super) fn needed_rows() -> String {
+    let rows: Vec<String> = NEEDED.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect();
+    rows.join(", ")
+}
+
 impl Amiss {
-    /// Takes the names that the server has given.
-    pub(super) fn of_names(names: &[String]) -> Self {
+    /// Takes the names that the server has given, with commas in between.
+    pub(super) fn of_names(names: &str) -> Self {
         let known = NEEDED.iter().map(|(name, _)| *name);
-        Self(known.filter(|known| names.iter().any(|name| name == known)).collect())
+        Self(known.filter(|known| names.split(',').any(|name| name == *known)).collect())
+    }
+
+    /// Their names.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.0
     }
 
     /// Statements that set it right until the end of the transaction. What the server
@@ -67,11 +78,10 @@ mod tests {
 
     #[test]
     fn only_what_is_amiss_is_set() {
-        let names = ["statement_timeout", "default_transaction_read_only", "work_mem"].map(str::to_owned);
-        let amiss = Amiss::of_names(&names);
+        let amiss = Amiss::of_names("statement_timeout,default_transaction_read_only,work_mem");
         assert_eq!(
             amiss.set_right(Duration::from_secs(40)),
-            "SET LOCAL default_transaction_read_only = 'off'; SET LOCAL statement_timeout = 40000; "
+            "SET LOCAL statement_timeout = 40000; SET LOCAL default_transaction_read_only = 'off'; "
         );
         assert_eq!(Amiss::default().set_right(Duration::from_secs(40)), "");
     }
