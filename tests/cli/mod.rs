@@ -21,6 +21,8 @@ mod r#move;
 mod move_abort;
 mod passwords;
 mod postgres;
+mod postgres_faults;
+mod postgres_settings;
 mod prune;
 mod show;
 mod status;
@@ -65,6 +67,8 @@ pub fn trials() -> Vec<Trial> {
         passwords::trials(),
         postgres::trials(),
         worker_inherits::trials(),
+        postgres_faults::trials(),
+        postgres_settings::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),

@@ -156,6 +156,8 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)
             .hint("try again, or wait longer with `queuectl config set busy-timeout 2m`"),
+        StoreError::OutcomeUnknown { .. } => Failure::new(Exit::Busy, message)
+            .hint("see what is there with `queuectl list`, and repeat the command if it was not done"),
         // Its manager starts another, which may work.
         StoreError::CalledDead { .. }
         | StoreError::LeaseLapsed { .. }
@@ -219,6 +221,9 @@ fn hint_for_server(problem: &ServerProblem) -> String {
         }
         ServerProblem::NotNow { .. } => {
             "try again; if it stays so, see `max_connections` of the server and who uses them".to_owned()
+        }
+        ServerProblem::Failed { .. } => {
+            "try again; if it stays so, the server's log says more, and so may `queuectl doctor`".to_owned()
         }
         ServerProblem::Tls { .. } => {
             "say with `?sslmode=…` of the URL how safe it must be, and with `?sslrootcert=FILE` whose certificates to trust".to_owned()

@@ -153,7 +153,7 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
         while let Some(task) = self.waiting.pop_front() {
             match self.try_to_do(task) {
                 Ok(()) => self.is_failing = false,
-                Err(error) if error.is_passing() && !self.is_ending.load(Ordering::Relaxed) => {
+                Err(error) if error.is_passing_at_work() && !self.is_ending.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut self.is_failing, true) {
                         tracing::warn!("{error}; who dies is looked after and replaced when it works again");
                     }
@@ -211,7 +211,7 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
         let Some(worker) = found else { return Ok((0, false)) };
         match rescue(self.store.as_mut(), worker.id, &self.policy, false) {
             Ok(_) => {}
-            Err(RescueError::Store(error)) if error.is_passing() => return Err(error),
+            Err(RescueError::Store(error)) if error.is_passing_at_work() => return Err(error),
             // The watch of any worker tries again.
             Err(RescueError::Store(error)) => tracing::error!("{error}"),
             Err(error) => tracing::warn!("Worker {} cannot be rescued yet: {error}", worker.id),

@@ -10,9 +10,11 @@ use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
 use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict};
 use queuectl_store::{
-    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, Stop, StoreError, Suspects, Work,
+    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, ServerProblem, Stop, StoreError, Suspects,
+    Work,
 };
 use std::collections::{HashMap, HashSet};
+use std::mem::{Discriminant, discriminant};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -79,9 +81,27 @@ impl Outgoing {
 
 /// Why nothing can be handed in for now.
 struct Failing {
-    message: String,
+    /// What has stood in the way since then; each is told once.
+    told: Vec<Obstacle>,
     /// Then there is nobody to be asked for anything else either.
     is_unanswered: bool,
+}
+
+/// What stands in the way, as far as it is worth a new line in the log.
+#[derive(PartialEq, Eq)]
+enum Obstacle {
+    /// A server that goes down says so in many words.
+    OfServer(Discriminant<ServerProblem>),
+    Other(String),
+}
+
+impl Obstacle {
+    fn of(error: &StoreError) -> Self {
+        match error {
+            StoreError::Server { problem, .. } => Self::OfServer(discriminant(problem)),
+            other => Self::Other(other.to_string()),
+        }
+    }
 }
 
 /// What the desk remembers of a job it holds.
@@ -159,7 +179,9 @@ impl<'a> Desk<'a> {
         loop {
             match self.exchange() {
                 Err(error)
-                    if has_lapsed && error.is_passing() && began.elapsed() < self.floor.last_tries_take() =>
+                    if has_lapsed
+                        && error.is_passing_at_work()
+                        && began.elapsed() < self.floor.last_tries_take() =>
                 {
                     let at = Instant::now() + a_moment();
                     drop(self.floor.wait_for_tray(|_| Some(at)));
@@ -178,7 +200,7 @@ impl<'a> Desk<'a> {
             self.take_tray()?;
             match self.exchange() {
                 Ok(wrote) => self.recovered(wrote),
-                Err(error) if error.is_passing() => self.failed_for_now(error)?,
+                Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
                 Err(error) => return Err(error.into()),
             }
             if self.is_done() {
@@ -187,7 +209,7 @@ impl<'a> Desk<'a> {
                         self.ring_if_last();
                         return Ok(());
                     }
-                    Err(error) if error.is_passing() => self.failed_for_now(error)?,
+                    Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -506,15 +528,16 @@ impl<'a> Desk<'a> {
         if self.stop == Some(Stop::Forced) {
             return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
         }
-        let is_unanswered = matches!(error, StoreError::Server { .. });
-        let is_told =
-            |failing: &Failing| failing.message == message || (failing.is_unanswered && is_unanswered);
-        if self.failing.as_ref().is_some_and(is_told) {
+        let is_unanswered = matches!(error, StoreError::Server { .. } | StoreError::OutcomeUnknown { .. });
+        let mut told = self.failing.take().map_or_else(Vec::new, |failing| failing.told);
+        let obstacle = Obstacle::of(&error);
+        if told.contains(&obstacle) {
             tracing::debug!("{message}");
         } else {
             tracing::error!("{message}; results are kept and nothing is claimed until it works again");
+            told.push(obstacle);
         }
-        self.failing = Some(Failing { message, is_unanswered });
+        self.failing = Some(Failing { told, is_unanswered });
         self.next_look = Instant::now() + if is_unanswered { a_moment() } else { TRY_AGAIN_AFTER };
         Ok(())
     }

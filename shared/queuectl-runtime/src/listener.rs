@@ -1,6 +1,7 @@
 //! Listens to the manager and to signals.
 
 use crate::floor::Floor;
+use crate::slot::lock;
 use crate::worker::{WorkerError, WorkerOptions};
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
@@ -9,8 +10,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// What a manager says to a worker, one a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,18 +61,92 @@ fn manager_pipe() -> io::Result<File> {
     Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
+/// What is said to a worker, from its first moment on: before it has a floor, it waits
+/// for a queue.
+#[derive(Default)]
+pub(crate) struct Hearing {
+    heard: Mutex<Heard>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    floor: Option<Arc<Floor>>,
+    stop: Option<Stop>,
+    manager_is_gone: bool,
+}
+
+impl Hearing {
+    /// Has the floor hear what was said so far, and what is said from now on.
+    pub(crate) fn pass_on_to(&self, floor: &Arc<Floor>) {
+        let mut heard = lock(&self.heard);
+        if heard.manager_is_gone {
+            floor.manager_has_gone();
+        }
+        if let Some(stop) = heard.stop {
+            floor.stop(stop);
+        }
+        heard.floor = Some(Arc::clone(floor));
+    }
+
+    /// Waits for what `ready` gives. Once the worker is to stop, that is waited for a
+    /// moment only; then there is nothing.
+    pub(crate) fn wait_unless_stopped<T>(&self, ready: &Receiver<T>, a_moment: Duration) -> Option<T> {
+        let mut heard = lock(&self.heard);
+        loop {
+            match ready.try_recv() {
+                Ok(ready) => return Some(ready),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) if heard.stop.is_some() => break,
+                Err(TryRecvError::Empty) => {
+                    heard = self.changed.wait(heard).unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        drop(heard);
+        ready.recv_timeout(a_moment).ok()
+    }
+
+    /// Something that is waited for has come.
+    pub(crate) fn look_again(&self) {
+        // Whoever is about to wait holds the lock until it does.
+        drop(lock(&self.heard));
+        self.changed.notify_all();
+    }
+
+    fn stop(&self, stop: Stop) {
+        let mut heard = lock(&self.heard);
+        heard.stop = heard.stop.max(Some(stop));
+        if let Some(floor) = &heard.floor {
+            floor.stop(stop);
+        }
+        drop(heard);
+        self.changed.notify_all();
+    }
+
+    fn manager_has_gone(&self) {
+        let mut heard = lock(&self.heard);
+        heard.manager_is_gone = true;
+        if let Some(floor) = &heard.floor {
+            floor.manager_has_gone();
+        }
+    }
+}
+
 /// Starts listening. The thread ends with the process.
-pub(crate) fn start(floor: Arc<Floor>) -> io::Result<()> {
+pub(crate) fn start() -> io::Result<Arc<Hearing>> {
     let manager = manager_pipe()?;
     let (signals, signalled) = os_pipe::pipe()?;
     for signal in [SIGTERM, SIGINT] {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    thread::Builder::new().name("listener".into()).spawn(move || listen(&floor, signals, manager))?;
-    Ok(())
+    let hearing = Arc::new(Hearing::default());
+    let hears = Arc::clone(&hearing);
+    thread::Builder::new().name("listener".into()).spawn(move || listen(&hears, signals, manager))?;
+    Ok(hearing)
 }
 
-fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
+fn listen(hearing: &Hearing, mut signals: os_pipe::PipeReader, manager: File) {
     let mut manager = Some(manager);
     let mut line = Vec::new();
     let mut requests = 0;
@@ -87,30 +164,30 @@ fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
         };
         if from_signals && signals.read(&mut [0]).is_ok() {
             requests += 1;
-            floor.stop(if requests == 1 { Stop::Graceful } else { Stop::Forced });
+            hearing.stop(if requests == 1 { Stop::Graceful } else { Stop::Forced });
         }
         if from_manager {
             let mut byte = [0];
             match manager.as_mut().map(|manager| manager.read(&mut byte)) {
                 Some(Ok(1)) if byte == *b"\n" => {
-                    obey(floor, &String::from_utf8_lossy(&std::mem::take(&mut line)));
+                    obey(hearing, &String::from_utf8_lossy(&std::mem::take(&mut line)));
                 }
                 Some(Ok(1)) => line.push(byte[0]),
                 // The manager is gone.
                 _ => {
                     manager = None;
-                    floor.manager_has_gone();
-                    floor.stop(Stop::Graceful);
+                    hearing.manager_has_gone();
+                    hearing.stop(Stop::Graceful);
                 }
             }
         }
     }
 }
 
-fn obey(floor: &Floor, line: &str) {
+fn obey(hearing: &Hearing, line: &str) {
     match Command::parse(line) {
-        Some(Command::Stop) => floor.stop(Stop::Graceful),
-        Some(Command::Force) => floor.stop(Stop::Forced),
+        Some(Command::Stop) => hearing.stop(Stop::Graceful),
+        Some(Command::Force) => hearing.stop(Stop::Forced),
         Some(Command::Log(path)) => {
             if let Err(error) = write_log_to(&path) {
                 tracing::warn!("The log {path} cannot be opened: {error}");

@@ -149,11 +149,12 @@ impl Manager {
         limits::accept_signals().map_err(ManagerError::Signals)?;
         stamp::take_off_this_process();
         let (events, heard) = channel();
-        listen_for_signals(events.clone())?;
         orphans::look_after().map_err(ManagerError::Start)?;
         let stops = store.stops()?;
         // Later: a move that begins now counts as a request to stop.
         store.insist_open()?;
+        // As long as the queue is waited for and no worker runs, a signal just ends all.
+        listen_for_signals(events.clone())?;
         let to_manager = events.clone();
         let tell = move |news| _ = to_manager.send(Event::News(news));
         let caretaker =
@@ -228,7 +229,10 @@ impl Managing {
                     Some(Stop::Forced) => PATIENCE_OF_A_FORCED_STOP,
                     _ => self.launcher.options.busy_timeout() + CLOSING_TAKES_AT_MOST,
                 };
-                if *self.gives_up_at.get_or_insert(now + patience) <= now {
+                // Force makes it shorter.
+                let gives_up_at = self.gives_up_at.into_iter().chain([now + patience]).min();
+                self.gives_up_at = gives_up_at;
+                if gives_up_at.is_some_and(|at| at <= now) {
                     tracing::error!(
                         "The queue does not answer; the next worker takes the jobs of the dead back"
                     );

@@ -2,10 +2,11 @@
 
 use crate::desk::Desk;
 use crate::floor::Floor;
+use crate::listener::{self, Hearing};
 use crate::stamp::Stamp;
-use crate::{limits, listener, marker, watch};
+use crate::{limits, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
-use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
+use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, Store, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +15,10 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
+
+/// A worker that is told to stop before it has begun is nearly there, or waits for a
+/// server: it is given so long.
+const BEGINNING_MAY_TAKE: Duration = Duration::from_millis(500);
 
 /// When a worker ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +135,35 @@ pub enum WorkerError {
 impl WorkerError {
     /// What an error of the store means before the worker has begun.
     fn at_the_start(error: StoreError) -> Self {
-        if error.is_passing() { Self::NotYet(error) } else { Self::Store(error) }
+        if error.is_passing_at_work() { Self::NotYet(error) } else { Self::Store(error) }
     }
+}
+
+/// A queue that was opened, and what this worker is in it.
+type Begun = (Box<dyn Store>, Registration);
+
+/// Opens the queue and registers, in a thread that can be left behind: none if the
+/// worker was told to stop before that was done.
+fn begin(options: &WorkerOptions, hearing: &Arc<Hearing>) -> io::Result<Option<Result<Begun, WorkerError>>> {
+    let (location, open_options) = (options.location(), options.open_options());
+    let newcomer =
+        NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
+    let register = move || {
+        let mut store = open(&location, &open_options)?;
+        let now = store.clock().now();
+        let registration = store.register(&newcomer, now)?;
+        Ok((store, registration))
+    };
+    let (begun, waits) = channel();
+    let waited_for = Arc::clone(hearing);
+    thread::Builder::new().name("beginning".into()).spawn(move || {
+        let registered = catch_unwind(AssertUnwindSafe(register));
+        let _nobody_waits_any_more = begun.send(registered);
+        waited_for.look_again();
+    })?;
+    let begun = hearing.wait_unless_stopped(&waits, BEGINNING_MAY_TAKE);
+    let begun = begun.map(|registered| registered.unwrap_or_else(|panic| resume_unwind(panic)));
+    Ok(begun.map(|registered| registered.map_err(WorkerError::at_the_start)))
 }
 
 /// Runs jobs until told to stop, or until there is nothing left to do.
@@ -154,19 +186,19 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     limits::accept_signals()?;
     let options = listener::read_options()?;
     limits::allow_slots(options.concurrency)?;
-    let queue = options.location();
-    let mut store = open(&queue, &options.open_options()).map_err(WorkerError::at_the_start)?;
-    let environment = marker::environment_of_jobs(&queue);
-    let newcomer =
-        NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
-    let clock = store.clock();
-    let Registration { id, run, presence, doorbell, neighbours } =
-        store.register(&newcomer, clock.now()).map_err(WorkerError::at_the_start)?;
+    // Before the queue is opened: that may take its time, and a request to stop must not.
+    let hearing = listener::start()?;
+    let environment = marker::environment_of_jobs(&options.location());
+    let Some(begun) = begin(&options, &hearing)? else {
+        tracing::info!("Shutdown complete.");
+        return Ok(());
+    };
+    let (store, Registration { id, run, presence, doorbell, neighbours }) = begun?;
     Stamp::of_worker(&marker::of_worker(&run, id)).put_on_this_process();
-    let floor = Arc::new(Floor::new(id, run, presence, clock, environment, options)?);
+    let floor = Arc::new(Floor::new(id, run, presence, store.clock(), environment, options)?);
     floor.set_roster(neighbours);
 
-    listener::start(Arc::clone(&floor))?;
+    hearing.pass_on_to(&floor);
     announce(id);
     tracing::info!("Loop started");
     let slots = (0..floor.slots().len()).map(|number| {

@@ -249,6 +249,14 @@ pub enum StoreError {
         /// What came of it.
         source: io::Error,
     },
+    /// A change was sent to the server, and it cannot be found out what became of it.
+    #[error("it is not known whether the queue {queue} was changed: {reason}")]
+    OutcomeUnknown {
+        /// The queue.
+        queue: Location,
+        /// Why it cannot be found out.
+        reason: String,
+    },
     /// Anything else the database says.
     #[error("the queue {queue}: {source}")]
     Database {
@@ -264,9 +272,26 @@ impl StoreError {
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::BusyWithItself { .. } | Self::Full { .. } | Self::Disk { .. } => true,
+            Self::Busy { .. }
+            | Self::BusyWithItself { .. }
+            | Self::Full { .. }
+            | Self::Disk { .. }
+            | Self::OutcomeUnknown { .. } => true,
             Self::Server { problem, .. } => problem.is_passing(),
             _ => false,
+        }
+    }
+
+    /// Tells whether the same call may succeed later for a worker or its manager, for whom
+    /// it has succeeded before. What cannot pass ends them: that the tables are not, or
+    /// not any more, those of this program.
+    pub fn is_passing_at_work(&self) -> bool {
+        match self {
+            Self::Server { problem, .. } => problem.passes_again(),
+            // What a server cannot read now it may read later: it has other copies, and
+            // administrators. Nobody but us looks after a file.
+            Self::Corrupt { queue: Location::Url(_), .. } => true,
+            _ => self.is_passing(),
         }
     }
 }
@@ -291,6 +316,14 @@ pub enum ServerProblem {
     /// The server is starting, stopping, or has no connection to spare.
     #[error("the server {host} takes no connection now: {reason}")]
     NotNow {
+        /// Host and port.
+        host: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The server has ended a statement for reasons of its own.
+    #[error("the server {host} could not do it this time: {reason}")]
+    Failed {
         /// Host and port.
         host: String,
         /// What it said.
@@ -353,6 +386,19 @@ pub enum ServerProblem {
 impl ServerProblem {
     /// Tells whether it may pass by itself.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::NotNow { .. } | Self::Standby { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::NotNow { .. } | Self::Failed { .. } | Self::Standby { .. }
+        )
+    }
+
+    /// Tells whether it may pass where everything was well before: a password is
+    /// rotated, a role or a database is closed for some minutes, a right comes back.
+    fn passes_again(&self) -> bool {
+        let is_about_access = matches!(
+            self,
+            Self::LoginRefused { .. } | Self::NoSuchDatabase { .. } | Self::NoRight { .. } | Self::Tls { .. }
+        );
+        is_about_access || self.is_passing()
     }
 }

@@ -12,11 +12,11 @@ mod url;
 use super::tls::{self, Tls};
 use crate::{Location, ServerProblem, StoreError};
 use pgpass::{PasswordFile, Wanted};
-use postgres::config::{ChannelBinding, Config, TargetSessionAttrs};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use surroundings::Surroundings;
+use tokio_postgres::config::{ChannelBinding, Config};
 use url::Parameters;
 
 pub(super) use pgpass::Password;
@@ -55,6 +55,8 @@ pub(crate) struct Address {
     database: String,
     schema: String,
     connect_timeout: Duration,
+    /// A standby will not do.
+    pub(super) wants_a_primary: bool,
     /// Everything but the server and the password.
     pub(super) config: Config,
     pub(super) tls: Tls,
@@ -149,7 +151,8 @@ impl Address {
         let database = said.get("dbname").unwrap_or(&user).to_owned();
         let mut servers = servers(&said, surroundings)?;
         find_passwords(&mut servers, &said, &user, &database, surroundings);
-        let mut config = session(&said, &servers, surroundings)?;
+        let mut config = session(&said, surroundings)?;
+        let wants_a_primary = wants_a_primary(&said, &servers)?;
         config.user(&user).dbname(&database);
         Ok(Self {
             location: Location::Url(url.to_owned()),
@@ -160,6 +163,7 @@ impl Address {
             schema: schema(&said)?,
             connect_timeout: self::connect_timeout(&said)?.unwrap_or(connect_timeout),
             config,
+            wants_a_primary,
             tls: tls(&said, surroundings)?,
         })
     }
@@ -294,7 +298,7 @@ fn find_passwords(
 }
 
 /// What is agreed for the whole connection.
-fn session(said: &Parameters, servers: &[Server], surroundings: &Surroundings<'_>) -> Result<Config, String> {
+fn session(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Config, String> {
     let mut config = Config::new();
     let program = surroundings.program.as_deref().unwrap_or("queuectl");
     config.application_name(said.get("application_name").unwrap_or(program));
@@ -318,18 +322,6 @@ fn session(said: &Parameters, servers: &[Server], surroundings: &Surroundings<'_
     if let Some(millis) = chosen("tcp_user_timeout", TCP_USER_TIMEOUT_MS)? {
         config.tcp_user_timeout(Duration::from_millis(millis));
     }
-    config.target_session_attrs(match said.get("target_session_attrs") {
-        // One of several is likely to be a standby.
-        None if servers.len() > 1 => TargetSessionAttrs::ReadWrite,
-        None | Some("any") => TargetSessionAttrs::Any,
-        Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
-        Some("read-only" | "standby" | "prefer-standby") => {
-            return Err(
-                "a queue is written to: target_session_attrs can be any, read-write or primary".to_owned()
-            );
-        }
-        Some(_) => return Err("target_session_attrs is one of any, read-write, primary".to_owned()),
-    });
     config.channel_binding(match said.get("channel_binding") {
         None | Some("prefer") => ChannelBinding::Prefer,
         Some("disable") => ChannelBinding::Disable,
@@ -337,6 +329,19 @@ fn session(said: &Parameters, servers: &[Server], surroundings: &Surroundings<'_
         Some(_) => return Err("channel_binding is one of disable, prefer, require".to_owned()),
     });
     Ok(config)
+}
+
+fn wants_a_primary(said: &Parameters, servers: &[Server]) -> Result<bool, String> {
+    match said.get("target_session_attrs") {
+        // One of several is likely to be a standby.
+        None => Ok(servers.len() > 1),
+        Some("any") => Ok(false),
+        Some("read-write" | "primary") => Ok(true),
+        Some("read-only" | "standby" | "prefer-standby") => {
+            Err("a queue is written to: target_session_attrs can be any, read-write or primary".to_owned())
+        }
+        Some(_) => Err("target_session_attrs is one of any, read-write, primary".to_owned()),
+    }
 }
 
 fn tls(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Tls, String> {

@@ -8,8 +8,8 @@ use super::Trouble;
 use super::session::{Session, Typed, Value, values};
 use super::{row, sql};
 use crate::counts::Counts;
-use postgres::Row;
 use queuectl_core::State;
+use tokio_postgres::Row;
 
 /// More changes than this are folded into one.
 const FOLDED_BEYOND: i64 = 100;

@@ -5,19 +5,24 @@
 //! and never answers. A thread that was given up ends with its connection.
 
 use super::address::{Address, Place, Server, socket_in};
+use super::connection::{Connection, runtime};
+use super::meaning::{Meaning, meaning};
 use super::tls::{self, Mode};
+use super::{session, sql};
 use crate::{ServerProblem, StoreError};
-use postgres::config::{Config, SslMode};
-use postgres::error::SqlState;
-use postgres::{Client, NoTls};
 use std::error::Error as _;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// So many tries may be under way that nobody waits for any more: a server that
@@ -49,7 +54,7 @@ impl Address {
     /// # Errors
     ///
     /// [`StoreError::Server`], with the host and what stands in the way.
-    pub(crate) fn connect(&self, at_most: Duration) -> Result<Client, StoreError> {
+    pub(crate) fn connect(&self, at_most: Duration) -> Result<Connection, StoreError> {
         let deadline = Instant::now() + at_most;
         let mut problems: Vec<(&Server, ServerProblem)> = Vec::new();
         for (index, server) in self.servers.iter().enumerate() {
@@ -77,7 +82,7 @@ impl Address {
 
     /// What an error means that comes from the server, or from the way to it; none
     /// if it is about a statement.
-    pub(crate) fn refusal(&self, error: &postgres::Error) -> Option<StoreError> {
+    pub(crate) fn refusal(&self, error: &tokio_postgres::Error) -> Option<StoreError> {
         self.problem(self.host(), error).map(|problem| self.error(problem))
     }
 
@@ -85,7 +90,7 @@ impl Address {
         StoreError::Server { queue: self.location().clone(), problem }
     }
 
-    fn try_one(&self, server: &Server, at_most: Duration) -> Result<Client, ServerProblem> {
+    fn try_one(&self, server: &Server, at_most: Duration) -> Result<Connection, ServerProblem> {
         let unreachable = |reason: String| ServerProblem::Unreachable { host: server.shown(), reason };
         let Some(under_way) = UnderWay::begin(&UNDER_WAY) else {
             return Err(unreachable(format!("{MOST_UNANSWERED} earlier tries have had no answer")));
@@ -110,8 +115,9 @@ impl Address {
     }
 
     /// Tries the addresses of a server until one answers.
-    fn enter(&self, server: &Server, at_most: Duration) -> Result<Client, ServerProblem> {
+    fn enter(&self, server: &Server, at_most: Duration) -> Result<Connection, ServerProblem> {
         let unreachable = |reason: String| ServerProblem::Unreachable { host: server.shown(), reason };
+        let runtime = runtime().map_err(|error| unreachable(error.to_string()))?;
         let mut config = self.config.clone();
         config.port(server.port).connect_timeout(at_most);
         if let Some(password) = &server.password {
@@ -120,7 +126,10 @@ impl Address {
         let (name, address) = match &server.place {
             Place::Folder(folder) => {
                 config.host_path(folder).ssl_mode(SslMode::Disable);
-                return config.connect(NoTls).map_err(|error| self.no_entry(server, &error));
+                let entered = Connection::open(&runtime, &config, NoTls, at_most);
+                return entered
+                    .map_err(|error| self.no_entry(server, &error))
+                    .and_then(|connection| self.only_a_primary(server, connection));
             }
             Place::Network { name, address } => (name, *address),
         };
@@ -133,18 +142,42 @@ impl Address {
         for address in addresses {
             let mut config = config.clone();
             config.host(name).hostaddr(address).connect_timeout(share);
-            last = match self.enter_by_network(server, &config) {
+            last = match self.enter_by_network(server, &config, &runtime, at_most) {
                 Err(problem @ ServerProblem::Unreachable { .. }) => problem,
-                entered => return entered,
+                entered => return entered.and_then(|connection| self.only_a_primary(server, connection)),
             };
         }
         Err(last)
     }
 
+    /// Refuses a standby where one that can be written to is wanted.
+    ///
+    /// The driver would ask whether transactions may write. That is also what a role's
+    /// own setting says, which holds for nothing of ours.
+    fn only_a_primary(&self, server: &Server, mut entered: Connection) -> Result<Connection, ServerProblem> {
+        if !self.wants_a_primary {
+            return Ok(entered);
+        }
+        let asked = session::ask_at_first(&mut entered, sql::IS_STANDBY);
+        if asked.map_err(|error| self.no_entry(server, &error))? == [Some("t".to_owned())] {
+            return Err(ServerProblem::Standby { host: server.shown() });
+        }
+        Ok(entered)
+    }
+
     /// Connects as safely as is wanted, and as the server allows where nothing is.
-    fn enter_by_network(&self, server: &Server, config: &Config) -> Result<Client, ServerProblem> {
-        let in_clear = || config.clone().ssl_mode(SslMode::Disable).connect(NoTls);
-        let safely = |mode, tls: MakeRustlsConnect| config.clone().ssl_mode(mode).connect(tls);
+    fn enter_by_network(
+        &self,
+        server: &Server,
+        config: &Config,
+        runtime: &Arc<Runtime>,
+        at_most: Duration,
+    ) -> Result<Connection, ServerProblem> {
+        let in_clear =
+            || Connection::open(runtime, config.clone().ssl_mode(SslMode::Disable), NoTls, at_most);
+        let safely = |mode, tls: MakeRustlsConnect| {
+            Connection::open(runtime, config.clone().ssl_mode(mode), tls, at_most)
+        };
         let connector =
             || self.tls.connector().map_err(|reason| ServerProblem::Tls { host: server.shown(), reason });
         let entered = match self.tls.mode {
@@ -164,14 +197,17 @@ impl Address {
     }
 
     /// Why a server does not let us in.
-    fn no_entry(&self, server: &Server, error: &postgres::Error) -> ServerProblem {
+    fn no_entry(&self, server: &Server, error: &tokio_postgres::Error) -> ServerProblem {
         let host = server.shown();
         if let (Place::Folder(folder), Some(cause)) = (&server.place, cause::<io::Error>(error))
             && cause.kind() == io::ErrorKind::NotFound
         {
             return ServerProblem::Unreachable { host, reason: no_socket(folder, server.port) };
         }
-        self.problem(&host, error).unwrap_or_else(|| ServerProblem::LoginRefused {
+        let problem = self.problem(&host, error);
+        // A database that takes no connections, for example, lets nobody in.
+        let problem = problem.filter(|problem| !matches!(problem, ServerProblem::Failed { .. }));
+        problem.unwrap_or_else(|| ServerProblem::LoginRefused {
             host,
             user: self.user().to_owned(),
             reason: match (error.as_db_error(), error.source()) {
@@ -182,7 +218,7 @@ impl Address {
         })
     }
 
-    fn problem(&self, host: &str, error: &postgres::Error) -> Option<ServerProblem> {
+    fn problem(&self, host: &str, error: &tokio_postgres::Error) -> Option<ServerProblem> {
         let host = host.to_owned();
         match error.as_db_error() {
             Some(said) => self.problem_of_server(host, said.code(), said.message()),
@@ -193,21 +229,9 @@ impl Address {
     /// What the server says about itself and us, not about a statement.
     fn problem_of_server(&self, host: String, code: &SqlState, said: &str) -> Option<ServerProblem> {
         let (user, reason) = (self.user().to_owned(), said.to_owned());
-        Some(match *code {
-            SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                ServerProblem::LoginRefused { host, user, reason }
-            }
-            SqlState::INVALID_CATALOG_NAME => {
-                ServerProblem::NoSuchDatabase { host, database: self.database().to_owned() }
-            }
-            SqlState::INSUFFICIENT_PRIVILEGE => ServerProblem::NoRight { host, user, reason },
-            SqlState::READ_ONLY_SQL_TRANSACTION => ServerProblem::Standby { host },
-            SqlState::CANNOT_CONNECT_NOW
-            | SqlState::TOO_MANY_CONNECTIONS
-            | SqlState::ADMIN_SHUTDOWN
-            | SqlState::CRASH_SHUTDOWN => ServerProblem::NotNow { host, reason },
-            // So PgBouncer says everything.
-            SqlState::PROTOCOL_VIOLATION => match said {
+        // So PgBouncer says everything.
+        if *code == SqlState::PROTOCOL_VIOLATION {
+            return Some(match said {
                 _ if said.starts_with("no such database") => {
                     ServerProblem::NoSuchDatabase { host, database: self.database().to_owned() }
                 }
@@ -215,17 +239,26 @@ impl Address {
                     ServerProblem::LoginRefused { host, user, reason }
                 }
                 _ => ServerProblem::NotNow { host, reason },
-            },
-            _ if code.code().starts_with("08") => ServerProblem::Unreachable { host, reason },
-            // idle_session_timeout and idle_in_transaction_session_timeout have closed it.
-            _ if matches!(code.code(), "57P05" | "25P03") => ServerProblem::Unreachable { host, reason },
-            _ => return None,
+            });
+        }
+        Some(match meaning(code) {
+            Meaning::NotLetIn => ServerProblem::LoginRefused { host, user, reason },
+            Meaning::NoDatabase => {
+                ServerProblem::NoSuchDatabase { host, database: self.database().to_owned() }
+            }
+            Meaning::NoRight => ServerProblem::NoRight { host, user, reason },
+            Meaning::Standby => ServerProblem::Standby { host },
+            Meaning::NotNow => ServerProblem::NotNow { host, reason },
+            Meaning::Lost => ServerProblem::Unreachable { host, reason },
+            // Who meets others again and again has more luck later.
+            Meaning::Failed | Meaning::Conflict => ServerProblem::Failed { host, reason },
+            Meaning::Locked | Meaning::DiskFull | Meaning::Damaged | Meaning::Lasting => return None,
         })
     }
 
     /// What has happened between us and the server. The driver tells kinds of
     /// errors apart only by their texts.
-    fn problem_on_the_way(&self, host: String, error: &postgres::Error) -> Option<ServerProblem> {
+    fn problem_on_the_way(&self, host: String, error: &tokio_postgres::Error) -> Option<ServerProblem> {
         let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
         if let Some(error) = tls_error(error) {
             return Some(ServerProblem::Tls { host, reason: tls::explain(error) });
@@ -240,9 +273,6 @@ impl Address {
                 user,
                 reason: "it asks for a password, and none is given".to_owned(),
             },
-            "error connecting to server" if reason == "database does not allow writes" => {
-                ServerProblem::Standby { host }
-            }
             "error connecting to server" => ServerProblem::Unreachable { host, reason },
             "error communicating with the server" | "connection closed" => {
                 let reason = match cause::<io::Error>(error) {
@@ -275,20 +305,20 @@ const TLS: &str = "error performing TLS handshake";
 
 /// Tells whether the server may let us in with TLS instead of without, or the
 /// other way round: its rules may name either.
-fn wants_it_otherwise(error: &postgres::Error) -> bool {
+fn wants_it_otherwise(error: &tokio_postgres::Error) -> bool {
     let codes = [SqlState::INVALID_AUTHORIZATION_SPECIFICATION, SqlState::PROTOCOL_VIOLATION];
     error.code().is_some_and(|code| codes.contains(code))
 }
 
-fn is_about_tls(error: &postgres::Error) -> bool {
+fn is_about_tls(error: &tokio_postgres::Error) -> bool {
     error.to_string() == TLS || tls_error(error).is_some()
 }
 
-fn tls_error(error: &postgres::Error) -> Option<&rustls::Error> {
+fn tls_error(error: &tokio_postgres::Error) -> Option<&rustls::Error> {
     cause::<io::Error>(error)?.get_ref()?.downcast_ref()
 }
 
-fn cause<E: std::error::Error + 'static>(error: &postgres::Error) -> Option<&E> {
+fn cause<E: std::error::Error + 'static>(error: &tokio_postgres::Error) -> Option<&E> {
     error.source()?.downcast_ref()
 }
 
@@ -311,7 +341,7 @@ fn reason(problem: &ServerProblem) -> &str {
     }
 }
 
-fn in_seconds(time: Duration) -> String {
+pub(super) fn in_seconds(time: Duration) -> String {
     let seconds = (time.as_secs_f64() * 10.0).round() / 10.0;
     format!("{seconds} s")
 }

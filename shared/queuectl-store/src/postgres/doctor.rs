@@ -13,7 +13,7 @@ mod workers;
 use super::address::Address;
 use super::inspect::all;
 use super::session::Value;
-use super::{PostgresStore, Trouble, books, migrate};
+use super::{AfterSilence, PostgresStore, Trouble, books, migrate};
 use crate::doctor::of_move;
 use crate::location::{Access, OpenOptions};
 use crate::transfer::{Stage, Transfer};
@@ -21,14 +21,15 @@ use crate::upkeep::Finding;
 use crate::{Result, StoreError};
 use advice::refusal;
 use contents::Sight;
-use postgres::Row;
 use server::Surroundings;
 use std::mem;
 use std::time::Duration;
+use tokio_postgres::Row;
 
 /// Examines the queue at a URL, whatever is wrong with it.
 pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
     // Who asks wants to know what is so now.
+    let busy_timeout = options.busy_timeout;
     let options = OpenOptions { access: Access::Read, busy_timeout: Duration::ZERO, ..options.clone() };
     let address = match Address::find(url, options.connect_timeout) {
         Ok(address) => address,
@@ -36,6 +37,8 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
     };
     let at_most = address.connect_timeout();
     let mut store = PostgresStore::unconnected(address, &options);
+    // To count a long queue may take as long as for anybody else.
+    store.answers_within += busy_timeout;
     match store.connect(at_most) {
         Ok(()) => store.findings(),
         Err(error) => vec![store.no_answer("server", &error)],
@@ -45,6 +48,7 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
 impl PostgresStore {
     /// What a server that has let us in shows.
     pub(super) fn findings(&mut self) -> Vec<Finding> {
+        self.after_silence = AfterSilence::AsksNoMore;
         let server = match self.surroundings() {
             Ok(server) => server,
             Err(error) => return vec![self.no_answer("server", &error)],

@@ -89,6 +89,7 @@ impl PostgresStore {
             self.carefully(worker, &Careful { exchange, joins, doubt }, now)?
         };
         self.memory.forget(exchange);
+        self.answers_within = self.usual_patience();
         // The exchange has happened: what goes wrong from here on, the next one finds.
         let joins = self.memory.anything_due && !is_their_turn;
         if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
@@ -171,7 +172,7 @@ impl PostgresStore {
                 }
                 Err(error) => {
                     tracing::debug!("the connection was lost in an exchange: {error}");
-                    self.session = None;
+                    self.give_up_session();
                     self.memory.is_unclear = true;
                     return Ok(None);
                 }

@@ -7,12 +7,10 @@
 
 use super::address::Address;
 use super::session::{Session, values};
-use super::{RECONNECT_TAKES, Trouble, pause, row, sql};
+use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
 use crate::pulse::{DEAD_AFTER, ENDS_ITS_JOBS_AFTER, Neighbour, Pulse, RENEWED_EVERY, boot_clock};
 use crate::{Result, StoreError};
-use postgres::Client;
-use postgres::fallible_iterator::FallibleIterator;
 use queuectl_core::WorkerId;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,10 +29,14 @@ const SEEN_STILL_FOR: Duration = Duration::from_secs(5);
 /// A ring that is sent when a worker begins is heard within this, or never.
 const RING_TAKES: Duration = Duration::from_secs(3);
 
+/// A connection on which a renewal is not answered for so long, a third of the lease, is
+/// given up: another may be answered before the lease has run out.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(ENDS_ITS_JOBS_AFTER.as_secs() / 3);
+
 /// A heart that is connected and listens, and does not beat yet.
 pub(super) struct Heart {
     address: Address,
-    client: Client,
+    session: Session,
     /// Whether sessions are handed around, so that what one listens to is heard by
     /// another, or by nobody.
     is_pooled: bool,
@@ -49,7 +51,7 @@ pub(super) struct ServerBell {
 /// A heart that beats.
 struct Beating {
     address: Address,
-    client: Option<Client>,
+    session: Option<Session>,
     worker: WorkerId,
     /// The lock file of this machine.
     here: String,
@@ -70,9 +72,8 @@ struct Beating {
 impl Heart {
     /// Connects and listens.
     pub(super) fn connect(address: &Address, at_most: Duration) -> Result<Self> {
-        let mut client = address.connect(at_most)?;
-        listen(&mut client, address).map_err(|error| refused(address, &error))?;
-        Ok(Self { address: address.clone(), client, is_pooled: false })
+        let session = connect(address, at_most)?;
+        Ok(Self { address: address.clone(), session, is_pooled: false })
     }
 
     /// Tells whether a session stays the same from one transaction to the next; it
@@ -82,39 +83,44 @@ impl Heart {
     /// pooler gives back the one that came last, or that has waited longest: one of
     /// the two orders shows it.
     pub(super) fn session_is_ours(&mut self, session: &mut Session) -> Result<bool> {
-        let mut look = || -> std::result::Result<bool, postgres::Error> {
-            let (mine, theirs) = (back_end(session.client())?, back_end(&mut self.client)?);
+        let (mine, theirs) = (session, &mut self.session);
+        let mut look = || -> std::result::Result<bool, Trouble> {
+            let (my_end, their_end) = (back_end(mine)?, back_end(theirs)?);
             for mine_first in [true, false] {
-                session.client().batch_execute("BEGIN")?;
-                let held = back_end(session.client())?;
-                self.client.batch_execute("BEGIN")?;
-                let held_there = back_end(&mut self.client)?;
+                mine.begin_snapshot()?;
+                let held = back_end(mine)?;
+                theirs.begin_snapshot()?;
+                let held_there = back_end(theirs)?;
                 if mine_first {
-                    session.client().batch_execute("COMMIT")?;
-                    self.client.batch_execute("COMMIT")?;
+                    mine.commit()?;
+                    theirs.commit()?;
                 } else {
-                    self.client.batch_execute("COMMIT")?;
-                    session.client().batch_execute("COMMIT")?;
+                    theirs.commit()?;
+                    mine.commit()?;
                 }
-                let again = back_end(session.client())?;
-                if [held, again] != [mine, mine] || held_there != theirs {
+                let again = back_end(mine)?;
+                if [held, again] != [my_end, my_end] || held_there != their_end {
                     return Ok(false);
                 }
             }
             Ok(true)
         };
-        let is_ours = look().map_err(|error| refused(&self.address, &error))?;
+        let is_ours = look().map_err(|trouble| refused(&self.address, trouble))?;
         self.is_pooled = !is_ours;
+        if is_ours {
+            let prepared = self.session.prepare_from_now_on();
+            prepared.map_err(|error| explain(&self.address, &error))?;
+        }
         Ok(is_ours)
     }
 
     /// Tells whether it hears what another connection sends.
     pub(super) fn hears(&mut self, session: &mut Session) -> Result<bool> {
-        let mut listen = || -> std::result::Result<bool, postgres::Error> {
+        let mut listen = || -> std::result::Result<bool, tokio_postgres::Error> {
             session.notify(PROBE)?;
-            Ok(self.client.notifications().timeout_iter(RING_TAKES).next()?.is_some())
+            Ok(self.session.connection().next_notification(RING_TAKES)?.is_some())
         };
-        listen().map_err(|error| refused(&self.address, &error))
+        listen().map_err(|error| explain(&self.address, &error))
     }
 
     /// Beats from now on, until the bell is dropped.
@@ -125,7 +131,7 @@ impl Heart {
         let now = Instant::now();
         let mut beating = Beating {
             address: self.address,
-            client: Some(self.client),
+            session: Some(self.session),
             worker,
             here,
             pulse,
@@ -148,12 +154,12 @@ impl Heart {
 impl Beating {
     fn beat_on(&mut self) {
         while !self.stopped.load(Ordering::Relaxed) {
-            let Some(mut client) = self.client.take().or_else(|| self.connect_again()) else {
+            let Some(mut session) = self.session.take().or_else(|| self.connect_again()) else {
                 pause();
                 continue;
             };
-            match self.turn(&mut client) {
-                Ok(()) => self.client = Some(client),
+            match self.turn(&mut session) {
+                Ok(()) => self.session = Some(session),
                 Err(error) => {
                     tracing::debug!("the heartbeat's connection was lost: {error:?}");
                     // Others' renewals may be as late as ours.
@@ -164,22 +170,24 @@ impl Beating {
         }
     }
 
-    fn connect_again(&mut self) -> Option<Client> {
-        let mut client = self.address.connect(RECONNECT_TAKES).ok()?;
-        listen(&mut client, &self.address).ok()?;
+    fn connect_again(&mut self) -> Option<Session> {
+        let mut session = connect(&self.address, RECONNECT_TAKES).ok()?;
+        if !self.is_pooled {
+            session.prepare_from_now_on().ok()?;
+        }
         self.next_beat = Instant::now();
         // What rang meanwhile was not heard.
         self.rings();
-        Some(client)
+        Some(session)
     }
 
     /// Renews, looks, and listens until it is time again.
-    fn turn(&mut self, client: &mut Client) -> std::result::Result<(), Trouble> {
+    fn turn(&mut self, session: &mut Session) -> std::result::Result<(), Trouble> {
         let now = Instant::now();
         if now >= self.next_beat {
             self.next_beat = now + RENEWED_EVERY;
             let asked_at = boot_clock();
-            let renewed = client.query_typed(&self.statement(sql::BEAT), values![self.worker.0])?;
+            let renewed = session.rows(sql::BEAT, values![self.worker.0])?;
             if renewed.is_empty() {
                 self.pulse.was_called_dead();
             } else {
@@ -188,22 +196,19 @@ impl Beating {
         }
         if now >= self.next_look {
             self.next_look = now + LOOKS_EVERY;
-            self.look_at_neighbours(client)?;
+            self.look_at_neighbours(session)?;
         }
         let until = self.next_beat.min(self.next_look);
         let left = until.saturating_duration_since(Instant::now());
         let mut rings = false;
-        {
-            let mut notifications = client.notifications();
-            let mut heard = notifications.timeout_iter(left).next()?;
-            // All that have come belong to one ring.
-            while let Some(notification) = heard {
-                if !self.is_pooled {
-                    self.first_ring_until = None;
-                }
-                rings |= is_for(notification.payload(), self.worker);
-                heard = notifications.iter().next()?;
+        let mut heard = session.connection().next_notification(left)?;
+        // All that have come belong to one ring.
+        while let Some(notification) = heard {
+            if !self.is_pooled {
+                self.first_ring_until = None;
             }
+            rings |= is_for(notification.payload(), self.worker);
+            heard = session.connection().next_notification(Duration::ZERO)?;
         }
         if rings {
             self.rings();
@@ -219,9 +224,9 @@ impl Beating {
         Ok(())
     }
 
-    fn look_at_neighbours(&mut self, client: &mut Client) -> std::result::Result<(), Trouble> {
+    fn look_at_neighbours(&mut self, session: &mut Session) -> std::result::Result<(), Trouble> {
         let silence = DEAD_AFTER.as_secs_f64();
-        let rows = client.query_typed(&self.statement(sql::NEIGHBOURS), values![silence])?;
+        let rows = session.rows(sql::NEIGHBOURS, values![silence])?;
         let now = Instant::now();
         let judges = now >= self.judges_from;
         let mut neighbours = HashMap::with_capacity(rows.len());
@@ -245,10 +250,6 @@ impl Beating {
         self.renewals = renewals;
         self.pulse.set_neighbours(neighbours);
         Ok(())
-    }
-
-    fn statement(&self, sql: &str) -> String {
-        super::session::in_schema(sql, self.address.schema())
     }
 
     fn rings(&self) {
@@ -286,17 +287,22 @@ fn is_for(payload: &str, worker: WorkerId) -> bool {
     payload.is_empty() || payload.split(',').any(|named| named.parse() == Ok(worker.0))
 }
 
-fn listen(client: &mut Client, address: &Address) -> std::result::Result<(), postgres::Error> {
-    client.batch_execute(&format!("LISTEN \"{}\"", address.schema()))
+/// A session that listens; it waits for nobody's locks for longer than for an answer.
+fn connect(address: &Address, at_most: Duration) -> Result<Session> {
+    let (mut session, _) = enter(address, at_most, ANSWERED_WITHIN, ANSWERED_WITHIN)?;
+    let listen = format!("LISTEN \"{}\"", address.schema());
+    session.batch(&listen).map_err(|error| explain(address, &error))?;
+    Ok(session)
 }
 
-fn back_end(client: &mut Client) -> std::result::Result<i32, postgres::Error> {
-    Ok(client.query_typed_one(sql::BACK_END, &[])?.get(0))
+fn back_end(session: &mut Session) -> std::result::Result<i32, Trouble> {
+    row::get(&books::one(session.rows_of(sql::BACK_END, &[])?)?, 0)
 }
 
-fn refused(address: &Address, error: &postgres::Error) -> StoreError {
-    address.refusal(error).unwrap_or_else(|| StoreError::Database {
-        queue: address.location().clone(),
-        source: super::message(error).into(),
-    })
+fn refused(address: &Address, trouble: Trouble) -> StoreError {
+    match trouble {
+        Trouble::Sql(error) => explain(address, &error),
+        Trouble::Store(error) => error,
+        Trouble::Row(_) | Trouble::Stale => super::unreachable_without_reason(address),
+    }
 }

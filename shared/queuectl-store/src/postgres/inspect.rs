@@ -8,8 +8,8 @@ use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::pulse::DEAD_AFTER;
 use crate::{Result, machine};
-use postgres::Row;
 use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, WorkerId};
+use tokio_postgres::Row;
 
 impl Inspect for PostgresStore {
     fn clock(&self) -> Clock {
@@ -65,7 +65,7 @@ impl PostgresStore {
     /// Reads rows of workers, and asks the kernel about those of this machine.
     fn look_at_workers(
         &mut self,
-        mut rows: impl FnMut(&mut Session) -> std::result::Result<Vec<Row>, postgres::Error>,
+        mut rows: impl FnMut(&mut Session) -> std::result::Result<Vec<Row>, tokio_postgres::Error>,
     ) -> Result<Vec<Worker>> {
         let lock_file = self.lock_file_here()?;
         let here = lock_file.as_ref().map(crate::liveness::LockFile::identity).transpose()?;

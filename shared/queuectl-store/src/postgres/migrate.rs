@@ -8,9 +8,9 @@ use super::{PostgresStore, Trouble, books, row, sql, work};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, StoreError};
-use postgres::Row;
 use queuectl_core::RetryPolicy;
 use std::time::Duration;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Schema n is what the first n of these make of an empty one.

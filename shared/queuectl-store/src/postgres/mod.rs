@@ -11,6 +11,7 @@ mod address;
 mod backup;
 mod books;
 mod connect;
+mod connection;
 mod doctor;
 mod ends;
 mod exchange;
@@ -19,11 +20,13 @@ mod held;
 mod inspect;
 mod intake;
 mod line;
+mod meaning;
 mod memory;
 mod migrate;
 mod news;
 mod row;
 mod session;
+mod settings;
 mod sql;
 mod tls;
 mod transfer;
@@ -40,11 +43,14 @@ use crate::pulse::Pulse;
 use crate::{Result, ServerProblem, StoreError};
 use address::Address;
 use books::Books;
-use postgres::error::{Severity, SqlState};
-use session::{Session, values};
+use meaning::{Meaning, meaning};
+use queuectl_core::Timestamp;
+use session::{Session, Terms, values};
+use settings::{Amiss, needed_rows};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio_postgres::error::{Severity, SqlState};
 use uuid::Uuid;
 
 /// The oldest server that will do: it has `txid_status` and everything else here.
@@ -57,12 +63,24 @@ const STARTS_WITHIN: Duration = Duration::from_secs(2);
 /// A worker asks again by itself, and must hear other things meanwhile.
 const PATIENCE_OF_A_WORKER: Duration = Duration::from_secs(1);
 
+/// A worker does not wait for what others have locked for longer than this: it asks
+/// again by itself, and what it has to hand in waits meanwhile.
+const LOCKED_FOR_A_WORKER: Duration = Duration::from_secs(5);
+
+/// A worker gives up a connection on which no answer has come for so long, a third of
+/// its lease. Each time in a row it is twice as patient, up to the patience of a
+/// command: a server that is only slow is not asked the same again and again.
+const ANSWERS_A_WORKER_WITHIN: Duration = Duration::from_secs(10);
+
 /// One try to connect again takes so long at most: a network that comes back
 /// must not be waited for behind a packet it has swallowed.
 const RECONNECT_TAKES: Duration = Duration::from_secs(3);
 
 /// Conflicts between transactions are rare; so often in a row is a bug.
 const MOST_CONFLICTS: u32 = 20;
+
+/// After so many in a row others are let through first.
+const CONFLICTS_AT_ONCE: u32 = 5;
 
 /// A notification has room for a little less than 8,000 bytes.
 const MOST_NAMED_BYTES: usize = 7_900;
@@ -76,6 +94,11 @@ pub struct PostgresStore {
     clock: Clock,
     /// How long a verb may try to get a lost connection back.
     patience: Duration,
+    /// How long each answer may take.
+    answers_within: Duration,
+    /// It is the connection of a worker.
+    works: bool,
+    after_silence: AfterSilence,
     /// Whether the session is known to be ours alone, so that statements are prepared.
     prepares: bool,
     memory: memory::Memory,
@@ -86,18 +109,28 @@ pub struct PostgresStore {
     stand_in: PathBuf,
 }
 
+/// What is done after a server has not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterSilence {
+    AsksAgain,
+    /// There are many questions, and each would wait for as long.
+    AsksNoMore,
+    /// It has not answered one of them.
+    HasBeenSilent,
+}
+
 /// What can go wrong inside a verb, before it is said what it means.
 #[derive(Debug)]
 enum Trouble {
-    Sql(postgres::Error),
+    Sql(tokio_postgres::Error),
     Row(row::Unreadable),
     Store(StoreError),
     /// What the verb remembered was no longer so.
     Stale,
 }
 
-impl From<postgres::Error> for Trouble {
-    fn from(error: postgres::Error) -> Self {
+impl From<tokio_postgres::Error> for Trouble {
+    fn from(error: tokio_postgres::Error) -> Self {
         Self::Sql(error)
     }
 }
@@ -134,12 +167,17 @@ impl PostgresStore {
     /// A queue that nobody has asked for yet.
     fn unconnected(address: Address, options: &OpenOptions) -> Self {
         let stand_in = stand_in(&address, options);
+        // A lock may keep an answer for one of them, the network for the other.
+        let answers_within = options.busy_timeout + address.connect_timeout();
         Self {
             address,
             session: None,
             options: options.clone(),
             clock: Clock::of_a_server(),
             patience: options.busy_timeout,
+            answers_within,
+            works: false,
+            after_silence: AfterSilence::AsksAgain,
             prepares: false,
             memory: memory::Memory::default(),
             pulse: None,
@@ -156,7 +194,10 @@ impl PostgresStore {
                 Err(error) => error,
             };
             let patience = match &error {
-                StoreError::Server { problem: ServerProblem::NotNow { .. }, .. } => self.options.busy_timeout,
+                StoreError::Server {
+                    problem: ServerProblem::NotNow { .. } | ServerProblem::Failed { .. },
+                    ..
+                } => self.options.busy_timeout,
                 StoreError::Server { problem: ServerProblem::Unreachable { .. }, .. } => STARTS_WITHIN,
                 _ => Duration::ZERO,
             };
@@ -178,31 +219,55 @@ impl PostgresStore {
     }
 
     fn connect(&mut self, at_most: Duration) -> Result<()> {
-        let mut client = self.address.connect(at_most)?;
-        let asked_at = Instant::now();
-        let server = client.query_typed_one(sql::SERVER, &[]).map_err(|error| self.explain(&error))?;
-        let (number, version): (i64, String) = (server.get(0), server.get(1));
+        let (mut session, server) = enter(&self.address, at_most, self.answers_within, self.lock_timeout())?;
         let host = self.address.host().to_owned();
-        if number < OLDEST_SERVER {
-            return Err(self.refused(ServerProblem::TooOld { host, found: version, wanted: "12" }));
+        if server.number < OLDEST_SERVER {
+            let found = server.version;
+            return Err(self.refused(ServerProblem::TooOld { host, found, wanted: "12" }));
         }
-        if server.get(2) && self.options.access != Access::Read {
+        if server.is_standby && self.options.access != Access::Read {
             return Err(self.refused(ServerProblem::Standby { host }));
         }
-        let always_sync = server.get::<_, &str>(3) == "off";
-        self.clock
-            .set(queuectl_core::Timestamp::from_millis(server.get(5)), asked_at + asked_at.elapsed() / 2);
-        let mut session = Session::new(client, self.address.schema(), self.options.busy_timeout, always_sync);
+        self.clock.set(server.time, server.told_at);
         if self.prepares {
-            session.prepare_from_now_on().map_err(|error| self.explain(&error))?;
+            session.prepare_from_now_on().map_err(|error| explain(&self.address, &error))?;
         }
         self.session = Some(session);
         Ok(())
     }
 
+    /// How long a statement may wait for what another transaction has locked.
+    fn lock_timeout(&self) -> Duration {
+        let busy_timeout = self.options.busy_timeout;
+        if self.works { busy_timeout.min(LOCKED_FOR_A_WORKER) } else { busy_timeout }
+    }
+
+    /// How long an answer may take if the last one came in time.
+    fn usual_patience(&self) -> Duration {
+        // A lock may keep an answer for one of them, the network for the other.
+        let of_a_command = self.options.busy_timeout + self.address.connect_timeout();
+        if self.works { of_a_command.min(ANSWERS_A_WORKER_WITHIN) } else { of_a_command }
+    }
+
+    /// Is a worker's from now on, who asks again by itself and must not wait for long.
+    fn work_from_now_on(&mut self) {
+        (self.works, self.patience) = (true, PATIENCE_OF_A_WORKER);
+        self.answers_within = self.usual_patience();
+        let lock_timeout = self.lock_timeout();
+        if let Some(session) = &mut self.session
+            && let Err(error) = session.set_patience(lock_timeout, self.answers_within)
+        {
+            tracing::debug!("the connection was lost: {error}");
+            self.session = None;
+        }
+    }
+
     /// The session, connected.
     fn session(&mut self, until: Instant) -> Result<&mut Session> {
         if self.session.as_ref().is_none_or(Session::is_closed) {
+            if self.after_silence == AfterSilence::HasBeenSilent {
+                return Err(self.refused(no_answer(&self.address, self.answers_within)));
+            }
             self.session = None;
             self.reconnect(until)?;
         }
@@ -235,7 +300,7 @@ impl PostgresStore {
                 Ok(Came::Unclear(done, number)) => {
                     // A doubt from before is not cleared up by this.
                     let was_unclear = std::mem::replace(&mut self.memory.is_unclear, true);
-                    let was_committed = self.was_committed(number, until)?;
+                    let was_committed = self.was_committed(number, until).map_err(outcome_unknown)?;
                     self.memory.is_unclear = was_unclear;
                     if was_committed {
                         return Ok(done);
@@ -288,6 +353,9 @@ impl PostgresStore {
         };
         if repeats && *conflicts < MOST_CONFLICTS {
             *conflicts += 1;
+            if *conflicts > CONFLICTS_AT_ONCE {
+                pause();
+            }
             return Ok(());
         }
         let lost = self.session.as_ref().is_none_or(Session::is_closed);
@@ -295,23 +363,46 @@ impl PostgresStore {
         if (lost || explained.is_passing())
             && !matches!(explained, StoreError::Busy { .. } | StoreError::Full { .. })
         {
-            self.session = None;
+            self.give_up_session();
             if Instant::now() < until {
+                if !lost {
+                    // What the server refuses now it refuses a moment later too.
+                    pause();
+                }
                 return Ok(());
             }
         }
         Err(explained)
     }
 
+    /// Lets go of a connection that is of no more use. The next answer is waited for
+    /// longer if this one did not come.
+    fn give_up_session(&mut self) {
+        let was_silent = self.session.take().is_some_and(|session| session.unanswered_for().is_some());
+        if was_silent && self.after_silence == AfterSilence::AsksNoMore {
+            self.after_silence = AfterSilence::HasBeenSilent;
+        }
+        if was_silent && self.works {
+            let of_a_command = self.options.busy_timeout + self.address.connect_timeout();
+            self.answers_within = (self.answers_within * 2).min(of_a_command);
+        }
+    }
+
     /// Asks what became of a transaction whose commit was never answered.
     fn was_committed(&mut self, number: i64, until: Instant) -> Result<bool> {
+        // Silence may have used up all patience; who is to be told asks once more.
+        let until = until.max(Instant::now() + RECONNECT_TAKES);
         loop {
-            self.session = None;
+            self.give_up_session();
             let session = self.session(until)?;
             let status = match session.rows(sql::WHAT_BECAME_OF, values![number]) {
-                Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<String>>(0)),
+                Ok(rows) => rows.first().map(|row| row.try_get::<_, Option<String>>(0)).transpose(),
                 // A server restored from a copy has never seen such a number.
-                Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => None,
+                Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => Ok(None),
+                Err(error) => Err(error),
+            };
+            let status = match status {
+                Ok(status) => status.flatten(),
                 Err(error) => {
                     self.give_up_or_go_on(Trouble::Sql(error), &mut 0, until)?;
                     continue;
@@ -365,20 +456,15 @@ impl PostgresStore {
     }
 
     /// Says what an error of the server means for the queue.
-    fn explain(&self, error: &postgres::Error) -> StoreError {
-        if let Some(refusal) = self.address.refusal(error) {
-            return refusal;
-        }
-        let queue = self.location();
-        match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                StoreError::Busy { queue, waited_s: self.options.busy_timeout.as_secs() }
-            }
-            Some(&SqlState::DISK_FULL) => StoreError::Full { queue },
-            Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
-                StoreError::Corrupt { queue, reason: message(error) }
-            }
-            _ => StoreError::Database { queue, source: message(error).into() },
+    fn explain(&self, error: &tokio_postgres::Error) -> StoreError {
+        match self.session.as_ref().and_then(Session::unanswered_for) {
+            Some(waited) => self.refused(no_answer(&self.address, waited)),
+            None => match explain(&self.address, error) {
+                StoreError::Busy { queue, .. } => {
+                    StoreError::Busy { queue, waited_s: self.lock_timeout().as_secs() }
+                }
+                explained => explained,
+            },
         }
     }
 
@@ -414,17 +500,103 @@ fn transaction<T>(
 }
 
 /// The server has refused it. (What ends the connection may come after the commit.)
-fn has_not_happened(error: &postgres::Error) -> bool {
+fn has_not_happened(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|said| said.parsed_severity() == Some(Severity::Error))
 }
 
+/// What the server has told when it let us in.
+struct Welcome {
+    number: i64,
+    version: String,
+    is_standby: bool,
+    time: Timestamp,
+    /// When it was that time.
+    told_at: Instant,
+}
+
+/// Connects, and asks what must be known of the server and the session.
+fn enter(
+    address: &Address,
+    at_most: Duration,
+    answers_within: Duration,
+    lock_timeout: Duration,
+) -> Result<(Session, Welcome)> {
+    let mut connection = address.connect(at_most)?;
+    let asked_at = Instant::now();
+    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &needed_rows()));
+    let told_at = asked_at + asked_at.elapsed() / 2;
+    let told = asked.map_err(|error| {
+        if connection.was_unanswered() {
+            let problem = no_answer(address, connection.answers_within());
+            StoreError::Server { queue: address.location().clone(), problem }
+        } else {
+            explain(address, &error)
+        }
+    })?;
+    // Whatever answers there may answer anything.
+    let column = |number: usize| told.get(number).and_then(Option::as_deref);
+    let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
+    let (Some(version_number), Some(version), Some(time), Some(amiss)) =
+        (number(0), column(1), number(5), column(6))
+    else {
+        let source = "it does not answer as a PostgreSQL server does".into();
+        return Err(StoreError::Database { queue: address.location().clone(), source });
+    };
+    let is_standby = column(2) == Some("t");
+    let always_sync = column(3) == Some("off");
+    let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(amiss) };
+    let time = Timestamp::from_millis(time);
+    let welcome = Welcome { number: version_number, version: version.to_owned(), is_standby, time, told_at };
+    connection.set_answers_within(answers_within);
+    Ok((Session::new(connection, address.schema(), terms), welcome))
+}
+
+/// Says what an error of the server means for the queue.
+fn explain(address: &Address, error: &tokio_postgres::Error) -> StoreError {
+    if let Some(refusal) = address.refusal(error) {
+        return refusal;
+    }
+    let queue = address.location().clone();
+    match error.code().map(meaning) {
+        Some(Meaning::Locked) => StoreError::Busy { queue, waited_s: 0 },
+        Some(Meaning::DiskFull) => StoreError::Full { queue },
+        Some(Meaning::Damaged) => StoreError::Corrupt { queue, reason: message(error) },
+        _ => StoreError::Database { queue, source: message(error).into() },
+    }
+}
+
+/// What is said where a change was sent and cannot be asked for.
+fn outcome_unknown(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Server { queue, problem } => {
+            StoreError::OutcomeUnknown { queue, reason: problem.to_string() }
+        }
+        StoreError::Busy { queue, .. } => {
+            let reason = "the server has not brought it to an end yet".to_owned();
+            StoreError::OutcomeUnknown { queue, reason }
+        }
+        StoreError::Full { queue }
+        | StoreError::Corrupt { queue, .. }
+        | StoreError::Database { queue, .. } => {
+            let reason = "the server does not say what became of it".to_owned();
+            StoreError::OutcomeUnknown { queue, reason }
+        }
+        error => error,
+    }
+}
+
 /// Two transactions have met in a way that only a repetition solves.
-fn is_conflict(error: &postgres::Error) -> bool {
-    matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE))
+fn is_conflict(error: &tokio_postgres::Error) -> bool {
+    error.code().map(meaning) == Some(Meaning::Conflict)
+}
+
+fn no_answer(address: &Address, waited: Duration) -> ServerProblem {
+    let host = address.host().to_owned();
+    ServerProblem::Unreachable { host, reason: format!("no answer within {}", connect::in_seconds(waited)) }
 }
 
 /// What the server said, in one line.
-fn message(error: &postgres::Error) -> String {
+fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }
 

@@ -5,8 +5,8 @@ use super::{Trouble, row};
 use crate::counts::Counts;
 use crate::stored;
 use crate::work::Stop;
-use postgres::Row;
 use queuectl_core::{Lease, Seq, Timestamp, WorkerId};
+use tokio_postgres::Row;
 
 /// What a worker is told each time.
 pub(super) struct News {

@@ -4,13 +4,13 @@ use super::Trouble;
 use crate::inspect::{Life, OutputPart, Worker};
 use crate::stored;
 use crate::transfer::Stage;
-use postgres::Row;
-use postgres::types::FromSql;
 use queuectl_core::{
     Attempt, CommandLine, Environment, IllegalTransition, Job, JobId, Lease, Outcome, Seq, State, Stream,
     Timestamp, WorkerId,
 };
 use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
 /// A value of a row that cannot be what it should be.
 #[derive(Debug, thiserror::Error)]

@@ -5,10 +5,12 @@
 //! a pooler that hands sessions from one transaction to another, a prepared
 //! statement of ours may be somebody else's. Every table is named with its schema.
 
-use postgres::types::{ToSql, Type};
-use postgres::{Client, Error, Row, SimpleQueryMessage, Statement};
+use super::connection::Connection;
+use super::settings::Amiss;
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 /// A value and how the server is to read it.
 pub(super) type Value<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -23,25 +25,67 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// One connection.
 pub(super) struct Session {
-    client: Client,
+    connection: Connection,
     schema: String,
+    terms: Terms,
     /// What holds in every transaction that writes.
     settings: String,
+    /// What holds in every other, and for a statement on its own; mostly nothing.
+    needed: String,
+    in_transaction: bool,
     /// Kept only where the session is ours alone.
     prepared: Option<HashMap<&'static str, Statement>>,
 }
 
+/// What the server has said about a session, and what is wanted of it.
+pub(super) struct Terms {
+    /// The longest wait for what another transaction has locked.
+    pub(super) lock_timeout: Duration,
+    /// Commits are to wait for the disk, whatever the server's setting is.
+    pub(super) always_sync: bool,
+    /// Nothing can be written.
+    pub(super) is_standby: bool,
+    /// Settings that are not as statements need them.
+    pub(super) amiss: Amiss,
+}
+
+impl Terms {
+    /// What is said at the beginning of each transaction that writes.
+    fn settings(&self, needed: &str) -> String {
+        format!(
+            "{needed}SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off; {}",
+            self.lock_timeout.as_millis().max(1),
+            SILENT_AT_MOST.as_millis(),
+            if self.always_sync { "SET LOCAL synchronous_commit = on; " } else { "" }
+        )
+    }
+}
+
 impl Session {
     /// Speaks through a connection, about the tables of a schema.
-    pub(super) fn new(client: Client, schema: &str, lock_timeout: Duration, always_sync: bool) -> Self {
-        let settings = format!(
-            "SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL jit = off; {}",
-            lock_timeout.as_millis().max(1),
-            SILENT_AT_MOST.as_millis(),
-            if always_sync { "SET LOCAL synchronous_commit = on; " } else { "" }
-        );
-        Self { client, schema: schema.to_owned(), settings, prepared: None }
+    pub(super) fn new(connection: Connection, schema: &str, terms: Terms) -> Self {
+        let needed = terms.amiss.set_right(connection.answers_within());
+        let settings = terms.settings(&needed);
+        let schema = schema.to_owned();
+        Self { connection, schema, terms, settings, needed, in_transaction: false, prepared: None }
+    }
+
+    /// Says anew how long a lock is waited for, and an answer.
+    pub(super) fn set_patience(
+        &mut self,
+        lock_timeout: Duration,
+        answers_within: Duration,
+    ) -> Result<(), Error> {
+        self.connection.set_answers_within(answers_within);
+        self.terms.lock_timeout = lock_timeout;
+        self.needed = self.terms.amiss.set_right(answers_within);
+        self.settings = self.terms.settings(&self.needed);
+        if self.is_ours() {
+            self.connection.batch_execute(&self.settings.replace("SET LOCAL", "SET"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Prepares statements once from now on: the session is ours alone.
@@ -49,7 +93,7 @@ impl Session {
         if self.prepared.is_none() {
             // A plan never depends on what is bound, so none is made twice.
             let settings = self.settings.replace("SET LOCAL", "SET");
-            self.client.batch_execute(&format!("{settings}SET plan_cache_mode = force_generic_plan"))?;
+            self.connection.batch_execute(&format!("{settings}SET plan_cache_mode = force_generic_plan"))?;
             self.prepared = Some(HashMap::new());
         }
         Ok(())
@@ -66,7 +110,8 @@ impl Session {
     pub(super) fn begin(&mut self, first: &str) -> Result<Option<String>, Error> {
         let settings = if self.prepared.is_some() { "" } else { &self.settings };
         let first = in_schema(first, &self.schema);
-        let said = self.client.simple_query(&format!("{BEGIN}; {settings}{first}"))?;
+        self.in_transaction = true;
+        let said = self.connection.simple_query(&format!("{BEGIN}; {settings}{first}"))?;
         Ok(said.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
@@ -75,18 +120,22 @@ impl Session {
 
     /// Begins a transaction that reads what was there at one moment.
     pub(super) fn begin_snapshot(&mut self) -> Result<(), Error> {
-        self.client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        let needed = if self.prepared.is_some() { "" } else { &self.needed };
+        self.in_transaction = true;
+        self.connection.batch_execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {needed}"))
     }
 
     /// Makes everything since the beginning last.
     pub(super) fn commit(&mut self) -> Result<(), Error> {
-        self.client.batch_execute("COMMIT")
+        self.in_transaction = false;
+        self.connection.batch_execute("COMMIT")
     }
 
     /// Forgets everything since the beginning; a lost connection has done so already.
     pub(super) fn roll_back(&mut self) {
-        if !self.client.is_closed() {
-            let _lost_is_as_good = self.client.batch_execute("ROLLBACK");
+        self.in_transaction = false;
+        if !self.connection.is_closed() {
+            let _lost_is_as_good = self.connection.batch_execute("ROLLBACK");
         }
     }
 
@@ -97,38 +146,83 @@ impl Session {
         };
         if !prepared.contains_key(sql) {
             let types: Vec<Type> = values.iter().map(|(_, of_type)| of_type.clone()).collect();
-            let statement = self.client.prepare_typed(&in_schema(sql, &self.schema), &types)?;
+            let statement = self.connection.prepare_typed(&in_schema(sql, &self.schema), &types)?;
             prepared.insert(sql, statement);
         }
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|&(value, _)| value).collect();
-        self.client.query(&prepared[sql], &values)
+        self.connection.query(&prepared[sql], &values)
     }
 
     /// Runs a statement that is another each time.
     pub(super) fn rows_of(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
-        self.client.query_typed(&in_schema(sql, &self.schema), values)
+        let sql = in_schema(sql, &self.schema);
+        self.as_needed(|connection| connection.query_typed(&sql, values))
     }
 
     /// Runs statements without values, one after the other.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
-        self.client.batch_execute(&in_schema(sql, &self.schema))
+        let sql = in_schema(sql, &self.schema);
+        self.as_needed(|connection| connection.batch_execute(&sql))
     }
 
     /// Tells those who listen that there may be something to do. (After the commit
     /// and on its own: inside a transaction it takes a lock of the whole server.)
     pub(super) fn notify(&mut self, payload: &str) -> Result<(), Error> {
-        self.client.batch_execute(&format!("NOTIFY \"{}\", '{payload}'", self.schema))
+        let ring = format!("NOTIFY \"{}\", '{payload}'", self.schema);
+        self.as_needed(|connection| connection.batch_execute(&ring))
+    }
+
+    /// Runs a statement where it has the settings that it needs: as it is, or in a
+    /// transaction of its own where they must be set.
+    fn as_needed<T>(&mut self, run: impl FnOnce(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
+        if self.in_transaction || self.prepared.is_some() || self.needed.is_empty() {
+            return run(&mut self.connection);
+        }
+        let access = if self.terms.is_standby { "READ ONLY" } else { "READ WRITE" };
+        let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED {access}; {}", self.needed);
+        let ran = self.connection.batch_execute(&begin).and_then(|()| run(&mut self.connection));
+        match ran {
+            Ok(_) => self.commit()?,
+            Err(_) => self.roll_back(),
+        }
+        ran
     }
 
     /// Tells whether the connection is gone.
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.connection.is_closed()
+    }
+
+    /// The settings that are not as statements need them.
+    pub(super) fn amiss(&self) -> Vec<&'static str> {
+        self.terms.amiss.names().to_vec()
+    }
+
+    /// After how long without an answer the connection was given up, if it was.
+    pub(super) fn unanswered_for(&self) -> Option<Duration> {
+        self.connection.was_unanswered().then(|| self.connection.answers_within())
     }
 
     /// The connection itself, for what only it can do.
-    pub(super) fn client(&mut self) -> &mut Client {
-        &mut self.client
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
+}
+
+/// Asks what must be known before settings can be said: gives the columns of the only
+/// row, as texts. What is set for the role must not be in the way of that either.
+pub(super) fn ask_at_first(
+    connection: &mut Connection,
+    question: &str,
+) -> Result<Vec<Option<String>>, Error> {
+    let said = connection.simple_query(&format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 0; {question}; COMMIT"
+    ))?;
+    let row = said.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    Ok(row.map_or_else(Vec::new, |row| (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect()))
 }
 
 /// Puts the name of the schema where a statement has an `@`.

@@ -354,12 +354,18 @@ macro_rules! put_in_line {
 
 // The connection
 
-/// What must be known of a server.
+/// What must be known of a server, and which settings of this session are not as they
+/// must be; `#` stands for those. (A search path is in the way only where it names what
+/// comes before it.)
 pub(super) const SERVER: &str = concat!(
     "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
      pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), ",
-    time!()
+    time!(),
+    ", (SELECT coalesce(string_agg(name, ','), '') FROM (VALUES #) AS needed (name, value) WHERE CASE name \
+         WHEN 'search_path' THEN current_setting(name) LIKE '%pg!_%' ESCAPE '!' \
+         ELSE current_setting(name, true) <> value END)"
 );
+pub(super) const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 pub(super) const BACK_END: &str = "SELECT pg_backend_pid()";
 /// What became of a transaction whose commit was sent and never answered.
 pub(super) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
@@ -708,6 +714,8 @@ pub(super) const SURROUNDINGS: &str = "SELECT current_setting('server_version'),
      (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl), quote_ident(current_user)";
 /// How many connections there are, and how many there may be. Of those of other
 /// roles not everybody is told the type.
+/// As they are for everybody else with this role and database.
+pub(super) const SETTINGS_AMISS: &str = "SELECT name || ' = ' || reset_val || coalesce(unit, '') FROM pg_settings WHERE name = ANY ($1) ORDER BY name";
 pub(super) const CONNECTIONS: &str = "WITH client AS (SELECT usesysid, datid FROM pg_stat_activity \
          WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') \
      SELECT 'the server', (SELECT count(*) FROM client), current_setting('max_connections')::bigint \

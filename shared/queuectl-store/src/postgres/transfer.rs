@@ -14,10 +14,10 @@ use crate::transfer::{
 };
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
-use postgres::Row;
-use postgres::types::Type;
 use queuectl_core::State;
 use std::borrow::Cow;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 impl Transfer for PostgresStore {
     fn whereabouts(&mut self) -> Result<Option<Whereabouts>> {
@@ -222,7 +222,7 @@ fn page(session: &mut Session, after: Position, limits: Limits) -> Result<Vec<Re
 }
 
 fn record(kind: Kind, found: &Row) -> Result<Record, Trouble> {
-    let value = |(index, column): (usize, &postgres::Column)| {
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
         Ok(match *column.type_() {
             Type::INT8 => row::get::<Option<i64>>(found, index)?.map_or(Value::Null, Value::Integer),
             Type::INT4 => {

@@ -7,8 +7,8 @@ use super::session::{Session, Typed, Value};
 use super::work::unlawful;
 use super::{Trouble, row, sql};
 use crate::work::Suspects;
-use postgres::Row;
 use queuectl_core::{Event, Job, State, Timestamp, WorkerId};
+use tokio_postgres::Row;
 
 /// What a worker hands in and asks for, as `sql::EXCHANGE` takes it.
 pub(super) struct Turn<'a> {
@@ -52,7 +52,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Sends it, and gives what came back.
-    pub(super) fn send(&self, session: &mut Session) -> Result<Vec<Row>, postgres::Error> {
+    pub(super) fn send(&self, session: &mut Session) -> Result<Vec<Row>, tokio_postgres::Error> {
         let (rank, place) = self.thrift.from;
         let (now, want) = (self.now.as_millis(), i64::from(self.want));
         let other_clock = self.now.after(crate::FURTHER_THAN_A_TURN).as_millis();

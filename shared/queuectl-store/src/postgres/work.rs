@@ -6,16 +6,16 @@ use super::held::Held;
 use super::inspect::all;
 use super::session::{Session, values};
 use super::turn::Turn;
-use super::{PATIENCE_OF_A_WORKER, PostgresStore, Trouble, row, sql};
+use super::{PostgresStore, Trouble, row, sql};
 use crate::inspect::Worker;
 use crate::liveness::{LockFile, Taken, lock_file_path};
 use crate::pulse::{DEAD_AFTER, Pulse, boot_clock};
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
 use crate::{Result, StoreError, stored};
-use postgres::Row;
 use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
 use std::sync::Arc;
 use std::time::Instant;
+use tokio_postgres::Row;
 
 impl Work for PostgresStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
@@ -71,7 +71,7 @@ impl Work for PostgresStore {
         let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
         self.pulse = Some(Arc::clone(&pulse));
         // From now on the worker itself asks again, and listens in between.
-        self.patience = PATIENCE_OF_A_WORKER;
+        self.work_from_now_on();
         // Its heart finds out whether rings arrive at all.
         self.notify(PROBE);
         let presence = presence.with_lease(id, pulse);

@@ -335,7 +335,6 @@ fn a_session_is_what_the_url_and_the_variables_say() {
     let ours = config(&world, "postgres://db");
     assert_eq!(ours.get_application_name(), Some("queuectl-worker"));
     assert_eq!((ours.get_options(), ours.get_channel_binding()), (None, ChannelBinding::Prefer));
-    assert_eq!(ours.get_target_session_attrs(), TargetSessionAttrs::Any);
     assert_eq!((ours.get_user(), ours.get_dbname()), (Some("os"), Some("os")));
     let world = World::variables(&[
         ("PGAPPNAME", "mine"),
@@ -345,17 +344,18 @@ fn a_session_is_what_the_url_and_the_variables_say() {
     ]);
     let theirs = config(&world, "postgres://db");
     assert_eq!((theirs.get_application_name(), theirs.get_options()), (Some("mine"), Some("-c x=y")));
-    assert_eq!(theirs.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
     assert_eq!(theirs.get_channel_binding(), ChannelBinding::Require);
 }
 
 #[test]
 fn of_several_servers_the_one_that_can_be_written_to_is_taken() {
     let world = World::new();
-    let target = |url: &str| world.find(url).unwrap().config.get_target_session_attrs();
-    assert_eq!(target("postgres://a,b/q"), TargetSessionAttrs::ReadWrite);
-    assert_eq!(target("postgres://a,b/q?target_session_attrs=any"), TargetSessionAttrs::Any);
-    assert_eq!(target("postgres://a/q?target_session_attrs=primary"), TargetSessionAttrs::ReadWrite);
+    let wants_a_primary = |url: &str| world.find(url).unwrap().wants_a_primary;
+    assert!(wants_a_primary("postgres://a,b/q"));
+    assert!(!wants_a_primary("postgres://a/q"));
+    assert!(!wants_a_primary("postgres://a,b/q?target_session_attrs=any"));
+    assert!(wants_a_primary("postgres://a/q?target_session_attrs=primary"));
+    assert!(wants_a_primary("postgres://a/q?target_session_attrs=read-write"));
 }
 
 #[test]

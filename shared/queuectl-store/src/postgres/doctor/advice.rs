@@ -59,6 +59,7 @@ fn about_server(problem: &ServerProblem, address: &Address) -> String {
              give the server a higher `max_connections`, or put a pool of connections before it"
                 .to_owned()
         }
+        ServerProblem::Failed { .. } => "try again; if it stays so, the server's log says more".to_owned(),
         ServerProblem::Tls { .. } => {
             "say in the URL how safe the connection must be, `?sslmode=…`, and whose \
              certificates to trust, `?sslrootcert=FILE`"

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::postgres::address::Place;
 use crate::postgres::heart::Heart;
+use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ impl PostgresStore {
     pub(super) fn of_server(&mut self, server: &Surroundings) -> Vec<Finding> {
         let mut findings = vec![self.version(server), self.safety(server), self.syncs(server)];
         findings.extend(self.encoding(server));
+        findings.extend(self.several("settings", Self::settings));
         findings.push(self.time());
         findings.push(self.finding("connections", Self::connections));
         // Nobody can listen on a standby.
@@ -134,6 +136,18 @@ impl PostgresStore {
                 "make another one with `createdb -E UTF8 -T template0 NAME`, and name it in the URL",
             )
         })
+    }
+
+    /// Which settings of the role, the database or the server would be in the way, if
+    /// they held for us.
+    fn settings(&mut self) -> Result<Vec<Finding>> {
+        let names = self.session(Instant::now())?.amiss();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let set: Vec<String> = self.look(sql::SETTINGS_AMISS, values![names], |found| row::get(found, 0))?;
+        let found = format!("{}: overruled here, where it would be in the way", set.join(", "));
+        Ok(vec![Finding::ok("settings", found)])
     }
 
     /// By how much this machine's clock differs from the server's.

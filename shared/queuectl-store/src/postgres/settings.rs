@@ -1,0 +1,88 @@
+//! Settings of a session that statements of ours depend on.
+//!
+//! A role, a database or a server can have other values for them, which hold wherever
+//! nothing else is said: `ALTER ROLE … SET`. Which of them differ is asked once, with
+//! the first question of each connection. Where nothing differs, as nearly everywhere,
+//! nothing is done. What differs is said anew: once for a session that is ours alone,
+//! else in each transaction, since a pooler refuses everything that outlives one.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What statements of ours depend on, and how it must be. (A server that is too old for
+/// a setting does not have it.)
+const NEEDED: [(&str, &str); 14] = [
+    // Requests have an end of their own. (It is said first: it holds for what follows.)
+    ("statement_timeout", "0"),
+    // An exchange and a heartbeat are statements without a BEGIN that would say these.
+    ("default_transaction_read_only", "off"),
+    ("default_transaction_isolation", "read committed"),
+    ("default_transaction_deferrable", "off"),
+    ("transaction_timeout", "0"),
+    ("lock_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+    // Waiting for a job is what workers do.
+    ("idle_session_timeout", "0"),
+    ("exit_on_error", "off"),
+    // Names of functions and operators are those of the system. (Tables have their schema.)
+    ("search_path", ""),
+    ("standard_conforming_strings", "on"),
+    // The plans of what is done all the time read indexes.
+    ("enable_indexscan", "on"),
+    ("enable_indexonlyscan", "on"),
+    ("enable_nestloop", "on"),
+];
+
+/// The settings of a connection that are not as they must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Amiss(Vec<&'static str>);
+
+/// The rows of a table of what is needed, as SQL.
+pub(super) fn needed_rows() -> String {
+    let rows: Vec<String> = NEEDED.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect();
+    rows.join(", ")
+}
+
+impl Amiss {
+    /// Takes the names that the server has given, with commas in between.
+    pub(super) fn of_names(names: &str) -> Self {
+        let known = NEEDED.iter().map(|(name, _)| *name);
+        Self(known.filter(|known| names.split(',').any(|name| name == *known)).collect())
+    }
+
+    /// Their names.
+    pub(super) fn names(&self) -> &[&'static str] {
+        &self.0
+    }
+
+    /// Statements that set it right until the end of the transaction. What the server
+    /// was told to end after some time, it ends when nobody waits for it any more.
+    pub(super) fn set_right(&self, answers_within: Duration) -> String {
+        let mut statements = String::new();
+        for (name, value) in NEEDED.iter().filter(|(name, _)| self.0.contains(name)) {
+            // Writing to a string cannot fail.
+            let _ = match *name {
+                "statement_timeout" => {
+                    write!(statements, "SET LOCAL {name} = {}; ", answers_within.as_millis().max(1))
+                }
+                _ => write!(statements, "SET LOCAL {name} = '{value}'; "),
+            };
+        }
+        statements
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_amiss_is_set() {
+        let amiss = Amiss::of_names("statement_timeout,default_transaction_read_only,work_mem");
+        assert_eq!(
+            amiss.set_right(Duration::from_secs(40)),
+            "SET LOCAL statement_timeout = 40000; SET LOCAL default_transaction_read_only = 'off'; "
+        );
+        assert_eq!(Amiss::default().set_right(Duration::from_secs(40)), "");
+    }
+}
