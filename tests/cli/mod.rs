@@ -24,6 +24,7 @@ mod postgres;
 mod prune;
 mod show;
 mod status;
+mod unreadable;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -41,6 +42,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue_file::trials(),
         list::trials(),
         status::trials(),
+        unreadable::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),

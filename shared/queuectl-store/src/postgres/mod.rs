@@ -24,6 +24,7 @@ mod migrate;
 mod news;
 mod row;
 mod session;
+mod set_aside;
 mod sql;
 mod tls;
 mod transfer;
@@ -91,6 +92,8 @@ pub struct PostgresStore {
 enum Trouble {
     Sql(postgres::Error),
     Row(row::Unreadable),
+    /// The server has answered what no server with a queue would.
+    Foreign(String),
     Store(StoreError),
     /// What the verb remembered was no longer so.
     Stale,
@@ -181,17 +184,19 @@ impl PostgresStore {
         let mut client = self.address.connect(at_most)?;
         let asked_at = Instant::now();
         let server = client.query_typed_one(sql::SERVER, &[]).map_err(|error| self.explain(&error))?;
-        let (number, version): (i64, String) = (server.get(0), server.get(1));
+        let said = ServerSays::read(&server).map_err(|trouble| self.explain_trouble(trouble))?;
         let host = self.address.host().to_owned();
-        if number < OLDEST_SERVER {
-            return Err(self.refused(ServerProblem::TooOld { host, found: version, wanted: "12" }));
+        if said.number < OLDEST_SERVER {
+            return Err(self.refused(ServerProblem::TooOld { host, found: said.version, wanted: "12" }));
         }
-        if server.get(2) && self.options.access != Access::Read {
+        if said.is_standby && self.options.access != Access::Read {
             return Err(self.refused(ServerProblem::Standby { host }));
         }
-        let always_sync = server.get::<_, &str>(3) == "off";
-        self.clock
-            .set(queuectl_core::Timestamp::from_millis(server.get(5)), asked_at + asked_at.elapsed() / 2);
+        if said.encoding == "SQL_ASCII" {
+            client.batch_execute(sql::TEXTS_AS_THEY_ARE).map_err(|error| self.explain(&error))?;
+        }
+        let always_sync = said.synchronous_commit == "off";
+        self.clock.set(said.time, asked_at + asked_at.elapsed() / 2);
         let mut session = Session::new(client, self.address.schema(), self.options.busy_timeout, always_sync);
         if self.prepares {
             session.prepare_from_now_on().map_err(|error| self.explain(&error))?;
@@ -284,7 +289,9 @@ impl PostgresStore {
         let repeats = match &trouble {
             Trouble::Stale => true,
             Trouble::Sql(error) => is_conflict(error),
-            Trouble::Row(_) | Trouble::Store(_) => return Err(self.explain_trouble(trouble)),
+            Trouble::Row(_) | Trouble::Foreign(_) | Trouble::Store(_) => {
+                return Err(self.explain_trouble(trouble));
+            }
         };
         if repeats && *conflicts < MOST_CONFLICTS {
             *conflicts += 1;
@@ -309,7 +316,12 @@ impl PostgresStore {
             self.session = None;
             let session = self.session(until)?;
             let status = match session.rows(sql::WHAT_BECAME_OF, values![number]) {
-                Ok(rows) => rows.first().and_then(|row| row.get::<_, Option<String>>(0)),
+                Ok(rows) => {
+                    match rows.first().map(|found| row::get::<Option<String>>(found, 0)).transpose() {
+                        Ok(status) => status.flatten(),
+                        Err(trouble) => return Err(self.explain_trouble(trouble)),
+                    }
+                }
                 // A server restored from a copy has never seen such a number.
                 Err(error) if error.code() == Some(&SqlState::INVALID_PARAMETER_VALUE) => None,
                 Err(error) => {
@@ -360,6 +372,9 @@ impl PostgresStore {
             Trouble::Row(unreadable) => {
                 StoreError::Database { queue: self.location(), source: Box::new(unreadable) }
             }
+            Trouble::Foreign(reason) => {
+                self.refused(ServerProblem::Foreign { host: self.address.host().to_owned(), reason })
+            }
             Trouble::Stale => StoreError::Busy { queue: self.location(), waited_s: self.patience.as_secs() },
         }
     }
@@ -388,6 +403,30 @@ impl PostgresStore {
 
     fn location(&self) -> Location {
         self.address.location().clone()
+    }
+}
+
+/// What a server says of itself before anything else.
+struct ServerSays {
+    number: i64,
+    version: String,
+    is_standby: bool,
+    synchronous_commit: String,
+    encoding: String,
+    time: queuectl_core::Timestamp,
+}
+
+impl ServerSays {
+    /// Reads the columns of `sql::SERVER`.
+    fn read(server: &postgres::Row) -> Result<Self, Trouble> {
+        Ok(Self {
+            number: row::get(server, 0)?,
+            version: row::get(server, 1)?,
+            is_standby: row::get(server, 2)?,
+            synchronous_commit: row::get(server, 3)?,
+            encoding: row::get(server, 4)?,
+            time: row::time(server, 5)?,
+        })
     }
 }
 
