@@ -19,6 +19,7 @@ mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod outside;
 mod passwords;
 mod postgres;
 mod prune;
@@ -63,6 +64,7 @@ pub fn trials() -> Vec<Trial> {
         mistakes::trials(),
         r#move::trials(),
         move_abort::trials(),
+        outside::trials(),
         passwords::trials(),
         postgres::trials(),
         worker_stop::trials(),

@@ -208,6 +208,9 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::NotOurs { .. } | StoreError::NoStoreFor { .. } | StoreError::NetworkFileSystem { .. } => {
             Failure::error(message).hint("name another queue with `--database PATH`")
         }
+        StoreError::Database { .. } => {
+            Failure::error(message).hint("see what is wrong with it with `queuectl doctor`")
+        }
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
             .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),
         _ => Failure::error(message),

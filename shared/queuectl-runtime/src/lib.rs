@@ -23,6 +23,7 @@ mod listener;
 mod manager;
 mod marker;
 mod output;
+mod path_as_json;
 mod processes;
 mod rescue;
 mod slot;

@@ -37,7 +37,7 @@ impl NewWorker {
             boot_id: machine::boot_id(),
             pid_namespace: machine::pid_namespace(),
             concurrency,
-            path: std::env::var("PATH").unwrap_or_default(),
+            path: std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 }

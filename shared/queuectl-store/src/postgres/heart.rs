@@ -291,7 +291,7 @@ fn listen(client: &mut Client, address: &Address) -> std::result::Result<(), pos
 }
 
 fn back_end(client: &mut Client) -> std::result::Result<i32, postgres::Error> {
-    Ok(client.query_typed_one(sql::BACK_END, &[])?.get(0))
+    client.query_typed_one(sql::BACK_END, &[])?.try_get(0)
 }
 
 fn refused(address: &Address, error: &postgres::Error) -> StoreError {
