@@ -22,14 +22,14 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let out = cx.output();
     if args.json {
         let mut array = out.json_array();
-        each_page(&mut *store, &[State::Dead], args.limit, |jobs| {
+        each_page(cx.output(), &mut *store, &[State::Dead], args.limit, |jobs| {
             jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
         })?;
         return array.end();
     }
     let mut table = Table::new(&["ID", "Command", "Attempts", "Last Error"]).fit(1, out.columns());
     let mut listed = false;
-    each_page(&mut *store, &[State::Dead], args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, &[State::Dead], args.limit, |jobs| {
         listed = true;
         for job in jobs {
             let error = job.last_error.as_deref().unwrap_or_default();

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let mut array = cx.output().json_array();
-    each_page(&mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
         jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
     })?;
     array.end()
@@ -47,7 +47,7 @@ fn as_table(cx: &Context, args: &Args) -> Result<(), Failure> {
     let header = ["ID", "Command", "State", "Retries", "Created At"];
     let mut table = Table::new(&header).fit(1, cx.output().columns());
     let mut listed = false;
-    each_page(&mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
         listed = true;
         for job in jobs {
             add(&mut table, job);

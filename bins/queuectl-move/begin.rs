@@ -28,6 +28,9 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
         return Err(Failure::error(format!("the queue {from} cannot be moved onto itself")));
     }
     refuse_inside_a_job(&old)?;
+    for place in [&from, &to] {
+        insist_text(place)?;
+    }
     let id = id_of(&old, there.as_ref().map(|(_, new)| new), &from, &to)?;
     if let Some((mut store, new)) = there
         && !new.stage.is_of(&id)
@@ -118,6 +121,17 @@ pub(crate) fn open(cx: &Context, place: &Location, access: Access) -> Result<Box
 pub(crate) fn no_queue(place: &Location) -> Failure {
     Failure::error(format!("there is no queue at {place}"))
         .hint("see where the queue is with `queuectl config get database`")
+}
+
+/// Both ends of a move note the other's place, as a text.
+fn insist_text(place: &Location) -> Result<(), Failure> {
+    match place {
+        Location::File(path) if path.to_str().is_none() => Err(Failure::error(format!(
+            "the name {place} is not UTF-8, so the other place of a move cannot note it"
+        ))
+        .hint("give the folder or the file another name first, while no worker runs: `mv OLD NEW`")),
+        _ => Ok(()),
+    }
 }
 
 /// A job that moves its own queue would wait for its own end.

@@ -79,7 +79,7 @@ fn count(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Fa
     let mut found = 0;
     let mut store = cx.store(Access::Read)?;
     let finished_before = cx.now().before(older_than);
-    each_page(&mut *store, states, None, |jobs| {
+    each_page(cx.output(), &mut *store, states, None, |jobs| {
         let old = jobs.iter().filter(|job| job.finished_at.is_some_and(|at| at < finished_before));
         found += old.count() as u64;
         Ok(())

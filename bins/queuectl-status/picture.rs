@@ -108,6 +108,7 @@ mod tests {
             stop: None,
             jobs_done: 0,
             jobs_now: 0,
+            unreadable: None,
         }
     }
 

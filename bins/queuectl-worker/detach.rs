@@ -19,7 +19,7 @@ const LAST_LINES: usize = 10;
 struct Document {
     workers: u32,
     manager_pid: u32,
-    log: PathBuf,
+    log: String,
 }
 
 /// Starts the same command in the background; returns when its workers run.
@@ -55,7 +55,7 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
     }
     let manager_pid = manager.id();
     if json {
-        return cx.output().json(&Document { workers: count, manager_pid, log: path });
+        return cx.output().json(&Document { workers: count, manager_pid, log: path.display().to_string() });
     }
     cx.output().line(format!(
         "Started {} in the background (manager PID {manager_pid}); the log is {}",

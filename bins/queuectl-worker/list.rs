@@ -28,6 +28,9 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut table =
         Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat"]);
     for worker in &workers {
+        if let Some(problem) = &worker.unreadable {
+            cx.output().warn(format!("the row of worker {} cannot be read: {problem}", worker.id));
+        }
         table.row([
             &worker.id.to_string(),
             &worker.host,

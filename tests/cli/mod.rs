@@ -19,6 +19,7 @@ mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod outside;
 mod passwords;
 mod postgres;
 mod postgres_faults;
@@ -26,6 +27,7 @@ mod postgres_settings;
 mod prune;
 mod show;
 mod status;
+mod unreadable;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
@@ -44,6 +46,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue_file::trials(),
         list::trials(),
         status::trials(),
+        unreadable::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),
@@ -64,6 +67,7 @@ pub fn trials() -> Vec<Trial> {
         mistakes::trials(),
         r#move::trials(),
         move_abort::trials(),
+        outside::trials(),
         passwords::trials(),
         postgres::trials(),
         worker_inherits::trials(),

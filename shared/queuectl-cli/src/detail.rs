@@ -119,6 +119,9 @@ fn fields(job: &Job) -> String {
     if let Some(error) = &job.last_error {
         add("last error", error);
     }
+    if let Some(problem) = &job.unreadable {
+        add("unreadable", problem);
+    }
     text
 }
 

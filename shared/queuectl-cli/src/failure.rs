@@ -148,6 +148,11 @@ fn of_store(error: &StoreError) -> Failure {
                 _ => Failure::error(message),
             }
         }
+        StoreError::UnreadableJob { id, .. } => Failure::error(message).hint(format!(
+            "see what is left of it with `queuectl show {id}`, and all such rows with `queuectl doctor`"
+        )),
+        StoreError::UnreadableRecord { .. } => Failure::error(message)
+            .hint("see all such rows, and what to do about them, with `queuectl doctor`"),
         StoreError::DuplicateId { id, .. } => {
             Failure::error(message).hint(format!("see it with `queuectl show {id}`, or choose another --id"))
         }
@@ -205,6 +210,9 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::NotOurs { .. } | StoreError::NoStoreFor { .. } | StoreError::NetworkFileSystem { .. } => {
             Failure::error(message).hint("name another queue with `--database PATH`")
         }
+        StoreError::Database { .. } => {
+            Failure::error(message).hint("see what is wrong with it with `queuectl doctor`")
+        }
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
             .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),
         _ => Failure::error(message),
@@ -236,6 +244,9 @@ fn hint_for_server(problem: &ServerProblem) -> String {
         }
         ServerProblem::NoRight { .. } => {
             "grant what is missing; docs/postgres.md lists the rights that are needed".to_owned()
+        }
+        ServerProblem::Foreign { .. } => {
+            format!("see what it has with `queuectl doctor`; {SEE_DATABASE}")
         }
         ServerProblem::TooOld { .. } => {
             "name a newer server with `--database URL`, or a file with `--database PATH`".to_owned()

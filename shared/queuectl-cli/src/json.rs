@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 26] = [
+pub const JOB_KEYS: [&str; 27] = [
     "seq",
     "id",
     "command",
@@ -39,6 +39,7 @@ pub const JOB_KEYS: [&str; 26] = [
     "signal",
     "last_error",
     "cancel_requested",
+    "unreadable",
     "output",
     "attempt_history",
 ];
@@ -71,6 +72,7 @@ pub struct JobDocument<'a> {
     pub signal: Option<i32>,
     pub last_error: Option<&'a str>,
     pub cancel_requested: bool,
+    pub unreadable: Option<&'a str>,
 }
 
 impl<'a> From<&'a Job> for JobDocument<'a> {
@@ -101,6 +103,7 @@ impl<'a> From<&'a Job> for JobDocument<'a> {
             signal: job.signal,
             last_error: job.last_error.as_deref(),
             cancel_requested: job.cancel_requested,
+            unreadable: job.unreadable.as_deref(),
         }
     }
 }
@@ -339,6 +342,7 @@ mod tests {
             exit_code: None,
             signal: None,
             last_error: None,
+            unreadable: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is too long to be held in memory is read page by page.
 
 use crate::failure::Failure;
+use crate::output::Output;
 use queuectl_core::{Job, Lease, Seq, State};
 use queuectl_store::{OutputPart, Selection, Store};
 
@@ -12,6 +13,7 @@ const PARTS_ON_PAGE: u32 = 64;
 /// Hands on the jobs of these states (all, if none is named) in the order of
 /// acceptance, at most `limit` of them. No page is empty.
 pub fn each_page(
+    out: Output,
     store: &mut dyn Store,
     states: &[State],
     limit: Option<u64>,
@@ -25,12 +27,22 @@ pub fn each_page(
         let Some(last) = jobs.last() else { break };
         after = last.seq;
         left -= jobs.len() as u64;
+        for job in &jobs {
+            tell_if_unreadable(out, job);
+        }
         page(&jobs)?;
         if jobs.len() < limit as usize {
             break;
         }
     }
     Ok(())
+}
+
+/// Names a job that cannot be read; it is shown as far as it can be.
+fn tell_if_unreadable(out: Output, job: &Job) {
+    if let Some(problem) = &job.unreadable {
+        out.warn(format!("the row of job {} cannot be read: {problem}", job.id));
+    }
 }
 
 /// Hands on the output of an attempt from part `from` on; gives the number of

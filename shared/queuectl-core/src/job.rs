@@ -117,6 +117,9 @@ pub struct Job {
     pub signal: Option<i32>,
     /// What went wrong with the last attempt, in a sentence.
     pub last_error: Option<String>,
+    /// Why it cannot be run, if what is kept of it cannot all be read; the other fields
+    /// then show it as far as it can.
+    pub unreadable: Option<String>,
 }
 
 impl Job {

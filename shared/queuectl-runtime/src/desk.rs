@@ -10,8 +10,8 @@ use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
 use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict};
 use queuectl_store::{
-    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, ServerProblem, Stop, StoreError, Suspects,
-    Work,
+    Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, ServerProblem, SetAside, Stop, StoreError,
+    Suspects, Work,
 };
 use std::collections::{HashMap, HashSet};
 use std::mem::{Discriminant, discriminant};
@@ -362,12 +362,17 @@ impl<'a> Desk<'a> {
     }
 
     fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
-        let Exchanged { claimed, settled, superseded, cancel, stop, counts, next_due, roster, .. } =
-            exchanged;
+        let Exchanged {
+            claimed, set_aside, settled, superseded, cancel, stop, counts, next_due, roster, ..
+        } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;
+        let any_set_aside = !set_aside.is_empty();
         // With a suspect here, another may have been passed over.
-        self.line_is_empty = suspects == Suspects::One && claimed.len() < want as usize;
+        self.line_is_empty = suspects == Suspects::One && claimed.len() < want as usize && !any_set_aside;
+        for SetAside { id, reason } in set_aside {
+            tracing::error!("Job {id} cannot be run and is dead: its row cannot be read: {reason}.");
+        }
 
         let errors: HashMap<Lease, Option<String>> =
             outgoing.ended.into_iter().map(|ended| (ended.lease, ended.error)).collect();
@@ -391,6 +396,10 @@ impl<'a> Desk<'a> {
         let due_in = next_due.filter(|_| want > 0).map(|due| due.since(now));
         let mut wait =
             due_in.map_or(self.options.poll_interval(), |due| due.min(self.options.poll_interval()));
+        if any_set_aside {
+            // Those behind them have waited long enough.
+            wait = Duration::ZERO;
+        }
         if self.waits_for_the_last() {
             wait = wait.min(LAST_ONES_END_WITHIN);
         }

@@ -60,6 +60,9 @@ impl Launcher {
         share: Option<u64>,
         events: &Sender<Event>,
     ) -> io::Result<Process> {
+        let options =
+            WorkerOptions { max_jobs: share, manager_pid: std::process::id(), ..self.options.clone() };
+        let line = serde_json::to_string(&options)? + "\n";
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -69,9 +72,6 @@ impl Launcher {
         let mut child = orphans::spawn(&mut command)?;
         let pid = child.id();
         let mut commands = child.stdin.take();
-        let options =
-            WorkerOptions { max_jobs: share, manager_pid: std::process::id(), ..self.options.clone() };
-        let line = serde_json::to_string(&options).expect("numbers and texts always become JSON") + "\n";
         if commands.as_mut().is_some_and(|commands| commands.write_all(line.as_bytes()).is_err()) {
             // The end of its input tells it that nothing will come. If it is dead
             // already, its exit will be noticed.

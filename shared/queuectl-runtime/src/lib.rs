@@ -24,6 +24,7 @@ mod manager;
 mod marker;
 mod orphans;
 mod output;
+mod path_as_json;
 mod processes;
 mod rescue;
 mod slot;

@@ -3,6 +3,7 @@
 use crate::desk::Desk;
 use crate::floor::Floor;
 use crate::listener::{self, Hearing};
+use crate::path_as_json;
 use crate::stamp::Stamp;
 use crate::{limits, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
@@ -35,6 +36,7 @@ pub enum Drain {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerOptions {
     /// The file of the queue, or nothing if it is on a server.
+    #[serde(with = "path_as_json")]
     pub database: Option<PathBuf>,
     /// The server of the queue, or nothing if it is in a file.
     pub server: Option<String>,
@@ -43,6 +45,7 @@ pub struct WorkerOptions {
     /// How long to wait for a server to answer at all.
     pub connect_timeout_ms: u64,
     /// Where what belongs to the queue on this machine lies, if it is on a server.
+    #[serde(with = "path_as_json")]
     pub state_folder: Option<PathBuf>,
     /// The process that replaces this one.
     pub manager_pid: u32,

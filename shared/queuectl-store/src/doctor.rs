@@ -1,8 +1,11 @@
 //! What every doctor says alike, and how it puts things into words.
 
 use crate::Location;
+use crate::inspect::Worker;
+use crate::raw::CANNOT_BE_READ;
 use crate::transfer::Stage;
 use crate::upkeep::Finding;
+use queuectl_core::{Attempt, Job};
 
 /// Problems that are told one by one.
 const PROBLEMS_SHOWN: usize = 5;
@@ -14,6 +17,65 @@ pub(crate) fn listed(problems: &[String]) -> String {
         0 => shown,
         more => format!("{shown}; and {more} more"),
     }
+}
+
+/// Rows that cannot be read: the first of them, and how many there are.
+#[derive(Default)]
+pub(crate) struct UnreadableRows {
+    first: Vec<String>,
+    number: usize,
+}
+
+impl UnreadableRows {
+    /// Notes what is wrong with a row, if anything is.
+    pub(crate) fn note(&mut self, row: impl FnOnce() -> String, problem: Option<&str>) {
+        let Some(problem) = problem else { return };
+        self.number += 1;
+        if self.first.len() < PROBLEMS_SHOWN {
+            self.first.push(format!("{}: {problem}", row()));
+        }
+    }
+
+    /// Notes what is wrong with a job.
+    pub(crate) fn note_job(&mut self, job: &Job) {
+        self.note(|| format!("job {} (seq {})", job.id, job.seq), job.unreadable.as_deref());
+    }
+
+    /// Notes what is wrong with a worker.
+    pub(crate) fn note_worker(&mut self, worker: &Worker) {
+        self.note(|| format!("worker {}", worker.id), worker.unreadable.as_deref());
+    }
+
+    /// Notes what is wrong with an attempt.
+    pub(crate) fn note_attempt(&mut self, attempt: &Attempt) {
+        let error = attempt.error.as_deref().unwrap_or_default();
+        let problem = error.strip_prefix(CANNOT_BE_READ).and_then(|rest| rest.strip_prefix(": "));
+        self.note(
+            || format!("attempt {} of the job of seq {}", attempt.lease.number, attempt.lease.seq),
+            problem,
+        );
+    }
+
+    /// What there is to be said of them; `client` is what changes a row by hand.
+    pub(crate) fn finding(self, client: &str) -> Finding {
+        const CHECK: &str = "rows";
+        if self.number == 0 {
+            return Finding::ok(CHECK, "all can be read");
+        }
+        let more = self.number - self.first.len();
+        let first = self.first.join("; ").replace('\n', ": ");
+        let rest = if more == 0 { String::new() } else { format!("; and {more} more") };
+        let advice = format!(
+            "jobs are set aside as dead when their turn comes, and the others run: delete them with \
+             `queuectl dlq clear`, or mend the row with `{client}` and then `queuectl dlq retry ID`; other rows go \
+             with their job"
+        );
+        Finding::error(CHECK, format!("{} cannot be read: {first}{rest}", rows(self.number)), advice)
+    }
+}
+
+fn rows(number: usize) -> String {
+    if number == 1 { "1 row".to_owned() } else { format!("{number} rows") }
 }
 
 pub(crate) fn size(bytes: u64) -> String {

@@ -24,6 +24,24 @@ pub enum StoreError {
         /// The id that was asked for.
         id: JobId,
     },
+    /// What is kept of the job cannot be read.
+    #[error("the row of job {id} cannot be read: {reason}")]
+    UnreadableJob {
+        /// The job.
+        id: JobId,
+        /// Which column, and what is wrong with it.
+        reason: String,
+    },
+    /// A record cannot be brought to a store that has no place for what it says.
+    #[error("the queue {queue} cannot take {record} as it is: {reason}")]
+    UnreadableRecord {
+        /// The queue that was to take it.
+        queue: Location,
+        /// Which record, by its key.
+        record: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The job is in a state in which this cannot happen.
     #[error("job {id} is {}, so it cannot be {}", source.state, source.event)]
     Refused {
@@ -374,6 +392,14 @@ pub enum ServerProblem {
         found: String,
         /// The oldest that will do.
         wanted: &'static str,
+    },
+    /// It answers what no PostgreSQL with a queue of ours would.
+    #[error("what the server {host} has there is no queue of queuectl's: it answers with {reason}")]
+    Foreign {
+        /// Host and port.
+        host: String,
+        /// What of its answer cannot be.
+        reason: String,
     },
     /// It is a standby.
     #[error("the server {host} is a standby, where nothing can be written")]

@@ -87,6 +87,8 @@ pub struct Worker {
     pub jobs_done: u64,
     /// Jobs it holds now.
     pub jobs_now: u64,
+    /// What of its row cannot be read; the other fields show it as far as it can.
+    pub unreadable: Option<String>,
 }
 
 impl Worker {

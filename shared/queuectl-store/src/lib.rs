@@ -20,6 +20,7 @@ pub mod machine;
 mod planted;
 mod postgres;
 mod pulse;
+mod raw;
 mod sqlite;
 mod stored;
 mod transfer;
@@ -42,7 +43,7 @@ pub use transfer::{
 };
 pub use upkeep::{Backup, Cancelled, Finding, Level, Upkeep};
 pub use work::{
-    Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, Stop, Suspects, Work,
+    Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, SetAside, Stop, Suspects, Work,
 };
 
 use std::time::Duration;

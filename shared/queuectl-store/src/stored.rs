@@ -22,7 +22,7 @@ pub(crate) fn stop_number(stop: Stop) -> i64 {
 
 pub(crate) fn stop_from_number(number: i64) -> Option<Stop> {
     match number {
-        0 => None,
+        ..=0 => None,
         1 => Some(Stop::Graceful),
         _ => Some(Stop::Forced),
     }
@@ -36,9 +36,9 @@ pub(crate) fn environment_text(environment: &Environment) -> Option<String> {
 }
 
 /// Reads them back.
-pub(crate) fn environment(text: Option<&str>) -> Result<Environment, serde_json::Error> {
-    text.map_or_else(
-        || Ok(Environment::default()),
-        |text| serde_json::from_str::<BTreeMap<String, String>>(text).map(Environment::trusted),
-    )
+pub(crate) fn environment(text: Option<&str>) -> Result<Environment, String> {
+    let Some(text) = text else { return Ok(Environment::default()) };
+    let variables: BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    Environment::new(variables).map_err(|error| error.to_string())
 }

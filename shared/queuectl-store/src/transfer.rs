@@ -21,8 +21,8 @@
 mod record;
 mod stage;
 
-pub(crate) use record::{JOB_STATE, Value, WORKER_ENDED_AT, WORKER_NOTE_REGION};
 pub use record::{Kind, Position, Record};
+pub(crate) use record::{Value, WORKER_ENDED_AT, WORKER_NOTE_REGION, copied};
 pub(crate) use stage::Step;
 pub use stage::{Move, MoveId, Stage};
 

@@ -6,7 +6,7 @@ use crate::doorbell::Doorbell;
 use crate::inspect::{OutputPart, Worker};
 use crate::liveness::{LockFile, Presence, Taken};
 use crate::machine;
-use queuectl_core::{Job, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
+use queuectl_core::{Job, JobId, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
 
 /// A worker that wants to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl NewWorker {
             boot_id: machine::boot_id(),
             pid_namespace: machine::pid_namespace(),
             concurrency,
-            path: std::env::var("PATH").unwrap_or_default(),
+            path: std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned(),
         }
     }
 }
@@ -135,6 +135,8 @@ impl<'a> Exchange<'a> {
 pub struct Exchanged {
     /// Jobs it holds now.
     pub claimed: Vec<Job>,
+    /// Jobs that came to their turn and that nobody can run: they are dead now.
+    pub set_aside: Vec<SetAside>,
     /// What became of the jobs whose attempts ended.
     pub settled: Vec<(Lease, Verdict)>,
     /// Leases of what was handed in that are no longer this worker's: discarded.
@@ -153,6 +155,15 @@ pub struct Exchanged {
     pub next_due: Option<Timestamp>,
     /// Every worker that has not ended, this one included.
     pub roster: Vec<WorkerId>,
+}
+
+/// A job whose row cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Its name, as far as it can be read.
+    pub id: JobId,
+    /// What of its row cannot be read.
+    pub reason: String,
 }
 
 /// What a rescue did.

@@ -87,6 +87,7 @@ impl PostgresStore {
         });
         findings.extend(self.several("indexes", Self::indexes));
         findings.extend(self.several("constraints", Self::constraints));
+        findings.push(self.finding("rows", |store| store.rows(server)));
         findings.push(self.finding("counts", Self::counts_by_state));
         findings.push(self.finding("changes", Self::changes));
         findings.extend(self.several("autovacuum", Self::autovacuum));

@@ -14,6 +14,7 @@ use super::line;
 use super::memory::{LineSeen, Reads, Seen, Thrift};
 use super::news::News;
 use super::session::{Session, values};
+use super::set_aside::{is_about_data, set_aside};
 use super::turn::{Told, Turn};
 use super::{PostgresStore, Trouble, has_not_happened, row, sql};
 use crate::counts::Counts;
@@ -22,6 +23,9 @@ use crate::{Result, stored};
 use queuectl_core::{Job, Lease, Standing, State, Timestamp, WorkerId};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
+
+/// Most jobs that one exchange sets aside because their rows cannot be read.
+const MOST_SET_ASIDE: usize = 1000;
 
 /// How far an exchange has come.
 #[derive(Default)]
@@ -91,9 +95,19 @@ impl PostgresStore {
         self.memory.forget(exchange);
         self.answers_within = self.usual_patience();
         // The exchange has happened: what goes wrong from here on, the next one finds.
-        let joins = self.memory.anything_due && !is_their_turn;
-        if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
-            tracing::debug!("no more could be claimed: {error}");
+        let mut joins = self.memory.anything_due && !is_their_turn;
+        loop {
+            let set_aside_before = done.exchanged.set_aside.len();
+            if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
+                tracing::debug!("no more could be claimed: {error}");
+            }
+            joins = false;
+            // Rows that cannot be read make room for those behind them, not too many at a time.
+            let set_aside = done.exchanged.set_aside.len();
+            done.passed_over = set_aside > set_aside_before;
+            if !done.passed_over || set_aside >= MOST_SET_ASIDE {
+                break;
+            }
         }
         // Whoever finds too little wants to know why; and where nothing is left that anybody
         // works on, what is remembered may lack a job that has come in since.
@@ -136,9 +150,11 @@ impl PostgresStore {
             Careful { exchange: &more, joins: if joins { missing } else { 0 }, doubt: Doubt::Nothing };
         let more = self.carefully(worker, &careful, now)?;
         (done.is_told, done.is_counted) = (more.is_told, more.is_counted);
-        let Exchanged { mut claimed, settled, superseded, .. } = std::mem::take(&mut done.exchanged);
+        let Exchanged { mut claimed, mut set_aside, settled, superseded, .. } =
+            std::mem::take(&mut done.exchanged);
         claimed.extend(more.exchanged.claimed.iter().cloned());
-        done.exchanged = Exchanged { claimed, settled, superseded, ..more.exchanged };
+        set_aside.extend(more.exchanged.set_aside.iter().cloned());
+        done.exchanged = Exchanged { claimed, set_aside, settled, superseded, ..more.exchanged };
         Ok(())
     }
 
@@ -154,6 +170,7 @@ impl PostgresStore {
         let settled = Held::remembered(standings).settle(exchange.ended, exchange.policy, now);
         let settled = settled.map_err(|trouble| self.explain_trouble(trouble))?;
         let mut conflicts = 0;
+        let mut sifted = Vec::new();
         let (told, thrift, began) = loop {
             let thrift = self.memory.thrift(exchange.want);
             let Exchange { want, suspects, .. } = *exchange;
@@ -168,7 +185,11 @@ impl PostgresStore {
             match turn.send(session) {
                 Ok(rows) => break (turn.told(&rows), thrift, began),
                 Err(error) if has_not_happened(&error) => {
-                    self.give_up_or_go_on(Trouble::Sql(error), &mut conflicts, until)?;
+                    let found = if is_about_data(&error) { self.sift(worker, now)? } else { Vec::new() };
+                    if found.is_empty() {
+                        self.give_up_or_go_on(Trouble::Sql(error), &mut conflicts, until)?;
+                    }
+                    sifted.extend(found);
                 }
                 Err(error) => {
                     tracing::debug!("the connection was lost in an exchange: {error}");
@@ -183,8 +204,10 @@ impl PostgresStore {
             self.memory.is_unclear = true;
             self.explain_trouble(trouble)
         })?;
-        let number = told.settled;
-        let done = self.take_in(exchange.want, &settled, told, &Counts::default(), thrift, (now, began));
+        let (number, unreadable) = (told.settled, told.unreadable.clone());
+        let mut done = self.take_in(exchange.want, &settled, told, &Counts::default(), thrift, (now, began));
+        done.exchanged.set_aside = self.set_claims_aside(worker, &unreadable, now);
+        done.exchanged.set_aside.extend(sifted);
         if number == settled.verdicts.len() as i64 {
             return Ok(Some(done));
         }
@@ -192,7 +215,8 @@ impl PostgresStore {
         let results = Exchange { want: 0, ..*exchange };
         match self.carefully(worker, &Careful { exchange: &results, joins: 0, doubt: Doubt::SomeEnds }, now) {
             Ok(rest) => {
-                let exchanged = Exchanged { claimed: done.exchanged.claimed, ..rest.exchanged };
+                let Exchanged { claimed, set_aside, .. } = done.exchanged;
+                let exchanged = Exchanged { claimed, set_aside, ..rest.exchanged };
                 Ok(Some(Progress { exchanged, ..rest }))
             }
             Err(error) => {
@@ -219,50 +243,67 @@ impl PostgresStore {
         };
         let look = if doubt == Doubt::Anything { sql::GIVE_UP_CONNECTION } else { sql::STOP_OF };
         let mut connection = self.memory.connection(worker);
-        let (told, settled, before, superseded, back) =
-            self.write_after(&look.replace("$1", &worker.to_string()), |session, books, stop| {
-                if doubt == Doubt::Anything {
-                    connection = connection_of(session, worker)?.unwrap_or(connection);
-                }
-                if doubt == Doubt::Anything {
-                    // What was claimed and never heard of is given back.
-                    let mut strays = super::work::claims(session, worker)?;
-                    strays.retain(|lease| !known.contains_key(lease));
-                    let mut held = Held::read(session, worker, &strays)?;
-                    held.hand_back(session, books, &strays, exchange.policy, now)?;
-                }
-                let mut held = Held::read(session, worker, &all_leases(exchange))?;
-                // What is not held any more may have been handed in before.
-                let before = if exchange.ended.iter().all(|ended| held.is_held(ended.lease)) {
-                    HashMap::new()
-                } else {
-                    recorded(session, worker, exchange, &known)?
-                };
-                add_output(session, worker, exchange, &mut held)?;
-                held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
-                if joins > 0 && stop == Some("0") {
-                    line::promote(session, joins, now)?;
-                }
-                let settled = held.settle(exchange.ended, exchange.policy, now)?;
-                let (Exchange { want, suspects, .. }, ends) = (*exchange, &settled.ends);
-                let turn = Turn { worker, ends, is_certain: true, want, suspects, thrift, connection, now };
-                let told = turn.take(session)?;
-                if told.settled < settled.verdicts.len() as i64 {
-                    return Err(Trouble::Stale);
-                }
-                let mut superseded = held.superseded();
-                let was_unstarted = |lease: &Lease| {
-                    doubt != Doubt::Nothing && exchange.unstarted.contains(lease) && known.contains_key(lease)
-                };
-                superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
-                let before = Held::remembered(before).settle(exchange.ended, exchange.policy, now)?;
-                Ok((told, settled, before.verdicts, superseded, books.counts))
+        let mut is_refused = false;
+        let done = self.write_after(&look.replace("$1", &worker.to_string()), |session, books, stop| {
+            if doubt == Doubt::Anything {
+                connection = connection_of(session, worker)?.unwrap_or(connection);
+            }
+            if doubt == Doubt::Anything {
+                // What was claimed and never heard of is given back.
+                let mut strays = super::work::claims(session, worker)?;
+                strays.retain(|lease| !known.contains_key(lease));
+                let mut held = Held::read(session, worker, &strays)?;
+                held.hand_back(session, books, &strays, exchange.policy, now)?;
+            }
+            let mut held = Held::read(session, worker, &all_leases(exchange))?;
+            // What is not held any more may have been handed in before.
+            let before = if exchange.ended.iter().all(|ended| held.is_held(ended.lease)) {
+                HashMap::new()
+            } else {
+                recorded(session, worker, exchange, &known)?
+            };
+            add_output(session, worker, exchange, &mut held)?;
+            held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
+            if joins > 0 && stop == Some("0") {
+                line::promote(session, joins, now)?;
+            }
+            let settled = held.settle(exchange.ended, exchange.policy, now)?;
+            let (Exchange { want, suspects, .. }, ends) = (*exchange, &settled.ends);
+            let turn = Turn { worker, ends, is_certain: true, want, suspects, thrift, connection, now };
+            let told = turn.take(session).inspect_err(|trouble| {
+                is_refused = matches!(trouble, Trouble::Sql(error) if is_about_data(error));
             })?;
+            let aside = set_aside(session, books, worker, &told.unreadable, now)?;
+            if told.settled < settled.verdicts.len() as i64 {
+                return Err(Trouble::Stale);
+            }
+            let mut superseded = held.superseded();
+            let was_unstarted = |lease: &Lease| {
+                doubt != Doubt::Nothing && exchange.unstarted.contains(lease) && known.contains_key(lease)
+            };
+            superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
+            let before = Held::remembered(before).settle(exchange.ended, exchange.policy, now)?;
+            Ok((told, settled, before.verdicts, superseded, aside, books.counts))
+        });
+        let (told, settled, before, superseded, aside, back) = match done {
+            // Some job in line cannot be claimed as it is.
+            Err(error) if is_refused => {
+                let sifted = self.sift(worker, now)?;
+                if sifted.is_empty() {
+                    return Err(error);
+                }
+                let mut done = self.carefully(worker, careful, now)?;
+                done.exchanged.set_aside.extend(sifted);
+                return Ok(done);
+            }
+            done => done?,
+        };
         self.memory.is_unclear = false;
         self.memory.gave_up_connection(worker, connection);
         let mut done = self.take_in(exchange.want, &settled, told, &back, thrift, (now, began));
         done.exchanged.settled.extend(before);
         done.exchanged.superseded = superseded;
+        done.exchanged.set_aside = aside;
         Ok(done)
     }
 
@@ -280,9 +321,9 @@ impl PostgresStore {
         for (job, from) in told.claimed.iter().zip(&told.claimed_from) {
             own.moved(*from, job.state);
         }
-        let Told { claimed, beginning, any_suspect, walked, news, any_returned, .. } = told;
+        let Told { claimed, unreadable, beginning, any_suspect, walked, news, any_returned, .. } = told;
         let took = began.elapsed();
-        let line = LineSeen { is_short: claimed.len() < want as usize, any_suspect };
+        let line = LineSeen { is_short: claimed.len() + unreadable.len() < want as usize, any_suspect };
         self.memory.remember(&claimed);
         self.memory.learn(&thrift, want, &Seen { beginning, walked, took, line });
         let is_counted = news.rest.as_ref().is_some_and(|rest| rest.books.is_some());
@@ -294,7 +335,10 @@ impl PostgresStore {
         exchanged.settled.clone_from(&settled.verdicts);
         let is_told = thrift.reads != Reads::Nothing;
         let from_the_middle = line.is_short && !thrift.is_of_the_whole_line();
-        let passed_over = any_returned || from_the_middle || (any_suspect && !thrift.expects_suspects);
+        let passed_over = any_returned
+            || from_the_middle
+            || !unreadable.is_empty()
+            || (any_suspect && !thrift.expects_suspects);
         Progress { exchanged, passed_over, is_told, is_counted }
     }
 

@@ -10,7 +10,7 @@ use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
 use crate::pulse::{DEAD_AFTER, ENDS_ITS_JOBS_AFTER, Neighbour, Pulse, RENEWED_EVERY, boot_clock};
-use crate::{Result, StoreError};
+use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -303,6 +303,10 @@ fn refused(address: &Address, trouble: Trouble) -> StoreError {
     match trouble {
         Trouble::Sql(error) => explain(address, &error),
         Trouble::Store(error) => error,
+        Trouble::Foreign(reason) => {
+            let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
+            StoreError::Server { queue: address.location().clone(), problem }
+        }
         Trouble::Row(_) | Trouble::Stale => super::unreachable_without_reason(address),
     }
 }

@@ -38,9 +38,10 @@ impl Held {
             let read = all(&rows, |found| {
                 let standing = Standing {
                     state: State::Processing,
-                    attempts: row::number(found, 2)?,
-                    max_retries: row::number(found, 3)?,
-                    crashes: row::number(found, 4)?,
+                    // What has become of its row must not keep its end from being recorded.
+                    attempts: row::nearest(found, 2)?,
+                    max_retries: row::nearest(found, 3)?,
+                    crashes: row::nearest(found, 4)?,
                     cancel_requested: row::get(found, 5)?,
                 };
                 Ok((row::lease(found)?, standing))

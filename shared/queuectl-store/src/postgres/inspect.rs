@@ -37,7 +37,11 @@ impl Inspect for PostgresStore {
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
         self.read(|session| {
-            all(&session.rows(sql::ATTEMPTS, values![seq.0])?, |found| row::attempt(seq, found))
+            Ok(session
+                .rows(sql::ATTEMPTS, values![seq.0])?
+                .iter()
+                .map(|found| row::attempt(seq, found))
+                .collect())
         })
     }
 
@@ -45,7 +49,7 @@ impl Inspect for PostgresStore {
         let values: [i64; 4] = [lease.seq.0, lease.number, from, i64::from(limit)];
         self.read(|session| {
             let rows = session.rows(sql::OUTPUT, values![values[0], values[1], values[2], values[3]])?;
-            all(&rows, |found| row::output(lease, found))
+            Ok(rows.iter().map(|found| row::output(lease, found)).collect())
         })
     }
 

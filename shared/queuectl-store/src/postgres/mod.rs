@@ -26,6 +26,7 @@ mod migrate;
 mod news;
 mod row;
 mod session;
+mod set_aside;
 mod settings;
 mod sql;
 mod tls;
@@ -124,6 +125,8 @@ enum AfterSilence {
 enum Trouble {
     Sql(tokio_postgres::Error),
     Row(row::Unreadable),
+    /// The server has answered what no server with a queue would.
+    Foreign(String),
     Store(StoreError),
     /// What the verb remembered was no longer so.
     Stale,
@@ -227,6 +230,9 @@ impl PostgresStore {
         }
         if server.is_standby && self.options.access != Access::Read {
             return Err(self.refused(ServerProblem::Standby { host }));
+        }
+        if server.encoding == "SQL_ASCII" {
+            session.batch(sql::TEXTS_AS_THEY_ARE).map_err(|error| explain(&self.address, &error))?;
         }
         self.clock.set(server.time, server.told_at);
         if self.prepares {
@@ -349,7 +355,9 @@ impl PostgresStore {
         let repeats = match &trouble {
             Trouble::Stale => true,
             Trouble::Sql(error) => is_conflict(error),
-            Trouble::Row(_) | Trouble::Store(_) => return Err(self.explain_trouble(trouble)),
+            Trouble::Row(_) | Trouble::Foreign(_) | Trouble::Store(_) => {
+                return Err(self.explain_trouble(trouble));
+            }
         };
         if repeats && *conflicts < MOST_CONFLICTS {
             *conflicts += 1;
@@ -451,6 +459,9 @@ impl PostgresStore {
             Trouble::Row(unreadable) => {
                 StoreError::Database { queue: self.location(), source: Box::new(unreadable) }
             }
+            Trouble::Foreign(reason) => {
+                self.refused(ServerProblem::Foreign { host: self.address.host().to_owned(), reason })
+            }
             Trouble::Stale => StoreError::Busy { queue: self.location(), waited_s: self.patience.as_secs() },
         }
     }
@@ -509,6 +520,7 @@ struct Welcome {
     number: i64,
     version: String,
     is_standby: bool,
+    encoding: String,
     time: Timestamp,
     /// When it was that time.
     told_at: Instant,
@@ -536,17 +548,19 @@ fn enter(
     // Whatever answers there may answer anything.
     let column = |number: usize| told.get(number).and_then(Option::as_deref);
     let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
-    let (Some(version_number), Some(version), Some(time), Some(amiss)) =
-        (number(0), column(1), number(5), column(6))
+    let (Some(version_number), Some(version), Some(time), Some(amiss), Some(encoding)) =
+        (number(0), column(1), number(5), column(6), column(7))
     else {
-        let source = "it does not answer as a PostgreSQL server does".into();
-        return Err(StoreError::Database { queue: address.location().clone(), source });
+        let reason = "it does not say its version and time".to_owned();
+        let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
+        return Err(StoreError::Server { queue: address.location().clone(), problem });
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
     let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(amiss) };
     let time = Timestamp::from_millis(time);
-    let welcome = Welcome { number: version_number, version: version.to_owned(), is_standby, time, told_at };
+    let (version, encoding) = (version.to_owned(), encoding.to_owned());
+    let welcome = Welcome { number: version_number, version, is_standby, encoding, time, told_at };
     connection.set_answers_within(answers_within);
     Ok((Session::new(connection, address.schema(), terms), welcome))
 }

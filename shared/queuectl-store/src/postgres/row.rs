@@ -2,33 +2,108 @@
 
 use super::Trouble;
 use crate::inspect::{Life, OutputPart, Worker};
+use crate::raw::{self, Raw, Whole};
 use crate::stored;
-use crate::transfer::Stage;
+use crate::transfer::{self, Stage};
 use queuectl_core::{
-    Attempt, CommandLine, Environment, IllegalTransition, Job, JobId, Lease, Outcome, Seq, State, Stream,
-    Timestamp, WorkerId,
+    Attempt, Environment, IllegalTransition, Job, JobId, Lease, Seq, State, Timestamp, WorkerId,
 };
+use std::error::Error;
+use std::str::Utf8Error;
 use std::time::Duration;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
+use tokio_postgres::types::{FromSql, Type, WasNull, WrongType};
 
 /// A value of a row that cannot be what it should be.
 #[derive(Debug, thiserror::Error)]
-#[error("column {column} has {what}")]
+#[error("column {column} {problem}")]
 pub(super) struct Unreadable {
-    column: usize,
-    what: String,
+    column: String,
+    problem: String,
 }
 
 /// Reads one column.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Trouble> {
-    Ok(row.try_get(column)?)
+    row.try_get(column).map_err(|error| misread(row, column, &error))
+}
+
+/// A value that is not what was asked for; a column that is not even of its type was not
+/// made by queuectl, and there is no sense in trying the next row.
+fn misread(row: &Row, column: usize, error: &tokio_postgres::Error) -> Trouble {
+    let Some(found) = row.columns().get(column) else {
+        return Trouble::Foreign(format!("{} columns instead of more", row.columns().len()));
+    };
+    let reason = error.source();
+    if reason.is_some_and(<dyn Error>::is::<WrongType>) {
+        return Trouble::Foreign(format!("column {} of the type {}", found.name(), found.type_()));
+    }
+    let problem = match reason {
+        Some(reason) if reason.is::<WasNull>() => "is NULL".to_owned(),
+        Some(reason) if reason.is::<Utf8Error>() => "is not UTF-8".to_owned(),
+        Some(reason) => format!("cannot be read: {reason}"),
+        None => "cannot be read".to_owned(),
+    };
+    Trouble::Row(Unreadable { column: found.name().to_owned(), problem })
+}
+
+/// A value as it lies in a row, of whatever type.
+struct Anything<'a>(Raw<'a>);
+
+impl<'a> FromSql<'a> for Anything<'a> {
+    fn from_sql(of_type: &Type, bytes: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
+        Ok(Self(match *of_type {
+            Type::INT8 => Raw::Integer(i64::from_sql(of_type, bytes)?),
+            Type::INT4 => Raw::Integer(i32::from_sql(of_type, bytes)?.into()),
+            Type::BOOL => Raw::Integer(bool::from_sql(of_type, bytes)?.into()),
+            Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::NAME | Type::UNKNOWN => Raw::Text(bytes),
+            Type::BYTEA => Raw::Bytes(bytes),
+            _ => Raw::Other,
+        }))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+fn value(row: &Row, column: usize) -> Raw<'_> {
+    match row.try_get::<_, Option<Anything<'_>>>(column) {
+        Ok(Some(Anything(value))) => value,
+        Ok(None) => Raw::Null,
+        Err(_) => Raw::Other,
+    }
+}
+
+/// A text of any bytes, to be copied.
+pub(super) fn text(row: &Row, column: usize) -> transfer::Value {
+    match value(row, column) {
+        Raw::Null | Raw::Other => transfer::Value::Null,
+        Raw::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => transfer::Value::Text(text.to_owned()),
+            Err(_) => transfer::Value::Spoilt(bytes.to_owned()),
+        },
+        Raw::Integer(number) => transfer::Value::Integer(number),
+        Raw::Bytes(bytes) => transfer::Value::Bytes(bytes.to_owned()),
+    }
+}
+
+/// Gives what was read, or what is there of a row that cannot be read.
+fn as_far_as_possible<T>(read: Result<T, Trouble>, rest: impl FnOnce() -> T) -> Result<T, Trouble> {
+    match read {
+        Err(Trouble::Row(_)) => Ok(rest()),
+        read => read,
+    }
+}
+
+/// Reads a number; one that does not fit is the nearest that does.
+pub(super) fn nearest<T: Whole>(row: &Row, column: usize) -> Result<T, Trouble> {
+    get(row, column).map(raw::nearest)
 }
 
 /// Reads a number that is stored wider than it is.
 pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
     let stored: i64 = get(row, column)?;
-    T::try_from(stored).map_err(|_| unreadable(column, format!("the number {stored}")))
+    T::try_from(stored).map_err(|_| unreadable(column, format!("has the number {stored}")))
 }
 
 /// The first column after those that make a job which was claimed.
@@ -61,13 +136,22 @@ pub(super) fn claimed(row: &Row, worker: WorkerId, now: Timestamp) -> Result<Job
         signal: get(row, 12)?,
         last_error: get(row, 13)?,
         env: environment(14, env.as_deref())?,
-        cwd: get(row, 15)?,
-        command: CommandLine::trusted(get(row, 16)?),
+        cwd: raw::folder(get(row, 15)?).map_err(|problem| unreadable(15, problem))?,
+        command: raw::command(get(row, 16)?).map_err(|problem| unreadable(16, problem))?,
+        unreadable: None,
     })
 }
 
-/// Reads the columns that `job_columns!` names.
+/// Reads the columns that `job_columns!` names, as far as they can be read.
 pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
+    as_far_as_possible(sound_job(row), || raw::job(|column| value(row, column)))
+}
+
+fn sound_job(row: &Row) -> Result<Job, Trouble> {
+    let (attempts, lease) = (number(row, 5)?, get(row, 8)?);
+    if !raw::can_be_counted(attempts, lease) {
+        return Err(unreadable(5, "leaves no number for the next claim".to_owned()));
+    }
     let env: Option<String> = get(row, 20)?;
     Ok(Job {
         seq: Seq(get(row, 0)?),
@@ -75,10 +159,10 @@ pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
         state: state(row, 2)?,
         queue: get(row, 3)?,
         priority: number(row, 4)?,
-        attempts: number(row, 5)?,
+        attempts,
         max_retries: number(row, 6)?,
         crashes: number(row, 7)?,
-        lease: get(row, 8)?,
+        lease,
         worker: get::<Option<i64>>(row, 9)?.map(WorkerId),
         cancel_requested: get(row, 10)?,
         timeout: timeout(row, 11)?,
@@ -91,8 +175,9 @@ pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
         signal: get(row, 18)?,
         last_error: get(row, 19)?,
         env: environment(20, env.as_deref())?,
-        cwd: get(row, 21)?,
-        command: CommandLine::trusted(get(row, 22)?),
+        cwd: raw::folder(get(row, 21)?).map_err(|problem| unreadable(21, problem))?,
+        command: raw::command(get(row, 22)?).map_err(|problem| unreadable(22, problem))?,
+        unreadable: None,
     })
 }
 
@@ -107,69 +192,29 @@ pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
         (_, true, true) => Life::Dead,
         (_, false, _) => Life::Alive,
     };
-    Ok(Worker {
-        id: WorkerId(get(row, 0)?),
-        host: get(row, 1)?,
-        pid: number(row, 2)?,
-        manager_pid: number(row, 3)?,
-        boot_id: get(row, 4)?,
-        pid_namespace: get::<i64>(row, 5)?.cast_unsigned(),
-        run: get(row, 6)?,
-        note_region: number(row, 7)?,
-        concurrency: number(row, 8)?,
-        path: get(row, 9)?,
-        started_at: time(row, 10)?,
-        ended_at: optional_time(row, 11)?,
-        is_here,
-        heartbeat_at: optional_time(row, 16)?,
-        life,
-        is_stalled: false,
-        stop: stored::stop_from_number(get(row, 12)?),
-        jobs_done: number(row, 13)?,
-        jobs_now: number(row, 14)?,
-    })
+    let heartbeat_at = optional_time(row, 16)?;
+    Ok(Worker { is_here, heartbeat_at, life, ..raw::worker(|column| value(row, column)) })
 }
 
-/// Reads the columns of `sql::ATTEMPTS`.
-pub(super) fn attempt(seq: Seq, row: &Row) -> Result<Attempt, Trouble> {
-    let kind: Option<String> = get(row, 5)?;
-    let code: Option<i32> = get(row, 6)?;
-    let outcome = kind
-        .map(|kind| Outcome::from_parts(&kind, code).ok_or_else(|| unreadable(5, format!("outcome {kind}"))))
-        .transpose()?;
-    Ok(Attempt {
-        lease: Lease { seq, number: get(row, 0)? },
-        worker: WorkerId(get(row, 1)?),
-        host: get(row, 2)?,
-        started_at: time(row, 3)?,
-        ended_at: optional_time(row, 4)?,
-        outcome,
-        error: get(row, 7)?,
-        output_bytes: number(row, 8)?,
-        dropped_bytes: number(row, 9)?,
-    })
+/// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
+pub(super) fn attempt(seq: Seq, row: &Row) -> Attempt {
+    raw::attempt(seq, |column| value(row, column))
 }
 
-/// Reads the columns of `sql::OUTPUT`.
-pub(super) fn output(lease: Lease, row: &Row) -> Result<OutputPart, Trouble> {
-    Ok(OutputPart {
-        lease,
-        n: get(row, 0)?,
-        stream: if get::<i64>(row, 1)? == 1 { Stream::Stdout } else { Stream::Stderr },
-        at: time(row, 2)?,
-        bytes: get(row, 3)?,
-        started_at: time(row, 4)?,
-    })
+/// Reads the columns of `sql::OUTPUT`, as far as they can be read.
+pub(super) fn output(lease: Lease, row: &Row) -> OutputPart {
+    raw::output(lease, |column| value(row, column)).0
 }
 
 fn timeout(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
-    let millis: Option<i64> = get(row, column)?;
-    Ok(millis.map(|millis| Duration::from_millis(millis.unsigned_abs())))
+    let Some(millis) = get::<Option<i64>>(row, column)? else { return Ok(None) };
+    let problem = |_| unreadable(column, format!("has the number {millis}"));
+    u64::try_from(millis).map(|millis| Some(Duration::from_millis(millis))).map_err(problem)
 }
 
 pub(super) fn state(row: &Row, column: usize) -> Result<State, Trouble> {
     let text: &str = get(row, column)?;
-    text.parse().map_err(|_| unreadable(column, format!("state {text}")))
+    text.parse().map_err(|_| unreadable(column, format!("has the state {text}")))
 }
 
 pub(super) fn lease(row: &Row) -> Result<Lease, Trouble> {
@@ -192,30 +237,31 @@ pub(super) fn storable(text: &str) -> String {
 /// Reads three columns from this one on: where the queue stands in a move.
 pub(super) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
     Stage::from_columns(get(row, first)?, get(row, first + 1)?, get(row, first + 2)?)
-        .ok_or_else(|| unreadable(first, "an unknown stage of a move".to_owned()))
+        .ok_or_else(|| unreadable(first, "has an unknown stage of a move".to_owned()))
 }
 
 /// Reads the same three as one text; none if the queue is in no move.
 pub(super) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
     let columns = text.map(serde_json::from_str::<[Option<String>; 3]>).transpose();
     let [name, id, place] = columns.map_err(|error| unreadable(0, error.to_string()))?.unwrap_or_default();
-    Stage::from_columns(name, id, place).ok_or_else(|| unreadable(0, "an unknown stage of a move".to_owned()))
+    Stage::from_columns(name, id, place)
+        .ok_or_else(|| unreadable(0, "has an unknown stage of a move".to_owned()))
 }
 
 fn environment(column: usize, text: Option<&str>) -> Result<Environment, Trouble> {
-    stored::environment(text).map_err(|error| unreadable(column, error.to_string()))
+    stored::environment(text).map_err(|problem| unreadable(column, problem))
 }
 
 /// A statement that always gives a row gave none.
 pub(super) fn missing() -> Trouble {
-    unreadable(0, "no row".to_owned())
+    Trouble::Foreign("no row where there always is one".to_owned())
 }
 
 /// A row says something that the rules of a job do not allow.
 pub(super) fn contradiction(error: IllegalTransition) -> Unreadable {
-    Unreadable { column: 2, what: error.to_string() }
+    Unreadable { column: "state".to_owned(), problem: error.to_string() }
 }
 
-pub(super) fn unreadable(column: usize, what: String) -> Trouble {
-    Trouble::Row(Unreadable { column, what })
+pub(super) fn unreadable(column: usize, problem: String) -> Trouble {
+    Trouble::Row(Unreadable { column: column.to_string(), problem })
 }

@@ -112,10 +112,11 @@ impl Session {
         let first = in_schema(first, &self.schema);
         self.in_transaction = true;
         let said = self.connection.simple_query(&format!("{BEGIN}; {settings}{first}"))?;
-        Ok(said.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        let row = said.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
-        }))
+        });
+        row.map_or(Ok(None), |row| Ok(row.try_get(0)?.map(str::to_owned)))
     }
 
     /// Begins a transaction that reads what was there at one moment.

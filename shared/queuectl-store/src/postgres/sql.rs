@@ -5,32 +5,14 @@
 //! row locks it first; whole batches in one statement, since each costs a round
 //! trip. `@` stands for the schema. Places in line come from a sequence.
 
+use crate::transfer::copied;
+
 /// The columns of a job, in the order in which `row::job` reads them.
 macro_rules! job_columns {
     () => {
         "seq, id, state, queue, priority, attempts, max_retries, crashes, lease, worker, \
          cancel_at_ms IS NOT NULL, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, started_at_ms, \
          finished_at_ms, exit_code, signal, last_error, env, cwd, command"
-    };
-}
-
-/// The columns that are copied to another place: all that every store has, the key
-/// first, in the same order in every store.
-macro_rules! copied {
-    (worker) => {
-        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
-         started_at_ms, ended_at_ms, stop, jobs_done"
-    };
-    (job) => {
-        "seq, id, state, queue, priority, place, ready, attempts, max_retries, crashes, lease, worker, \
-         cancel_at_ms, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, started_at_ms, \
-         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
-    };
-    (attempt) => {
-        "seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes"
-    };
-    (output) => {
-        "seq, lease, n, stream, at_ms, bytes"
     };
 }
 
@@ -95,7 +77,8 @@ macro_rules! jobs_now {
          CASE WHEN settled.seq IS NOT NULL THEN settled.exit_code ELSE job.exit_code END AS exit_code, \
          CASE WHEN settled.seq IS NOT NULL THEN settled.signal ELSE job.signal END AS signal, \
          CASE WHEN settled.seq IS NOT NULL THEN settled.last_error ELSE job.last_error END AS last_error \
-         FROM @job LEFT JOIN @line ON line.rank = -job.priority AND line.place = job.place "
+         FROM @job LEFT JOIN @line ON line.rank = -greatest(job.priority, -9223372036854775807) \
+         AND line.place = job.place "
     };
 }
 
@@ -363,9 +346,12 @@ pub(super) const SERVER: &str = concat!(
     time!(),
     ", (SELECT coalesce(string_agg(name, ','), '') FROM (VALUES #) AS needed (name, value) WHERE CASE name \
          WHEN 'search_path' THEN current_setting(name) LIKE '%pg!_%' ESCAPE '!' \
-         ELSE current_setting(name, true) <> value END)"
+         ELSE current_setting(name, true) <> value END), current_setting('server_encoding')"
 );
 pub(super) const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
+/// Where a text may be of any bytes, the server would refuse to send what is not UTF-8,
+/// with all rows that are sent with it.
+pub(super) const TEXTS_AS_THEY_ARE: &str = "SET client_encoding = 'SQL_ASCII'";
 pub(super) const BACK_END: &str = "SELECT pg_backend_pid()";
 /// What became of a transaction whose commit was sent and never answered.
 pub(super) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
@@ -576,6 +562,22 @@ pub(super) const QUICK_EXCHANGE: &str = concat!(
     news_columns!("(SELECT stop FROM me)"),
     ", NULL::bigint[]) AS news LEFT JOIN picked ON true"
 );
+/// Jobs by their numbers, as `row::job` reads them.
+pub(super) const JOBS_OF_SEQS: &str =
+    concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq = ANY ($1)");
+pub(super) const FIRST_IN_LINE: &str = "SELECT seq FROM @line ORDER BY rank, place LIMIT $1";
+/// Has jobs be dead that nobody can run ($2, with the errors $3), if they are in line or
+/// claimed by this worker ($4); their own rows stay as they are. Gives for each whether
+/// it was claimed, and as what it had waited.
+pub(super) const SET_ASIDE: &str = "WITH bad AS (SELECT * FROM unnest($2::bigint[], $3::text[]) AS bad (seq, error)), \
+     left_line AS (DELETE FROM @line WHERE seq = ANY ($2) RETURNING seq), \
+     left_claim AS (DELETE FROM @claim WHERE seq = ANY ($2) AND worker = $4 RETURNING seq, lease), \
+     gone AS (SELECT seq, NULL::bigint AS lease FROM left_line UNION ALL SELECT seq, lease FROM left_claim), \
+     settled AS (INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error) SELECT gone.seq, 'dead', attempts, crashes, \
+         coalesce(gone.lease, job.lease), $1, started_at_ms, $1, exit_code, signal, error \
+         FROM gone JOIN bad ON bad.seq = gone.seq JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2)) \
+     SELECT gone.seq, gone.lease IS NOT NULL, state FROM gone JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2)";
 pub(super) const HAND_BACK: &str = concat!(
     "WITH gone AS (DELETE FROM @claim USING unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[]) AS back (seq, lease, state, attempts, settled) \
@@ -712,6 +714,26 @@ pub(super) const SURROUNDINGS: &str = "SELECT current_setting('server_version'),
      current_setting('synchronous_commit'), current_setting('server_encoding'), \
      coalesce(inet_client_addr() = inet_server_addr() OR inet_client_addr() <<= '127.0.0.0/8', true), \
      (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl), quote_ident(current_user)";
+/// Jobs whose rows the server cannot tell to be readable, after one ($1), so many ($2);
+/// $3 tells whether a text may be of any bytes.
+pub(super) const DOUBTFUL_JOBS: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM ",
+    jobs_now!(after "$1"),
+    " WHERE $3 OR env IS NOT NULL OR priority NOT BETWEEN -2147483648 AND 2147483647 \
+         OR attempts NOT BETWEEN 0 AND 4294967294 OR max_retries NOT BETWEEN 0 AND 4294967295 \
+         OR crashes NOT BETWEEN 0 AND 4294967295 OR lease NOT BETWEEN 0 AND 9223372036854775806 OR timeout_ms < 0 \
+         OR state NOT IN ('pending', 'processing', 'completed', 'failed', 'dead', 'cancelled') \
+         OR command ~ '^\\s*$' OR octet_length(command) > 131071 ORDER BY seq LIMIT $2"
+);
+pub(super) const ALL_WORKERS: &str =
+    concat!("SELECT ", worker_columns!(), " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id");
+/// As `row::attempt` reads them, and whose they are.
+pub(super) const DOUBTFUL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
+     output_bytes, dropped_bytes, seq FROM @attempt WHERE $1 OR output_bytes < 0 OR dropped_bytes < 0 \
+     OR (outcome IN ('exit', 'signal') AND code IS NULL) OR outcome NOT IN \
+     ('exit', 'signal', 'timeout', 'spawn-failed', 'worker-lost', 'interrupted', 'cancelled')";
 /// How many connections there are, and how many there may be. Of those of other
 /// roles not everybody is told the type.
 /// As they are for everybody else with this role and database.

@@ -6,15 +6,16 @@
 use super::books::{self, Books};
 use super::inspect::all;
 use super::session::{Session, Value as Parameter, values};
+use super::set_aside::is_about_data;
 use super::{PostgresStore, Trouble, row, sql};
 use crate::counts::Counts;
+use crate::location::Location;
 use crate::transfer::{
-    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer,
-    Value, Whereabouts,
+    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
+    Whereabouts,
 };
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
-use queuectl_core::State;
 use std::borrow::Cow;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -96,7 +97,8 @@ impl Transfer for PostgresStore {
             if last != after {
                 return Ok(last);
             }
-            import(session, books, records)?;
+            insist_takes(records, &queue)?;
+            import(session, books, records).map_err(|trouble| refused(records, &queue, trouble))?;
             Ok(records.last().map_or(last, Record::position))
         })
     }
@@ -151,7 +153,9 @@ pub(super) fn whereabouts(session: &mut Session) -> Result<Whereabouts, Trouble>
 fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
     let mut jobs = Counts::default();
     for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
-        jobs[row::state(found, 0)?] = row::get(found, 1)?;
+        if let Ok(state) = row::state(found, 0) {
+            jobs[state] = row::get(found, 1)?;
+        }
     }
     let last = last_of_each(session, sql::LAST_COPIED)?;
     let found = books::one(session.rows(sql::HOW_MUCH, &[])?)?;
@@ -229,7 +233,7 @@ fn record(kind: Kind, found: &Row) -> Result<Record, Trouble> {
                 row::get::<Option<i32>>(found, index)?.map_or(Value::Null, |n| Value::Integer(n.into()))
             }
             Type::BYTEA => row::get::<Option<Vec<u8>>>(found, index)?.map_or(Value::Null, Value::Bytes),
-            _ => row::get::<Option<String>>(found, index)?.map_or(Value::Null, Value::Text),
+            _ => row::text(found, index),
         })
     };
     let values = found.columns().iter().enumerate().map(value).collect::<Result<_, Trouble>>()?;
@@ -297,6 +301,31 @@ fn storable(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { row::storable(text).into() } else { text.into() }
 }
 
+/// Refuses what no text of a server can say.
+fn insist_takes(records: &[Record], queue: &Location) -> Result<()> {
+    for record in records {
+        if let Some(column) = record.values.iter().position(|value| matches!(value, Value::Spoilt(_))) {
+            let reason = format!("column {} is not UTF-8", record.kind.column(column));
+            return Err(StoreError::UnreadableRecord { queue: queue.clone(), record: record.name(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// Says among which records the one is that breaks a rule of its table.
+fn refused(records: &[Record], queue: &Location, trouble: Trouble) -> Trouble {
+    let (first, last) = (records.first().map(Record::name), records.last().map(Record::name));
+    match trouble {
+        Trouble::Sql(error) if is_about_data(&error) => StoreError::UnreadableRecord {
+            queue: queue.clone(),
+            record: format!("one of {} to {}", first.unwrap_or_default(), last.unwrap_or_default()),
+            reason: super::message(&error),
+        }
+        .into(),
+        trouble => trouble,
+    }
+}
+
 /// Writes records, and counts the jobs among them.
 fn import(session: &mut Session, books: &mut Books, records: &[Record]) -> Result<(), Trouble> {
     for records in records.chunk_by(|one, next| one.kind == next.kind) {
@@ -311,12 +340,8 @@ fn import(session: &mut Session, books: &mut Books, records: &[Record]) -> Resul
             columns(kind).iter().enumerate().map(|(index, &has)| Column::of(records, index, has)).collect();
         let parameters: Vec<Parameter<'_>> = columns.iter().map(Column::as_parameter).collect();
         session.rows(statement, &parameters)?;
-        for record in records.iter().filter(|_| kind == Kind::Job) {
-            if let Value::Text(state) = &record.values[JOB_STATE] {
-                let state: State =
-                    state.parse().map_err(|_| row::unreadable(JOB_STATE, format!("state {state}")))?;
-                books.counts[state] += 1;
-            }
+        for state in records.iter().filter_map(Record::job_state) {
+            books.counts[state] += 1;
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use super::session::{Session, Typed, Value};
 use super::work::unlawful;
 use super::{Trouble, row, sql};
 use crate::work::Suspects;
-use queuectl_core::{Event, Job, State, Timestamp, WorkerId};
+use queuectl_core::{Event, Job, Seq, State, Timestamp, WorkerId};
 use tokio_postgres::Row;
 
 /// What a worker hands in and asks for, as `sql::EXCHANGE` takes it.
@@ -31,6 +31,8 @@ pub(super) struct Told {
     pub(super) claimed: Vec<Job>,
     /// From which states they were claimed.
     pub(super) claimed_from: Vec<State>,
+    /// Jobs that it holds now too, and whose rows cannot be read.
+    pub(super) unreadable: Vec<Seq>,
     /// The rank and the place of the first of them.
     pub(super) beginning: Option<(i64, i64)>,
     /// How many ends were written.
@@ -85,13 +87,17 @@ impl<'a> Turn<'a> {
     /// Reads what came back: a row for each job, or one without a job.
     pub(super) fn told(&self, rows: &[Row]) -> Result<Told, Trouble> {
         let head = rows.first().ok_or_else(row::missing)?;
-        let mut taken = Vec::with_capacity(rows.len());
+        let (mut taken, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
         for found in rows {
             // Without a job there is one row all the same.
-            if row::get::<Option<i64>>(found, 0)?.is_some() {
-                let job = row::claimed(found, self.worker, self.now)?;
-                let place: i64 = row::get(found, row::AFTER_CLAIMED)?;
-                taken.push(((-i64::from(job.priority), place), job));
+            let Some(seq) = row::get::<Option<i64>>(found, 0)? else { continue };
+            match row::claimed(found, self.worker, self.now) {
+                Ok(job) if job.state.after(Event::Claimed).is_ok() => {
+                    let place: Option<i64> = row::get(found, row::AFTER_CLAIMED)?;
+                    taken.push(((-i64::from(job.priority), place.unwrap_or_default()), job));
+                }
+                Ok(_) | Err(Trouble::Row(_)) => unreadable.push(Seq(seq)),
+                Err(trouble) => return Err(trouble),
             }
         }
         taken.sort_unstable_by_key(|(in_line, _)| *in_line);
@@ -105,6 +111,7 @@ impl<'a> Turn<'a> {
         Ok(Told {
             claimed,
             claimed_from,
+            unreadable,
             beginning,
             settled: row::get(head, row::AFTER_CLAIMED + 1)?,
             any_returned: row::get::<i64>(head, row::AFTER_CLAIMED + 2)? > 0,

@@ -48,6 +48,11 @@ impl Upkeep for PostgresStore {
         self.change(|session, books| {
             let found = find(session, id)?;
             after(id, found.state, Event::Revived)?;
+            // It would only be set aside again.
+            let jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![vec![found.seq.0]])?, row::job)?;
+            if let Some(reason) = jobs.into_iter().find_map(|job| job.unreadable) {
+                return Err(StoreError::UnreadableJob { id: id.clone(), reason }.into());
+            }
             revive(session, books, &[found.seq.0], now)
         })?;
         self.ring_all();
@@ -107,8 +112,13 @@ impl Upkeep for PostgresStore {
 /// Compares the counts that are kept with the jobs that are there.
 pub(super) fn wrong_books(session: &mut Session) -> Result<Vec<String>, Trouble> {
     let mut counted = Counts::default();
+    let mut unknown = 0;
     for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
-        counted[row::state(found, 0)?] = row::get(found, 1)?;
+        let number: i64 = row::get(found, 1)?;
+        match row::state(found, 0) {
+            Ok(state) => counted[state] = number,
+            Err(_) => unknown += number,
+        }
     }
     let (kept, _) = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?;
     let wrong = State::ALL.into_iter().filter(|&state| counted[state] != kept[state]);
@@ -117,6 +127,9 @@ pub(super) fn wrong_books(session: &mut Session) -> Result<Vec<String>, Trouble>
             format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
         })
         .collect();
+    if unknown > 0 {
+        problems.push(format!("{unknown} jobs are in no state that is known"));
+    }
     let misplaced = books::one(session.rows(sql::MISPLACED, &[])?)?;
     let (jobs, places): (i64, i64) = (row::get(&misplaced, 0)?, row::get(&misplaced, 1)?);
     if jobs > 0 {
@@ -137,11 +150,19 @@ fn still_there<T>(changed: usize, found: usize, gives: T) -> Result<T, Trouble> 
 fn find(session: &mut Session, id: &JobId) -> Result<Found, Trouble> {
     let rows = session.rows(sql::STATE_OF, values![id.as_str()])?;
     let found = rows.first().ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    Ok(Found {
-        seq: Seq(row::get(found, 0)?),
-        state: row::state(found, 1)?,
-        lease: row::get(found, 2)?,
-        worker: row::get(found, 3)?,
+    let read = || {
+        Ok(Found {
+            seq: Seq(row::get(found, 0)?),
+            state: row::state(found, 1)?,
+            lease: row::get(found, 2)?,
+            worker: row::get(found, 3)?,
+        })
+    };
+    read().map_err(|trouble| match trouble {
+        Trouble::Row(unreadable) => {
+            StoreError::UnreadableJob { id: id.clone(), reason: unreadable.to_string() }.into()
+        }
+        trouble => trouble,
     })
 }
 

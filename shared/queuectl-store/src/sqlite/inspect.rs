@@ -16,7 +16,10 @@ impl Inspect for SqliteStore {
 
     fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
         self.read(|connection| {
-            Ok(connection.prepare_cached(sql::JOB)?.query_row([id.as_str()], row::job).optional()?)
+            Ok(connection
+                .prepare_cached(sql::JOB)?
+                .query_row([id.as_str()], |found| Ok(row::job(found)))
+                .optional()?)
         })
     }
 
@@ -24,7 +27,7 @@ impl Inspect for SqliteStore {
         self.read(|connection| {
             let statement = jobs_statement(selection);
             let mut jobs = connection.prepare_cached(&statement)?;
-            let found = jobs.query_map((selection.after.0, selection.limit), row::job)?;
+            let found = jobs.query_map((selection.after.0, selection.limit), |found| Ok(row::job(found)))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -36,7 +39,7 @@ impl Inspect for SqliteStore {
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
         self.read(|connection| {
             let mut attempts = connection.prepare_cached(sql::ATTEMPTS)?;
-            let found = attempts.query_map([seq.0], |found| row::attempt(seq, found))?;
+            let found = attempts.query_map([seq.0], |found| Ok(row::attempt(seq, found)))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -45,14 +48,17 @@ impl Inspect for SqliteStore {
         self.read(|connection| {
             let mut output = connection.prepare_cached(sql::OUTPUT)?;
             let found = output
-                .query_map((lease.seq.0, lease.number, from, limit), |found| row::output(lease, found))?;
+                .query_map((lease.seq.0, lease.number, from, limit), |found| Ok(row::output(lease, found)))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
 
     fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
         let worker = self.read(|connection| {
-            Ok(connection.prepare_cached(sql::WORKER)?.query_row([id.0], row::worker).optional()?)
+            Ok(connection
+                .prepare_cached(sql::WORKER)?
+                .query_row([id.0], |found| Ok(row::worker(found)))
+                .optional()?)
         })?;
         let mut found: Vec<Worker> = worker.into_iter().collect();
         self.tell_lives(&mut found)?;
@@ -62,7 +68,7 @@ impl Inspect for SqliteStore {
     fn workers(&mut self) -> Result<Vec<Worker>> {
         let mut workers: Vec<Worker> = self.read(|connection| {
             let mut workers = connection.prepare_cached(sql::WORKERS)?;
-            Ok(workers.query_map([], row::worker)?.collect::<rusqlite::Result<_>>()?)
+            Ok(workers.query_map([], |found| Ok(row::worker(found)))?.collect::<rusqlite::Result<_>>()?)
         })?;
         self.tell_lives(&mut workers)?;
         Ok(workers)

@@ -6,9 +6,10 @@
 
 use super::sql;
 use crate::counts::Counts;
+use crate::raw::Raw;
 use crate::transfer::Stage;
 use queuectl_core::State;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, Row};
 
 /// The books during one transaction.
 pub(super) struct Ledger {
@@ -17,21 +18,23 @@ pub(super) struct Ledger {
     /// Where the queue stands in a move.
     pub(super) stage: Stage,
     next_place: i64,
-    read: (Counts, i64),
+    /// As it was read; none if it was not to be believed.
+    read: Option<(Counts, i64)>,
 }
 
 impl Ledger {
     /// Reads the books.
+    ///
+    /// Numbers that cannot be are counted anew from the jobs themselves.
     pub(super) fn open(connection: &Connection) -> Result<Self> {
-        connection.prepare_cached(sql::LEDGER)?.query_row([], |row| {
-            let next_place = row.get(0)?;
-            let mut counts = Counts::default();
-            for (index, state) in State::ALL.into_iter().enumerate() {
-                counts[state] = row.get(index + 1)?;
-            }
-            let stage = super::row::stage(row, State::ALL.len() + 1)?;
-            Ok(Self { counts, stage, next_place, read: (counts, next_place) })
-        })
+        let (read, stage) = connection
+            .prepare_cached(sql::LEDGER)?
+            .query_row([], |row| Ok((numbers(row), super::row::stage(row, State::ALL.len() + 1)?)))?;
+        let (counts, next_place) = match read {
+            Some(read) => read,
+            None => count_anew(connection)?,
+        };
+        Ok(Self { counts, stage, next_place, read })
     }
 
     /// Gives out the next place in line.
@@ -45,9 +48,13 @@ impl Ledger {
         self.next_place = self.next_place.max(place);
     }
 
-    /// Writes the books, if anything in them has changed.
-    pub(super) fn close(self, connection: &Connection) -> Result<()> {
-        if self.read == (self.counts, self.next_place) {
+    /// Writes the books, if anything in them has changed. (Fewer than no jobs means that
+    /// they were wrong before.)
+    pub(super) fn close(mut self, connection: &Connection) -> Result<()> {
+        if State::ALL.into_iter().any(|state| self.counts[state] < 0) {
+            self.counts = count_anew(connection)?.0;
+        }
+        if self.read == Some((self.counts, self.next_place)) {
             return Ok(());
         }
         let [pending, processing, completed, failed, dead, cancelled] =
@@ -63,4 +70,44 @@ impl Ledger {
         ])?;
         Ok(())
     }
+}
+
+/// Reads the counts and the next place, if they are numbers that can be.
+fn numbers(row: &Row<'_>) -> Option<(Counts, i64)> {
+    let number = |index| match super::row::value(row, index) {
+        Raw::Integer(number @ 0..) => Some(number),
+        _ => None,
+    };
+    let mut counts = Counts::default();
+    for (index, state) in State::ALL.into_iter().enumerate() {
+        counts[state] = number(index + 1)?;
+    }
+    Some((counts, number(0)?))
+}
+
+/// The counts that are kept, if they can be.
+pub(super) fn kept(connection: &Connection) -> Result<Option<Counts>> {
+    connection.prepare_cached(sql::LEDGER)?.query_row([], |row| Ok(numbers(row).map(|(counts, _)| counts)))
+}
+
+/// Counts the jobs by state; and those that have none which is known.
+pub(super) fn count(connection: &Connection) -> Result<(Counts, i64)> {
+    let (mut counts, mut unknown) = (Counts::default(), 0);
+    let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
+    let mut rows = count.query([])?;
+    while let Some(found) = rows.next()? {
+        let number: i64 = found.get(1)?;
+        match super::row::state(found, 0) {
+            Ok(state) => counts[state] = number,
+            Err(_) => unknown += number,
+        }
+    }
+    Ok((counts, unknown))
+}
+
+/// What the books should say.
+fn count_anew(connection: &Connection) -> Result<(Counts, i64)> {
+    tracing::warn!("the counts of the queue cannot be right and are counted anew");
+    let last_place: i64 = connection.query_row(sql::LAST_PLACE, [], |row| row.get(0))?;
+    Ok((count(connection)?.0, last_place.max(0).saturating_add(1)))
 }

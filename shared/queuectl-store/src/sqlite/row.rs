@@ -1,17 +1,25 @@
 //! From rows to what they mean.
 
-use crate::inspect::{Life, OutputPart, Worker};
+use crate::inspect::{OutputPart, Worker};
+use crate::raw::{self, Raw, Whole};
 use crate::stored;
 use crate::transfer::Stage;
-use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
-};
-use rusqlite::types::Type;
+use queuectl_core::{Attempt, Environment, Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 use std::time::Duration;
 
-/// Reads the columns that `job_columns!` names.
-pub(super) fn job(row: &Row<'_>) -> Result<Job> {
+/// Reads the columns that `job_columns!` names, as far as they can be read.
+pub(super) fn job(row: &Row<'_>) -> Job {
+    sound_job(row).unwrap_or_else(|_| raw::job(|index| value(row, index)))
+}
+
+/// Reads them all, or says that one cannot be read; [`job`] says which.
+pub(super) fn sound_job(row: &Row<'_>) -> Result<Job> {
+    let (attempts, lease) = (row.get(5)?, row.get(8)?);
+    if !raw::can_be_counted(attempts, lease) {
+        return Err(unreadable(5, "no number for the next claim".to_owned()));
+    }
     let env: Option<String> = row.get(20)?;
     Ok(Job {
         seq: Seq(row.get(0)?),
@@ -19,10 +27,10 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job> {
         state: state(row, 2)?,
         queue: row.get(3)?,
         priority: row.get(4)?,
-        attempts: row.get(5)?,
+        attempts,
         max_retries: row.get(6)?,
         crashes: row.get(7)?,
-        lease: row.get(8)?,
+        lease,
         worker: row.get::<_, Option<i64>>(9)?.map(WorkerId),
         cancel_requested: row.get(10)?,
         timeout: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
@@ -35,67 +43,44 @@ pub(super) fn job(row: &Row<'_>) -> Result<Job> {
         signal: row.get(18)?,
         last_error: row.get(19)?,
         env: environment(20, env.as_deref())?,
-        cwd: row.get(21)?,
-        command: CommandLine::trusted(row.get(22)?),
+        cwd: raw::folder(row.get(21)?).map_err(|problem| unreadable(21, problem))?,
+        command: raw::command(row.get(22)?).map_err(|problem| unreadable(22, problem))?,
+        unreadable: None,
     })
 }
 
-/// Reads the columns that `worker_columns!` names.
-pub(super) fn worker(row: &Row<'_>) -> Result<Worker> {
-    Ok(Worker {
-        id: WorkerId(row.get(0)?),
-        host: row.get(1)?,
-        pid: row.get(2)?,
-        manager_pid: row.get(3)?,
-        boot_id: row.get(4)?,
-        pid_namespace: row.get::<_, i64>(5)?.cast_unsigned(),
-        run: row.get(6)?,
-        note_region: row.get(7)?,
-        concurrency: row.get(8)?,
-        path: row.get(9)?,
-        started_at: time(row, 10)?,
-        ended_at: optional_time(row, 11)?,
-        is_here: true,
-        heartbeat_at: None,
-        // The lock tells; rows do not.
-        life: Life::Unknown,
-        is_stalled: false,
-        stop: stored::stop_from_number(row.get(12)?),
-        jobs_done: row.get(13)?,
-        jobs_now: row.get(14)?,
-    })
+/// Reads the columns that `worker_columns!` names, as far as they can be read.
+pub(super) fn worker(row: &Row<'_>) -> Worker {
+    raw::worker(|index| value(row, index))
 }
 
-/// Reads the columns of `sql::ATTEMPTS`.
-pub(super) fn attempt(seq: Seq, row: &Row<'_>) -> Result<Attempt> {
-    let kind: Option<String> = row.get(5)?;
-    let code: Option<i32> = row.get(6)?;
-    let outcome = kind
-        .map(|kind| Outcome::from_parts(&kind, code).ok_or_else(|| unreadable(5, format!("outcome {kind}"))))
-        .transpose()?;
-    Ok(Attempt {
-        lease: Lease { seq, number: row.get(0)? },
-        worker: WorkerId(row.get(1)?),
-        host: row.get(2)?,
-        started_at: time(row, 3)?,
-        ended_at: optional_time(row, 4)?,
-        outcome,
-        error: row.get(7)?,
-        output_bytes: row.get(8)?,
-        dropped_bytes: row.get(9)?,
-    })
+/// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
+pub(super) fn attempt(seq: Seq, row: &Row<'_>) -> Attempt {
+    raw::attempt(seq, |index| value(row, index))
 }
 
-/// Reads the columns of `sql::OUTPUT`.
-pub(super) fn output(lease: Lease, row: &Row<'_>) -> Result<OutputPart> {
-    Ok(OutputPart {
-        lease,
-        n: row.get(0)?,
-        stream: if row.get::<_, i64>(1)? == 1 { Stream::Stdout } else { Stream::Stderr },
-        at: time(row, 2)?,
-        bytes: row.get(3)?,
-        started_at: time(row, 4)?,
-    })
+/// Reads the columns of `sql::OUTPUT`, as far as they can be read.
+pub(super) fn output(lease: Lease, row: &Row<'_>) -> OutputPart {
+    raw::output(lease, |index| value(row, index)).0
+}
+
+/// What lies in a column.
+pub(super) fn value<'a>(row: &'a Row<'_>, index: usize) -> Raw<'a> {
+    match row.get_ref(index) {
+        Ok(ValueRef::Null) => Raw::Null,
+        Ok(ValueRef::Integer(number)) => Raw::Integer(number),
+        Ok(ValueRef::Text(bytes)) => Raw::Text(bytes),
+        Ok(ValueRef::Blob(bytes)) => Raw::Bytes(bytes),
+        Ok(ValueRef::Real(_)) | Err(_) => Raw::Other,
+    }
+}
+
+/// Reads a number; what is none, or does not fit, is the nearest that does.
+pub(super) fn nearest<T: Whole>(row: &Row<'_>, index: usize) -> T {
+    match value(row, index) {
+        Raw::Integer(number) => raw::nearest(number),
+        _ => T::default(),
+    }
 }
 
 pub(super) fn state(row: &Row<'_>, index: usize) -> Result<State> {
@@ -122,7 +107,7 @@ pub(super) fn stage(row: &Row<'_>, first: usize) -> Result<Stage> {
 }
 
 fn environment(index: usize, text: Option<&str>) -> Result<Environment> {
-    stored::environment(text).map_err(|error| unreadable(index, error.to_string()))
+    stored::environment(text).map_err(|problem| unreadable(index, problem))
 }
 
 pub(super) fn unreadable(index: usize, what: String) -> Error {

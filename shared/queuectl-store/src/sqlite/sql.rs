@@ -4,32 +4,14 @@
 //! guard against another between two of them. Statements that a claim or a
 //! result depends on have their plan pinned by a test.
 
+use crate::transfer::copied;
+
 /// The columns of a job, in the order in which `row::job` reads them.
 macro_rules! job_columns {
     () => {
         "seq, id, state, queue, priority, attempts, max_retries, crashes, lease, worker, \
          cancel_at_ms IS NOT NULL, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, started_at_ms, \
          finished_at_ms, exit_code, signal, last_error, env, cwd, command"
-    };
-}
-
-/// The columns that are copied to another place: all, the key first, in the same
-/// order in every store.
-macro_rules! copied {
-    (worker) => {
-        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
-         started_at_ms, ended_at_ms, stop, jobs_done"
-    };
-    (job) => {
-        "seq, id, state, queue, priority, place, ready, attempts, max_retries, crashes, lease, worker, \
-         cancel_at_ms, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, started_at_ms, \
-         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
-    };
-    (attempt) => {
-        "seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes"
-    };
-    (output) => {
-        "seq, lease, n, stream, at_ms, bytes"
     };
 }
 
@@ -102,6 +84,22 @@ pub(super) const FIRST_UNSUSPECTED: &str = concat!(
 );
 pub(super) const CLAIM: &str = "UPDATE job SET state = ?2, ready = NULL, run_at_ms = NULL, waits_since_ms = NULL, \
      worker = ?3, lease = ?4, attempts = ?5, started_at_ms = ?6, updated_at_ms = ?6 WHERE seq = ?1";
+pub(super) const STATE_OF_SEQ: &str = "SELECT state FROM job WHERE seq = ?1";
+/// Keeps what was accepted as it is, whatever that is.
+pub(super) const SET_ASIDE: &str = "UPDATE job SET state = 'dead', ready = NULL, run_at_ms = NULL, \
+     waits_since_ms = NULL, worker = NULL, cancel_at_ms = NULL, finished_at_ms = ?2, updated_at_ms = ?2, \
+     last_error = ?3 WHERE seq = ?1";
+/// The same where values are of another type than their columns, with which no row can
+/// be written: they become what they are as that type.
+pub(super) const SET_ASIDE_BY_FORCE: &str = "UPDATE job SET state = 'dead', ready = NULL, run_at_ms = NULL, \
+     waits_since_ms = NULL, worker = NULL, cancel_at_ms = NULL, finished_at_ms = ?2, updated_at_ms = ?2, \
+     last_error = ?3, id = CAST(id AS TEXT), queue = CAST(queue AS TEXT), env = CAST(env AS TEXT), \
+     cwd = CAST(cwd AS TEXT), command = CAST(command AS TEXT), priority = CAST(priority AS INTEGER), \
+     place = CAST(place AS INTEGER), attempts = CAST(attempts AS INTEGER), \
+     max_retries = CAST(max_retries AS INTEGER), crashes = CAST(crashes AS INTEGER), \
+     lease = CAST(lease AS INTEGER), timeout_ms = CAST(timeout_ms AS INTEGER), \
+     created_at_ms = CAST(created_at_ms AS INTEGER), started_at_ms = CAST(started_at_ms AS INTEGER), \
+     exit_code = CAST(exit_code AS INTEGER), signal = CAST(signal AS INTEGER) WHERE seq = ?1";
 pub(super) const STANDING: &str = "SELECT state, attempts, max_retries, crashes, cancel_at_ms IS NOT NULL, \
      place FROM job WHERE seq = ?1 AND lease = ?2 AND worker = ?3";
 /// Only for `Bug::NoLeaseCheck`.
@@ -166,9 +164,21 @@ pub(super) const SETTLED_BEFORE: &str =
 pub(super) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
 pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
 pub(super) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";
+pub(super) const LAST_PLACE: &str = "SELECT coalesce(max(place), 0) FROM job WHERE typeof(place) = 'integer'";
 pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM job GROUP BY state";
 pub(super) const HELD: &str = "SELECT job.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
      FROM job LEFT JOIN worker ON worker.id = job.worker WHERE job.worker IS NOT NULL GROUP BY job.worker";
+
+// Doctor
+
+pub(super) const ALL_JOBS: &str = concat!("SELECT ", job_columns!(), " FROM job");
+pub(super) const ALL_WORKERS: &str = concat!("SELECT ", worker_columns!(), " FROM worker");
+/// As `row::attempt` reads them, and whose they are.
+pub(super) const ALL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
+     output_bytes, dropped_bytes, seq FROM attempt";
+/// As `row::output` reads them, without their bytes, and whose they are.
+pub(super) const ALL_OUTPUT: &str = "SELECT n, stream, at_ms, CASE typeof(bytes) WHEN 'blob' THEN x'' ELSE '' END, \
+     at_ms, seq, lease FROM output";
 
 // Transfer
 

@@ -4,15 +4,14 @@ use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, guard, roster, row, sql};
 use crate::counts::Counts;
 use crate::transfer::{
-    Inventory, JOB_STATE, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer,
-    Value, Whereabouts,
+    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
+    Whereabouts,
 };
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
-use queuectl_core::State;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Row, Statement, ToSql, params_from_iter};
-use std::path::Path;
+use rusqlite::{Connection, ErrorCode, Row, Statement, ToSql, params_from_iter};
+use std::path::{Path, PathBuf};
 
 impl Transfer for SqliteStore {
     fn whereabouts(&mut self) -> Result<Option<Whereabouts>> {
@@ -167,12 +166,7 @@ fn whereabouts(connection: &Connection) -> rusqlite::Result<Whereabouts> {
 }
 
 fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
-    let mut jobs = Counts::default();
-    let mut count = connection.prepare_cached(sql::COUNT_BY_STATE)?;
-    let mut rows = count.query([])?;
-    while let Some(found) = rows.next()? {
-        jobs[row::state(found, 0)?] = found.get(1)?;
-    }
+    let (jobs, _) = super::ledger::count(connection)?;
     let last = last_copied(connection)?;
     connection.prepare_cached(sql::HOW_MUCH)?.query_row([], |found| {
         Ok(Inventory {
@@ -239,8 +233,12 @@ fn record(kind: Kind, found: &Row<'_>) -> rusqlite::Result<Record> {
             ValueRef::Null => Value::Null,
             ValueRef::Integer(number) => Value::Integer(number),
             ValueRef::Blob(bytes) => Value::Bytes(bytes.to_owned()),
-            // Tables are strict, so what is left is text.
-            ValueRef::Text(_) | ValueRef::Real(_) => Value::Text(found.get(index)?),
+            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Value::Text(text.to_owned()),
+                Err(_) => Value::Spoilt(bytes.to_owned()),
+            },
+            // Tables are strict, and no column has such.
+            ValueRef::Real(number) => Value::Text(number.to_string()),
         })
     };
     let columns = found.as_ref().column_count();
@@ -261,15 +259,22 @@ pub(super) fn import(
             Kind::Output => sql::IMPORT_OUTPUT,
         })?;
         for record in records {
-            insert_one(&mut insert, record)?;
-            if let (Kind::Job, Value::Text(state)) = (record.kind, &record.values[JOB_STATE]) {
-                let state: State =
-                    state.parse().map_err(|_| row::unreadable(JOB_STATE, format!("state {state}")))?;
+            insert_one(&mut insert, record).map_err(|error| refused(connection, record, error))?;
+            if let Some(state) = record.job_state() {
                 ledger.counts[state] += 1;
             }
         }
     }
     Ok(())
+}
+
+/// Says which record breaks a rule of its table.
+fn refused(connection: &Connection, record: &Record, error: rusqlite::Error) -> Trouble {
+    if error.sqlite_error_code() != Some(ErrorCode::ConstraintViolation) {
+        return error.into();
+    }
+    let queue = PathBuf::from(connection.path().unwrap_or_default()).into();
+    StoreError::UnreadableRecord { queue, record: record.name(), reason: error.to_string() }.into()
 }
 
 fn insert_one(insert: &mut Statement<'_>, record: &Record) -> rusqlite::Result<usize> {
@@ -296,6 +301,7 @@ impl ToSql for Value {
             Self::Null => ValueRef::Null,
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Spoilt(bytes) => ValueRef::Text(bytes),
             Self::Bytes(bytes) => ValueRef::Blob(bytes),
         }))
     }

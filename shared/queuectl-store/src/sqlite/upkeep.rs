@@ -1,12 +1,11 @@
 //! What people do to jobs.
 
-use super::ledger::Ledger;
+use super::ledger::{self, Ledger};
 use super::{SqliteStore, Trouble, roster, row, sql};
-use crate::counts::Counts;
 use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
 use crate::{Result, StoreError, doorbell, work::Work};
 use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use std::path::Path;
 
 /// Free pages given back to the file system after a deletion, at most: a longer
@@ -51,6 +50,7 @@ impl Upkeep for SqliteStore {
         let workers = self.change(|connection, ledger| {
             let found = find(connection, id)?;
             after(id, found.state, Event::Revived)?;
+            insist_readable(connection, id)?;
             revive(connection, ledger, found.seq, now)?;
             Ok(roster(connection)?)
         })?;
@@ -132,35 +132,49 @@ pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
 
 /// Compares the counts that are kept with the jobs that are there.
 pub(super) fn wrong_books(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut counted = Counts::default();
-    let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
-    let mut rows = count.query([])?;
-    while let Some(found) = rows.next()? {
-        counted[row::state(found, 0)?] = found.get(1)?;
+    let (counted, unknown) = ledger::count(connection)?;
+    let mut problems: Vec<String> = match ledger::kept(connection)? {
+        Some(kept) => State::ALL
+            .into_iter()
+            .filter(|&state| counted[state] != kept[state])
+            .map(|state| {
+                format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
+            })
+            .collect(),
+        None => vec!["the books have what is no number of jobs".to_owned()],
+    };
+    if unknown > 0 {
+        problems.push(format!("{unknown} jobs are in no state that is known"));
     }
-    let kept = Ledger::open(connection)?.counts;
-    Ok(State::ALL
-        .into_iter()
-        .filter(|&state| counted[state] != kept[state])
-        .map(|state| {
-            format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
-        })
-        .collect())
+    Ok(problems)
 }
 
 fn find(connection: &Connection, id: &JobId) -> Result<Found, Trouble> {
-    let found = connection
-        .prepare_cached(sql::STATE_OF)?
-        .query_row([id.as_str()], |found| {
-            Ok(Found {
-                seq: Seq(found.get(0)?),
-                state: row::state(found, 1)?,
-                lease: found.get(2)?,
-                worker: found.get(3)?,
-            })
+    let mut statement = connection.prepare_cached(sql::STATE_OF)?;
+    let mut rows = statement.query([id.as_str()])?;
+    let found = rows.next()?.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+    let read = || {
+        Ok(Found {
+            seq: Seq(found.get(0)?),
+            state: row::state(found, 1)?,
+            lease: found.get(2)?,
+            worker: found.get(3)?,
         })
-        .optional()?;
-    found.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() }.into())
+    };
+    read().or_else(|error: rusqlite::Error| {
+        insist_readable(connection, id)?;
+        Err(error.into())
+    })
+}
+
+fn unreadable(id: &JobId, reason: String) -> Trouble {
+    StoreError::UnreadableJob { id: id.clone(), reason }.into()
+}
+
+/// Refuses a job whose row cannot be read: it would only be set aside again.
+fn insist_readable(connection: &Connection, id: &JobId) -> Result<(), Trouble> {
+    let job = connection.prepare_cached(sql::JOB)?.query_row([id.as_str()], |found| Ok(row::job(found)))?;
+    job.unreadable.map_or(Ok(()), |reason| Err(unreadable(id, reason)))
 }
 
 fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {

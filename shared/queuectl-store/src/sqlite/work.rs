@@ -78,7 +78,7 @@ impl Work for SqliteStore {
             if !exchange.ended.is_empty() {
                 connection.prepare_cached(sql::WORKER_DID)?.execute((worker.0, settled.len()))?;
             }
-            let mut claimed = Vec::new();
+            let mut claimed = line::Claimed::default();
             if exchange.want > 0 && stop_of(connection, worker)? == Listed::At(None) {
                 line::promote(connection, ledger, exchange.want, now)?;
                 claimed = line::claim(connection, ledger, worker, exchange, now)?;
@@ -86,7 +86,8 @@ impl Work for SqliteStore {
             superseded.sort_unstable();
             superseded.dedup();
             let counts = ledger.counts;
-            Ok(Exchanged { claimed, settled, superseded, ..news(connection, worker, counts)? })
+            let line::Claimed { jobs: claimed, set_aside } = claimed;
+            Ok(Exchanged { claimed, set_aside, settled, superseded, ..news(connection, worker, counts)? })
         })
     }
 
@@ -194,7 +195,8 @@ fn lock_file_for(
     }
     // Workers of another boot are dead whatever the file says.
     let mut others = connection.prepare_cached(sql::WORKERS)?;
-    let others = others.query_map([], row::worker)?.collect::<rusqlite::Result<Vec<_>>>()?;
+    let others =
+        others.query_map([], |found| Ok(row::worker(found)))?.collect::<rusqlite::Result<Vec<_>>>()?;
     let workers = others
         .iter()
         .filter(|other| other.id != newcomer && other.boot_id == boot_id && !machine::is_surely_gone(other))
@@ -292,14 +294,16 @@ fn standing(
     connection
         .prepare_cached(statement)?
         .query_row((lease.seq.0, lease.number, worker.0), |found| {
+            // What has become of its row since it was claimed must not keep its end from
+            // being recorded. Who holds a job has it processing.
             let standing = Standing {
-                state: row::state(found, 0)?,
-                attempts: found.get(1)?,
-                max_retries: found.get(2)?,
-                crashes: found.get(3)?,
+                state: row::state(found, 0).unwrap_or(State::Processing),
+                attempts: row::nearest(found, 1),
+                max_retries: row::nearest(found, 2),
+                crashes: row::nearest(found, 3),
                 cancel_requested: found.get(4)?,
             };
-            Ok((standing, found.get(5)?))
+            Ok((standing, found.get(5).unwrap_or_default()))
         })
         .optional()
 }

@@ -3,6 +3,8 @@
 //! The columns of both are the same and stand for the same, so nothing in between
 //! needs to know what they mean.
 
+use queuectl_core::State;
+
 /// What a record is of. In this order they are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
@@ -30,6 +32,17 @@ impl Kind {
         }
     }
 
+    /// The name of one of its columns, in the order of `copied!`.
+    pub(crate) fn column(self, index: usize) -> &'static str {
+        let names = match self {
+            Self::Worker => copied!(worker),
+            Self::Job => copied!(job),
+            Self::Attempt => copied!(attempt),
+            Self::Output => copied!(output),
+        };
+        names.split(", ").nth(index).unwrap_or_default()
+    }
+
     /// How many columns are its key; they are the first, and numbers.
     pub(crate) const fn key_columns(self) -> usize {
         match self {
@@ -50,10 +63,31 @@ impl Kind {
     }
 }
 
+/// The columns that are copied to another place: all that every store has, the key
+/// first.
+macro_rules! copied {
+    (worker) => {
+        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
+         started_at_ms, ended_at_ms, stop, jobs_done"
+    };
+    (job) => {
+        "seq, id, state, queue, priority, place, ready, attempts, max_retries, crashes, lease, worker, \
+         cancel_at_ms, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
+    };
+    (attempt) => {
+        "seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes"
+    };
+    (output) => {
+        "seq, lease, n, stream, at_ms, bytes"
+    };
+}
+pub(crate) use copied;
+
 /// Where some of a worker's and of a job's columns are.
 pub(crate) const WORKER_NOTE_REGION: usize = 7;
 pub(crate) const WORKER_ENDED_AT: usize = 11;
-pub(crate) const JOB_STATE: usize = 2;
+const JOB_STATE: usize = 2;
 
 /// A place between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,6 +141,8 @@ pub(crate) enum Value {
     Null,
     Integer(i64),
     Text(String),
+    /// A text that is not UTF-8: not every store has a place for it.
+    Spoilt(Vec<u8>),
     Bytes(Vec<u8>),
 }
 
@@ -114,7 +150,7 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub(crate) kind: Kind,
-    /// In the order in which `sql.rs` names the columns.
+    /// In the order in which `copied!` names the columns.
     pub(crate) values: Vec<Value>,
 }
 
@@ -140,7 +176,7 @@ impl Record {
         let bytes = |value: &Value| match value {
             Value::Null | Value::Integer(_) => 8,
             Value::Text(text) => text.len() as u64,
-            Value::Bytes(bytes) => bytes.len() as u64,
+            Value::Bytes(bytes) | Value::Spoilt(bytes) => bytes.len() as u64,
         };
         self.values.iter().map(bytes).sum()
     }
@@ -157,6 +193,14 @@ impl Record {
         self.kind == copy.kind
             && self.values.len() == copy.values.len()
             && self.values.iter().zip(&copy.values).all(is_kept)
+    }
+
+    /// Where the job stands, of which it is, if it says so.
+    pub(crate) fn job_state(&self) -> Option<State> {
+        match (self.kind, &self.values[JOB_STATE]) {
+            (Kind::Job, Value::Text(state)) => state.parse().ok(),
+            _ => None,
+        }
     }
 
     /// Says which record it is: `output (7, 1, 0)`.

@@ -80,6 +80,10 @@ fn about_server(problem: &ServerProblem, address: &Address) -> String {
                 psql_as(address, "OWNER", &grants(address, address.user()))
             )
         }
+        ServerProblem::Foreign { .. } => format!(
+            "if it is PostgreSQL, see which tables and views are there with `{}`; {WHERE_IT_IS_SAID}",
+            psql(address, &format!("\\d {}.*", address.schema()))
+        ),
         ServerProblem::TooOld { .. } => "bring the server to a newer version, or name another one".to_owned(),
         ServerProblem::Standby { .. } => {
             "name the primary in the URL, or all servers with `?target_session_attrs=read-write`".to_owned()

@@ -4,14 +4,19 @@ use super::advice::{START_A_WORKER, dump, grants, psql, psql_as, report_it};
 use super::made::{self, Kind, Made};
 use super::server::Surroundings;
 use crate::Result;
-use crate::doctor::{listed, size};
+use crate::doctor::{UnreadableRows, listed, size};
 use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
+use crate::pulse::DEAD_AFTER;
 use crate::upkeep::{Finding, Upkeep};
+use queuectl_core::Seq;
 use std::collections::BTreeMap;
 
 /// So many changes are not folded only while no worker is there.
 const MANY_CHANGES: i64 = 10_000;
+
+/// So many rows that may be unreadable are looked at in one statement.
+const DOUBTFUL_AT_ONCE: i64 = 10_000;
 
 /// Whether a role may look at a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +111,34 @@ impl PostgresStore {
     fn owner(&mut self) -> Result<String> {
         let schema = self.address.schema().to_owned();
         self.look_at_one(sql::OWNER, values![schema], |found| row::get(found, 0))
+    }
+
+    /// Rows that no program can read. Of most the server itself sees that they can be.
+    pub(super) fn rows(&mut self, server: &Surroundings) -> Result<Finding> {
+        let any_text = server.stores_any_bytes();
+        let client = psql(&self.address, "UPDATE @job SET … WHERE seq = …");
+        let mut unreadable = UnreadableRows::default();
+        let mut after = Seq(0);
+        loop {
+            let jobs =
+                self.look(sql::DOUBTFUL_JOBS, values![after.0, DOUBTFUL_AT_ONCE, any_text], row::job)?;
+            for job in &jobs {
+                unreadable.note_job(job);
+            }
+            let Some(last) = jobs.last().filter(|_| jobs.len() as i64 == DOUBTFUL_AT_ONCE) else { break };
+            after = last.seq;
+        }
+        let silence = DEAD_AFTER.as_secs_f64();
+        for worker in self.look(sql::ALL_WORKERS, values![silence], |found| row::worker(found, None))? {
+            unreadable.note_worker(&worker);
+        }
+        let attempts = self.look(sql::DOUBTFUL_ATTEMPTS, values![any_text], |found| {
+            Ok(row::attempt(Seq(row::get(found, 10)?), found))
+        })?;
+        for attempt in &attempts {
+            unreadable.note_attempt(attempt);
+        }
+        Ok(unreadable.finding(&client))
     }
 
     /// What the migrations have made and is not there any more.

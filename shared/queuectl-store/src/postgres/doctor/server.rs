@@ -36,6 +36,13 @@ pub(super) struct Surroundings {
     pub(super) role: String,
 }
 
+impl Surroundings {
+    /// Whether a text of this database may be of any bytes.
+    pub(super) fn stores_any_bytes(&self) -> bool {
+        self.encoding == "SQL_ASCII"
+    }
+}
+
 impl PostgresStore {
     pub(super) fn surroundings(&mut self) -> Result<Surroundings> {
         self.look_at_one(sql::SURROUNDINGS, &[], |found| {

@@ -1,10 +1,13 @@
 //! What an open queue shows: its schema, its settings, whether it is sound.
 
-use super::advice::{START_A_WORKER, after_damage, report_it};
+use super::advice::{START_A_WORKER, after_damage, quoted, report_it};
 use crate::Result;
-use crate::doctor::listed;
-use crate::sqlite::{SqliteStore, upkeep};
+use crate::doctor::{UnreadableRows, listed};
+use crate::raw;
+use crate::sqlite::{SqliteStore, row, sql, upkeep};
 use crate::upkeep::Finding;
+use queuectl_core::{Lease, Seq};
+use rusqlite::Connection;
 
 impl SqliteStore {
     fn pragma<T: rusqlite::types::FromSql>(&mut self, name: &str) -> Result<T> {
@@ -49,6 +52,13 @@ impl SqliteStore {
         })
     }
 
+    /// Rows that no program can read.
+    pub(super) fn rows(&mut self) -> Result<Finding> {
+        let client = format!("sqlite3 {}", quoted(&self.path));
+        let unreadable = self.read(|connection| Ok(unreadable_rows(connection)?))?;
+        Ok(unreadable.finding(&client))
+    }
+
     pub(super) fn books(&mut self) -> Result<Finding> {
         let problems = self.read(|connection| Ok(upkeep::wrong_books(connection)?))?;
         Ok(match problems.as_slice() {
@@ -60,4 +70,32 @@ impl SqliteStore {
             ),
         })
     }
+}
+
+fn unreadable_rows(connection: &Connection) -> rusqlite::Result<UnreadableRows> {
+    let mut unreadable = UnreadableRows::default();
+    let mut jobs = connection.prepare(sql::ALL_JOBS)?;
+    let mut found = jobs.query([])?;
+    while let Some(found) = found.next()? {
+        unreadable.note_job(&row::job(found));
+    }
+    let mut workers = connection.prepare(sql::ALL_WORKERS)?;
+    let mut found = workers.query([])?;
+    while let Some(found) = found.next()? {
+        unreadable.note_worker(&row::worker(found));
+    }
+    let mut attempts = connection.prepare(sql::ALL_ATTEMPTS)?;
+    let mut found = attempts.query([])?;
+    while let Some(found) = found.next()? {
+        unreadable.note_attempt(&row::attempt(Seq(found.get(10)?), found));
+    }
+    let mut output = connection.prepare(sql::ALL_OUTPUT)?;
+    let mut found = output.query([])?;
+    while let Some(found) = found.next()? {
+        let lease = Lease { seq: Seq(found.get(5)?), number: found.get(6)? };
+        let (part, problem) = raw::output(lease, |index| row::value(found, index));
+        let name = || format!("output {} of the job of seq {}", part.n, lease.seq);
+        unreadable.note(name, problem.as_deref());
+    }
+    Ok(unreadable)
 }

@@ -88,6 +88,7 @@ impl SqliteStore {
             self.finding("journal-mode", Self::journal_mode),
             self.finding("sync", Self::sync_level),
             self.finding("integrity", Self::integrity),
+            self.finding("rows", Self::rows),
             self.finding("counts", Self::books),
         ];
         let stage = self.whereabouts().map(|found| found.map(|found| found.stage).unwrap_or_default());

@@ -1,0 +1,389 @@
+//! Rows that cannot be read: the job is set aside, and all others go on.
+
+use super::doctor::complains;
+use crate::support::Home;
+use crate::support::postgres::Server;
+use crate::support::trials::trials;
+use predicates::prelude::PredicateBooleanExt as _;
+use predicates::str::contains;
+use queuectl_core::State;
+use rusqlite::Connection;
+
+trials![
+    a_row_of_a_file_that_cannot_be_read_is_set_aside_and_the_others_run,
+    a_row_of_a_server_that_cannot_be_read_is_set_aside_and_the_others_run if Postgres,
+    a_job_in_a_state_that_is_none_is_set_aside,
+    a_job_in_line_that_says_it_is_at_rest_is_set_aside,
+    times_that_cannot_be_are_shown_all_the_same,
+    a_text_of_any_bytes_on_a_server_is_set_aside if Postgres,
+    a_row_that_the_server_itself_cannot_claim_is_set_aside if Postgres,
+    many_rows_that_cannot_be_read_keep_nobody_waiting,
+    many_rows_of_a_server_that_cannot_be_read_keep_nobody_waiting if Postgres,
+    a_running_job_whose_row_is_spoilt_meanwhile_ends_as_it_should,
+    a_running_job_of_a_server_whose_row_is_spoilt_meanwhile_ends_as_it_should if Postgres,
+    an_attempt_or_output_that_cannot_be_read_is_shown_as_far_as_it_can_be,
+    a_worker_whose_row_cannot_be_read_keeps_nobody_from_working,
+    counts_that_cannot_be_are_counted_anew,
+    values_of_another_type_than_their_columns_are_set_aside,
+    a_backup_keeps_a_row_as_it_is,
+    a_move_to_a_server_names_the_row_that_it_cannot_take if Postgres,
+    a_move_to_a_file_takes_a_row_as_it_is,
+    a_column_of_another_type_is_no_fault_of_the_jobs if Postgres,
+];
+
+/// What makes a row of the table `job` unreadable: the change, and what is said of it.
+/// Those of the second list no file can have, or no server.
+const SPOILT: [(&str, &str); 8] = [
+    ("env = '{x'", "column env has no variables"),
+    ("env = '[1, 2]'", "column env has no variables"),
+    ("env = '{\"A=B\": \"c\"}'", "column env has no variables"),
+    ("priority = 99999999999", "column priority has the number 99999999999"),
+    ("max_retries = -1", "column max_retries has the number -1"),
+    ("timeout_ms = -5", "column timeout_ms has the number -5"),
+    ("crashes = -1", "column crashes has the number -1"),
+    ("command = ' '", "column command cannot be run: the command is empty"),
+];
+
+const SPOILT_IN_A_FILE: [(&str, &str); 7] = [
+    ("command = CAST(x'74ff' AS TEXT)", "column command is not UTF-8"),
+    ("queue = CAST(x'ff' AS TEXT)", "column queue is not UTF-8"),
+    ("env = CAST(x'7bff7d' AS TEXT)", "column env is not UTF-8"),
+    ("last_error = CAST(x'ff' AS TEXT)", "column last_error is not UTF-8"),
+    ("attempts = -3", "column attempts has the number -3"),
+    ("lease = 9223372036854775807", "column lease leaves no number"),
+    ("exit_code = 99999999999", "column exit_code has the number 99999999999"),
+];
+
+/// Changes rows by hand, whatever the rules of the table say.
+fn in_file(home: &Home, statements: &str) {
+    let connection = Connection::open(home.database()).unwrap();
+    connection.execute_batch(&format!("PRAGMA ignore_check_constraints = ON; {statements}")).unwrap();
+}
+
+fn on_server(home: &Home, statements: &str) {
+    home.schema().client().batch_execute(statements).unwrap();
+}
+
+/// The job `bad` stands first in line and cannot be read.
+fn is_set_aside(home: &Home, problem: &str) {
+    home.queuectl(["list"]).assert().success().stderr(contains("job bad").and(contains(problem)));
+    let listed = home.queuectl(["list", "--json"]).assert().success();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();
+    let first = &listed[0];
+    assert!(first["unreadable"].as_str().unwrap().contains(problem), "{first}");
+    assert!(listed[1]["unreadable"].is_null(), "{listed}");
+    home.queuectl(["show", "bad"]).assert().success().stdout(contains(problem));
+    home.queuectl(["status"]).assert().success();
+    complains(home, "error", "rows", "job bad (seq 1): ");
+
+    home.queuectl(["worker", "start", "--drain"])
+        .assert()
+        .success()
+        .stderr(contains("Job bad cannot be run and is dead").and(contains(problem)));
+    let counts = home.counts();
+    assert_eq!((counts[State::Dead], counts[State::Completed], counts.total()), (1, 2, 3), "{problem}");
+    let list = home.queuectl(["dlq", "list"]).assert().success();
+    let list = String::from_utf8_lossy(&list.get_output().stdout).into_owned();
+    assert!(list.contains("its row cannot be read: ") && list.contains(problem), "{list}");
+    complains(home, "error", "rows", problem);
+    home.queuectl(["logs", "bad"]).assert().success();
+    let said = home.queuectl(["dlq", "retry", "bad"]).assert().code(1);
+    said.stderr(contains("the row of job bad cannot be read").and(contains("hint: ")));
+    home.queuectl(["cancel", "bad"]).assert().code(1).stderr(contains("job bad is dead"));
+    home.queuectl(["dlq", "clear"]).assert().success();
+    assert_eq!(home.counts().total(), 2);
+    home.queuectl(["doctor"])
+        .assert()
+        .stdout(contains("rows: all can be read").and(contains("counts by state are right")));
+}
+
+fn with_three(home: &Home) {
+    for id in ["bad", "good", "better"] {
+        home.enqueue(id, "true");
+    }
+}
+
+fn a_row_of_a_file_that_cannot_be_read_is_set_aside_and_the_others_run() {
+    for (change, problem) in SPOILT.iter().chain(&SPOILT_IN_A_FILE) {
+        let home = Home::quick();
+        with_three(&home);
+        in_file(&home, &format!("UPDATE job SET {change} WHERE id = 'bad'"));
+        // (A last error is overwritten by why the job is dead.)
+        if change.starts_with("last_error") {
+            home.drain();
+            assert_eq!(home.counts()[State::Dead], 1);
+        } else {
+            is_set_aside(&home, problem);
+        }
+    }
+}
+
+/// What it was counted as, nobody knows; dead it can be read.
+fn a_job_in_a_state_that_is_none_is_set_aside() {
+    let problem = "column state has \"flying\", which is no state";
+    for attempts in [0, 2] {
+        let home = Home::quick();
+        with_three(&home);
+        in_file(&home, &format!("UPDATE job SET state = 'flying', attempts = {attempts} WHERE id = 'bad'"));
+        home.queuectl(["list"]).assert().success().stderr(contains(problem));
+        home.queuectl(["cancel", "bad"]).assert().code(1).stderr(contains("job bad cannot be read"));
+        complains(&home, "error", "rows", problem);
+        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        assert!(home.job("bad").last_error.unwrap().contains(problem));
+        home.queuectl(["doctor"]).assert().success();
+        home.queuectl(["dlq", "retry", "bad"]).assert().success();
+        home.drain();
+        assert_eq!(home.counts()[State::Completed], 3);
+    }
+}
+
+fn a_job_in_line_that_says_it_is_at_rest_is_set_aside() {
+    let home = Home::quick();
+    with_three(&home);
+    in_file(&home, "UPDATE job SET state = 'completed' WHERE id = 'bad'");
+    home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains("the job is in line"));
+    assert_eq!(home.state("bad"), State::Dead);
+}
+
+fn times_that_cannot_be_are_shown_all_the_same() {
+    let home = Home::quick();
+    home.enqueue("a", "true");
+    home.drain();
+    for time in ["9223372036854775807", "-9223372036854775808", "8640000000000001", "-62135596800001"] {
+        in_file(
+            &home,
+            &format!(
+                "UPDATE job SET created_at_ms = {time}, updated_at_ms = {time}, started_at_ms = {time},
+                     finished_at_ms = {time};
+                 UPDATE attempt SET started_at_ms = {time}, ended_at_ms = {time};
+                 UPDATE worker SET started_at_ms = {time}, ended_at_ms = {time}"
+            ),
+        );
+        for arguments in
+            [vec!["list"], vec!["list", "--json"], vec!["show", "a"], vec!["doctor"], vec!["status"]]
+        {
+            home.queuectl(arguments).assert().success();
+        }
+    }
+}
+
+fn a_row_of_a_server_that_cannot_be_read_is_set_aside_and_the_others_run() {
+    for (change, problem) in &SPOILT {
+        let home = Home::quick().on_server(Server::shared());
+        with_three(&home);
+        on_server(&home, &format!("UPDATE job SET {change} WHERE id = 'bad'"));
+        is_set_aside(&home, problem);
+    }
+}
+
+fn a_text_of_any_bytes_on_a_server_is_set_aside() {
+    let server = Server::start(&[("fsync", "off")]);
+    server.psql("CREATE DATABASE any_bytes ENCODING 'SQL_ASCII' TEMPLATE template0");
+    for (column, problem) in [("command", "column command is not UTF-8"), ("env", "column env is not UTF-8")]
+    {
+        let url = server.url("public").replace("/postgres?", "/any_bytes?").replace("schema=public", column);
+        let url = url.replace(&format!("&{column}"), &format!("&schema={column}"));
+        let home = Home::quick().with("QUEUECTL_DATABASE", &url);
+        with_three(&home);
+        let mut client = server.configuration().dbname("any_bytes").connect(postgres::NoTls).unwrap();
+        client
+            .batch_execute(&format!("UPDATE {column}.job SET {column} = E'\\xff' || 'x' WHERE id = 'bad'"))
+            .unwrap();
+        home.queuectl(["list"]).assert().success().stderr(contains(problem));
+        home.queuectl(["doctor"]).assert().code(1).stdout(contains(problem));
+        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        let states = home.json(["status", "--json"]);
+        assert_eq!(
+            (&states["jobs"]["dead"], &states["jobs"]["completed"]),
+            (&1.into(), &2.into()),
+            "{states}"
+        );
+    }
+}
+
+fn a_row_that_the_server_itself_cannot_claim_is_set_aside() {
+    for (change, problem) in [
+        ("lease = 9223372036854775807", "column lease leaves no number"),
+        ("attempts = -3", "column attempts has the number -3"),
+        ("attempts = 9223372036854775807", "column attempts has the number 9223372036854775807"),
+        ("state = 'flying'", "what it says contradicts where it is"),
+    ] {
+        let home = Home::quick().on_server(Server::shared());
+        with_three(&home);
+        on_server(
+            &home,
+            "ALTER TABLE job DROP CONSTRAINT attempts_are_counted;
+             ALTER TABLE job DROP CONSTRAINT a_waiting_job_is_pending_or_failed",
+        );
+        on_server(&home, &format!("UPDATE job SET {change} WHERE id = 'bad'"));
+        home.queuectl(["list"]).assert().success();
+        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        let counts = home.counts();
+        assert_eq!((counts[State::Dead], counts[State::Completed], counts.total()), (1, 2, 3), "{change}");
+        home.queuectl(["doctor"]).assert().stdout(contains("counts by state are right"));
+    }
+}
+
+fn many_are_set_aside(home: &Home, spoil: &dyn Fn(&Home)) {
+    home.enqueue_all(
+        (0..2500).map(|number| serde_json::json!({"id": format!("bad-{number}"), "command": "true"})),
+    );
+    home.enqueue("good", "true");
+    spoil(home);
+    home.queuectl(["worker", "start", "--drain"]).assert().success();
+    let counts = home.counts();
+    assert_eq!((counts[State::Dead], counts[State::Completed]), (2500, 1));
+}
+
+fn many_rows_that_cannot_be_read_keep_nobody_waiting() {
+    let home = Home::quick().with("QUEUECTL_POLL_INTERVAL", "1h");
+    many_are_set_aside(&home, &|home| in_file(home, "UPDATE job SET env = '{' WHERE id <> 'good'"));
+}
+
+fn many_rows_of_a_server_that_cannot_be_read_keep_nobody_waiting() {
+    let home = Home::quick().with("QUEUECTL_POLL_INTERVAL", "1h").on_server(Server::shared());
+    many_are_set_aside(&home, &|home| on_server(home, "UPDATE job SET env = '{' WHERE id <> 'good'"));
+}
+
+fn a_running_job_ends_as_it_should(home: &Home, spoil: &dyn Fn(&Home)) {
+    home.enqueue("a", "until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("b", "true");
+    let mut worker = home.worker(["--drain"]);
+    home.wait_for("a", State::Processing);
+    spoil(home);
+    home.make_file("go");
+    assert!(worker.wait().success());
+    assert_eq!(home.counts()[State::Completed], 2);
+}
+
+fn a_running_job_whose_row_is_spoilt_meanwhile_ends_as_it_should() {
+    let change =
+        "UPDATE job SET max_retries = -1, crashes = 99999999999, env = '{', attempts = -7 WHERE id = 'a'";
+    a_running_job_ends_as_it_should(&Home::quick(), &|home| in_file(home, change));
+}
+
+fn a_running_job_of_a_server_whose_row_is_spoilt_meanwhile_ends_as_it_should() {
+    let change = "UPDATE job SET max_retries = -1, crashes = 99999999999, env = '{' WHERE id = 'a'";
+    let home = Home::quick().on_server(Server::shared());
+    a_running_job_ends_as_it_should(&home, &|home| on_server(home, change));
+}
+
+fn an_attempt_or_output_that_cannot_be_read_is_shown_as_far_as_it_can_be() {
+    let home = Home::quick();
+    home.enqueue("a", "echo hello");
+    home.drain();
+    in_file(
+        &home,
+        "UPDATE attempt SET outcome = 'vanished', output_bytes = -1;
+         UPDATE output SET stream = 7",
+    );
+    home.queuectl(["show", "a"]).assert().success().stdout(contains("hello").and(contains("vanished")));
+    home.queuectl(["logs", "a"]).assert().success();
+    complains(&home, "error", "rows", "attempt 1 of the job of seq 1: column outcome has \"vanished\"");
+    complains(&home, "error", "rows", "output 0 of the job of seq 1: column stream has 7");
+}
+
+fn a_worker_whose_row_cannot_be_read_keeps_nobody_from_working() {
+    let home = Home::quick();
+    home.enqueue("a", "true");
+    home.drain();
+    in_file(
+        &home,
+        "INSERT INTO worker (host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency,
+             path, started_at_ms) VALUES (CAST(x'ff' AS TEXT), -1, -1, 'gone', 0, 'x', 9, -1, '/bin', 1)",
+    );
+    home.enqueue("b", "true");
+    home.queuectl(["worker", "list"]).assert().success().stderr(contains("cannot be read"));
+    home.queuectl(["status"]).assert().success();
+    complains(&home, "error", "rows", "worker 2: column host is not UTF-8");
+    home.drain();
+    assert_eq!(home.counts()[State::Completed], 2);
+}
+
+fn counts_that_cannot_be_are_counted_anew() {
+    let home = Home::quick();
+    home.enqueue("a", "true");
+    in_file(&home, "UPDATE queue SET pending = -5, completed = -9223372036854775808");
+    complains(&home, "error", "counts", "the books have what is no number of jobs");
+    home.queuectl(["status"]).assert().success().stdout(contains("1"));
+    home.drain();
+    assert_eq!(home.counts()[State::Completed], 1);
+    home.queuectl(["doctor"]).assert().success();
+}
+
+/// Rules can be switched off; then somebody puts any type anywhere.
+fn values_of_another_type_than_their_columns_are_set_aside() {
+    let home = Home::quick();
+    with_three(&home);
+    let connection = Connection::open(home.database()).unwrap();
+    let strict = |from: &str, to: &str| {
+        let change =
+            format!("UPDATE sqlite_schema SET sql = replace(sql, '{from}', '{to}') WHERE name = 'job'");
+        connection
+            .execute_batch(&format!("PRAGMA writable_schema = ON; {change}; PRAGMA writable_schema = RESET"))
+            .unwrap();
+    };
+    strict(") STRICT", ")");
+    connection
+        .execute_batch("UPDATE job SET command = x'00ff', max_retries = 'many' WHERE id = 'bad'")
+        .unwrap();
+    strict("cancelled'')))", "cancelled''))) STRICT");
+    drop(connection);
+    home.queuectl(["list"]).assert().success().stderr(contains("column command has no text"));
+    home.drain();
+    let counts = home.counts();
+    assert_eq!((counts[State::Dead], counts[State::Completed]), (1, 2));
+}
+
+fn a_backup_keeps_a_row_as_it_is() {
+    let home = Home::quick();
+    with_three(&home);
+    in_file(&home, "UPDATE job SET command = CAST(x'74ff' AS TEXT), env = '{' WHERE id = 'bad'");
+    home.queuectl(["backup", "copy.db"]).assert().success();
+    let copy = Connection::open(home.path("copy.db")).unwrap();
+    let kept: (Vec<u8>, String) = copy
+        .query_row("SELECT CAST(command AS BLOB), env FROM job WHERE id = 'bad'", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(kept, (b"t\xff".to_vec(), "{".to_owned()));
+}
+
+fn a_move_to_a_server_names_the_row_that_it_cannot_take() {
+    let home = Home::quick();
+    with_three(&home);
+    in_file(&home, "UPDATE job SET command = CAST(x'74ff' AS TEXT) WHERE id = 'bad'");
+    let schema = Server::shared().schema();
+    let url = Server::shared().url(schema.name());
+    home.queuectl(["move", "--to", &url])
+        .assert()
+        .code(1)
+        .stderr(contains("job (1)").and(contains("column command is not UTF-8")));
+    home.queuectl(["move", "--abort"]).assert().success();
+    home.enqueue("c", "true");
+}
+
+fn a_move_to_a_file_takes_a_row_as_it_is() {
+    let home = Home::quick();
+    with_three(&home);
+    in_file(&home, "UPDATE job SET command = CAST(x'74ff' AS TEXT), env = '{' WHERE id = 'bad'");
+    home.queuectl(["move", "--to", "./there.db"]).assert().success();
+    let moved = home.with("QUEUECTL_DATABASE", "./there.db");
+    moved.queuectl(["list"]).assert().success().stderr(contains("job bad"));
+    moved
+        .queuectl(["worker", "start", "--drain"])
+        .assert()
+        .success()
+        .stderr(contains("column command is not UTF-8"));
+}
+
+/// Whoever changes the tables is told so; no job dies of it.
+fn a_column_of_another_type_is_no_fault_of_the_jobs() {
+    let home = Home::quick().on_server(Server::shared());
+    with_three(&home);
+    on_server(&home, "ALTER TABLE job ALTER COLUMN env TYPE jsonb USING env::jsonb");
+    let said = home.queuectl(["list"]).assert().code(1);
+    said.stderr(contains("column env of the type jsonb").and(contains("panicked").not()));
+    home.queuectl(["worker", "start", "--drain"]).assert().failure().stderr(contains("jsonb"));
+    assert_eq!(home.counts()[State::Dead], 0);
+}
