@@ -103,6 +103,7 @@ fn check_alias(name: &str, command: &str) -> Result<(), SettingsError> {
             key: Address::Alias(name.to_owned()).to_string(),
             value: command.to_owned(),
             expected: alias::EXPECTED.to_owned(),
+            hint: None,
         }));
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use queuectl_core::{is_hidden, without_password};
+use queuectl_core::{is_hidden, masked};
 
 /// Why settings could not be read or changed.
 ///
@@ -104,6 +104,9 @@ impl SettingsError {
                 None => "see every key with `queuectl config list`".to_owned(),
             }),
             Self::File(problem) => Some(problem.hint()),
+            Self::Value(InvalidValue { hint: Some(hint), .. })
+            | Self::Flag(InvalidValue { hint: Some(hint), .. })
+            | Self::Variable { invalid: InvalidValue { hint: Some(hint), .. }, .. } => Some(hint.clone()),
             Self::Value(invalid) if invalid.value.is_empty() => {
                 Some(format!("go back to the default with `queuectl config unset {}`", invalid.key))
             }
@@ -138,6 +141,8 @@ pub struct InvalidValue {
     pub value: String,
     /// What the key can have.
     pub expected: String,
+    /// What to give instead, if that can be said.
+    pub hint: Option<String>,
 }
 
 /// One thing that is wrong in a configuration file, and where.
@@ -162,6 +167,7 @@ impl Problem {
             Fault::UnknownKey { nearest: None, .. } => {
                 "see every key with `queuectl config list --config /dev/null`".to_owned()
             }
+            Fault::Value(InvalidValue { hint: Some(hint), .. }) => hint.clone(),
             Fault::Value(_) | Fault::Syntax { .. } | Fault::Repeated { .. } | Fault::AliasName { .. } => {
                 "see everything that is wrong with `queuectl config check`".to_owned()
             }
@@ -236,7 +242,7 @@ struct Shown<'a>(&'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 80;
-        let text = without_password(self.0);
+        let text = masked(self.0);
         for character in text.chars().take(LONGEST) {
             if is_hidden(character) {
                 write!(formatter, "{}", character.escape_default())?;
@@ -281,7 +287,8 @@ mod tests {
         let error = SettingsError::UnknownKey { key: "a\nb\u{1b}[2J\u{202e}".to_owned(), nearest: None };
         assert_eq!(error.to_string(), r"there is no setting `a\nb\u{1b}[2J\u{202e}`");
         let value = "'postgres://me:secret@db/\\u0000'".to_owned();
-        let error = InvalidValue { key: "database".to_owned(), value, expected: "a path".to_owned() };
+        let error =
+            InvalidValue { key: "database".to_owned(), value, expected: "a path".to_owned(), hint: None };
         assert!(!error.to_string().contains("secret"), "{error}");
         let error = SettingsError::UnknownKey { key: "x".repeat(500), nearest: None };
         assert!(error.to_string().chars().count() < 120);

@@ -315,6 +315,7 @@ pub(crate) fn read_typed(key: Key, typed: &OsString) -> Result<Reading, InvalidV
         key: key.to_string(),
         value: typed.to_string_lossy().into_owned(),
         expected: key.kind().expected(),
+        hint: key.kind().hint(Given::Typed(typed)),
     })
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn replace(
     // Only now: whoever held the lock may have changed it.
     refuse_other_than_files(&target)?;
     let (content, permissions) = read(&target)?;
-    let text = file::text(&content, path).map_err(|problem| SettingsError::File(Box::new(problem)))?;
+    let text = file::text(&content, path).map_err(SettingsError::File)?;
     let edited = edit(text)?;
     if edited == text && target.exists() {
         return Ok(());

@@ -20,6 +20,7 @@ mod mistakes;
 mod r#move;
 mod move_abort;
 mod passwords;
+mod places;
 mod postgres;
 mod prune;
 mod show;
@@ -62,6 +63,7 @@ pub fn trials() -> Vec<Trial> {
         r#move::trials(),
         move_abort::trials(),
         passwords::trials(),
+        places::trials(),
         postgres::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),

@@ -7,12 +7,12 @@ use crate::text::escape;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{State, has_password, is_hidden, without_password};
+use queuectl_core::{NotAPlace, Place, State, has_password, is_hidden, without_password};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags that every program takes, before or after the name of a subcommand.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -52,16 +52,6 @@ impl GlobalArgs {
         }
     }
 
-    /// Everybody on the machine can read the arguments of a process.
-    fn refuse_password(&self) -> Result<(), Failure> {
-        match self.database.as_ref().and_then(|database| database.to_str()) {
-            Some(url) if has_password(url) => {
-                Err(SettingsError::PasswordTyped { url: without_password(url) }.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// What the flags say about settings.
     pub fn overrides(&self) -> Overrides {
         Overrides { config: self.config.clone(), flags: Vec::new() }
@@ -84,6 +74,25 @@ impl GlobalArgs {
         };
         Output::new(verbosity, if no_color { Colors::Never } else { Colors::OnTerminal })
     }
+}
+
+/// Makes sure that an argument can be the place of a queue, and has no password.
+///
+/// What is no text is a path.
+///
+/// # Errors
+///
+/// [`Exit::Error`] if it looks like an address and is none, or if there is a password in
+/// it: everybody on the machine can read the arguments of a process.
+pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
+    let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    Place::read(text, is_there)
+        .map_err(|error: NotAPlace| Failure::error(error.to_string()).about(argument).hint(error.hint()))?;
+    if has_password(text) {
+        return Err(SettingsError::PasswordTyped { url: without_password(text) }.into());
+    }
+    Ok(())
 }
 
 /// Makes the command line of a program: its own arguments, the global flags, and
@@ -129,7 +138,9 @@ pub(crate) fn parse<A: Parser>(
         }
         _ => report(&error.format(&mut command)),
     })?;
-    global.refuse_password()?;
+    if let Some(database) = &global.database {
+        check_place("--database", database)?;
+    }
     Ok((own, global))
 }
 
@@ -212,6 +223,17 @@ mod tests {
             assert!(!said.contains("secret"), "{said}");
         }
         assert!(parsed("queuectl-thing --database postgres://me@db/q?passfile=/etc/pgpass").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused_without_its_password() {
+        for text in ["POSTGRES://me:secret@db/q", "'postgres://me:secret@db/q'", "shop", ":memory:"] {
+            let failure = parsed(&format!("queuectl-thing go --database {text}")).unwrap_err();
+            assert_eq!(failure.code(), Exit::Error);
+            let said = failure.to_string();
+            assert!(said.contains("--database: ") && said.contains("\nhint: "), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
     }
 
     #[test]
