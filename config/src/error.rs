@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use queuectl_core::{is_hidden, masked};
+use queuectl_files::Unfit;
 
 /// Why settings could not be read or changed.
 ///
@@ -60,6 +61,9 @@ pub enum SettingsError {
         /// The file that was named.
         file: PathBuf,
     },
+    /// The configuration file is another user's, or is no file.
+    #[error("the configuration {0}")]
+    Unfit(Unfit),
     /// The configuration file cannot be read.
     #[error("cannot read the configuration file {}: {source}", file.display())]
     Unreadable {
@@ -95,6 +99,9 @@ pub enum SettingsError {
     },
 }
 
+/// How to get around a file that cannot be used.
+const ANOTHER_FILE: &str = "name another file with `--config FILE`";
+
 impl SettingsError {
     /// Says what to type next, if there is something.
     pub fn hint(&self) -> Option<String> {
@@ -123,9 +130,8 @@ impl SettingsError {
                     .to_owned(),
             ),
             Self::NoHome => Some("name a folder for the queue with `export QUEUECTL_HOME=FOLDER`".to_owned()),
-            Self::Unreadable { .. } | Self::NotAFile { .. } => {
-                Some("name another file with `--config FILE`".to_owned())
-            }
+            Self::Unfit(unfit) => Some(unfit.hint(ANOTHER_FILE)),
+            Self::Unreadable { .. } | Self::NotAFile { .. } => Some(ANOTHER_FILE.to_owned()),
             Self::Value(_) | Self::Flag(_) | Self::AliasName { .. } | Self::Unwritable { .. } | Self::NotAbsolute { .. } => None,
         }
     }

@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use queuectl_core::has_password;
+use queuectl_files::FileError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -34,7 +35,7 @@ pub(crate) struct Layer {
 ///
 /// # Errors
 ///
-/// [`SettingsError::Missing`], and [`SettingsError::Unreadable`].
+/// [`SettingsError::Missing`], [`SettingsError::Unreadable`], and [`SettingsError::Unfit`].
 pub fn check(places: &Places) -> Result<Vec<Problem>, SettingsError> {
     let content = content(places)?.unwrap_or_default();
     Ok(match text(&content, places.config_file()) {
@@ -57,13 +58,14 @@ pub(crate) fn load(places: &Places) -> Result<Option<Layer>, SettingsError> {
 
 fn content(places: &Places) -> Result<Option<Vec<u8>>, SettingsError> {
     let file = places.config_file().to_owned();
-    match fs::read(&file) {
+    match queuectl_files::read_trusted(&file, places.owners()) {
         Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == ErrorKind::NotFound => match places.config_named() {
+        Err(FileError::Io(error)) if error.kind() == ErrorKind::NotFound => match places.config_named() {
             ConfigNamed::Yes => Err(SettingsError::Missing { file }),
             ConfigNamed::No => Ok(None),
         },
-        Err(source) => Err(SettingsError::Unreadable { file, source }),
+        Err(FileError::Io(source)) => Err(SettingsError::Unreadable { file, source }),
+        Err(FileError::Unfit(unfit)) => Err(SettingsError::Unfit(unfit)),
     }
 }
 

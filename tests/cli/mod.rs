@@ -14,11 +14,13 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod file_types;
 mod list;
 mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod owners;
 mod passwords;
 mod places;
 mod postgres;
@@ -64,6 +66,8 @@ pub fn trials() -> Vec<Trial> {
         move_abort::trials(),
         passwords::trials(),
         places::trials(),
+        file_types::trials(),
+        owners::trials(),
         postgres::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),

@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
 use queuectl_core::{NotAPlace, Place, State, has_password, is_hidden, without_password};
+use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 /// The flags that every program takes, before or after the name of a subcommand.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct GlobalArgs {
     /// Read this configuration file
     #[arg(long, global = true, value_name = "FILE")]
@@ -25,6 +27,10 @@ pub struct GlobalArgs {
     /// Use the queue at this place
     #[arg(long, global = true, value_name = "URL|PATH")]
     pub database: Option<OsString>,
+
+    /// As root, use a queue, a configuration and commands of other users too
+    #[arg(long, global = true)]
+    pub as_root: bool,
 
     /// Print without colours
     #[arg(long, global = true)]
@@ -52,9 +58,19 @@ impl GlobalArgs {
         }
     }
 
+    /// Whose files are used: the flag, then the variable.
+    pub fn owners(&self) -> Owners {
+        let said = env::var(AS_ROOT_VARIABLE).unwrap_or_default().to_ascii_lowercase();
+        if self.as_root || matches!(said.as_str(), "1" | "true" | "yes") {
+            Owners::AnyForRoot
+        } else {
+            Owners::Own
+        }
+    }
+
     /// What the flags say about settings.
     pub fn overrides(&self) -> Overrides {
-        Overrides { config: self.config.clone(), flags: Vec::new() }
+        Overrides { config: self.config.clone(), flags: Vec::new(), owners: self.owners() }
             .with(Key::Database, self.database.as_ref())
             .with(Key::LogLevel, self.log_level())
     }

@@ -3,6 +3,7 @@
 use crate::arguments::{GlobalArgs, LOG_LEVEL_VARIABLE};
 use crate::failure::Failure;
 use queuectl_core::Place;
+use queuectl_files::AS_ROOT_VARIABLE;
 use std::ffi::{OsStr, OsString};
 
 /// Names and values for the environment.
@@ -23,6 +24,9 @@ pub fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
     if let Some(database) = &global.database {
         let kept = is_url(database) || database.as_encoded_bytes().starts_with(b"~/");
         variables.push(("QUEUECTL_DATABASE", if kept { database.clone() } else { absolute(database)? }));
+    }
+    if global.as_root {
+        variables.push((AS_ROOT_VARIABLE, "1".into()));
     }
     if global.no_color {
         variables.push(("NO_COLOR", "1".into()));

@@ -30,6 +30,7 @@ mod watch;
 pub mod worker;
 
 pub use launch::WorkerLog;
+pub use listener::open_log;
 pub use manager::{Manager, ManagerError};
 pub use marker::{is_inside_a_job, worker_environment};
 pub use rescue::{RescueError, rescue};

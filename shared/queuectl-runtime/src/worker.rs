@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use crate::floor::Floor;
 use crate::{limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
+use queuectl_files::Owners;
 use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -38,6 +39,9 @@ pub struct WorkerOptions {
     pub connect_timeout_ms: u64,
     /// Where what belongs to the queue on this machine lies, if it is on a server.
     pub state_folder: Option<PathBuf>,
+    /// Root was told to use what belongs to other users.
+    #[serde(default)]
+    pub as_root: bool,
     /// The process that replaces this one.
     pub manager_pid: u32,
     /// Jobs run at a time.
@@ -74,6 +78,7 @@ impl WorkerOptions {
         OpenOptions {
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
             state_folder: self.state_folder.clone(),
+            owners: if self.as_root { Owners::AnyForRoot } else { Owners::Own },
             ..OpenOptions::new(Access::Write, self.busy_timeout())
         }
     }
