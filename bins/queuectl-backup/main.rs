@@ -1,8 +1,9 @@
 //! `queuectl backup`: writes a consistent copy of a queue while it is in use.
 
-use queuectl_cli::Failure;
 use queuectl_cli::json::CountsDocument;
 use queuectl_cli::text::{escape, plural, size};
+use queuectl_cli::{Failure, check_place};
+use queuectl_core::{Place, masked};
 use queuectl_store::{Access, StoreError};
 use serde::Serialize;
 use std::io::ErrorKind;
@@ -42,6 +43,7 @@ struct Document {
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let file = &args.file;
+        check_target(file)?;
         let backup = cx.store(Access::Read)?.backup(file).map_err(|error| failure(error, file))?;
         let name = file.display().to_string();
         if args.json {
@@ -51,6 +53,18 @@ fn main() -> ExitCode {
         let jobs = plural(backup.counts.total().unsigned_abs(), "job");
         cx.output().line(format!("Wrote {}: {jobs}, {}", escape(&name), size(backup.bytes)))
     })
+}
+
+/// Refuses what is no path, as an address is, before anything is written.
+fn check_target(file: &Path) -> Result<(), Failure> {
+    check_place("FILE", file.as_os_str())?;
+    match file.to_str().map(|text| Place::read(text, |_| true)) {
+        Some(Ok(Place::Url(url))) => {
+            Err(Failure::error(format!("a backup is a file, and {} is a server", masked(&url)))
+                .hint("bring the queue there with `queuectl move --to URL`, or name a file"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Says what is in the way of this file; what is wrong with the queue, every

@@ -5,6 +5,7 @@ use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{Context, Exit, Failure};
 use queuectl_store::{Access, Finding, Level};
 use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Examine a queue, and say what to do about each thing that is not well
@@ -66,16 +67,24 @@ fn examine(cx: &Context) -> Vec<Finding> {
             let file = settings.places().config_file();
             let found = if file.exists() { "can be read" } else { "is not there: the defaults count" };
             findings.push(Finding::ok("configuration", format!("{} {found}", file.display())));
+            findings.extend(of_the_log(settings.places().state_folder()));
             findings.extend(queuectl_store::diagnose(&location, &options));
         }
         // Where the queue is stands there.
         Err(failure) => {
-            let advice =
-                "mend it, and examine the queue again: `queuectl config check` says where it is wrong";
+            let mend = "mend it, and examine the queue again: `queuectl config check` says where it is wrong";
+            let advice = failure.advice().unwrap_or(mend);
             findings.push(Finding::error("configuration", failure.message(), advice));
         }
     }
     findings
+}
+
+/// Whether workers in the background can write their log.
+fn of_the_log(folder: &Path) -> Option<Finding> {
+    let unfit = queuectl_files::check_beside(folder, &folder.join("worker.log")).err()?;
+    let advice = unfit.hint("remove it, or name another folder with QUEUECTL_HOME");
+    Some(Finding::error("log-file", unfit.to_string(), advice))
 }
 
 fn is_well(findings: &[Finding]) -> bool {

@@ -10,11 +10,14 @@ use queuectl_store::{Access, Enqueued, OnTaken, Store, StoreError};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
 /// Jobs of one transaction.
 const BATCH: usize = 5000;
+
+/// No job is longer, however much of it is escaped.
+const LONGEST_LINE_BYTES: u64 = 16 << 20;
 
 /// Jobs with the lines they stand on.
 struct Batch {
@@ -64,10 +67,15 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
     let mut bytes = Vec::new();
     for number in 1.. {
         bytes.clear();
-        if input.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
+        // Of a device that never ends no line does either.
+        let mut rest = input.by_ref().take(LONGEST_LINE_BYTES + 1);
+        if rest.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
         let line = |failure: Failure| failure.about(format!("line {number}"));
+        if bytes.len() as u64 > LONGEST_LINE_BYTES {
+            return Err(line(Failure::error("this is longer than 16 MiB, and no job is")));
+        }
         let text = str::from_utf8(&bytes).map_err(|_| line(Failure::error("this is not UTF-8 text")))?;
         if text.trim().is_empty() {
             continue;

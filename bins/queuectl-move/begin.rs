@@ -1,8 +1,7 @@
 //! Finds both ends of a move and closes them for everybody else.
 
-use queuectl_cli::{Context, Failure};
-use queuectl_core::{has_password, without_password};
-use queuectl_settings::{Database, Key, Settings, SettingsError};
+use queuectl_cli::{Context, Failure, check_place};
+use queuectl_settings::{Database, Key, Settings};
 use queuectl_store::{Access, Location, Move, MoveId, Stage, Store, StoreError, Whereabouts};
 use std::ffi::OsStr;
 
@@ -91,9 +90,7 @@ fn id_of(
 
 /// A place that was typed, understood as `--database` is.
 pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
-    if let Some(url) = typed.to_str().filter(|url| has_password(url)) {
-        return Err(SettingsError::PasswordTyped { url: without_password(url) }.into());
-    }
+    check_place("--to", typed)?;
     let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
     Ok(match settings.database() {
         Database::File(path) => Location::File(path.clone()),

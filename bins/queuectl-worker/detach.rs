@@ -2,10 +2,11 @@
 
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
+use queuectl_files::{FileError, Owners, Unfit};
+use queuectl_runtime::open_log;
 use serde::Serialize;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -25,7 +26,7 @@ struct Document {
 /// Starts the same command in the background; returns when its workers run.
 pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure> {
     let path = log_file(cx)?;
-    let log = open_log(&path)?;
+    let log = make_log(&path, cx.global().owners())?;
     let log_began_at = log.metadata().map_or(0, |log| log.len());
     let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--json");
     let program = std::env::current_exe().map_err(|error| cannot_start(&error))?;
@@ -90,16 +91,18 @@ pub(crate) fn log_file(cx: &Context) -> Result<PathBuf, Failure> {
     Ok(cx.settings()?.places().state_folder().join("worker.log"))
 }
 
-fn open_log(path: &Path) -> Result<File, Failure> {
+fn make_log(path: &Path, owners: Owners) -> Result<File, Failure> {
+    let unfit = |unfit: Unfit| {
+        Failure::error(format!("the log {unfit}")).hint(unfit.hint("name another folder with QUEUECTL_HOME"))
+    };
+    queuectl_files::check_new(path, owners).map_err(unfit)?;
     if let Some(folder) = path.parent() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| cannot_write(path, &error))?;
+        queuectl_files::make_folders(folder).map_err(|error| cannot_write(path, &error))?;
     }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).open(path).map_err(|error| cannot_write(path, &error))
+    open_log(path).map_err(|error| match error {
+        FileError::Unfit(found) => unfit(found),
+        FileError::Io(error) => cannot_write(path, &error),
+    })
 }
 
 fn last_lines(path: &Path, from: u64) -> String {

@@ -2,6 +2,7 @@
 
 use crate::{detach, progress};
 use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
+use queuectl_files::Owners;
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
     worker_environment,
@@ -141,6 +142,7 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
         busy_timeout_ms: millis(open.busy_timeout),
         connect_timeout_ms: millis(open.connect_timeout),
         state_folder: open.state_folder,
+        as_root: open.owners == Owners::AnyForRoot,
         manager_pid: std::process::id(),
         concurrency: args.concurrency.unwrap_or_else(|| settings.concurrency()),
         max_jobs: args.max_jobs,

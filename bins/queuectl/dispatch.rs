@@ -3,7 +3,9 @@
 use crate::find::{self, Shelves};
 use crate::{alias, replace, unknown};
 use queuectl_cli::{Context, Exit, Failure, variables};
+use queuectl_files::Owners;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 /// Becomes the program that the first word names, if one stands beside this one.
 ///
@@ -17,6 +19,19 @@ pub(crate) fn go_straight() -> Option<()> {
     // Why it could not be done is said by who comes next.
     let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), Vec::new());
     None
+}
+
+/// An extension is run if it is this user's, root's, or of whom this program is.
+fn refuse_another_users(extension: &Path, owners: Owners) -> Result<(), Failure> {
+    // What cannot be looked at cannot be run, and then that is said.
+    let Ok(found) = extension.metadata() else { return Ok(()) };
+    if !queuectl_files::is_root() && queuectl_files::is_of_this_programs_owner(&found) {
+        return Ok(());
+    }
+    queuectl_files::check_trusted(extension, &found, owners).map_err(|unfit| {
+        Failure::new(Exit::CannotRun, unfit.to_string())
+            .hint(unfit.hint("copy it into a folder of your own that is in PATH"))
+    })
 }
 
 /// Becomes the program of this name; comes back only if it cannot.
@@ -45,5 +60,8 @@ pub(crate) fn become_program(
     let found = found.ok_or_else(|| unknown::failure(name, &expanded.name, shelves, aliases))?;
     let arguments: Vec<OsString> =
         expanded.arguments.into_iter().map(OsString::from).chain(arguments.iter().cloned()).collect();
+    if shelves.program(&expanded.name).is_none() {
+        refuse_another_users(&found, cx.global().owners())?;
+    }
     Err(replace::with(shelves, &found, &arguments, variables))
 }

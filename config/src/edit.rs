@@ -58,7 +58,7 @@ pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsEr
         }
     };
     let change = Change { key: address.to_string(), value: shown, file: places.config_file().to_owned() };
-    write::replace(places.config_file(), |text| {
+    write::replace(places.config_file(), places.owners(), |text| {
         let mut document = parse(text, &address, places.config_file())?;
         put(&mut document, &address, literal);
         Ok(like(text, &document.to_string()))
@@ -82,7 +82,7 @@ pub fn unset(places: &Places, key: &str) -> Result<bool, SettingsError> {
         Err(source) => return Err(SettingsError::Unreadable { file: file.to_owned(), source }),
     }
     let mut was_there = false;
-    write::replace(file, |text| {
+    write::replace(file, places.owners(), |text| {
         parse(text, &address, file)?;
         let mut text = text.to_owned();
         while let Some(shorter) = without(&text, &address) {
@@ -103,6 +103,7 @@ fn check_alias(name: &str, command: &str) -> Result<(), SettingsError> {
             key: Address::Alias(name.to_owned()).to_string(),
             value: command.to_owned(),
             expected: alias::EXPECTED.to_owned(),
+            hint: None,
         }));
     }
     Ok(())

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use queuectl_core::{is_hidden, without_password};
+use queuectl_core::{is_hidden, masked};
+use queuectl_files::Unfit;
 
 /// Why settings could not be read or changed.
 ///
@@ -60,6 +61,9 @@ pub enum SettingsError {
         /// The file that was named.
         file: PathBuf,
     },
+    /// The configuration file is another user's, or is no file.
+    #[error("the configuration {0}")]
+    Unfit(Unfit),
     /// The configuration file cannot be read.
     #[error("cannot read the configuration file {}: {source}", file.display())]
     Unreadable {
@@ -95,6 +99,9 @@ pub enum SettingsError {
     },
 }
 
+/// How to get around a file that cannot be used.
+const ANOTHER_FILE: &str = "name another file with `--config FILE`";
+
 impl SettingsError {
     /// Says what to type next, if there is something.
     pub fn hint(&self) -> Option<String> {
@@ -104,6 +111,9 @@ impl SettingsError {
                 None => "see every key with `queuectl config list`".to_owned(),
             }),
             Self::File(problem) => Some(problem.hint()),
+            Self::Value(InvalidValue { hint: Some(hint), .. })
+            | Self::Flag(InvalidValue { hint: Some(hint), .. })
+            | Self::Variable { invalid: InvalidValue { hint: Some(hint), .. }, .. } => Some(hint.clone()),
             Self::Value(invalid) if invalid.value.is_empty() => {
                 Some(format!("go back to the default with `queuectl config unset {}`", invalid.key))
             }
@@ -120,9 +130,8 @@ impl SettingsError {
                     .to_owned(),
             ),
             Self::NoHome => Some("name a folder for the queue with `export QUEUECTL_HOME=FOLDER`".to_owned()),
-            Self::Unreadable { .. } | Self::NotAFile { .. } => {
-                Some("name another file with `--config FILE`".to_owned())
-            }
+            Self::Unfit(unfit) => Some(unfit.hint(ANOTHER_FILE)),
+            Self::Unreadable { .. } | Self::NotAFile { .. } => Some(ANOTHER_FILE.to_owned()),
             Self::Value(_) | Self::Flag(_) | Self::AliasName { .. } | Self::Unwritable { .. } | Self::NotAbsolute { .. } => None,
         }
     }
@@ -138,6 +147,8 @@ pub struct InvalidValue {
     pub value: String,
     /// What the key can have.
     pub expected: String,
+    /// What to give instead, if that can be said.
+    pub hint: Option<String>,
 }
 
 /// One thing that is wrong in a configuration file, and where.
@@ -162,6 +173,7 @@ impl Problem {
             Fault::UnknownKey { nearest: None, .. } => {
                 "see every key with `queuectl config list --config /dev/null`".to_owned()
             }
+            Fault::Value(InvalidValue { hint: Some(hint), .. }) => hint.clone(),
             Fault::Value(_) | Fault::Syntax { .. } | Fault::Repeated { .. } | Fault::AliasName { .. } => {
                 "see everything that is wrong with `queuectl config check`".to_owned()
             }
@@ -236,7 +248,7 @@ struct Shown<'a>(&'a str);
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: usize = 80;
-        let text = without_password(self.0);
+        let text = masked(self.0);
         for character in text.chars().take(LONGEST) {
             if is_hidden(character) {
                 write!(formatter, "{}", character.escape_default())?;
@@ -281,7 +293,8 @@ mod tests {
         let error = SettingsError::UnknownKey { key: "a\nb\u{1b}[2J\u{202e}".to_owned(), nearest: None };
         assert_eq!(error.to_string(), r"there is no setting `a\nb\u{1b}[2J\u{202e}`");
         let value = "'postgres://me:secret@db/\\u0000'".to_owned();
-        let error = InvalidValue { key: "database".to_owned(), value, expected: "a path".to_owned() };
+        let error =
+            InvalidValue { key: "database".to_owned(), value, expected: "a path".to_owned(), hint: None };
         assert!(!error.to_string().contains("secret"), "{error}");
         let error = SettingsError::UnknownKey { key: "x".repeat(500), nearest: None };
         assert!(error.to_string().chars().count() < 120);

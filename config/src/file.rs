@@ -8,6 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use queuectl_core::has_password;
+use queuectl_files::FileError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -34,12 +35,12 @@ pub(crate) struct Layer {
 ///
 /// # Errors
 ///
-/// [`SettingsError::Missing`], and [`SettingsError::Unreadable`].
+/// [`SettingsError::Missing`], [`SettingsError::Unreadable`], and [`SettingsError::Unfit`].
 pub fn check(places: &Places) -> Result<Vec<Problem>, SettingsError> {
     let content = content(places)?.unwrap_or_default();
     Ok(match text(&content, places.config_file()) {
         Ok(text) => read_guarded(text, places.config_file()).1,
-        Err(problem) => vec![problem],
+        Err(problem) => vec![*problem],
     })
 }
 
@@ -47,7 +48,7 @@ pub fn check(places: &Places) -> Result<Vec<Problem>, SettingsError> {
 pub(crate) fn load(places: &Places) -> Result<Option<Layer>, SettingsError> {
     let Some(content) = content(places)? else { return Ok(None) };
     let file = places.config_file();
-    let text = text(&content, file).map_err(|problem| SettingsError::File(Box::new(problem)))?;
+    let text = text(&content, file).map_err(SettingsError::File)?;
     let (layer, problems) = read_guarded(text, file);
     match problems.into_iter().next() {
         Some(problem) => Err(SettingsError::File(Box::new(problem))),
@@ -57,22 +58,23 @@ pub(crate) fn load(places: &Places) -> Result<Option<Layer>, SettingsError> {
 
 fn content(places: &Places) -> Result<Option<Vec<u8>>, SettingsError> {
     let file = places.config_file().to_owned();
-    match fs::read(&file) {
+    match queuectl_files::read_trusted(&file, places.owners()) {
         Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == ErrorKind::NotFound => match places.config_named() {
+        Err(FileError::Io(error)) if error.kind() == ErrorKind::NotFound => match places.config_named() {
             ConfigNamed::Yes => Err(SettingsError::Missing { file }),
             ConfigNamed::No => Ok(None),
         },
-        Err(source) => Err(SettingsError::Unreadable { file, source }),
+        Err(FileError::Io(source)) => Err(SettingsError::Unreadable { file, source }),
+        Err(FileError::Unfit(unfit)) => Err(SettingsError::Unfit(unfit)),
     }
 }
 
 /// Returns the content as text, or where it is none.
-pub(crate) fn text<'a>(content: &'a [u8], file: &Path) -> Result<&'a str, Problem> {
+pub(crate) fn text<'a>(content: &'a [u8], file: &Path) -> Result<&'a str, Box<Problem>> {
     str::from_utf8(content).map_err(|error| {
         let good = String::from_utf8_lossy(&content[..error.valid_up_to()]);
         let message = "this is not UTF-8 text".to_owned();
-        problem(&good, file, good.len(), Fault::Syntax { message })
+        Box::new(problem(&good, file, good.len(), Fault::Syntax { message }))
     })
 }
 
@@ -93,8 +95,13 @@ pub(crate) fn read_guarded(text: &str, file: &Path) -> (Layer, Vec<Problem>) {
 /// Understands the text of a file, and says what cannot be understood.
 pub(crate) fn read(text: &str, file: &Path) -> (Layer, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader =
-        Reader { text, layer: Layer::default(), first_offsets: BTreeMap::new(), faults: Vec::new() };
+    let mut reader = Reader {
+        text,
+        folder: file.parent().unwrap_or(file),
+        layer: Layer::default(),
+        first_offsets: BTreeMap::new(),
+        faults: Vec::new(),
+    };
     for error in &errors {
         let message = error.message().replace('\n', " ");
         reader.faults.push((error.span().map_or(0, |span| span.start), Fault::Syntax { message }));
@@ -111,6 +118,8 @@ pub(crate) fn read(text: &str, file: &Path) -> (Layer, Vec<Problem>) {
 /// Reads one file from top to bottom, and goes on after a fault.
 struct Reader<'a> {
     text: &'a str,
+    /// Where relative paths begin.
+    folder: &'a Path,
     layer: Layer,
     /// Where each canonical name was seen first.
     first_offsets: BTreeMap<String, usize>,
@@ -125,7 +134,9 @@ impl Reader<'_> {
             match (Key::find(name), value.get_ref()) {
                 (Some(key), _) => self.key(key, offset, value),
                 (None, DeValue::Table(aliases)) if name == "alias" => self.aliases(aliases),
-                (None, _) if name == "alias" => self.invalid("alias", "a table of command lines", value),
+                (None, _) if name == "alias" => {
+                    self.invalid("alias", "a table of command lines", value, None);
+                }
                 (None, _) => {
                     let fault = Fault::UnknownKey { key: name.to_string(), nearest: Key::nearest(name) };
                     self.faults.push((offset, fault));
@@ -138,14 +149,15 @@ impl Reader<'_> {
         if self.is_repeated(key.name(), offset) {
             return;
         }
-        match key.kind().read(Given::Written(value.get_ref())) {
+        let given = Given::Written(value.get_ref(), self.folder);
+        match key.kind().read(given) {
             Some(reading) => {
                 if matches!(&reading.value, Value::Location(Some(Database::Url(url))) if has_password(url)) {
                     self.layer.password_offset = Some(value.span().start);
                 }
                 self.layer.readings.insert(key, reading);
             }
-            None => self.invalid(key.name(), &key.kind().expected(), value),
+            None => self.invalid(key.name(), &key.kind().expected(), value, key.kind().hint(given)),
         }
     }
 
@@ -161,7 +173,7 @@ impl Reader<'_> {
                     DeValue::String(command) if command.is_empty() || alias::is_command(command) => {
                         self.layer.aliases.insert(canonical, command.to_string());
                     }
-                    _ => self.invalid(&key, alias::EXPECTED, value),
+                    _ => self.invalid(&key, alias::EXPECTED, value, None),
                 }
             }
         }
@@ -175,7 +187,7 @@ impl Reader<'_> {
         true
     }
 
-    fn invalid(&mut self, key: &str, expected: &str, value: &Spanned<DeValue<'_>>) {
+    fn invalid(&mut self, key: &str, expected: &str, value: &Spanned<DeValue<'_>>, hint: Option<String>) {
         let Range { start, end } = value.span();
         let written = self.text.get(start..end).unwrap_or_default().lines().next().unwrap_or_default();
         self.faults.push((
@@ -184,6 +196,7 @@ impl Reader<'_> {
                 key: key.to_owned(),
                 value: written.to_owned(),
                 expected: expected.to_owned(),
+                hint,
             }),
         ));
     }

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf, absolute};
 
+use queuectl_files::Owners;
+
 use crate::error::SettingsError;
 use crate::settings::Overrides;
 use crate::value::Database;
@@ -53,6 +55,7 @@ pub struct Places {
     data_folder: PathBuf,
     state_folder: PathBuf,
     home: Option<PathBuf>,
+    owners: Owners,
 }
 
 /// Whether somebody named the configuration file, so that it has to exist.
@@ -83,6 +86,7 @@ impl Places {
                 data_folder: folder.clone(),
                 state_folder: folder,
                 home,
+                owners: overrides.owners,
             },
             None => Places {
                 config_file: ours(surroundings.config_folder.as_ref())?.join("config.toml"),
@@ -90,6 +94,7 @@ impl Places {
                 data_folder: ours(surroundings.data_folder.as_ref())?,
                 state_folder: ours(surroundings.state_folder.as_ref())?,
                 home,
+                owners: overrides.owners,
             },
         };
         if let Some(file) = named {
@@ -112,6 +117,10 @@ impl Places {
     /// Returns the folder of the log files.
     pub fn state_folder(&self) -> &Path {
         &self.state_folder
+    }
+
+    pub(crate) fn owners(&self) -> Owners {
+        self.owners
     }
 
     pub(crate) fn config_named(&self) -> ConfigNamed {

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use queuectl_core::RetryPolicy;
+use queuectl_files::Owners;
 
 use crate::DEFAULTS;
 use crate::error::{InvalidValue, SettingsError, nearest};
@@ -23,6 +24,8 @@ pub struct Overrides {
     pub config: Option<PathBuf>,
     /// Values of keys, as they were typed; of two for the same key the last counts.
     pub flags: Vec<(Key, OsString)>,
+    /// Whose files are used.
+    pub owners: Owners,
 }
 
 impl Overrides {
@@ -315,6 +318,7 @@ pub(crate) fn read_typed(key: Key, typed: &OsString) -> Result<Reading, InvalidV
         key: key.to_string(),
         value: typed.to_string_lossy().into_owned(),
         expected: key.kind().expected(),
+        hint: key.kind().hint(Given::Typed(typed)),
     })
 }
 

@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use queuectl_core::without_password;
+use queuectl_core::{NotAPlace, Place, without_password};
 use toml::de::DeValue;
 
 /// How much is said on stderr and in the log, least first.
@@ -94,8 +94,8 @@ pub(crate) enum Value {
 pub(crate) enum Given<'a> {
     /// By a flag, a variable, or `config set`.
     Typed(&'a OsStr),
-    /// By a file.
-    Written(&'a DeValue<'a>),
+    /// By a file, in whose folder relative paths begin.
+    Written(&'a DeValue<'a>, &'a Path),
 }
 
 /// A value, understood, with the text that shows it.
@@ -147,6 +147,14 @@ impl Kind {
         Some(Reading { value, text })
     }
 
+    /// Says what to type instead of a value that [`read`](Self::read) does not understand.
+    pub(crate) fn hint(self, given: Given<'_>) -> Option<String> {
+        match (self, given.place()) {
+            (Kind::Location, Some(Err(not_a_place))) => Some(not_a_place.hint().to_owned()),
+            _ => None,
+        }
+    }
+
     /// Says what the key can have, for messages.
     pub(crate) fn expected(self) -> String {
         match self {
@@ -174,8 +182,8 @@ impl<'a> Given<'a> {
     fn text(self) -> Option<&'a str> {
         match self {
             Given::Typed(text) => text.to_str(),
-            Given::Written(DeValue::String(text)) => Some(text),
-            Given::Written(_) => None,
+            Given::Written(DeValue::String(text), _) => Some(text),
+            Given::Written(..) => None,
         }
     }
 
@@ -184,22 +192,21 @@ impl<'a> Given<'a> {
             Given::Typed(_) => {
                 self.text().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
             }
-            Given::Written(DeValue::Integer(integer)) => {
+            Given::Written(DeValue::Integer(integer), _) => {
                 u64::from_str_radix(integer.as_str(), integer.radix()).ok()
             }
-
-            Given::Written(_) => None,
+            Given::Written(..) => None,
         }
     }
 
     fn number(self) -> Option<f64> {
         let number: f64 = match self {
             Given::Typed(_) => self.text()?.parse().ok()?,
-            Given::Written(DeValue::Integer(integer)) => {
+            Given::Written(DeValue::Integer(integer), _) => {
                 i64::from_str_radix(integer.as_str(), integer.radix()).ok()? as f64
             }
-            Given::Written(DeValue::Float(float)) => float.as_str().parse().ok()?,
-            Given::Written(_) => return None,
+            Given::Written(DeValue::Float(float), _) => float.as_str().parse().ok()?,
+            Given::Written(..) => return None,
         };
         number.is_finite().then_some(number)
     }
@@ -209,21 +216,29 @@ impl<'a> Given<'a> {
     fn location(self) -> Option<Option<Database>> {
         let text = match self {
             Given::Typed(path) if path.is_empty() => return None,
-            Given::Written(_) if self.text()?.is_empty() => return Some(None),
+            Given::Written(..) if self.text()?.is_empty() => return Some(None),
             // Paths need not be UTF-8; URLs are.
             Given::Typed(path) if path.to_str().is_none() => {
                 return Some(Some(Database::File(PathBuf::from(path))));
             }
-            Given::Typed(_) | Given::Written(_) => self.text()?,
+            Given::Typed(_) | Given::Written(..) => self.text()?,
         };
         if text.contains('\0') {
             return None;
         }
-        Some(Some(if has_scheme(text) {
-            Database::Url(text.to_owned())
-        } else {
-            Database::File(PathBuf::from(text))
+        Some(Some(match self.place()?.ok()? {
+            Place::Url(url) => Database::Url(url),
+            Place::Path(path) => Database::File(path),
         }))
+    }
+
+    /// A text, understood as the place of a queue.
+    fn place(self) -> Option<Result<Place, NotAPlace>> {
+        let folder = match self {
+            Given::Typed(_) => Path::new(""),
+            Given::Written(_, folder) => folder,
+        };
+        Some(Place::read(self.text()?, |path| folder.join(path).symlink_metadata().is_ok()))
     }
 }
 
@@ -240,14 +255,6 @@ impl FromStr for LogLevel {
             _ => Err(()),
         }
     }
-}
-
-/// Tells whether this begins as `postgres://` does.
-fn has_scheme(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, _)| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-    })
 }
 
 /// Understands `256KiB`, `10MB`, `1 GiB`, in any case.
@@ -278,7 +285,7 @@ mod tests {
 
     fn written(key: Key, toml: &str) -> Option<Value> {
         let value = DeValue::parse(toml).unwrap();
-        key.kind().read(Given::Written(value.get_ref())).map(|reading| reading.value)
+        key.kind().read(Given::Written(value.get_ref(), Path::new("/nowhere"))).map(|reading| reading.value)
     }
 
     fn shown(key: Key, text: &str) -> String {
@@ -382,10 +389,12 @@ mod tests {
     fn a_database_is_a_path_or_has_a_scheme() {
         let url = "postgres://user@host/queue";
         assert_eq!(typed(Key::Database, url), Some(Value::Location(Some(Database::Url(url.to_owned())))));
-        for path in ["queue.db", "a:b", "://x", "./postgres://x", "~/q.db"] {
+        for path in ["queue.db", "./a:b", "./postgres://x", "~/q.db"] {
             assert_eq!(typed(Key::Database, path), Some(Value::Location(Some(Database::File(path.into())))));
         }
-        assert_eq!(typed(Key::Database, ""), None);
+        for neither in ["", "a:b", "://x", "shop", "POSTGRES://h/q", "'postgres://h/q'"] {
+            assert_eq!(typed(Key::Database, neither), None);
+        }
         assert_eq!(written(Key::Database, "''"), Some(Value::Location(None)));
         assert_eq!(written(Key::Database, "\"a\\u0000b\""), None);
         assert_eq!(written(Key::Database, "1"), None);

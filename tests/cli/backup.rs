@@ -182,7 +182,7 @@ fn what_is_there_is_refused_and_kept() {
         fs::create_dir(home.path("folder")).unwrap();
         symlink("nowhere", home.path("link")).unwrap();
         let before = names(&home);
-        for name in ["letter", "free", "link", "folder", "."] {
+        for name in ["letter", "./free", "link", "folder", "."] {
             home.run(spelling, ["backup", name])
                 .assert()
                 .code(1)
@@ -236,7 +236,7 @@ fn a_damaged_queue_gives_no_backup() {
 
 fn a_backup_may_have_any_name() {
     let home = with_one_of_each();
-    for name in ["file:x?mode=memory", "it's", "-dash.db", "zwölf\n\t%20", ":memory:"] {
+    for name in ["./file:x?mode=memory", "./it's", "-dash.db", "./zwölf\n\t%20", "./:memory:"] {
         home.queuectl(["backup", "--", name]).assert().success();
         assert_eq!(sound(&home.path(name)), home.counts(), "{name:?}");
     }

@@ -14,13 +14,16 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod file_types;
 mod list;
 mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
 mod outside;
+mod owners;
 mod passwords;
+mod places;
 mod postgres;
 mod postgres_faults;
 mod postgres_settings;
@@ -69,6 +72,9 @@ pub fn trials() -> Vec<Trial> {
         move_abort::trials(),
         outside::trials(),
         passwords::trials(),
+        places::trials(),
+        file_types::trials(),
+        owners::trials(),
         postgres::trials(),
         worker_inherits::trials(),
         postgres_faults::trials(),

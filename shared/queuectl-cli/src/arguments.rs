@@ -7,16 +7,18 @@ use crate::text::escape;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{State, has_password, is_hidden, without_password};
+use queuectl_core::{NotAPlace, Place, State, has_password, is_hidden, without_password};
+use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags that every program takes, before or after the name of a subcommand.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct GlobalArgs {
     /// Read this configuration file
     #[arg(long, global = true, value_name = "FILE")]
@@ -25,6 +27,10 @@ pub struct GlobalArgs {
     /// Use the queue at this place
     #[arg(long, global = true, value_name = "URL|PATH")]
     pub database: Option<OsString>,
+
+    /// As root, use a queue, a configuration and commands of other users too
+    #[arg(long, global = true)]
+    pub as_root: bool,
 
     /// Print without colours
     #[arg(long, global = true)]
@@ -52,19 +58,19 @@ impl GlobalArgs {
         }
     }
 
-    /// Everybody on the machine can read the arguments of a process.
-    fn refuse_password(&self) -> Result<(), Failure> {
-        match self.database.as_ref().and_then(|database| database.to_str()) {
-            Some(url) if has_password(url) => {
-                Err(SettingsError::PasswordTyped { url: without_password(url) }.into())
-            }
-            _ => Ok(()),
+    /// Whose files are used: the flag, then the variable.
+    pub fn owners(&self) -> Owners {
+        let said = env::var(AS_ROOT_VARIABLE).unwrap_or_default().to_ascii_lowercase();
+        if self.as_root || matches!(said.as_str(), "1" | "true" | "yes") {
+            Owners::AnyForRoot
+        } else {
+            Owners::Own
         }
     }
 
     /// What the flags say about settings.
     pub fn overrides(&self) -> Overrides {
-        Overrides { config: self.config.clone(), flags: Vec::new() }
+        Overrides { config: self.config.clone(), flags: Vec::new(), owners: self.owners() }
             .with(Key::Database, self.database.as_ref())
             .with(Key::LogLevel, self.log_level())
     }
@@ -84,6 +90,25 @@ impl GlobalArgs {
         };
         Output::new(verbosity, if no_color { Colors::Never } else { Colors::OnTerminal })
     }
+}
+
+/// Makes sure that an argument can be the place of a queue, and has no password.
+///
+/// What is no text is a path.
+///
+/// # Errors
+///
+/// [`Exit::Error`] if it looks like an address and is none, or if there is a password in
+/// it: everybody on the machine can read the arguments of a process.
+pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
+    let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    Place::read(text, is_there)
+        .map_err(|error: NotAPlace| Failure::error(error.to_string()).about(argument).hint(error.hint()))?;
+    if has_password(text) {
+        return Err(SettingsError::PasswordTyped { url: without_password(text) }.into());
+    }
+    Ok(())
 }
 
 /// Makes the command line of a program: its own arguments, the global flags, and
@@ -129,7 +154,9 @@ pub(crate) fn parse<A: Parser>(
         }
         _ => report(&error.format(&mut command)),
     })?;
-    global.refuse_password()?;
+    if let Some(database) = &global.database {
+        check_place("--database", database)?;
+    }
     Ok((own, global))
 }
 
@@ -212,6 +239,17 @@ mod tests {
             assert!(!said.contains("secret"), "{said}");
         }
         assert!(parsed("queuectl-thing --database postgres://me@db/q?passfile=/etc/pgpass").is_ok());
+    }
+
+    #[test]
+    fn what_is_no_place_is_refused_without_its_password() {
+        for text in ["POSTGRES://me:secret@db/q", "'postgres://me:secret@db/q'", "shop", ":memory:"] {
+            let failure = parsed(&format!("queuectl-thing go --database {text}")).unwrap_err();
+            assert_eq!(failure.code(), Exit::Error);
+            let said = failure.to_string();
+            assert!(said.contains("--database: ") && said.contains("\nhint: "), "{said}");
+            assert!(!said.contains("secret"), "{said}");
+        }
     }
 
     #[test]

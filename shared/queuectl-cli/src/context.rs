@@ -73,6 +73,7 @@ impl Context {
             busy_timeout: settings.busy_timeout(),
             connect_timeout: settings.connect_timeout(),
             state_folder: Some(settings.places().state_folder().to_owned()),
+            owners: self.global.owners(),
         })
     }
 

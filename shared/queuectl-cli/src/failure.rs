@@ -79,6 +79,11 @@ impl Failure {
         &self.message
     }
 
+    /// What to type next, if that can be said.
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// Writes it to standard error, if there is something to say and somebody
     /// to read it.
     pub fn report(&self) {
@@ -212,6 +217,9 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Database { .. } => {
             Failure::error(message).hint("see what is wrong with it with `queuectl doctor`")
+        }
+        StoreError::Unfit(unfit) => {
+            Failure::error(message).hint(unfit.hint("name a queue of your own with `--database PATH`"))
         }
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
             .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),

@@ -29,7 +29,7 @@ pub mod table;
 pub mod text;
 mod variables;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, state_parser};
 pub use context::Context;
 pub use detail::{find_job, last_attempt, show_job};
 pub use exit::Exit;

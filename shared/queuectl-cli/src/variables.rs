@@ -2,6 +2,8 @@
 
 use crate::arguments::{GlobalArgs, LOG_LEVEL_VARIABLE};
 use crate::failure::Failure;
+use queuectl_core::Place;
+use queuectl_files::AS_ROOT_VARIABLE;
 use std::ffi::{OsStr, OsString};
 
 /// Names and values for the environment.
@@ -20,8 +22,11 @@ pub fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
         variables.push(("QUEUECTL_CONFIG", absolute(file.as_os_str())?));
     }
     if let Some(database) = &global.database {
-        let kept = is_url(database) || database.as_encoded_bytes().starts_with(b"~");
+        let kept = is_url(database) || database.as_encoded_bytes().starts_with(b"~/");
         variables.push(("QUEUECTL_DATABASE", if kept { database.clone() } else { absolute(database)? }));
+    }
+    if global.as_root {
+        variables.push((AS_ROOT_VARIABLE, "1".into()));
     }
     if global.no_color {
         variables.push(("NO_COLOR", "1".into()));
@@ -32,13 +37,10 @@ pub fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
     Ok(variables)
 }
 
-/// Tells whether this is `scheme://…`, as the configuration understands it.
+/// Tells whether this is a URL, as the configuration understands it.
 fn is_url(database: &OsStr) -> bool {
-    let scheme = database.to_str().and_then(|text| text.split_once("://")).map(|(scheme, _)| scheme);
-    scheme.is_some_and(|scheme| {
-        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
-    })
+    let text = database.to_str().unwrap_or_default();
+    matches!(Place::read(text, |_| true), Ok(Place::Url(_)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! Everything that decides is here and nothing that acts: which state follows
 //! which ([`State::after`]), what an ended attempt means for its job
 //! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
-//! accepted at all ([`JobId`], [`CommandLine`]). No I/O, no clock, no
+//! accepted at all ([`JobId`], [`CommandLine`]), what is the place of a queue
+//! ([`Place`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
 //! every value.
 
@@ -11,6 +12,7 @@ mod attempt;
 mod command;
 mod id;
 mod job;
+mod place;
 mod retry;
 mod settle;
 mod state;
@@ -22,9 +24,10 @@ pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
 pub use id::{InvalidJobId, JobId};
 pub use job::{Job, Lease, NewJob, Seq, WorkerId};
+pub use place::{NotAPlace, Place};
 pub use retry::RetryPolicy;
 pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::is_hidden;
 pub use time::Timestamp;
-pub use url::{has_password, without_password};
+pub use url::{has_password, masked, without_password};

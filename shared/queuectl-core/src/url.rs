@@ -15,6 +15,45 @@ pub fn has_password(url: &str) -> bool {
     without_password(url) != url
 }
 
+/// Returns a text that should have been a URL, or the words of a connection, without
+/// what may be a password in it; `***` stands for what is cut out of what is no URL.
+///
+/// In doubt more is cut out than a password.
+pub fn masked(text: &str) -> String {
+    // Of several URLs in one text the first shows what is meant.
+    let end = text.match_indices("://").nth(1).map(|(second, _)| second);
+    let first = end.map_or_else(|| text.to_owned(), |end| format!("{}://***", &text[..end]));
+    let shown = match first.split_once("://") {
+        Some(_) => without_password(&first),
+        None => without_bare_credential(&first),
+    };
+    let lower = shown.to_ascii_lowercase();
+    let secret = ["pass", "psw", "pwd"].iter().filter_map(|name| {
+        let name = lower.match_indices(name).find(|(at, _)| !lower[*at..].starts_with("passfile"))?.0;
+        let value = name + lower[name..].find('=')?;
+        lower[name..value]
+            .trim_end()
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            .then_some(value)
+    });
+    match secret.min() {
+        Some(value) => format!("{}=***", &shown[..value]),
+        None => shown,
+    }
+}
+
+/// Cuts the password out of `user:password@host` where no `://` stands before it.
+fn without_bare_credential(text: &str) -> String {
+    let Some(at) = text.rfind('@') else { return text.to_owned() };
+    match text[..at].find(':') {
+        Some(colon) if !text.starts_with(['/', '.', '~']) || text.starts_with("//") => {
+            format!("{}:***{}", &text[..colon], &text[at..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// Leaves the password of `user:password@host` out.
 fn without_credential(rest: &str) -> String {
     let path = rest.find('/').unwrap_or(rest.len());
@@ -93,6 +132,21 @@ mod tests {
         ] {
             assert_eq!(without_password(url), shown, "{url}");
             assert!(has_password(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn of_what_is_no_url_more_is_cut_out() {
+        for (text, shown) in [
+            ("postgres:/me:secret@h/d", "postgres:***@h/d"),
+            ("me:se@cr:et@h/d", "me:***@h/d"),
+            ("host=h password='a b' user=me", "host=h password=***"),
+            ("host=h passfile=/f", "host=h passfile=/f"),
+            ("jdbc:sqlserver://h;password=secret", "jdbc:sqlserver://h;password=***"),
+            ("postgres://a:b@h/d,postgres://c:secret@i/d", "postgres://a@h/d,postgres://***"),
+            ("/home/me:you@work/queue.db", "/home/me:you@work/queue.db"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
         }
     }
 

@@ -71,6 +71,7 @@ impl Queue {
     /// What a worker of this queue would be told.
     pub(crate) fn options(&self) -> WorkerOptions {
         WorkerOptions {
+            as_root: false,
             database: Some(self.path("queue.db")),
             server: None,
             busy_timeout_ms: 30_000,

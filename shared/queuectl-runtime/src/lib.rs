@@ -34,6 +34,7 @@ pub mod worker;
 
 pub use launch::WorkerLog;
 pub use limits::hand_on_no_open_files;
+pub use listener::open_log;
 pub use manager::{Manager, ManagerError};
 pub use marker::{is_inside_a_job, worker_environment};
 pub use rescue::{RescueError, rescue};

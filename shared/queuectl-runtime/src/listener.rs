@@ -3,13 +3,14 @@
 use crate::floor::Floor;
 use crate::slot::lock;
 use crate::worker::{WorkerError, WorkerOptions};
+use queuectl_files::{FileError, Make};
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -197,9 +198,19 @@ fn obey(hearing: &Hearing, line: &str) {
     }
 }
 
+/// Opens a log to write at its end; makes it, for the owner of its folder.
+///
+/// # Errors
+///
+/// What the system says, and whatever makes it no file of the folder's owner.
+pub fn open_log(path: &Path) -> Result<File, FileError> {
+    let folder = path.parent().unwrap_or(path);
+    queuectl_files::open_beside(folder, path, OpenOptions::new().append(true), Make::Private)
+}
+
 /// Makes a file this process's standard error.
 pub(crate) fn write_log_to(path: &str) -> io::Result<()> {
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    let file = open_log(Path::new(path))?;
     Ok(rustix::stdio::dup2_stderr(&file)?)
 }
 

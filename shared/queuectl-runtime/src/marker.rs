@@ -4,6 +4,7 @@
 //! keeps two queues on one machine apart, also when one is a copy of the other.
 
 use queuectl_core::{Job, Lease, WorkerId, without_password};
+use queuectl_files::AS_ROOT_VARIABLE;
 use queuectl_store::Location;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -45,6 +46,8 @@ pub fn worker_environment() -> HashMap<OsString, OsString> {
 /// them into the server of the queue.
 pub(crate) fn environment_of_jobs(queue: &Location) -> HashMap<OsString, OsString> {
     let mut environment = worker_environment();
+    // Root's word was for the workers, not for what their jobs do.
+    environment.remove(OsStr::new(AS_ROOT_VARIABLE));
     if let Location::Url(_) = queue {
         hide_the_password(&mut environment);
     }

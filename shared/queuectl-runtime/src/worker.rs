@@ -7,6 +7,7 @@ use crate::path_as_json;
 use crate::stamp::Stamp;
 use crate::{limits, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
+use queuectl_files::Owners;
 use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, Store, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -47,6 +48,9 @@ pub struct WorkerOptions {
     /// Where what belongs to the queue on this machine lies, if it is on a server.
     #[serde(with = "path_as_json")]
     pub state_folder: Option<PathBuf>,
+    /// Root was told to use what belongs to other users.
+    #[serde(default)]
+    pub as_root: bool,
     /// The process that replaces this one.
     pub manager_pid: u32,
     /// Jobs run at a time.
@@ -83,6 +87,7 @@ impl WorkerOptions {
         OpenOptions {
             connect_timeout: Duration::from_millis(self.connect_timeout_ms),
             state_folder: self.state_folder.clone(),
+            owners: if self.as_root { Owners::AnyForRoot } else { Owners::Own },
             ..OpenOptions::new(Access::Write, self.busy_timeout())
         }
     }

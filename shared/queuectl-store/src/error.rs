@@ -2,8 +2,9 @@
 
 use crate::location::Location;
 use queuectl_core::{IllegalTransition, JobId, State, WorkerId};
+use queuectl_files::{FileError, Unfit};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a store could not do what it was asked to.
 ///
@@ -257,6 +258,9 @@ pub enum StoreError {
         /// The oldest that will do.
         wanted: &'static str,
     },
+    /// It, or a file beside it, is another user's, or no file.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     /// The operating system refused.
     #[error("{action} {path}: {source}")]
     Io {
@@ -286,6 +290,14 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Why a file beside the queue could not be opened.
+    pub(crate) fn of_file(action: &'static str, path: &Path, error: FileError) -> Self {
+        match error {
+            FileError::Unfit(unfit) => Self::Unfit(unfit),
+            FileError::Io(source) => Self::Io { action, path: path.to_owned(), source },
+        }
+    }
+
     /// Tells whether the same call may succeed later, without anybody's help
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {

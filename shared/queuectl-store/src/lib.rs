@@ -86,7 +86,7 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
 /// whatever access the options say.
 pub fn diagnose(location: &Location, options: &OpenOptions) -> Vec<Finding> {
     match location {
-        Location::File(path) => sqlite::diagnose(path, options.busy_timeout),
+        Location::File(path) => sqlite::diagnose(path, options),
         Location::Url(url) if postgres::serves(url) => postgres::diagnose(url, options),
         Location::Url(url) => {
             let error = StoreError::NoStoreFor { url: location::without_password(url) };

@@ -20,6 +20,7 @@ use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use queuectl_core::{Lease, Seq, WorkerId};
+use queuectl_files::{Make, open_beside};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -83,7 +84,7 @@ pub(crate) fn lock_file_path(database: &Path) -> PathBuf {
 impl LockFile {
     /// Opens the file if it is there.
     pub(crate) fn open_existing(database: &Path) -> Result<Option<Self>> {
-        match Self::open(database, false) {
+        match Self::open(database, Make::Nothing) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
@@ -91,20 +92,13 @@ impl LockFile {
 
     /// Opens the file, or makes it.
     pub(crate) fn open_or_create(database: &Path) -> Result<Self> {
-        Self::open(database, true)
+        Self::open(database, Make::Private)
     }
 
-    fn open(database: &Path, create: bool) -> Result<Self> {
+    fn open(database: &Path, make: Make) -> Result<Self> {
         let path = lock_file_path(database);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(|source| StoreError::Io { action: "open the lock file", path: path.clone(), source })?;
+        let file = open_beside(database, &path, OpenOptions::new().read(true).write(true), make)
+            .map_err(|error| StoreError::of_file("open the lock file", &path, error))?;
         Ok(Self { path, file })
     }
 
@@ -114,6 +108,7 @@ impl LockFile {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&self.path)
             .map_err(|source| self.error("open the lock file", source))?;
         match (FileIdentity::of_open(&self.file), FileIdentity::of_open(&file)) {

@@ -4,6 +4,7 @@ mod files;
 
 pub use queuectl_core::without_password;
 
+use queuectl_files::Owners;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,12 +90,20 @@ pub struct OpenOptions {
     /// Where the lock file of a queue on a server lies; the system's folder for
     /// temporary files if nobody says. (That of a queue in a file lies beside it.)
     pub state_folder: Option<PathBuf>,
+    /// Whose files are used.
+    pub owners: Owners,
 }
 
 impl OpenOptions {
     /// Ordinary options, with ten seconds for a server to answer.
     pub const fn new(access: Access, busy_timeout: Duration) -> Self {
-        Self { access, busy_timeout, connect_timeout: Duration::from_secs(10), state_folder: None }
+        Self {
+            access,
+            busy_timeout,
+            connect_timeout: Duration::from_secs(10),
+            state_folder: None,
+            owners: Owners::Own,
+        }
     }
 }
 

@@ -224,6 +224,7 @@ pub fn traced(home: &Home, rules: &[String], words: &[String]) -> Disturbed {
 /// What a manager tells its worker.
 pub fn instructions(home: &Home) -> String {
     let options = WorkerOptions {
+        as_root: false,
         database: Some(home.database()),
         server: None,
         busy_timeout_ms: 300,

@@ -20,8 +20,9 @@ use tokio_postgres::Row;
 impl Work for PostgresStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let stand_in = self.stand_in.clone();
+        queuectl_files::check_new(&stand_in, self.options.owners)?;
         if let Some(folder) = stand_in.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| StoreError::Io {
+            queuectl_files::make_folders(folder).map_err(|source| StoreError::Io {
                 action: "make the folder",
                 path: folder.to_owned(),
                 source,

@@ -4,6 +4,7 @@
 //! cannot begin anew until it is done. The copy is made under another name in the
 //! folder it is meant for, and gets its own name when it is complete and on disk.
 
+use super::guard::COMPANIONS;
 use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, busy, explain, guard, migrate, sql, transfer};
 use crate::identity::FileIdentity;
@@ -11,6 +12,7 @@ use crate::location::beside;
 use crate::transfer::{Kind, Numbers, Record, Stage, Value, WORKER_ENDED_AT, WORKER_NOTE_REGION};
 use crate::upkeep::Backup;
 use crate::{Counts, Result, StoreError};
+use queuectl_files::{Make, Owner, open_beside};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -21,9 +23,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// What SQLite would take for a part of the database of this name.
-const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// How the name of a copy begins that is not complete. The same for all, so that
 /// the next backup into a folder removes what a killed one has left there.
@@ -37,6 +36,7 @@ impl SqliteStore {
         let to = place_for(to)?;
         self.check_not_replaced()?;
         let partial = Partial::create(&to)?;
+        partial.give_to_the_owner_of(&self.path)?;
         self.vacuum_into(&partial)?;
         self.check_not_replaced()?;
         let counts = self.make_a_queue(&partial)?;
@@ -230,6 +230,13 @@ impl Partial {
         Ok(counts)
     }
 
+    /// Gives the copy to the user whose queue it is, if root makes it.
+    fn give_to_the_owner_of(&self, queue: &Path) -> Result<()> {
+        fs::metadata(queue)
+            .and_then(|queue| queuectl_files::give(&self.file, Owner::of(&queue)))
+            .map_err(|error| failed("write", &self.meant_for, error))
+    }
+
     /// Tells whether no other backup has taken it for abandoned before it was locked.
     fn is_ours(&self) -> bool {
         match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
@@ -287,14 +294,8 @@ fn remove_abandoned(folder: &Path) {
         if is_companion || !name.as_bytes().starts_with(PARTIAL.as_bytes()) {
             continue;
         }
-        let Ok(file) = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(entry.path())
-        else {
-            continue;
-        };
+        let options = OpenOptions::new().read(true).write(true).clone();
+        let Ok(file) = open_beside(folder, &entry.path(), &options, Make::Nothing) else { continue };
         if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             remove(&entry.path());
         }

@@ -1,13 +1,18 @@
 //! What a file must be before it is opened as a queue.
 
+use crate::location::beside;
 use crate::{Result, StoreError};
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::ErrorKind;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use queuectl_files::{FileError, Found, Owners, Unfit, heir};
+use std::fs::{self, Metadata, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// The oldest SQLite without the WAL-reset bug (3.7.0 to 3.51.2 have it).
 const OLDEST_SQLITE: (&str, i32) = ("3.51.3", 3_051_003);
+
+/// What SQLite takes for a part of the database of this name.
+pub(super) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// Refuses a SQLite that can damage a queue.
 pub(super) fn check_sqlite() -> Result<()> {
@@ -33,30 +38,48 @@ pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
 }
 
 /// Makes the folder (0700) and an empty file (0600) if they are not there, so
-/// that nobody else can read them at any instant.
-pub(super) fn create(path: &Path) -> Result<()> {
+/// that nobody else can read them at any instant; they are the user's in whose folder
+/// they are made.
+pub(super) fn create(path: &Path, owners: Owners) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| refused(path, &error))?;
+    queuectl_files::check_new(path, owners)?;
+    if let Some(folder) = path.parent() {
+        queuectl_files::make_folders(folder).map_err(|error| refused(path, &error))?;
     }
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Ok(_) => Ok(()),
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made.and_then(|file| heir(path).map_or(Ok(()), |owner| queuectl_files::give(&file, owner))) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(refused(path, &error)),
     }
 }
 
-/// Refuses what SQLite's locks cannot protect.
-pub(super) fn check_file(path: &Path) -> Result<()> {
-    let metadata = fs::metadata(path).map_err(|error| cannot_open(path, &error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(cannot_open(path, "it is not a file"));
+/// Looks what is there, before anything is opened: of a FIFO or a device nobody knows
+/// what comes of that.
+pub(super) fn find(path: &Path, owners: Owners) -> Result<Option<Metadata>> {
+    match queuectl_files::find(path) {
+        Ok(Found::Nothing) => Ok(None),
+        Ok(Found::File(metadata)) => {
+            queuectl_files::check_owner(path, &metadata, owners)?;
+            queuectl_files::follow(path, owners)?;
+            Ok(Some(metadata))
+        }
+        Err(FileError::Unfit(Unfit::NotAFile { kind, .. })) => {
+            Err(cannot_open(path, &format!("it is not a file but {kind}")))
+        }
+        Err(error) => Err(cannot_open(path, &error.to_string())),
+    }
+}
+
+/// Refuses what SQLite's locks cannot protect, and what another user has put beside it.
+pub(super) fn check_file(path: &Path, owners: Owners) -> Result<()> {
+    let Some(metadata) = find(path, owners)? else {
+        return Err(cannot_open(path, &io::Error::from(ErrorKind::NotFound).to_string()));
+    };
+    for companion in COMPANIONS {
+        queuectl_files::check_beside(path, &beside(path, companion))?;
     }
     if metadata.nlink() > 1 {
         return Err(StoreError::HardLinked { path: path.to_owned(), links: metadata.nlink() });
@@ -68,7 +91,7 @@ pub(super) fn check_file(path: &Path) -> Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-fn network_file_system(path: &Path) -> Option<&'static str> {
+pub(super) fn network_file_system(path: &Path) -> Option<&'static str> {
     // The magic numbers of statfs(2).
     let kind = rustix::fs::statfs(path).ok()?.f_type;
     match u32::try_from(kind & 0xffff_ffff).unwrap_or(0) {
@@ -87,7 +110,7 @@ fn network_file_system(path: &Path) -> Option<&'static str> {
 
 // Other systems tell by name or not at all; nothing is refused there.
 #[cfg(not(target_os = "linux"))]
-fn network_file_system(_path: &Path) -> Option<&'static str> {
+pub(super) fn network_file_system(_path: &Path) -> Option<&'static str> {
     None
 }
 

@@ -33,7 +33,6 @@ use ledger::Ledger;
 use queuectl_core::WorkerId;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,16 +74,15 @@ impl SqliteStore {
     /// Everything that makes the file unfit to be a queue: see [`StoreError`].
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self> {
         guard::check_sqlite()?;
-        let is_nothing = std::fs::metadata(path)
-            .map_or_else(|error| error.kind() == ErrorKind::NotFound, |file| file.len() == 0);
+        let is_nothing = guard::find(path, options.owners)?.is_none_or(|file| file.len() == 0);
         if options.access != Access::Write && is_nothing {
             return Self::open_nothing(path, options);
         }
         if options.access == Access::Write {
-            guard::create(path)?;
+            guard::create(path, options.owners)?;
         }
         let path = guard::real_path(path)?;
-        guard::check_file(&path)?;
+        guard::check_file(&path, options.owners)?;
         let identity =
             FileIdentity::of(&path).map_err(|error| guard::cannot_open(&path, &error.to_string()))?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -37,7 +37,7 @@ impl Work for SqliteStore {
             // lock is a dead worker, always.
             let lock_file = lock_file_for(connection, &database, id, &worker.boot_id)?;
             let presence = lock_file.hold(id, region)?.guard(&database);
-            let doorbell = Box::new(FifoDoorbell::hang(&database, id)?);
+            let doorbell = Box::new(FifoDoorbell::hang(&database, id));
             Ok(Registration { id, run, presence, doorbell, neighbours })
         })?;
         // They look after the newcomer from now on.

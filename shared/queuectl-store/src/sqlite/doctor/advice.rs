@@ -7,6 +7,9 @@ use std::path::Path;
 
 pub(super) const START_A_WORKER: &str = "queuectl worker start";
 
+/// How to get around a file that is not used.
+pub(super) const NAME_ANOTHER: &str = "name a queue of your own with `--database PATH`";
+
 /// There is no file at all.
 pub(super) fn missing(path: &Path) -> Finding {
     Finding::error(
@@ -51,6 +54,7 @@ pub(super) fn refusal(check: &'static str, error: &StoreError, path: &Path) -> F
              `queuectl worker start`"
                 .to_owned()
         }
+        StoreError::Unfit(unfit) => unfit.hint(NAME_ANOTHER),
         _ => format!(
             "see whose it is with `ls -ld {file}`, and which is meant with `queuectl config get database`"
         ),

@@ -1,12 +1,13 @@
 //! What the files of a queue show from outside.
 
 use super::advice::{self, START_A_WORKER, quoted, refusal, writable_again};
+use crate::Result;
 use crate::doctor::size;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
 use crate::sqlite::guard;
 use crate::upkeep::Finding;
-use crate::{Result, StoreError};
+use queuectl_files::Owners;
 use rustix::fs::{Access as Right, StatVfsMountFlags};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -24,15 +25,15 @@ const LITTLE_ROOM_BYTES: u64 = 100 << 20;
 const NO_ROOM_BYTES: u64 = 1 << 20;
 
 /// Where the file is; what is wrong if there is none.
-pub(super) fn find(path: &Path) -> Result<(PathBuf, Metadata), Finding> {
+pub(super) fn find(path: &Path, owners: Owners) -> Result<(PathBuf, Metadata), Finding> {
     let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(advice::missing(path)),
         metadata => metadata.map_err(|error| guard::cannot_open(path, &error.to_string())),
     };
     let found = metadata.and_then(|metadata| Ok((guard::real_path(path)?, metadata)));
     let (path, metadata) = found.map_err(|error| refusal("database", &error, path))?;
-    if !metadata.is_file() {
-        return Err(refusal("database", &guard::cannot_open(&path, "it is not a file"), &path));
+    if let (false, Err(error)) = (metadata.is_file(), guard::find(&path, owners)) {
+        return Err(refusal("database", &error, &path));
     }
     if metadata.len() == 0 {
         return Err(Finding::error(
@@ -50,7 +51,7 @@ pub(super) fn find(path: &Path) -> Result<(PathBuf, Metadata), Finding> {
 pub(super) fn file_system(path: &Path) -> Option<Finding> {
     const CHECK: &str = "file-system";
     // Has been told already.
-    if let Err(StoreError::NetworkFileSystem { .. }) = guard::check_file(path) {
+    if guard::network_file_system(path).is_some() {
         return None;
     }
     // The magic numbers of statfs(2).

@@ -7,12 +7,13 @@
 mod advice;
 mod contents;
 mod files;
+mod owners;
 mod workers;
 
 use super::{SqliteStore, explain, guard};
 use crate::doctor::of_move;
 use crate::identity::FileIdentity;
-use crate::location::Access;
+use crate::location::{Access, OpenOptions};
 use crate::transfer::{Stage, Transfer};
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
@@ -23,19 +24,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Examines the queue in a file, whatever is wrong with it.
-pub(crate) fn diagnose(path: &Path, busy_timeout: Duration) -> Vec<Finding> {
+pub(crate) fn diagnose(path: &Path, options: &OpenOptions) -> Vec<Finding> {
     let mut findings = vec![match guard::check_sqlite() {
         Ok(()) => Finding::ok("sqlite", format!("SQLite {}", rusqlite::version())),
         Err(error) => refusal("sqlite", &error, path),
     }];
-    let (path, metadata) = match files::find(path) {
+    let (path, metadata) = match files::find(path, options.owners) {
         Ok(found) => found,
         Err(finding) => {
             findings.push(finding);
             return findings;
         }
     };
-    let refused = guard::check_file(&path).err();
+    let refused = guard::check_file(&path, options.owners).err();
     findings.push(match &refused {
         Some(error) => refusal("database", error, &path),
         None => {
@@ -43,12 +44,13 @@ pub(crate) fn diagnose(path: &Path, busy_timeout: Duration) -> Vec<Finding> {
         }
     });
     findings.extend(files::file_system(&path));
+    findings.extend(owners::beside_the_queue(&path, &metadata, refused.as_ref()));
     findings.extend(files::permissions(&path));
     findings.push(files::access(&path));
     findings.extend(files::room(&path));
     findings.push(files::log(&path));
     if refused.is_none() {
-        findings.extend(inside(path, busy_timeout));
+        findings.extend(inside(path, options.busy_timeout));
     }
     findings
 }

@@ -1,0 +1,308 @@
+//! What was typed as the place of a queue: a URL, a path, or neither.
+//!
+//! An address that is not quite a URL must not become the name of a new file: a
+//! password would stand in it, and the jobs would wait where no worker looks. So
+//! whatever looks like an address and is none is refused, unless a file of that
+//! very name is there already.
+
+use crate::text::is_hidden;
+use crate::url::masked;
+use std::path::{Path, PathBuf};
+
+/// The schemes of the servers that can keep a queue.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
+/// How an address is written, for hints.
+const FORM: &str = "postgres://USER@HOST/DATABASE";
+
+/// Quotation marks that an env file or a word processor leaves around an address.
+const QUOTES: &str =
+    "\"'`\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}\u{2039}\u{203a}";
+
+/// The beginning of a connection string of libpq: `host=db dbname=q`.
+const PARAMETERS: [&str; 9] =
+    ["host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "sslmode"];
+
+/// Where a queue is, as it was typed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Place {
+    /// The URL of a server that can keep a queue.
+    Url(String),
+    /// The path of a file; relative, and with its `~`, as it was typed.
+    Path(PathBuf),
+}
+
+/// A text that is neither. Shown in one line and without a password.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("`{shown}` is neither the path nor the URL of a queue")]
+pub struct NotAPlace {
+    shown: String,
+    hint: String,
+}
+
+impl NotAPlace {
+    fn new(text: &str, hint: impl Into<String>) -> Self {
+        Self { shown: shown(text), hint: hint.into() }
+    }
+
+    /// Says what to type instead.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
+}
+
+impl Place {
+    /// Understands a text.
+    ///
+    /// `exists` tells whether there is a file of this name: then it is meant,
+    /// whatever it looks like.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAPlace`] with the right form, if it looks like an address and is none,
+    /// or if it names no file and is no path with a `/` and no name ending in `.db`.
+    pub fn read(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<Self, NotAPlace> {
+        if is_url(text) {
+            return Ok(Self::Url(text.to_owned()));
+        }
+        match doubt(text) {
+            Some(hint) if !exists(Path::new(text)) => Err(NotAPlace::new(text, hint)),
+            _ => Ok(Self::Path(PathBuf::from(text))),
+        }
+    }
+}
+
+/// Tells whether this is `postgres://…`, written as it must be.
+fn is_url(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, rest)| {
+        SCHEMES.contains(&scheme) && !rest.contains("://") && trimmed(text) == text
+    })
+}
+
+/// What to type instead of a text that is probably no path; nothing if it is one.
+fn doubt(text: &str) -> Option<String> {
+    let is_path = ["/", "./", "../", "~/"].iter().any(|start| text.starts_with(start));
+    // A path may end in a quotation mark; nothing stands around it that begins as one.
+    let inner = if is_path { text.trim_end_matches(is_unseen) } else { trimmed(text) };
+    if inner != text {
+        let around = "leave out the quotes, blanks and line ends around it";
+        let is_place = is_url(inner) || doubt(inner).is_none();
+        return Some(if is_place { format!("{around}: `{}`", shown(inner)) } else { around.to_owned() });
+    }
+    if let Some(variable) = text.split('/').find(|part| part.starts_with('$') || part.starts_with('%')) {
+        return Some(format!("no shell has put in what `{}` stands for; write it out", shown(variable)));
+    }
+    if (is_path && !(text.starts_with("//") && text.contains('@'))) || matches!(text, "~" | "." | "..") {
+        return None;
+    }
+    if text.contains(is_hidden) {
+        return Some("leave out the characters that cannot be seen".to_owned());
+    }
+    if text.starts_with('~') {
+        return Some("write the folder of that user out: `/home/USER/queue.db`".to_owned());
+    }
+    let first = text.split('/').next().unwrap_or_default();
+    if text.contains("//") || first.contains([':', '@', '\\']) || is_parameters(text) {
+        return Some(of_address(text));
+    }
+    (!text.contains('/') && text.strip_suffix(".db").is_none())
+        .then(|| format!("for a new file type `./{0}` or `{0}.db`", shown(text)))
+}
+
+/// What an address that is none of ours should have been.
+fn of_address(text: &str) -> String {
+    if let Some(rest) = after_our_scheme(text) {
+        return format!("write it as a URL: `{}`", shown(&format!("postgres://{rest}")));
+    }
+    let scheme = text.split([':', '/', '=']).next().unwrap_or_default().to_ascii_lowercase();
+    if scheme.starts_with("sqlite") || scheme == "file" {
+        let path = text.split_once(':').map_or(text, |(_, path)| path);
+        let path = path.split('?').next().unwrap_or_default();
+        let path = if path.starts_with("//") { path.trim_start_matches("//") } else { path };
+        if !path.is_empty() && doubt(path).is_none() {
+            return format!("name the file by its path alone: `{}`", shown(path));
+        }
+        return "name the file by its path alone: `/folder/queue.db`".to_owned();
+    }
+    if text.starts_with(':') {
+        return "a queue lies in a file or on a server; name one: `./queue.db`".to_owned();
+    }
+    if text.contains('\\') {
+        return "write the path with `/`".to_owned();
+    }
+    let is_address = text.contains("://") || text.contains('@') || is_parameters(text);
+    if SCHEMES.contains(&scheme.as_str()) || is_address {
+        return format!("a server is named as `{FORM}`, a file by its path: `./queue.db`");
+    }
+    format!("for a file of this name type `./{}`; a server is named as `{FORM}`", shown(text))
+}
+
+/// What follows `POSTGRES://`, `jdbc:postgresql://`, `postgresql+psycopg2://`.
+fn after_our_scheme(text: &str) -> Option<&str> {
+    let (before, rest) = text.split_once("://")?;
+    let scheme = before.rsplit([':', '=', ' ', '<', '(']).next().unwrap_or_default().to_ascii_lowercase();
+    let scheme = scheme.split('+').next().unwrap_or_default();
+    let is_whole = !rest.is_empty() && !rest.contains("://") && trimmed(rest) == rest;
+    (SCHEMES.contains(&scheme) && is_whole).then_some(rest)
+}
+
+/// Tells whether this begins as `host=db dbname=q` does.
+fn is_parameters(text: &str) -> bool {
+    text.split_once('=')
+        .is_some_and(|(name, _)| PARAMETERS.contains(&name.trim().to_ascii_lowercase().as_str()))
+}
+
+/// Takes away what an editor, a file or a shell has left around a text.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches(|character: char| is_unseen(character) || QUOTES.contains(character))
+}
+
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace() || is_hidden(character)
+}
+
+/// Shows a text in one line: what is hidden escaped, what is long cut, what is secret left out.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let text = masked(text);
+    let mut shown = String::new();
+    for character in text.chars().take(LONGEST) {
+        if is_hidden(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Place, NotAPlace> {
+        Place::read(text, |_| false)
+    }
+
+    #[test]
+    fn a_url_of_ours_is_one() {
+        for url in ["postgres://me@host/q", "postgresql:///q?host=/run/postgresql", "postgres://me:pw@a,b/q"]
+        {
+            assert_eq!(read(url), Ok(Place::Url(url.to_owned())));
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_with_a_slash_or_the_ending_of_a_database() {
+        for path in [
+            "/var/lib/queue.db",
+            "./shop",
+            "../a:b",
+            "jobs/shop",
+            "shop.db",
+            "~/q.db",
+            "/home/me:you@work/q",
+            "./postgres://x",
+            "/with space/q.db",
+            "grün/漢.db",
+            "//srv/q.db",
+            "a=b.db",
+            "./'quoted'",
+        ] {
+            assert_eq!(read(path), Ok(Place::Path(path.into())), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_looks_like_an_address_and_is_none_is_refused_without_its_password() {
+        for text in [
+            "\"postgres://queue:s3cret@db/q\"",
+            "'postgres://queue:s3cret@db/q'",
+            "\u{201c}postgres://queue:s3cret@db/q\u{201d}",
+            " postgres://queue:s3cret@db/q",
+            "postgres://queue:s3cret@db/q\r",
+            "postgres://queue:s3cret@db/q\n",
+            "\u{feff}postgres://queue:s3cret@db/q",
+            "postgres:/queue:s3cret@h/d",
+            "postgres:queue:s3cret@h/d",
+            "postgres//queue:s3cret@h/d",
+            "postgres;//queue:s3cret@h/d",
+            "postgres ://queue:s3cret@h/d",
+            "POSTGRES://queue:s3cret@h/d",
+            "Postgresql://queue:s3cret@h/d",
+            "postgresql+psycopg2://queue:s3cret@h/d",
+            "jdbc:postgresql://h/d?user=queue&password=s3cret",
+            "jdbc:sqlserver://h;user=queue;password=s3cret",
+            "DATABASE_URL=postgres://queue:s3cret@h/d",
+            "<postgres://queue:s3cret@h/d>",
+            "postgres://a:b@h/d,postgres://queue:s3cret@h/d",
+            "mysql://queue:s3cret@h/d",
+            "redis://:s3cret@h",
+            "http://h/d",
+            "host=h dbname=d password=s3cret",
+            "host=/run/postgresql password='s3 cret' dbname=d",
+            "password = s3cret host=h",
+            "queue:s3cret@db/q",
+            "queue@db/q",
+            "//queue:s3cret@db/q",
+            "db.example:5432/q",
+            "[::1]:5432/q",
+            "sqlite:x.db",
+            "sqlite:///x.db",
+            "file:x.db?mode=ro",
+            "file:///x.db",
+            ":memory:",
+            "://x",
+            "a:b",
+            "C:\\queue\\q.db",
+            "\\\\server\\q.db",
+            "~user/q.db",
+            "$HOME/q.db",
+            "${HOME}/q.db",
+            "/home/$USER/q.db",
+            "%h/q.db",
+            "\"/var/lib/q.db\"",
+            "/var/lib/q.db\r",
+            " /var/lib/q.db",
+            "/var/lib/q.db ",
+            "var/\u{200b}lib/q.db",
+            "shop",
+            "db.example.com",
+            "-",
+        ] {
+            let error = read(text).unwrap_err();
+            let said = format!("{error}\n{}", error.hint());
+            assert!(!said.contains("s3") && !said.contains("cret"), "{said}");
+            assert!(said.lines().count() == 2 && !error.hint().is_empty(), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_hint_shows_the_right_form() {
+        for (text, hint) in [
+            ("shop", "for a new file type `./shop` or `shop.db`"),
+            ("\"shop.db\"", "leave out the quotes, blanks and line ends around it: `shop.db`"),
+            ("POSTGRES://me:pw@h/d", "write it as a URL: `postgres://me@h/d`"),
+            ("jdbc:postgresql://h:5432/d", "write it as a URL: `postgres://h:5432/d`"),
+            ("sqlite:///var/x.db", "name the file by its path alone: `/var/x.db`"),
+            ("file:x.db?mode=ro", "name the file by its path alone: `x.db`"),
+            (
+                "postgres:/h/d",
+                "a server is named as `postgres://USER@HOST/DATABASE`, a file by its path: `./queue.db`",
+            ),
+            ("$HOME/q.db", "no shell has put in what `$HOME` stands for; write it out"),
+        ] {
+            assert_eq!(read(text).unwrap_err().hint(), hint, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_meant_whatever_its_name() {
+        for name in ["shop", "a:b", "\"q.db\"", "$HOME", ":memory:"] {
+            assert_eq!(Place::read(name, |_| true), Ok(Place::Path(name.into())), "{name}");
+        }
+    }
+}

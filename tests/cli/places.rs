@@ -1,0 +1,178 @@
+//! Where a queue can be: what looks like an address and is none makes no file.
+
+use crate::support::trials::trials;
+use crate::support::{Home, Spelling, both};
+use predicates::str::contains;
+use std::fs;
+
+trials![
+    an_address_that_is_not_quite_a_url_makes_no_file_wherever_it_is_given,
+    the_password_of_such_an_address_is_shown_by_nobody,
+    a_new_queue_is_made_by_a_path_and_not_by_a_bare_word,
+    a_file_of_any_name_that_is_there_is_a_queue,
+    the_hint_names_the_form_that_works,
+];
+
+/// Addresses with a password, each with something that keeps it from being a URL of ours.
+const NOT_QUITE: [&str; 18] = [
+    "\"postgres://queue:s3cret@db/q\"",
+    "'postgres://queue:s3cret@db/q'",
+    "\u{201c}postgres://queue:s3cret@db/q\u{201d}",
+    " postgres://queue:s3cret@db/q",
+    "postgres://queue:s3cret@db/q\r",
+    "postgres://queue:s3cret@db/q\n",
+    "postgres:/queue:s3cret@h/d",
+    "POSTGRES://queue:s3cret@h/d",
+    "postgresql+psycopg2://queue:s3cret@h/d",
+    "jdbc:postgresql://h/d?user=queue&password=s3cret",
+    "DATABASE_URL=postgres://queue:s3cret@h/d",
+    "mysql://queue:s3cret@h/d",
+    "redis://:s3cret@h/0",
+    "http://queue:s3cret@h/d",
+    "host=h dbname=d password=s3cret",
+    "host=/run/postgresql dbname=d password='s3 cret'",
+    "queue:s3cret@db:5432/q",
+    "//queue:s3cret@db/q",
+];
+
+/// Texts that are neither a path nor a URL, without a password.
+const NEITHER: [&str; 11] = [
+    "sqlite:x.db",
+    "sqlite:///tmp/x.db",
+    "file:x.db?mode=ro",
+    ":memory:",
+    "~nobody/q.db",
+    "$HOME/q.db",
+    "${HOME}/q.db",
+    "C:\\queue\\q.db",
+    "/tmp/queuectl-not-made.db\r",
+    "db.example:5432/q",
+    "shop",
+];
+
+/// What stands in the folder in which the user types, and beside the configuration.
+fn files(home: &Home) -> Vec<String> {
+    let names = |folder: std::path::PathBuf| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+    };
+    let mut files: Vec<String> =
+        names(home.path("")).chain(names(home.queue_folder())).chain(names(home.user_home())).collect();
+    files.retain(|name| !name.contains("config.toml"));
+    files
+}
+
+/// Gives a text in every way in which a place can be given, and looks at what was said.
+fn everywhere(text: &str, look: impl Fn(&str)) {
+    both(|spelling| {
+        let home = Home::new();
+        home.configure("");
+        let flag = |words: &[&str]| home.run(spelling, words).args(["--database", text]);
+        let variable = |words: &[&str]| home.run(spelling, words).env("QUEUECTL_DATABASE", text);
+        let mut programs = Vec::new();
+        for words in [&["enqueue", "true"][..], &["list"], &["worker", "start", "--drain"], &["doctor"]] {
+            programs.push(flag(words));
+            programs.push(variable(words));
+        }
+        programs.push(home.run(spelling, ["move", "--to", text]));
+        programs.push(home.run(spelling, ["backup", "--", text]));
+        programs.push(home.queuectl(["--database", text, "status"]));
+        programs.push(home.run(spelling, ["config", "set", "database", text]));
+        for program in programs {
+            let assert = program.assert().code(1);
+            let output = assert.get_output();
+            let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+            look(&said);
+            assert_eq!(files(&home), [""; 0], "{text:?} made a file");
+        }
+        home.configure(&format!("database = {}\n", serde_json::to_string(text).unwrap()));
+        for words in [&["enqueue", "true"][..], &["list"], &["config", "check"], &["doctor"]] {
+            let assert = home.run(spelling, words).assert().code(1);
+            let output = assert.get_output();
+            look(&(String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout)));
+        }
+        assert_eq!(files(&home), [""; 0], "{text:?} made a file");
+    });
+}
+
+fn an_address_that_is_not_quite_a_url_makes_no_file_wherever_it_is_given() {
+    for text in NOT_QUITE.into_iter().step_by(4).chain(NEITHER.into_iter().step_by(3)) {
+        everywhere(text, |said| assert!(said.contains("hint: "), "{text:?}: {said}"));
+    }
+}
+
+fn the_password_of_such_an_address_is_shown_by_nobody() {
+    for text in NOT_QUITE {
+        let home = Home::new();
+        for program in [
+            home.queuectl(["enqueue", "true", "--database", text]),
+            home.queuectl(["enqueue", "true"]).env("QUEUECTL_DATABASE", text),
+            home.queuectl(["move", "--to", text]),
+            home.queuectl(["doctor"]).env("QUEUECTL_DATABASE", text),
+            home.queuectl(["config", "set", "database", text]),
+        ] {
+            let assert = program.assert().failure();
+            let output = assert.get_output();
+            let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+            assert!(!said.contains("s3") && !said.contains("cret"), "{text:?}: {said}");
+        }
+        assert_eq!(files(&home), [""; 0], "{text:?} made a file");
+    }
+    for text in NEITHER {
+        let home = Home::new();
+        home.queuectl(["enqueue", "true", "--database", text]).assert().code(1).stderr(contains("hint: "));
+        home.queuectl(["list"]).env("QUEUECTL_DATABASE", text).assert().code(1).stdout("");
+        assert_eq!(files(&home), [""; 0], "{text:?} made a file");
+    }
+}
+
+fn a_new_queue_is_made_by_a_path_and_not_by_a_bare_word() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["enqueue", "true", "--database", "shop"])
+            .assert()
+            .code(1)
+            .stderr(contains("hint: for a new file type `./shop` or `shop.db`"));
+        assert_eq!(files(&home), [""; 0]);
+        for path in ["./shop", "mail.db", "sub/jobs", "./a:b", "~/mine"] {
+            home.run(spelling, ["enqueue", "true", "--database", path]).assert().success();
+        }
+        for path in ["shop", "mail.db", "sub/jobs", "a:b", "../home/mine"] {
+            assert!(home.path(path).is_file(), "{path}");
+        }
+    });
+}
+
+fn a_file_of_any_name_that_is_there_is_a_queue() {
+    let home = Home::new();
+    for name in ["shop", "a:b", "'quoted'"] {
+        home.queuectl(["enqueue", "true", "--database", &format!("./{name}")]).assert().success();
+        home.queuectl(["--database", name, "enqueue", "true"]).assert().success();
+        let listed = home.json(["list", "--json", "--database", name]);
+        assert_eq!(listed.as_array().unwrap().len(), 2, "{name}");
+        home.queuectl(["status"]).env("QUEUECTL_DATABASE", name).assert().success();
+    }
+}
+
+fn the_hint_names_the_form_that_works() {
+    let home = Home::new();
+    for (text, hint) in [
+        ("POSTGRES://me@h/d", "`postgres://me@h/d`"),
+        ("jdbc:postgresql://h:5432/d", "`postgres://h:5432/d`"),
+        ("\"postgres://me@h/d\"", "`postgres://me@h/d`"),
+        ("sqlite:///var/x.db", "`/var/x.db`"),
+        ("postgres:/h/d", "`postgres://USER@HOST/DATABASE`"),
+        ("mysql://h/d", "`postgres://USER@HOST/DATABASE`"),
+    ] {
+        for spelling in [Spelling::Dispatched, Spelling::Direct] {
+            home.run(spelling, ["list", "--database", text]).assert().code(1).stderr(contains(hint));
+            home.run(spelling, ["list"])
+                .env("QUEUECTL_DATABASE", text)
+                .assert()
+                .code(1)
+                .stderr(contains(hint));
+        }
+    }
+}
