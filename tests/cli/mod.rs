@@ -16,6 +16,7 @@ mod enqueue;
 mod enqueue_file;
 mod list;
 mod logs;
+mod memory;
 mod mistakes;
 mod r#move;
 mod move_abort;
@@ -58,6 +59,7 @@ pub fn trials() -> Vec<Trial> {
         worker_start::trials(),
         worker_jobs::trials(),
         worker_rescue::trials(),
+        memory::trials(),
         mistakes::trials(),
         r#move::trials(),
         move_abort::trials(),

@@ -636,6 +636,14 @@ pub(super) const ATTEMPTS: &str = concat!(
 pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
      WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
      FROM @output WHERE seq = $1 AND lease = $2 AND n >= $3 ORDER BY n LIMIT $4";
+/// A part is sent if those after it have less than is wanted; the server looks at the
+/// lengths alone, and at no more parts than can be needed, since each has a byte.
+pub(super) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
+     WHERE attempt.seq = $1 AND attempt.lease = $2), at_ms) \
+     FROM (SELECT *, sum(octet_length(bytes)) OVER (ORDER BY n DESC \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS after \
+         FROM (SELECT * FROM @output WHERE seq = $1 AND lease = $2 ORDER BY n DESC LIMIT $3) AS page) AS summed \
+     WHERE coalesce(after, 0) < $3 ORDER BY n";
 pub(super) const WORKER: &str = concat!(
     "SELECT ",
     worker_columns!(),
