@@ -25,6 +25,7 @@ mod postgres;
 mod prune;
 mod show;
 mod status;
+mod terminal;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -66,6 +67,7 @@ pub fn trials() -> Vec<Trial> {
         passwords::trials(),
         postgres::trials(),
         worker_stop::trials(),
+        terminal::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),
         worker_machines::trials(),

@@ -6,6 +6,7 @@ pub mod pgbouncer;
 pub mod postgres;
 mod processes;
 mod program;
+mod terminal;
 pub mod trials;
 mod wait;
 pub mod watched;
@@ -13,5 +14,6 @@ mod worker;
 
 pub use home::{Home, Spelling, both, dispatcher, seconds};
 pub use processes::{ALIVE, alive, kill_all, marked};
+pub use terminal::on_a_terminal;
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;
