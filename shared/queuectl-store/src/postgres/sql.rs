@@ -912,7 +912,7 @@ pub(super) const IMPORT_OUTPUT: &str = concat!(
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])"
 );
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 9] = [
+pub(super) const FORGET_EVERYTHING: [&str; 8] = [
     "DELETE FROM @output",
     "DELETE FROM @attempt",
     "DELETE FROM @line",
@@ -921,7 +921,6 @@ pub(super) const FORGET_EVERYTHING: [&str; 9] = [
     "DELETE FROM @settled",
     "DELETE FROM @job",
     "DELETE FROM @worker",
-    "DELETE FROM @change",
 ];
 
 #[cfg(test)]
