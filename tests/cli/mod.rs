@@ -26,6 +26,7 @@ mod prune;
 mod show;
 mod status;
 mod terminal;
+mod unwritable;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -68,6 +69,7 @@ pub fn trials() -> Vec<Trial> {
         postgres::trials(),
         worker_stop::trials(),
         terminal::trials(),
+        unwritable::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),
         worker_machines::trials(),

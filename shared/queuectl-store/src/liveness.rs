@@ -83,7 +83,19 @@ pub(crate) fn lock_file_path(database: &Path) -> PathBuf {
 impl LockFile {
     /// Opens the file if it is there.
     pub(crate) fn open_existing(database: &Path) -> Result<Option<Self>> {
-        match Self::open(database, false) {
+        let opened = match Self::open(database, Self::how().write(true)) {
+            // Who holds which lock can be seen through it all the same.
+            Err(StoreError::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Self::open(database, &Self::how())
+            }
+            opened => opened,
+        };
+        match opened {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
@@ -91,20 +103,22 @@ impl LockFile {
 
     /// Opens the file, or makes it.
     pub(crate) fn open_or_create(database: &Path) -> Result<Self> {
-        Self::open(database, true)
+        Self::open(database, Self::how().write(true).create(true).truncate(false))
     }
 
-    fn open(database: &Path, create: bool) -> Result<Self> {
+    fn how() -> OpenOptions {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+        options
+    }
+
+    fn open(database: &Path, options: &OpenOptions) -> Result<Self> {
         let path = lock_file_path(database);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(create)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-            .open(&path)
-            .map_err(|source| StoreError::Io { action: "open the lock file", path: path.clone(), source })?;
+        let file = options.open(&path).map_err(|source| StoreError::Io {
+            action: "open the lock file",
+            path: path.clone(),
+            source,
+        })?;
         Ok(Self { path, file })
     }
 
