@@ -1,5 +1,6 @@
 //! `queuectl config check`: tells everything that is wrong.
 
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Exit, Failure};
 use queuectl_settings::Problem;
 use serde::Serialize;
@@ -48,7 +49,8 @@ pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
             failure.report();
         }
         if sound {
-            cx.output().line(format!("{}: no problems", places.config_file().display()))?;
+            let file = places.config_file().display().to_string();
+            cx.output().line(format!("{}: no problems", escape(&file)))?;
         }
     }
     if sound { Ok(()) } else { Err(Failure::said(Exit::Error)) }

@@ -43,5 +43,5 @@ pub(crate) fn get(cx: &Context, args: &GetArgs) -> Result<(), Failure> {
     let key = args.name.key();
     // All it can say is that there is no such key.
     let value = cx.settings()?.get(key).map_err(|error| Failure::from(error).with_code(Exit::NotFound))?;
-    if args.json { cx.output().json(&Document { key, value }) } else { cx.output().line(value) }
+    if args.json { cx.output().json(&Document { key, value }) } else { cx.output().value(value) }
 }

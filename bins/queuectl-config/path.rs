@@ -28,5 +28,5 @@ pub(crate) fn path(cx: &Context, args: &PathArgs) -> Result<(), Failure> {
             state: places.state_folder(),
         });
     }
-    cx.output().line(places.config_file().display())
+    cx.output().value(&places.config_file().display().to_string())
 }

@@ -3,12 +3,17 @@
 mod follow;
 mod print;
 
+use print::{As, Printer};
 use queuectl_cli::{Exit, Failure, find_job, last_attempt};
 use queuectl_core::{Lease, Stream};
 use queuectl_store::Access;
 use std::process::ExitCode;
 
 /// Print what a job wrote, byte for byte
+///
+/// On a terminal, what the terminal would obey is shown escaped; lines, tabs and
+/// colours stay. What a job wrote to one stream stands in its order. Between standard
+/// output and standard error only the order is known in which the worker has read them.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-logs", after_help = EXAMPLES)]
 struct Args {
@@ -26,6 +31,10 @@ struct Args {
     /// Print this attempt instead of the last; `queuectl show` lists them
     #[arg(long, value_name = "N")]
     attempt: Option<i64>,
+
+    /// Print byte for byte on a terminal too, which obeys whatever the job wrote
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
 
     /// Print JSON; with --follow one document a line
     #[arg(long)]
@@ -64,11 +73,17 @@ fn main() -> ExitCode {
             StreamName::Stdout => Stream::Stdout,
             StreamName::Stderr => Stream::Stderr,
         });
+        let as_what = match (args.json, args.raw) {
+            (true, _) => As::Json,
+            (false, true) => As::Raw,
+            (false, false) => As::Text,
+        };
         if args.follow {
-            let mut printer = print::Printer::lines(cx, stream, args.json);
-            return follow::follow(cx, &mut *store, &job.id, lease, &mut printer);
+            let mut printer = Printer::lines(cx, stream, as_what);
+            follow::follow(cx, &mut *store, &job.id, lease, &mut printer)?;
+            return printer.end();
         }
-        let mut printer = print::Printer::all(cx, stream, args.json);
+        let mut printer = Printer::all(cx, stream, as_what);
         if let Some(lease) = lease {
             printer.print_from(&mut *store, lease, 0)?;
         }

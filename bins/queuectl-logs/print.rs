@@ -1,7 +1,7 @@
 //! Prints pieces of output.
 
 use queuectl_cli::json::OutputDocument;
-use queuectl_cli::{Context, Failure, JsonArray, Output, each_part};
+use queuectl_cli::{Context, Failure, JsonArray, Output, Visible, each_part};
 use queuectl_core::{Lease, Stream};
 use queuectl_store::{OutputPart, Store};
 
@@ -9,6 +9,8 @@ use queuectl_store::{OutputPart, Store};
 enum Form {
     /// As they are.
     Bytes,
+    /// Safe for a terminal; each stream by itself, since a piece may end anywhere.
+    Visible(Box<[Visible; 2]>),
     /// A document a line.
     Lines,
     /// One array.
@@ -24,15 +26,16 @@ pub(crate) struct Printer {
 
 impl Printer {
     /// For output that is complete.
-    pub(crate) fn all(cx: &Context, stream: Option<Stream>, json: bool) -> Self {
+    pub(crate) fn all(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
         let out = cx.output();
-        let form = if json { Form::Array(out.json_array()) } else { Form::Bytes };
+        let form = if as_what == As::Json { Form::Array(out.json_array()) } else { Form::of(out, as_what) };
         Self { out, stream, form }
     }
 
     /// For output that is still being written.
-    pub(crate) fn lines(cx: &Context, stream: Option<Stream>, json: bool) -> Self {
-        Self { out: cx.output(), stream, form: if json { Form::Lines } else { Form::Bytes } }
+    pub(crate) fn lines(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
+        let out = cx.output();
+        Self { out, stream, form: Form::of(out, as_what) }
     }
 
     /// Prints an attempt's output from part `from` on; gives the part that comes next.
@@ -42,6 +45,10 @@ impl Printer {
         lease: Lease,
         from: i64,
     ) -> Result<i64, Failure> {
+        if from == 0 {
+            // What another attempt has begun does not go on here.
+            self.end_streams()?;
+        }
         let mut next = from;
         each_part(store, lease, from, |part| {
             if part.n > next {
@@ -58,16 +65,50 @@ impl Printer {
         }
         match &mut self.form {
             Form::Bytes => self.out.bytes(&part.bytes),
+            Form::Visible(streams) => {
+                let visible = &mut streams[usize::from(part.stream == Stream::Stderr)];
+                self.out.bytes(visible.next(&part.bytes).as_bytes())
+            }
             Form::Lines => self.out.json(&OutputDocument::from(part)),
             Form::Array(array) => array.push(&OutputDocument::from(part)),
         }
     }
 
     /// Ends what must be ended.
-    pub(crate) fn end(self) -> Result<(), Failure> {
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        self.end_streams()?;
         match self.form {
             Form::Array(array) => array.end(),
-            Form::Bytes | Form::Lines => Ok(()),
+            Form::Visible(_) | Form::Bytes | Form::Lines => Ok(()),
+        }
+    }
+
+    fn end_streams(&mut self) -> Result<(), Failure> {
+        let Form::Visible(streams) = &mut self.form else { return Ok(()) };
+        streams.iter_mut().try_for_each(|visible| self.out.bytes(visible.end().as_bytes()))
+    }
+}
+
+/// As what a person wants output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum As {
+    /// As text: safe where a person reads it, byte for byte where a program does.
+    Text,
+    /// Byte for byte everywhere.
+    Raw,
+    /// As documents.
+    Json,
+}
+
+impl Form {
+    fn of(out: Output, as_what: As) -> Self {
+        match as_what {
+            As::Json => Self::Lines,
+            As::Text if out.is_terminal() => {
+                let visible = || Visible::new(out.coloring());
+                Self::Visible(Box::new([visible(), visible()]))
+            }
+            As::Text | As::Raw => Self::Bytes,
         }
     }
 }

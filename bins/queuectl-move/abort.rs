@@ -1,6 +1,7 @@
 //! `queuectl move --abort`: gives up a move that was not finished, from either end.
 
 use crate::begin::{find, no_queue, open, place};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
 use queuectl_store::{Access, Location, Move, Stage, StoreError};
 use serde::Serialize;
@@ -39,10 +40,10 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
         return cx.output().json(&done);
     }
     if let Some(place) = &done.emptied {
-        cx.output().line(format!("Emptied {place}"))?;
+        cx.output().line(format!("Emptied {}", escape(place)))?;
     }
     if let Some(place) = &done.opened {
-        cx.output().line(format!("The queue {place} is open again"))?;
+        cx.output().line(format!("The queue {} is open again", escape(place)))?;
         cx.output().note("hint: its workers were stopped; start them with `queuectl worker start`");
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Starting workers in the background.
 
-use queuectl_cli::text::plural;
+use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{Context, Failure};
 use queuectl_files::{FileError, Owners, Unfit};
 use queuectl_runtime::open_log;
@@ -61,7 +61,7 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
     cx.output().line(format!(
         "Started {} in the background (manager PID {manager_pid}); the log is {}",
         plural(u64::from(count), "worker"),
-        path.display()
+        escape(&path.display().to_string())
     ))
 }
 

@@ -1,5 +1,6 @@
 //! `queuectl backup`.
 
+use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
 use nix::sys::signal::Signal;
@@ -27,6 +28,7 @@ trials![
     a_backup_that_another_is_writing_is_left_alone,
     a_failing_sync_leaves_nothing if Strace,
     a_full_disk_leaves_nothing if Root,
+    a_copy_that_has_its_name_is_told_though_the_server_is_lost_then if Postgres and Strace,
 ];
 
 /// Opens a copy as any reader does.
@@ -318,4 +320,22 @@ fn a_full_disk_leaves_nothing() {
         .stderr(contains("the disk is full"))
         .stderr(contains("\nhint: "));
     assert_eq!(home.counts().total(), 400);
+}
+
+/// The connection is cut between the copy's getting its name and the end of the
+/// transaction that was read.
+fn a_copy_that_has_its_name_is_told_though_the_server_is_lost_then() {
+    let server = Server::start(&[("fsync", "off")]);
+    let home = Home::quick().on_server(&server);
+    home.enqueue("a", "true");
+    let held = "renameat2:delay_exit=3000000";
+    let line = format!(
+        "exec strace -f -qq -o $TEST_HOME/trace -e trace=renameat2 -e inject={held} queuectl-backup copy.db"
+    );
+    let mut backup = home.typed_in_background(&line);
+    home.wait_for_file("copy.db");
+    server.kill_backends();
+    backup.wait_for_success();
+    assert!(backup.printed().starts_with("Wrote copy.db: 1 job"), "{}", backup.printed());
+    assert_eq!(sound(&home.path("copy.db")).total(), 1);
 }

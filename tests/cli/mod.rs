@@ -17,6 +17,7 @@ mod enqueue_file;
 mod file_types;
 mod list;
 mod logs;
+mod memory;
 mod mistakes;
 mod r#move;
 mod move_abort;
@@ -30,7 +31,9 @@ mod postgres_settings;
 mod prune;
 mod show;
 mod status;
+mod terminal;
 mod unreadable;
+mod unwritable;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
@@ -67,6 +70,7 @@ pub fn trials() -> Vec<Trial> {
         worker_start::trials(),
         worker_jobs::trials(),
         worker_rescue::trials(),
+        memory::trials(),
         mistakes::trials(),
         r#move::trials(),
         move_abort::trials(),
@@ -80,6 +84,8 @@ pub fn trials() -> Vec<Trial> {
         postgres_faults::trials(),
         postgres_settings::trials(),
         worker_stop::trials(),
+        terminal::trials(),
+        unwritable::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),
         worker_machines::trials(),

@@ -1,7 +1,7 @@
 //! `queuectl move --abort`.
 
 use super::r#move::{is_open, killed, on_its_way, open, sound};
-use crate::support::postgres::Server;
+use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling, both};
 use nix::sys::signal::{Signal, kill};
@@ -9,9 +9,10 @@ use nix::unistd::Pid;
 use predicates::prelude::*;
 use predicates::str::contains;
 use queuectl_core::State;
-use queuectl_store::Access;
+use queuectl_store::{Access, Inventory, Limits, Location, Move, MoveId, Position, Store};
 use serde_json::json;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 
 trials![
     a_move_is_given_up_from_the_old_place,
@@ -21,6 +22,9 @@ trials![
     a_move_that_is_over_cannot_be_given_up,
     a_move_that_is_being_given_up_cannot_go_on,
     one_who_is_killed_while_giving_up_can_give_up_again if Strace,
+    what_was_copied_to_a_published_server_is_removed if Postgres,
+    a_move_to_a_server_is_given_up_wherever_it_was_killed if Postgres and Strace,
+    a_move_from_a_server_is_given_up_wherever_it_was_killed if Postgres and Strace,
 ];
 
 fn a_move_is_given_up_from_the_old_place() {
@@ -140,5 +144,144 @@ fn one_who_is_killed_while_giving_up_can_give_up_again() {
             assert!(at > 2, "it was never killed");
             break;
         }
+    }
+}
+
+/// A server whose tables are published: it deletes nothing from a table without a key.
+fn published() -> (Server, Schema, String) {
+    let server = Server::start(&[("fsync", "off"), ("wal_level", "logical")]);
+    let schema = server.schema();
+    schema.client().batch_execute("CREATE PUBLICATION everything FOR ALL TABLES").unwrap();
+    let url = server.url(schema.name());
+    (server, schema, url)
+}
+
+fn what_was_copied_to_a_published_server_is_removed() {
+    let (_server, _schema, url) = published();
+    let home = Home::quick();
+    home.enqueue("done", "echo words");
+    home.drain();
+    home.enqueue("waits", "true");
+    let mut old = open(&home.database(), Access::Write, &home);
+    let mut new = on_server(&home, &url);
+    let id = MoveId::random();
+    old.leave(&Move { id: id.clone(), place: url.clone() }).unwrap();
+    new.receive(&Move { id: id.clone(), place: home.database().display().to_string() }).unwrap();
+    let mut after = Position::BEGINNING;
+    while let records @ [_, ..] = &old.export(after, Limits::BATCH).unwrap()[..] {
+        after = new.import(&id, after, records).unwrap();
+    }
+    assert_eq!((new.counts().unwrap().total(), new.inventory().unwrap().attempts), (2, 1));
+    home.queuectl(["move", "--abort"]).assert().success().stdout(contains("Emptied postgres://"));
+    assert_eq!((new.counts().unwrap().total(), new.inventory().unwrap()), (0, Inventory::default()));
+    assert_eq!(new.check().unwrap(), [""; 0]);
+    // It can be moved there after all.
+    home.queuectl(["move", "--to", &url, "--verify"]).assert().success();
+    assert_eq!(new.counts().unwrap().total(), 2);
+}
+
+fn on_server(home: &Home, url: &str) -> Box<dyn Store> {
+    queuectl_store::open(&Location::Url(url.into()), &home.open_options(Access::Write)).unwrap()
+}
+
+/// Whatever has been sent to the server when the move is killed: giving it up opens the
+/// old place and empties the new one, or says that the new one is open.
+fn a_move_to_a_server_is_given_up_wherever_it_was_killed() {
+    let (server, ..) = published();
+    let (mut given_up, mut too_late) = (0, 0);
+    for at in (1..).step_by(5) {
+        let schema = server.schema();
+        let home = with_two_jobs();
+        let ends =
+            Ends { from: Location::File(home.database()), to: Location::Url(server.url(schema.name())) };
+        let was_killed = ends.killed(&home, &format!("--to '{}'", ends.to), at);
+        match ends.give_up(&home, at) {
+            GivenUp::Now => given_up += 1,
+            GivenUp::TooLate => too_late += 1,
+            GivenUp::NotBegun => {}
+        }
+        if !was_killed {
+            break;
+        }
+    }
+    assert!(given_up > 2 && too_late > 0, "{given_up} times given up, {too_late} times too late");
+}
+
+/// The same from a server, and whoever gives it up is killed too.
+fn a_move_from_a_server_is_given_up_wherever_it_was_killed() {
+    let (server, ..) = published();
+    let (mut given_up, mut too_late) = (0, 0);
+    for at in (1..).step_by(4) {
+        let schema = server.schema();
+        let home = with_two_jobs();
+        let ends =
+            Ends { from: Location::Url(server.url(schema.name())), to: Location::File(home.path("new.db")) };
+        home.queuectl(["move", "--to", &ends.from.to_string()]).assert().success();
+        let was_killed = ends.killed(&home, "--to new.db", at);
+        ends.killed(&home, "--abort", 1 + at % 40);
+        match ends.give_up(&home, at) {
+            GivenUp::Now | GivenUp::NotBegun => given_up += 1,
+            GivenUp::TooLate => too_late += 1,
+        }
+        if !was_killed {
+            break;
+        }
+    }
+    assert!(given_up > 2 && too_late > 0, "{given_up} times given up, {too_late} times too late");
+}
+
+fn with_two_jobs() -> Home {
+    let home = Home::quick();
+    home.enqueue("done", "echo words");
+    home.drain();
+    home.enqueue("waits", "true");
+    home
+}
+
+/// Both ends of a move.
+struct Ends {
+    from: Location,
+    to: Location,
+}
+
+#[derive(Debug)]
+enum GivenUp {
+    Now,
+    TooLate,
+    /// Or given up before.
+    NotBegun,
+}
+
+impl Ends {
+    /// Runs `queuectl move` at the old place, and kills it when it writes the nth time.
+    fn killed(&self, home: &Home, arguments: &str, at: u32) -> bool {
+        let writes = "sendto,write,writev,pwrite64";
+        let line = format!(
+            "exec strace -f -qq -o $TEST_HOME/trace -e trace={writes} -e inject={writes}:signal=KILL:when={at} \
+             queuectl-move {arguments} --database '{}'",
+            self.from
+        );
+        home.typed(Spelling::Direct, &line).assert().get_output().status.signal().is_some()
+    }
+
+    /// Gives the move up; both places must be as is said then.
+    fn give_up(&self, home: &Home, at: u32) -> GivenUp {
+        let abort = home.queuectl(["move", "--abort", "--database", &self.from.to_string()]).assert();
+        let said = String::from_utf8_lossy(&abort.get_output().stderr).into_owned();
+        let look = |place| queuectl_store::open(place, &home.open_options(Access::Read)).unwrap();
+        let (mut old, mut new) = (look(&self.from), look(&self.to));
+        let (is_open, jobs) = (old.insist_open().is_ok(), new.counts().unwrap().total());
+        assert_eq!(old.counts().unwrap().total(), 2, "killed at {at}");
+        if said.contains("which is open") {
+            assert!(!is_open && new.insist_open().is_ok() && jobs == 2, "killed at {at}: {said}");
+            return GivenUp::TooLate;
+        }
+        assert!(is_open && new.insist_open().is_ok(), "killed at {at}: {said}");
+        assert_eq!((jobs, new.inventory().unwrap()), (0, Inventory::default()), "killed at {at}: {said}");
+        if abort.get_output().status.success() {
+            return GivenUp::Now;
+        }
+        assert!(said.contains("is not being moved"), "killed at {at}: {said}");
+        GivenUp::NotBegun
     }
 }

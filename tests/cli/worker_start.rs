@@ -10,6 +10,7 @@ use queuectl_core::State;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 trials![
     two_hundred_jobs_over_four_worker_starts_leave_200_marks,
@@ -28,6 +29,8 @@ trials![
     detach_returns_when_the_workers_hold_their_locks,
     detach_leaves_nothing_attached,
     detach_that_fails_exits_1_with_the_reason,
+    a_log_that_is_rotated_is_begun_anew_by_all_who_write_it,
+    a_log_that_cannot_be_begun_anew_is_said_once,
     a_worker_that_dies_is_replaced,
     list_shows_workers_in_a_table_and_as_json,
     wrong_numbers_are_usage_errors,
@@ -303,4 +306,45 @@ fn verbosity_follows_the_log_level() {
     home.queuectl(["config", "set", "log-level", "ERROR"]).assert().success();
     home.enqueue("b", "true");
     home.queuectl(["worker", "start", "--drain"]).assert().success().stderr("");
+}
+
+fn a_log_that_is_rotated_is_begun_anew_by_all_who_write_it() {
+    let home = Home::quick();
+    for _ in 0..2 {
+        home.queuectl(["worker", "start", "--count", "2", "--detach"]).assert().success();
+    }
+    let log = home.queue_folder().join("worker.log");
+    let written = || fs::read_to_string(&log).unwrap_or_default();
+    let processes = home.managers_and_workers();
+    assert_eq!(processes.len(), 6);
+    for rotation in [0, 1] {
+        if rotation == 0 {
+            fs::rename(&log, home.queue_folder().join("worker.log-20261130")).unwrap();
+        } else {
+            fs::remove_file(&log).unwrap();
+        }
+        let identity = |path: &str| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+        wait_until(DEADLINE, "every manager and worker writes the new log", || {
+            let new = identity(log.to_str().unwrap());
+            new.is_some() && processes.iter().all(|pid| identity(&format!("/proc/{pid}/fd/2")) == new)
+        });
+        let id = format!("after-{rotation}");
+        home.enqueue(&id, "true");
+        wait_until(DEADLINE, "its job stands there", || written().contains(&id));
+    }
+    home.queuectl(["worker", "stop"]).assert().success();
+    assert_eq!(written().matches("Shutdown complete.").count(), 6, "{}", written());
+}
+
+fn a_log_that_cannot_be_begun_anew_is_said_once() {
+    let home = Home::quick();
+    home.queuectl(["worker", "start", "--detach"]).assert().success();
+    let (log, old) = (home.queue_folder().join("worker.log"), home.queue_folder().join("worker.log.old"));
+    fs::rename(&log, &old).unwrap();
+    fs::create_dir(&log).unwrap();
+    let warnings = || fs::read_to_string(&old).unwrap().matches("cannot be begun anew").count();
+    wait_until(DEADLINE, "it is said", || warnings() > 0);
+    fs::remove_dir(&log).unwrap();
+    wait_until(DEADLINE, "it goes on when it can", || log.is_file());
+    assert_eq!(warnings(), 1);
 }

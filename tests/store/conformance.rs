@@ -117,6 +117,7 @@ suite! {
     output:
         output_round_trips_in_order,
         output_is_read_from_a_part_on_and_up_to_a_limit,
+        the_end_of_an_output_is_read_without_its_beginning,
         output_of_a_running_attempt_can_be_read,
         output_and_end_share_an_exchange,
         trimmed_output_leaves_a_gap,

@@ -42,6 +42,23 @@ pub fn output_is_read_from_a_part_on_and_up_to_a_limit(place: &dyn Place) {
     assert_eq!(queue.store.output(Lease { number: 2, ..lease }, 0, 100).unwrap(), []);
 }
 
+pub fn the_end_of_an_output_is_read_without_its_beginning(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a"]);
+    let worker = queue.register();
+    let lease = queue.claim_one(worker.id, T0).last_lease();
+    // Seven bytes each.
+    let given = parts(lease, 0..10);
+    queue.exchange(worker.id, &Exchange { output: &given, ..NOTHING }, T0);
+    let mut end = |bytes| queue.store.output_end(lease, bytes).unwrap();
+    assert_eq!(end(14), given[8..]);
+    assert_eq!(numbers(&end(15)), [7, 8, 9]);
+    assert_eq!(numbers(&end(1)), [9]);
+    assert_eq!(end(1000), given);
+    assert_eq!(end(0), []);
+    assert_eq!(queue.store.output_end(Lease { number: 2, ..lease }, 9).unwrap(), []);
+}
+
 pub fn output_of_a_running_attempt_can_be_read(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.enqueue(&["a"]);

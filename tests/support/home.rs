@@ -279,9 +279,20 @@ impl Home {
         spelling: Spelling,
         arguments: impl IntoIterator<Item = A>,
     ) -> Worker {
+        self.start(self.command(spelling, arguments))
+    }
+
+    /// Starts what a person types into a shell, as in another terminal.
+    pub fn typed_in_background(&self, line: &str) -> Worker {
+        let mut command = self.program("/bin/sh");
+        command.args(["-c", line]).env("PATH", path_with_the_programs());
+        self.start(command)
+    }
+
+    fn start(&self, command: process::Command) -> Worker {
         let number = self.workers.fetch_add(1, Ordering::Relaxed);
         let files = self.folder.path().join("said").join(number.to_string());
-        Worker::start(self.command(spelling, arguments), &files)
+        Worker::start(command, &files)
     }
 
     /// Runs workers until nothing is left to do.

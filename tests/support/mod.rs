@@ -7,6 +7,7 @@ pub mod postgres;
 mod processes;
 mod program;
 pub mod proxy;
+mod terminal;
 pub mod trials;
 mod wait;
 pub mod watched;
@@ -14,5 +15,6 @@ mod worker;
 
 pub use home::{Home, Spelling, both, dispatcher, seconds};
 pub use processes::{ALIVE, alive, kill_all, marked};
+pub use terminal::on_a_terminal;
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;

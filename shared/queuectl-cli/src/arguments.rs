@@ -142,6 +142,8 @@ pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
     let mut command = command::<A>();
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let is_hostile = arguments.iter().any(|argument| argument.to_string_lossy().contains(is_hidden));
     let parsed = command
         .try_get_matches_from_mut(arguments)
         .and_then(|matches| Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?)));
@@ -152,7 +154,7 @@ pub(crate) fn parse<A: Parser>(
             let code = if external { Exit::UnknownCommand } else { Exit::Error };
             Failure::new(code, "an argument is not valid UTF-8")
         }
-        _ => report(&error.format(&mut command)),
+        _ => report(&error.format(&mut command), is_hostile),
     })?;
     if let Some(database) = &global.database {
         check_place("--database", database)?;
@@ -161,14 +163,16 @@ pub(crate) fn parse<A: Parser>(
 }
 
 /// Prints what clap has to say.
-fn report(error: &clap::Error) -> Failure {
+fn report(error: &clap::Error, is_hostile: bool) -> Failure {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         let printed = error.print().and_then(|()| io::stdout().flush());
         return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
     }
-    let plain = error.render().to_string();
-    if plain.contains(|character| character != '\n' && is_hidden(character)) {
-        // What was typed is repeated there, and may paint over the message.
+    if is_hostile {
+        // What was typed is repeated there, and may paint over the message. The text
+        // without colours is without the sequences that were typed too; what they have
+        // left is shown.
+        let plain = error.render().to_string();
         let safe: Vec<_> = plain.lines().map(escape).collect();
         let _ = io::stderr().write_all((safe.join("\n") + "\n").as_bytes());
     } else {

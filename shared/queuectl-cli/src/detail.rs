@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::json::ShownJob;
-use crate::pages::each_part;
 use crate::table::{self, Table};
 use crate::text::{duration, escape, shorten, size, time};
 use queuectl_core::{Attempt, Job, JobId, Lease, Outcome, State};
@@ -15,6 +14,10 @@ const TAIL_LINES: usize = 10;
 
 /// The widest of them in a pipe.
 const WIDEST_LINE: usize = 1000;
+
+/// The end of an output that is read, and that a document has: a job's output may be
+/// larger than the memory of whoever looks at it.
+const END_BYTES: u32 = 64 * 1024;
 
 /// Finds a job by what was typed as its id.
 ///
@@ -38,13 +41,20 @@ pub fn last_attempt(job: &Job, attempts: &[Attempt]) -> Option<Lease> {
 /// Prints everything about a job: for a program, or for a person.
 pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> Result<(), Failure> {
     let attempts = store.attempts(job.seq)?;
-    let output = match last_attempt(job, &attempts) {
-        Some(lease) => Some(output_text(store, lease)?),
+    let last = last_attempt(job, &attempts);
+    let end = match last {
+        Some(lease) => Some(OutputEnd::read(store, lease)?),
         None => None,
     };
     if json {
-        let attempt_history = attempts.iter().map(Into::into).collect();
-        return cx.output().json(&ShownJob { job: job.into(), output, attempt_history });
+        let ended = attempts.iter().find(|attempt| Some(attempt.lease) == last && attempt.ended_at.is_some());
+        return cx.output().json(&ShownJob {
+            job: job.into(),
+            output_bytes: ended.map(|attempt| attempt.output_bytes),
+            output_is_cut: end.as_ref().is_some_and(|end| end.is_cut),
+            output: end.map(|end| end.text),
+            attempt_history: attempts.iter().map(Into::into).collect(),
+        });
     }
     let mut text = fields(job);
     let missing = match attempts.last() {
@@ -61,8 +71,8 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
         }
     }
     cx.output().bytes(text.as_bytes())?;
-    if let Some(output) = output.filter(|output| !output.is_empty()) {
-        tail(cx, job, &output)?;
+    if let Some(end) = end.filter(|end| !end.text.is_empty()) {
+        tail(cx, job, &end)?;
     }
     if missing.is_some() {
         cx.output().note(
@@ -72,14 +82,31 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
     Ok(())
 }
 
-/// What an attempt wrote, as text.
-fn output_text(store: &mut dyn Store, lease: Lease) -> Result<String, Failure> {
-    let mut bytes = Vec::new();
-    each_part(store, lease, 0, |part| {
-        bytes.extend_from_slice(&part.bytes);
-        Ok(())
-    })?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// The end of what an attempt wrote.
+struct OutputEnd {
+    /// As text; what is not UTF-8 is replaced.
+    text: String,
+    /// It wrote more than this.
+    is_cut: bool,
+}
+
+impl OutputEnd {
+    fn read(store: &mut dyn Store, lease: Lease) -> Result<Self, Failure> {
+        let parts = store.output_end(lease, END_BYTES)?;
+        // A number that is missing was dropped.
+        let begins_late = parts.first().is_some_and(|first| first.n > 0);
+        let has_gaps = parts.windows(2).any(|pair| pair[1].n > pair[0].n + 1);
+        let mut bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
+        let too_many = bytes.len().saturating_sub(END_BYTES as usize);
+        bytes.drain(..too_many);
+        let is_cut = begins_late || has_gaps || too_many > 0;
+        if is_cut {
+            // It may begin within a character.
+            let continued = bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
+            bytes.drain(..continued);
+        }
+        Ok(Self { text: String::from_utf8_lossy(&bytes).into_owned(), is_cut })
+    }
 }
 
 fn fields(job: &Job) -> String {
@@ -152,8 +179,8 @@ fn attempts_table(attempts: &[Attempt]) -> Table {
     table
 }
 
-fn tail(cx: &Context, job: &Job, output: &str) -> Result<(), Failure> {
-    let lines: Vec<&str> = output.lines().collect();
+fn tail(cx: &Context, job: &Job, end: &OutputEnd) -> Result<(), Failure> {
+    let lines: Vec<&str> = end.text.lines().collect();
     let shown = &lines[lines.len().saturating_sub(TAIL_LINES)..];
     let columns = cx.output().columns().map_or(WIDEST_LINE, |columns| columns.saturating_sub(2));
     let mut text = "\nOutput of the last attempt\n".to_owned();
@@ -161,7 +188,7 @@ fn tail(cx: &Context, job: &Job, output: &str) -> Result<(), Failure> {
         let _ = writeln!(text, "  {}", shorten(&escape(line), columns));
     }
     cx.output().bytes(text.as_bytes())?;
-    if shown.len() < lines.len() {
+    if shown.len() < lines.len() || end.is_cut {
         cx.output().note(format!("hint: see all of it with `queuectl logs {}`", job.id));
     }
     Ok(())

@@ -209,6 +209,9 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::NewerSchema { .. } => {
             Failure::error(message).hint("use the newer queuectl that wrote it")
         }
+        StoreError::ReadOnlyFileSystem { .. } => Failure::error(message).hint(
+            "look at it with `queuectl list`, or copy it to where it can be used: `queuectl backup FILE`",
+        ),
         StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. } => {
             Failure::error(message).hint("see where the queue is with `queuectl config get database`")
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 27] = [
+pub const JOB_KEYS: [&str; 29] = [
     "seq",
     "id",
     "command",
@@ -41,6 +41,8 @@ pub const JOB_KEYS: [&str; 27] = [
     "cancel_requested",
     "unreadable",
     "output",
+    "output_bytes",
+    "output_is_cut",
     "attempt_history",
 ];
 
@@ -114,8 +116,13 @@ pub struct ShownJob<'a> {
     /// The job.
     #[serde(flatten)]
     pub job: JobDocument<'a>,
-    /// What its last attempt wrote, as text; what is not UTF-8 is replaced.
+    /// The end of what its last attempt wrote, 64 KiB at most, as text; what is not UTF-8
+    /// is replaced.
     pub output: Option<String>,
+    /// How much it wrote in all; null while it runs.
+    pub output_bytes: Option<u64>,
+    /// Whether `output` is less than that.
+    pub output_is_cut: bool,
     /// Its attempts, oldest first.
     pub attempt_history: Vec<AttemptDocument<'a>>,
 }
@@ -350,7 +357,13 @@ mod tests {
     fn a_job_has_every_key_and_null_for_what_is_not_set() {
         let shown = |state| {
             let job = job(state);
-            let shown = ShownJob { job: (&job).into(), output: None, attempt_history: Vec::new() };
+            let shown = ShownJob {
+                job: (&job).into(),
+                output: None,
+                output_bytes: None,
+                output_is_cut: false,
+                attempt_history: Vec::new(),
+            };
             serde_json::from_str::<serde_json::Value>(&to_string(&shown).unwrap()).unwrap()
         };
         let failed = shown(State::Failed);

@@ -11,7 +11,7 @@
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
-//! | `output`, [`table`], [`json`], [`text`] | how things are printed |
+//! | `output`, [`table`], [`json`], [`text`], `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
 
@@ -28,6 +28,7 @@ mod replace;
 pub mod table;
 pub mod text;
 mod variables;
+mod visible;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, state_parser};
 pub use context::Context;
@@ -40,6 +41,7 @@ pub use pages::{each_page, each_part};
 pub use replace::replace_process;
 pub use table::Table;
 pub use variables::{Variables, variables};
+pub use visible::{Coloring, Visible};
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use crate::failure::Failure;
 use crate::json;
 use crate::table::Table;
 use crate::text::escape;
+use crate::visible::Coloring;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
 use std::fmt;
@@ -58,6 +59,17 @@ impl Output {
     /// Prints a line of data as it is.
     pub fn line(self, text: impl fmt::Display) -> Result<(), Failure> {
         self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints a bare value that somebody has chosen: to a program as it is, to a person
+    /// with what is hidden shown.
+    pub fn value(self, value: &str) -> Result<(), Failure> {
+        if self.terminal { self.line(escape(value)) } else { self.line(value) }
+    }
+
+    /// Whether what others have coloured may keep its colours.
+    pub fn coloring(self) -> Coloring {
+        if colored::control::SHOULD_COLORIZE.should_colorize() { Coloring::Kept } else { Coloring::LeftOut }
     }
 
     /// Prints bytes as they are, at once.

@@ -66,7 +66,8 @@ impl Table {
     }
 
     fn add(&mut self, cells: &[&str], state: Option<State>) {
-        let cells = cells.iter().map(|cell| escape(cell).into_owned()).collect();
+        // No more of a cell is ever shown, in a pipe or on a terminal.
+        let cells = cells.iter().map(|cell| shorten(&escape(cell), WIDEST_CELL).into_owned()).collect();
         self.rows.push(Row { cells, state });
     }
 
@@ -95,7 +96,7 @@ impl Table {
         for row in &self.rows {
             table.add_row(row.cells.iter().enumerate().map(|(column, cell)| match self.flexible {
                 Some(flexible) if flexible == column => shorten(cell, widest).into_owned(),
-                _ => shorten(cell, WIDEST_CELL).into_owned(),
+                _ => cell.clone(),
             }));
         }
         for (column, width) in table.column_iter_mut().zip(&self.widths) {

@@ -16,22 +16,30 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        match character {
-            '\n' => shown.push_str("\\n"),
-            '\r' => shown.push_str("\\r"),
-            '\t' => shown.push_str("\\t"),
-            _ if !is_hidden(character) => shown.push(character),
-            _ => {
-                let number = u32::from(character);
-                // Writing to a string cannot fail.
-                let _ = match number {
-                    0..0x80 => write!(shown, "\\x{number:02x}"),
-                    _ => write!(shown, "\\u{{{number:x}}}"),
-                };
-            }
+        if is_hidden(character) {
+            push_escaped(&mut shown, character);
+        } else {
+            shown.push(character);
         }
     }
     Cow::Owned(shown)
+}
+
+/// Writes the escape of a character.
+pub(crate) fn push_escaped(shown: &mut String, character: char) {
+    match character {
+        '\n' => shown.push_str("\\n"),
+        '\r' => shown.push_str("\\r"),
+        '\t' => shown.push_str("\\t"),
+        _ => {
+            let number = u32::from(character);
+            // Writing to a string cannot fail.
+            let _ = match number {
+                0..0x80 => write!(shown, "\\x{number:02x}"),
+                _ => write!(shown, "\\u{{{number:x}}}"),
+            };
+        }
+    }
 }
 
 /// Cuts a text to so many columns of a terminal; what was cut shows as `…`.

@@ -28,6 +28,6 @@ pub use place::{NotAPlace, Place};
 pub use retry::RetryPolicy;
 pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
-pub use text::is_hidden;
+pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;
 pub use url::{has_password, masked, without_password};

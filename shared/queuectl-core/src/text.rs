@@ -32,9 +32,29 @@ pub fn is_hidden(character: char) -> bool {
         )
 }
 
+/// Tells whether a character of a longer text does something to a terminal instead of
+/// being written, or turns the text around it: control characters, line separators,
+/// marks that turn the direction of writing.
+///
+/// What only shows nothing is text here, such as the selector within an emoji.
+pub fn is_obeyed(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{061c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_hidden;
+    use super::{is_hidden, is_obeyed};
+
+    #[test]
+    fn what_is_obeyed_is_hidden_and_an_emoji_is_not_obeyed() {
+        assert!(('\0'..=char::MAX).filter(|&c| is_obeyed(c)).all(is_hidden));
+        assert!("\u{1b}\u{9b}\u{202e}\r\u{8}".chars().all(is_obeyed));
+        assert!("é漢✔\u{fe0f}👩\u{200d}🚀\u{a0}".chars().all(|c| !is_obeyed(c)));
+    }
 
     #[test]
     fn letters_of_any_script_are_visible_and_tricks_are_not() {

@@ -193,6 +193,7 @@ impl Inspect for Moody {
         counts(&mut self) -> Counts;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
+        output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;
         worker(&mut self, id: WorkerId) -> Option<Worker>;
         workers(&mut self) -> Vec<Worker>;
     }

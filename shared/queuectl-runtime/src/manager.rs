@@ -18,6 +18,7 @@ use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -40,8 +41,8 @@ const PATIENCE_OF_A_FORCED_STOP: Duration = Duration::from_secs(5);
 /// The log of workers in the background is renamed when it has so many bytes.
 const LOG_BYTES: u64 = 10 * 1024 * 1024;
 
-/// How often its size is looked at.
-const LOG_LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked at.
+const LOG_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a manager gave up.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,8 @@ struct Managing {
     /// Who has a lease, when the queue was last asked, and when that is gone through next.
     seen: Option<(Seen, Instant)>,
     next_log_look: Instant,
+    /// It cannot be begun anew, and that has been said.
+    log_is_stuck: bool,
     /// At the end the dead are not waited for longer than that.
     gives_up_at: Option<Instant>,
     events: Sender<Event>,
@@ -169,6 +172,7 @@ impl Manager {
             when_ready,
             seen: None,
             next_log_look: Instant::now() + LOG_LOOK_EVERY,
+            log_is_stuck: false,
             gives_up_at: None,
             events,
         };
@@ -217,7 +221,7 @@ impl Managing {
             let now = Instant::now();
             self.ask_for_replacements(now);
             if self.next_log_look <= now {
-                self.rotate_log();
+                self.follow_log();
                 self.next_log_look = now + LOG_LOOK_EVERY;
             }
             if let Some((seen, look_at)) = self.seen.as_mut().filter(|(_, look_at)| *look_at <= now) {
@@ -371,21 +375,35 @@ impl Managing {
         });
     }
 
-    /// Renames the log when it has grown, and has everybody go on in a new one.
-    fn rotate_log(&mut self) {
+    /// Goes on in the log that is in place: a new one where the log was renamed or
+    /// removed (by logrotate, or by another manager), or where it has grown.
+    fn follow_log(&mut self) {
         let WorkerLog::Rotated(path) = &self.launcher.log else { return };
-        if fs::metadata(path).map_or(0, |log| log.len()) < LOG_BYTES {
-            return;
-        }
         let name = path.display().to_string();
-        if let Err(error) = fs::rename(path, format!("{name}.1")).and_then(|()| write_log_to(&name)) {
-            tracing::warn!("The log {name} cannot be renamed: {error}");
+        let grown = match fs::metadata(path) {
+            Ok(log) if is_written_here(&log) && log.len() < LOG_BYTES => return,
+            Ok(log) => is_written_here(&log),
+            Err(_) => false,
+        };
+        // One that another manager has just put there is not renamed again.
+        let renamed = if grown { fs::rename(path, format!("{name}.1")) } else { Ok(()) };
+        if let Err(error) = renamed.and_then(|()| write_log_to(&name)) {
+            if !std::mem::replace(&mut self.log_is_stuck, true) {
+                tracing::warn!("The log {name} cannot be begun anew: {error}");
+            }
             return;
         }
+        self.log_is_stuck = false;
         for worker in self.workers.iter_mut().flatten() {
             worker.process.say(&ToWorker::Log(name.clone()));
         }
     }
+}
+
+/// Tells whether this process writes its log to a file.
+fn is_written_here(log: &fs::Metadata) -> bool {
+    rustix::fs::fstat(rustix::stdio::stderr())
+        .is_ok_and(|written| (written.st_dev, written.st_ino) == (log.dev(), log.ino()))
 }
 
 /// One that dies again and again is replaced ever later.

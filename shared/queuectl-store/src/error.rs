@@ -95,6 +95,12 @@ pub enum StoreError {
         /// The queue.
         queue: Location,
     },
+    /// Nothing can be written on its file system.
+    #[error("the queue {queue} is on a read-only file system")]
+    ReadOnlyFileSystem {
+        /// The queue.
+        queue: Location,
+    },
     /// The file cannot be opened at all.
     #[error("the queue {path} cannot be opened: {reason}")]
     CannotOpen {

@@ -122,6 +122,10 @@ pub trait Inspect {
     /// The output of an attempt from part `from` on, at most `limit` parts.
     fn output(&mut self, lease: Lease, from: i64, limit: u32) -> Result<Vec<OutputPart>>;
 
+    /// The end of an attempt's output, in its order: the last parts, as many as have so
+    /// many bytes, and no more. What comes before is not read.
+    fn output_end(&mut self, lease: Lease, bytes: u32) -> Result<Vec<OutputPart>>;
+
     /// Finds a worker, also one that has ended.
     fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>>;
 

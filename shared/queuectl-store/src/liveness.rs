@@ -84,7 +84,20 @@ pub(crate) fn lock_file_path(database: &Path) -> PathBuf {
 impl LockFile {
     /// Opens the file if it is there.
     pub(crate) fn open_existing(database: &Path) -> Result<Option<Self>> {
-        match Self::open(database, Make::Nothing) {
+        let read_write = Self::open(database, OpenOptions::new().read(true).write(true), Make::Nothing);
+        let opened = match read_write {
+            // Who holds which lock can be seen through it all the same.
+            Err(StoreError::Io { source, .. })
+                if matches!(
+                    source.kind(),
+                    io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Self::open(database, OpenOptions::new().read(true), Make::Nothing)
+            }
+            opened => opened,
+        };
+        match opened {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             other => other.map(Some),
         }
@@ -92,12 +105,12 @@ impl LockFile {
 
     /// Opens the file, or makes it.
     pub(crate) fn open_or_create(database: &Path) -> Result<Self> {
-        Self::open(database, Make::Private)
+        Self::open(database, OpenOptions::new().read(true).write(true), Make::Private)
     }
 
-    fn open(database: &Path, make: Make) -> Result<Self> {
+    fn open(database: &Path, how: &mut OpenOptions, make: Make) -> Result<Self> {
         let path = lock_file_path(database);
-        let file = open_beside(database, &path, OpenOptions::new().read(true).write(true), make)
+        let file = open_beside(database, &path, how, make)
             .map_err(|error| StoreError::of_file("open the lock file", &path, error))?;
         Ok(Self { path, file })
     }

@@ -19,7 +19,9 @@ impl PostgresStore {
                 stage.insist_open(|| queue.clone())?;
             }
             let backup = write_copy(to, |copy| fill(copy, session))?;
-            session.commit()?;
+            // The copy has its name. Whether the server hears that nothing more is read
+            // changes nothing of that.
+            session.roll_back();
             Ok(backup)
         })
     }

@@ -53,6 +53,14 @@ impl Inspect for PostgresStore {
         })
     }
 
+    fn output_end(&mut self, lease: Lease, bytes: u32) -> Result<Vec<OutputPart>> {
+        let wanted = i64::from(bytes);
+        self.read(|session| {
+            let rows = session.rows(sql::OUTPUT_END, values![lease.seq.0, lease.number, wanted])?;
+            Ok(rows.iter().map(|found| row::output(lease, found)).collect())
+        })
+    }
+
     fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
         let silence = DEAD_AFTER.as_secs_f64();
         let found = self.look_at_workers(|session| session.rows(sql::WORKER, values![silence, id.0]))?;

@@ -644,6 +644,14 @@ pub(super) const ATTEMPTS: &str = concat!(
 pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
      WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
      FROM @output WHERE seq = $1 AND lease = $2 AND n >= $3 ORDER BY n LIMIT $4";
+/// A part is sent if those after it have less than is wanted; the server looks at the
+/// lengths alone, and at no more parts than can be needed, since each has a byte.
+pub(super) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
+     WHERE attempt.seq = $1 AND attempt.lease = $2), at_ms) \
+     FROM (SELECT *, sum(octet_length(bytes)) OVER (ORDER BY n DESC \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS after \
+         FROM (SELECT * FROM @output WHERE seq = $1 AND lease = $2 ORDER BY n DESC LIMIT $3) AS page) AS summed \
+     WHERE coalesce(after, 0) < $3 ORDER BY n";
 pub(super) const WORKER: &str = concat!(
     "SELECT ",
     worker_columns!(),
@@ -934,7 +942,7 @@ pub(super) const IMPORT_OUTPUT: &str = concat!(
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])"
 );
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 9] = [
+pub(super) const FORGET_EVERYTHING: [&str; 8] = [
     "DELETE FROM @output",
     "DELETE FROM @attempt",
     "DELETE FROM @line",
@@ -943,7 +951,6 @@ pub(super) const FORGET_EVERYTHING: [&str; 9] = [
     "DELETE FROM @settled",
     "DELETE FROM @job",
     "DELETE FROM @worker",
-    "DELETE FROM @change",
 ];
 
 #[cfg(test)]

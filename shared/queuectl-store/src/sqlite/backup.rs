@@ -45,9 +45,16 @@ impl SqliteStore {
     }
 
     fn vacuum_into(&mut self, partial: &Partial) -> Result<()> {
-        let reads_only: bool = self.explained(|connection| {
-            Ok(connection.pragma_query_value(None, "query_only", |row| row.get(0))?)
-        })?;
+        self.look_again()?;
+        let written = self.vacuum_what_is_open(partial);
+        self.look_away().and(written)
+    }
+
+    fn vacuum_what_is_open(&mut self, partial: &Partial) -> Result<()> {
+        let reads_only: bool = self
+            .connection
+            .pragma_query_value(None, "query_only", |row| row.get(0))
+            .map_err(|error| self.explain(error))?;
         // It forbids writing to the copy too.
         let forbid = |connection: &Connection, on: bool| connection.pragma_update(None, "query_only", on);
         let result = forbid(&self.connection, false).and_then(|()| {

@@ -73,6 +73,6 @@ fn wait_a_little(times: i32) -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "SQLite has nothing to wait for but the time")]
-fn pause() {
+pub(super) fn pause() {
     std::thread::sleep(Duration::from_micros(fastrand::u64(500..1500)));
 }

@@ -3,6 +3,7 @@
 use crate::location::beside;
 use crate::{Result, StoreError};
 use queuectl_files::{FileError, Found, Owners, Unfit, heir};
+use rustix::fs::StatVfsMountFlags;
 use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -119,6 +120,23 @@ pub(super) fn is_read_only(path: &Path) -> bool {
     path.parent().is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err())
 }
 
+/// Says why a file cannot be written.
+pub(super) fn read_only(path: &Path) -> StoreError {
+    let queue = path.into();
+    if is_on_read_only_system(path) {
+        StoreError::ReadOnlyFileSystem { queue }
+    } else {
+        StoreError::ReadOnly { queue }
+    }
+}
+
+/// Tells whether the file system of a file is mounted read-only.
+pub(super) fn is_on_read_only_system(path: &Path) -> bool {
+    path.parent()
+        .and_then(|folder| rustix::fs::statvfs(folder).ok())
+        .is_some_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
 /// Tells whether the file system of a file has no room left.
 pub(super) fn is_full(path: &Path) -> bool {
     path.parent()
@@ -128,9 +146,8 @@ pub(super) fn is_full(path: &Path) -> bool {
 
 fn refused(path: &Path, error: &std::io::Error) -> StoreError {
     match error.kind() {
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            StoreError::ReadOnly { queue: path.into() }
-        }
+        ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnlyFileSystem { queue: path.into() },
+        ErrorKind::PermissionDenied => StoreError::ReadOnly { queue: path.into() },
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full { queue: path.into() },
         _ => cannot_open(path, &error.to_string()),
     }

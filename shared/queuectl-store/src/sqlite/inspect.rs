@@ -53,6 +53,23 @@ impl Inspect for SqliteStore {
         })
     }
 
+    fn output_end(&mut self, lease: Lease, bytes: u32) -> Result<Vec<OutputPart>> {
+        self.read(|connection| {
+            let mut output = connection.prepare_cached(sql::OUTPUT_END)?;
+            let mut rows = output.query((lease.seq.0, lease.number))?;
+            let (mut parts, mut missing) = (Vec::new(), bytes as usize);
+            while missing > 0
+                && let Some(found) = rows.next()?
+            {
+                let part = row::output(lease, found);
+                missing = missing.saturating_sub(part.bytes.len());
+                parts.push(part);
+            }
+            parts.reverse();
+            Ok(parts)
+        })
+    }
+
     fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
         let worker = self.read(|connection| {
             Ok(connection

@@ -51,6 +51,19 @@ pub(super) fn bring_up_to_date(
     }
 }
 
+/// Refuses what is not a queue of this program's schema.
+pub(super) fn insist_known(connection: &mut Connection, path: &Path) -> Result<(), Trouble> {
+    match schema(connection, path)? {
+        found if found > NEWEST => {
+            Err(StoreError::NewerSchema { queue: path.into(), found, known: NEWEST }.into())
+        }
+        found if found < NEWEST => {
+            Err(StoreError::OlderSchema { queue: path.into(), found, known: NEWEST }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Makes a queue that only this connection sees.
 pub(super) fn create_unshared(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;

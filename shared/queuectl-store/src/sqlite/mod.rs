@@ -18,6 +18,7 @@ mod migrate;
 mod row;
 mod sql;
 mod transfer;
+mod unwritable;
 mod upkeep;
 mod work;
 
@@ -34,7 +35,8 @@ use queuectl_core::WorkerId;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use unwritable::Way;
 
 /// Statements kept prepared; there are about fifty.
 const STATEMENT_CACHE: usize = 64;
@@ -46,6 +48,7 @@ pub struct SqliteStore {
     /// Which file this connection writes to; none for a queue that is not there.
     identity: Option<FileIdentity>,
     busy_timeout: Duration,
+    way: Way,
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
@@ -85,16 +88,33 @@ impl SqliteStore {
         guard::check_file(&path, options.owners)?;
         let identity =
             FileIdentity::of(&path).map_err(|error| guard::cannot_open(&path, &error.to_string()))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|error| explain(error, &path, options.busy_timeout))?;
-        let real_path = path.clone();
-        let mut store =
-            Self { connection, path, identity: Some(identity), busy_timeout: options.busy_timeout };
-        match store.set_up(options.access) {
-            Err(StoreError::OlderSchema { found: 0, .. }) => Self::open_nothing(&real_path, options),
-            set_up => set_up.map(|()| store),
+        match Self::connect(&path, Some(identity), options) {
+            Err(StoreError::OlderSchema { found: 0, .. }) => Self::open_nothing(&path, options),
+            Err(error) if options.access == Access::Read && unwritable::may_be(&error) => {
+                let mut store = Self::open_nothing(&path, options)?;
+                store.identity = Some(identity);
+                store.look_without_writing().map_err(|_| error)?;
+                Ok(store)
+            }
+            connected => connected,
         }
+    }
+
+    fn connect(path: &Path, identity: Option<FileIdentity>, options: &OpenOptions) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| explain(error, path, options.busy_timeout))?;
+        let mut store = Self::around(connection, path.to_owned(), identity, options.busy_timeout);
+        store.set_up(options.access).map(|()| store)
+    }
+
+    fn around(
+        connection: Connection,
+        path: PathBuf,
+        identity: Option<FileIdentity>,
+        busy_timeout: Duration,
+    ) -> Self {
+        Self { connection, path, identity, busy_timeout, way: Way::Ordinary }
     }
 
     /// What is not there, wherever it should be, read as an empty queue.
@@ -110,7 +130,7 @@ impl SqliteStore {
             Ok(connection)
         });
         let connection = result.map_err(|error| explain(error, path, options.busy_timeout))?;
-        Ok(Self { connection, path: path.to_owned(), identity: None, busy_timeout: options.busy_timeout })
+        Ok(Self::around(connection, path.to_owned(), None, options.busy_timeout))
     }
 
     fn set_up(&mut self, access: Access) -> Result<()> {
@@ -190,10 +210,90 @@ impl SqliteStore {
         action: impl FnOnce(&mut Connection) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
         busy::wait_at_most(self.busy_timeout);
-        action(&mut self.connection).map_err(|trouble| match trouble {
+        self.look_again()?;
+        let done = action(&mut self.connection).map_err(|trouble| match trouble {
             Trouble::Store(error) => error,
             Trouble::Sql(error) => explain(error, &self.path, self.busy_timeout),
-        })
+        });
+        self.look_away()?;
+        done
+    }
+
+    /// From now on makes a connection anew for each look, in the way that needs no room
+    /// and no right to write, as long as no other is possible.
+    fn look_without_writing(&mut self) -> Result<()> {
+        // What has failed may have locks left, which are not to be in the way.
+        self.connection = Connection::open_in_memory().map_err(|error| self.explain(error))?;
+        self.way = Way::WithoutWriting(None);
+        let looked = self.explained(|_| Ok(()));
+        if looked.is_err() {
+            self.way = Way::Ordinary;
+        }
+        looked
+    }
+
+    /// Makes the connection for a look, where it is made anew.
+    fn look_again(&mut self) -> Result<()> {
+        if matches!(self.way, Way::Ordinary) {
+            return Ok(());
+        }
+        let began = Instant::now();
+        loop {
+            match unwritable::look(&self.path) {
+                Ok(Some((mut connection, hold))) => {
+                    migrate::insist_known(&mut connection, &self.path)
+                        .map_err(|trouble| self.explain_trouble(trouble))?;
+                    connection
+                        .pragma_update(None, "query_only", true)
+                        .map_err(|error| self.explain(error))?;
+                    self.connection = connection;
+                    self.way = Way::WithoutWriting(Some(hold));
+                    return Ok(());
+                }
+                // Others have the queue open, so there is room again, or it is written
+                // through another mount.
+                Ok(None) => {
+                    let options = OpenOptions::new(Access::Read, self.busy_timeout);
+                    if let Ok(store) = Self::connect(&self.path, self.identity, &options) {
+                        self.connection = store.connection;
+                        self.way = Way::Ordinary;
+                        return Ok(());
+                    }
+                    if began.elapsed() >= self.busy_timeout {
+                        let waited_s = self.busy_timeout.as_secs();
+                        return Err(StoreError::Busy { queue: self.path.as_path().into(), waited_s });
+                    }
+                    busy::pause();
+                }
+                Err(unwritable::Trouble::Sql(error)) => return Err(self.explain(error)),
+                Err(unwritable::Trouble::Io(error)) => {
+                    return Err(guard::cannot_open(&self.path, &error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Ends a look, so that others can open the queue; refuses what was read while
+    /// others wrote.
+    fn look_away(&mut self) -> Result<()> {
+        let Way::WithoutWriting(hold) = &mut self.way else { return Ok(()) };
+        let Some(hold) = hold.take() else { return Ok(()) };
+        self.connection = Connection::open_in_memory().map_err(|error| self.explain(error))?;
+        if hold.held() {
+            return Ok(());
+        }
+        Err(StoreError::Busy { queue: self.path.as_path().into(), waited_s: 0 })
+    }
+
+    fn explain(&self, error: rusqlite::Error) -> StoreError {
+        explain(error, &self.path, self.busy_timeout)
+    }
+
+    fn explain_trouble(&self, trouble: Trouble) -> StoreError {
+        match trouble {
+            Trouble::Store(error) => error,
+            Trouble::Sql(error) => self.explain(error),
+        }
     }
 
     /// Makes sure that the path still leads to the file this connection writes to.
@@ -234,8 +334,8 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
         ErrorCode::ReadOnly if failure.extended_code == ffi::SQLITE_READONLY_DBMOVED => {
             StoreError::DatabaseReplaced { path }
         }
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => StoreError::ReadOnly { queue: path.into() },
-        ErrorCode::CannotOpen if guard::is_read_only(&path) => StoreError::ReadOnly { queue: path.into() },
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => guard::read_only(&path),
+        ErrorCode::CannotOpen if guard::is_read_only(&path) => guard::read_only(&path),
         ErrorCode::CannotOpen | ErrorCode::SystemIoFailure if guard::is_full(&path) => {
             StoreError::Full { queue: path.into() }
         }

@@ -145,6 +145,10 @@ pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), att
 pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM attempt \
      WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
      FROM output WHERE seq = ?1 AND lease = ?2 AND n >= ?3 ORDER BY n LIMIT ?4";
+/// Read until there is enough of it.
+pub(super) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM attempt \
+     WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
+     FROM output WHERE seq = ?1 AND lease = ?2 ORDER BY n DESC";
 pub(super) const WORKER: &str = concat!("SELECT ", worker_columns!(), " FROM worker WHERE id = ?1");
 pub(super) const WORKERS: &str =
     concat!("SELECT ", worker_columns!(), " FROM worker WHERE ended_at_ms IS NULL ORDER BY id");

@@ -41,7 +41,7 @@ pub(super) fn refusal(check: &'static str, error: &StoreError, path: &Path) -> F
         StoreError::Disk { .. } => "look into the disk: `dmesg | tail`; copy what can be read elsewhere \
              with `queuectl backup FILE`"
             .to_owned(),
-        StoreError::ReadOnly { .. } => writable_again(path),
+        StoreError::ReadOnly { .. } | StoreError::ReadOnlyFileSystem { .. } => writable_again(path),
         StoreError::NetworkFileSystem { .. } => format!(
             "stop the workers, move the file to a disk of this machine and say so: \
              `queuectl config set database PATH`; it is {file}"

@@ -4,6 +4,7 @@ use super::advice::{START_A_WORKER, after_damage, quoted, report_it};
 use crate::Result;
 use crate::doctor::{UnreadableRows, listed};
 use crate::raw;
+use crate::sqlite::unwritable::{self, Way};
 use crate::sqlite::{SqliteStore, row, sql, upkeep};
 use crate::upkeep::Finding;
 use queuectl_core::{Lease, Seq};
@@ -20,7 +21,11 @@ impl SqliteStore {
     }
 
     pub(super) fn journal_mode(&mut self) -> Result<Finding> {
-        let mode: String = self.pragma("journal_mode")?;
+        let mode = match &self.way {
+            // A connection for one look tells of its own mode.
+            Way::WithoutWriting(_) if unwritable::has_log(&self.path) => "wal".to_owned(),
+            _ => self.pragma("journal_mode")?,
+        };
         Ok(if mode == "wal" {
             Finding::ok("journal-mode", "a write-ahead log")
         } else {

@@ -137,6 +137,12 @@ pub(super) fn access(path: &Path) -> Finding {
     let both = Right::READ_OK | Right::WRITE_OK;
     match [path, folder(path)].into_iter().find(|path| rustix::fs::access(*path, both).is_err()) {
         None => Finding::ok(CHECK, "the file and its folder can be read and written"),
+        // It is a copy that is kept safe, or a disk that the system has found faulty.
+        Some(_) if guard::is_on_read_only_system(path) => Finding::error(
+            CHECK,
+            "its file system is mounted read-only: the queue can be looked at and copied, and nothing else",
+            writable_again(path),
+        ),
         Some(refused) => {
             let found = format!("{} cannot be both read and written", refused.display());
             Finding::error(CHECK, found, writable_again(path))

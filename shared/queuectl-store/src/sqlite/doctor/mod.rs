@@ -10,7 +10,7 @@ mod files;
 mod owners;
 mod workers;
 
-use super::{SqliteStore, explain, guard};
+use super::{SqliteStore, explain, guard, unwritable};
 use crate::doctor::of_move;
 use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
@@ -67,9 +67,10 @@ fn inside(path: PathBuf, busy_timeout: Duration) -> Vec<Finding> {
         Err(error) => return vec![refusal("database", &explain(error, &path, busy_timeout), &path)],
     };
     let identity = FileIdentity::of(&path).ok();
-    let mut store = SqliteStore { connection, path, identity, busy_timeout };
+    let mut store = SqliteStore::around(connection, path, identity, busy_timeout);
     let findings = match store.set_up(Access::Read) {
         Ok(()) => store.diagnose(),
+        Err(error) if unwritable::may_be(&error) && store.look_without_writing().is_ok() => store.diagnose(),
         Err(error) => store.beyond(&error),
     };
     if files::log_bytes(&store.path) == 0 {
