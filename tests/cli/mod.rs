@@ -29,6 +29,7 @@ mod worker_hostile_files;
 mod worker_inherits;
 mod worker_jobs;
 mod worker_machines;
+mod worker_outside;
 mod worker_rescue;
 mod worker_start;
 mod worker_stop;
@@ -65,6 +66,7 @@ pub fn trials() -> Vec<Trial> {
         passwords::trials(),
         postgres::trials(),
         worker_inherits::trials(),
+        worker_outside::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),

@@ -24,6 +24,7 @@ mod manager;
 mod marker;
 mod orphans;
 mod output;
+mod outside;
 mod processes;
 mod rescue;
 mod slot;

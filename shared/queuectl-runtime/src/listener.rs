@@ -1,10 +1,11 @@
 //! Listens to the manager and to signals.
 
 use crate::floor::Floor;
+use crate::limits;
 use crate::worker::{WorkerError, WorkerOptions};
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -61,44 +62,71 @@ fn manager_pipe() -> io::Result<File> {
 /// Starts listening. The thread ends with the process.
 pub(crate) fn start(floor: Arc<Floor>) -> io::Result<()> {
     let manager = manager_pipe()?;
+    // Before the pipes, so that what was read from them was noted.
+    floor.outside().listen()?;
     let (signals, signalled) = os_pipe::pipe()?;
     for signal in [SIGTERM, SIGINT] {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    thread::Builder::new().name("listener".into()).spawn(move || listen(&floor, signals, manager))?;
+    let (hangups, hung_up) = os_pipe::pipe()?;
+    if !limits::is_ignored(SIGHUP) {
+        signal_hook::low_level::pipe::register(SIGHUP, hung_up.try_clone()?)?;
+    }
+    let sources = Sources { signals, hangups, _hung_up: hung_up, manager: Some(manager) };
+    thread::Builder::new().name("listener".into()).spawn(move || listen(&floor, sources))?;
     Ok(())
 }
 
-fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
-    let mut manager = Some(manager);
+/// What is listened to.
+struct Sources {
+    signals: os_pipe::PipeReader,
+    /// SIGHUP says nothing to a worker by itself: its manager knows what it means.
+    hangups: os_pipe::PipeReader,
+    /// Kept, so that the pipe has no end where SIGHUP is ignored.
+    _hung_up: os_pipe::PipeWriter,
+    manager: Option<File>,
+}
+
+impl Sources {
+    /// Waits; tells which of them has something to say: signals, hangups, manager.
+    fn wait(&self) -> [bool; 3] {
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.hangups.as_fd(), PollFlags::IN),
+        ];
+        if let Some(manager) = &self.manager {
+            fds.push(PollFd::from_borrowed_fd(manager.as_fd(), PollFlags::IN));
+        }
+        if poll(&mut fds, None).is_err() {
+            return [false; 3];
+        }
+        [0, 1, 2].map(|index| fds.get(index).is_some_and(|fd| !fd.revents().is_empty()))
+    }
+}
+
+fn listen(floor: &Floor, mut from: Sources) {
     let mut line = Vec::new();
     let mut requests = 0;
     loop {
-        let (from_manager, from_signals) = {
-            let mut fds = vec![PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
-            if let Some(manager) = &manager {
-                fds.push(PollFd::from_borrowed_fd(manager.as_fd(), PollFlags::IN));
-            }
-            if poll(&mut fds, None).is_err() {
-                continue;
-            }
-            let ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-            (ready(1), ready(0))
-        };
-        if from_signals && signals.read(&mut [0]).is_ok() {
+        let [from_signals, from_hangups, from_manager] = from.wait();
+        if from_signals && from.signals.read(&mut [0]).is_ok() {
             requests += 1;
             floor.stop(if requests == 1 { Stop::Graceful } else { Stop::Forced });
+            floor.is_signalled();
+        }
+        if from_hangups && from.hangups.read(&mut [0]).is_ok() {
+            floor.is_signalled();
         }
         if from_manager {
             let mut byte = [0];
-            match manager.as_mut().map(|manager| manager.read(&mut byte)) {
+            match from.manager.as_mut().map(|manager| manager.read(&mut byte)) {
                 Some(Ok(1)) if byte == *b"\n" => {
                     obey(floor, &String::from_utf8_lossy(&std::mem::take(&mut line)));
                 }
                 Some(Ok(1)) => line.push(byte[0]),
                 // The manager is gone.
                 _ => {
-                    manager = None;
+                    from.manager = None;
                     floor.manager_has_gone();
                     floor.stop(Stop::Graceful);
                 }
@@ -109,8 +137,14 @@ fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
 
 fn obey(floor: &Floor, line: &str) {
     match Command::parse(line) {
-        Some(Command::Stop) => floor.stop(Stop::Graceful),
-        Some(Command::Force) => floor.stop(Stop::Forced),
+        Some(Command::Stop) => {
+            floor.outside().manager_stops();
+            floor.stop(Stop::Graceful);
+        }
+        Some(Command::Force) => {
+            floor.outside().manager_stops();
+            floor.stop(Stop::Forced);
+        }
         Some(Command::Log(path)) => {
             if let Err(error) = write_log_to(&path) {
                 tracing::warn!("The log {path} cannot be opened: {error}");
