@@ -35,6 +35,6 @@ pub mod worker;
 pub use launch::WorkerLog;
 pub use limits::hand_on_no_open_files;
 pub use manager::{Manager, ManagerError};
-pub use marker::{is_inside_a_job, worker_environment};
+pub use marker::{Surrounding, is_inside_a_job, worker_environment};
 pub use rescue::{RescueError, rescue};
 pub use worker::{Drain, WorkerError, WorkerOptions};
