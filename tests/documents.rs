@@ -1,6 +1,7 @@
 //! What the documents say is true.
 
 use crate::support::postgres::{SUPERUSER, Server, program};
+use crate::support::program::Program;
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling};
 use predicates::str::contains;
@@ -16,6 +17,7 @@ trials![
     the_postgres_document_names_every_parameter,
     the_postgres_document_names_the_times_of_leases,
     every_command_of_the_postgres_document_can_be_typed if Postgres,
+    systemd_understands_the_unit_of_the_recipes if Systemd,
 ];
 
 fn document(name: &str) -> String {
@@ -115,6 +117,18 @@ fn the_postgres_document_names_every_parameter() {
         let is_refused = document.contains(&format!("`{}` (`{}`)", names[0], names.last().unwrap()));
         assert!(is_in_a_row || is_refused, "{names:?}");
     }
+}
+
+fn systemd_understands_the_unit_of_the_recipes() {
+    let recipes = document("docs/recipes.md");
+    let unit = blocks(&recipes, "ini")[0]
+        .replace("/usr/local/bin/queuectl", env!("CARGO_BIN_EXE_queuectl"))
+        .replace("User=queue\n", "User=root\n");
+    let home = Home::new();
+    let file = home.path("queuectl.service");
+    fs::write(&file, unit).unwrap();
+    // What is only doubtful, and what is not known, is said with exit 0.
+    Program::new(home.program("systemd-analyze")).arg("verify").arg(&file).assert().success().stderr("");
 }
 
 fn the_postgres_document_names_the_times_of_leases() {

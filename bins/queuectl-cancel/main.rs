@@ -4,7 +4,8 @@ mod wait;
 
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::{Context, Exit, Failure};
-use queuectl_core::{Job, JobId};
+use queuectl_core::{Job, JobId, Lease, WorkerId};
+use queuectl_runtime::Surrounding;
 use queuectl_store::{Cancelled, Store, StoreError};
 use std::process::ExitCode;
 
@@ -57,9 +58,13 @@ fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Ar
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
     let said = match store.cancel(&id, cx.now())? {
         Cancelled::Done => format!("Job {id} cancelled"),
-        Cancelled::Requested { .. } if args.no_wait => format!("Job {id} is being cancelled"),
+        Cancelled::Requested { lease, worker }
+            if args.no_wait || is_this_job(&mut **store, lease, worker)? =>
+        {
+            format!("Job {id} is being cancelled")
+        }
         Cancelled::Requested { lease, worker } => {
-            wait::until_left(cx, &mut **store, &id, lease, worker)?;
+            wait::Wait::new(cx, &id, worker).until_left(&mut **store, lease)?;
             format!("Job {id} cancelled")
         }
     };
@@ -67,4 +72,13 @@ fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Ar
         cx.output().line(said)?;
     }
     Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+}
+
+/// Tells whether this program was started by the job itself: then nobody may wait
+/// for its end here.
+fn is_this_job(store: &mut dyn Store, lease: Lease, worker: WorkerId) -> Result<bool, Failure> {
+    let Some(surrounding) = Surrounding::of_this_process().filter(|job| job.lease == lease) else {
+        return Ok(false);
+    };
+    Ok(store.worker(worker)?.is_some_and(|worker| worker.run == surrounding.run))
 }

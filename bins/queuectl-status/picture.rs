@@ -65,6 +65,7 @@ impl Picture {
 
     fn worker(&self, worker: &Worker) -> String {
         let how = match (worker.life, worker.stop) {
+            (Life::Alive, _) if worker.is_stalled => ", stands still",
             (Life::Alive, None) => "",
             (Life::Alive, Some(_)) => ", stopping",
             (Life::Dead, _) => ", dead: its jobs go to the next worker",

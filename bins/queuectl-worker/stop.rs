@@ -6,8 +6,10 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
+use queuectl_runtime::{RescueError, Surrounding, rescue};
 use queuectl_store::{Life, Stop, Store, Worker};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Stop the workers on this machine; what they run is finished first
@@ -42,11 +44,14 @@ struct Document {
     stopped: bool,
     /// Workers that live on other machines and were not meant.
     elsewhere: usize,
+    /// Workers that had died, and whose jobs were ended: for people.
+    #[serde(skip)]
+    dead: usize,
 }
 
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     let Some(mut store) = cx.existing_store()? else {
-        return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0 });
+        return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 });
     };
     let workers = store.workers()?;
     let (meant, others): (Vec<_>, Vec<_>) =
@@ -70,10 +75,51 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
         store.request_stop(&known, how, cx.now())?;
         asked.extend(alive(&late));
     }
-    if !args.no_wait {
+    // What runs a job cannot be gone before the job is.
+    let is_inside = Surrounding::of_this_process()
+        .is_some_and(|job| meant.iter().chain(&late).any(|worker| worker.run == job.run));
+    let waits = !args.no_wait && !is_inside;
+    if waits {
         wait_until_gone(cx, store.as_mut(), &asked)?;
     }
-    say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
+    if is_inside && !args.no_wait {
+        cx.output().note("This is a job of theirs: they stop when it has ended");
+    }
+    let dead: Vec<_> = meant.iter().filter(|worker| worker.life == Life::Dead).copied().collect();
+    let ended = look_after(cx, args, store.as_mut(), &dead)?;
+    say(cx, args, &Document { workers: asked.len(), stopped: waits, elsewhere, dead: ended })
+}
+
+/// Ends what dead workers have left, if that is wanted; tells how many had left any.
+fn look_after(
+    cx: &Context,
+    args: &StopArgs,
+    store: &mut dyn Store,
+    dead: &[&Worker],
+) -> Result<usize, Failure> {
+    let mut ended = 0;
+    for worker in dead {
+        if !args.force {
+            if worker.jobs_now > 0 {
+                let jobs = plural(worker.jobs_now, "job");
+                cx.output().note(format!(
+                    "Worker {} is dead, and {jobs} of it may run on; end them: `queuectl worker stop --force`",
+                    worker.id
+                ));
+            }
+            continue;
+        }
+        match rescue(store, worker.id, &cx.settings()?.retry_policy(), false) {
+            Ok(rescued) => ended += usize::from(rescued.is_some()),
+            Err(RescueError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                return Err(Failure::error(format!("worker {} is dead: {error}", worker.id)).hint(
+                    "end its processes as their owner, and type `queuectl worker stop --force` again",
+                ));
+            }
+        }
+    }
+    Ok(ended)
 }
 
 fn is_same_manager(one: &Worker, other: &Worker) -> bool {
@@ -87,6 +133,7 @@ fn alive(workers: &[&Worker]) -> impl Iterator<Item = WorkerId> {
 
 fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> Result<(), Failure> {
     let mut noted = false;
+    let mut told = HashSet::new();
     for look in 0_u32.. {
         let workers = store.workers()?;
         let left = alive(&workers.iter().collect::<Vec<_>>()).filter(|worker| asked.contains(worker)).count();
@@ -99,6 +146,15 @@ fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> R
             cx.output()
                 .note(format!("Waiting for {workers} to finish what they run; Ctrl+C ends the wait only"));
         }
+        if look >= 10 {
+            let stalled = workers.iter().filter(|worker| worker.is_stalled && asked.contains(&worker.id));
+            for worker in stalled.filter(|worker| told.insert(worker.id)).collect::<Vec<_>>() {
+                let (id, pid) = (worker.id, worker.pid);
+                cx.output().note(format!(
+                    "Worker {id} (PID {pid}) stands still, and stops when it goes on: `kill -CONT {pid}`"
+                ));
+            }
+        }
         cx.output().pause(LOOK_EVERY)?;
     }
     Ok(())
@@ -109,10 +165,14 @@ fn say(cx: &Context, args: &StopArgs, done: &Document) -> Result<(), Failure> {
         return cx.output().json(done);
     }
     let workers = plural(done.workers as u64, "worker");
+    if done.dead > 0 {
+        let dead = plural(done.dead as u64, "dead worker");
+        cx.output().line(format!("Ended what {dead} had left"))?;
+    }
     match done.workers {
         0 if args.everywhere || done.elsewhere == 0 => cx.output().line("No workers are running")?,
         0 => cx.output().line("No workers are running on this machine")?,
-        _ if args.no_wait => cx.output().line(format!("Asked {workers} to stop"))?,
+        _ if !done.stopped => cx.output().line(format!("Asked {workers} to stop"))?,
         _ => cx.output().line(format!("Stopped {workers}"))?,
     }
     if done.elsewhere > 0 {

@@ -1,7 +1,9 @@
 //! `queuectl cancel`, and that nothing of a job is left behind.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, both, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 
@@ -18,6 +20,9 @@ trials![
     no_wait_returns_before_the_job_has_ended,
     the_worker_goes_on_with_the_next_job,
     a_cancelled_job_is_not_retried,
+    a_job_whose_worker_and_manager_are_dead_is_ended_here,
+    a_job_that_cancels_itself_does_not_wait_for_itself,
+    it_is_said_when_the_worker_stands_still,
 ];
 
 fn a_pending_job_is_cancelled() {
@@ -141,4 +146,50 @@ fn a_cancelled_job_is_not_retried() {
     home.wait_for("after", State::Completed);
     assert_eq!(home.lines("runs").len(), 1);
     home.queuectl(["dlq", "retry", "a"]).assert().code(4);
+}
+
+fn a_job_whose_worker_and_manager_are_dead_is_ended_here() {
+    both(|spelling| {
+        let home = Home::quick();
+        home.enqueue("a", "(setsid sleep 1000 &); touch ready; sleep 1000");
+        home.enqueue("b", "true");
+        let mut worker = home.worker([""; 0]);
+        home.wait_for_file("ready");
+        for pid in home.managers_and_workers() {
+            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        }
+        worker.wait();
+        assert!(!home.processes_of("a").is_empty());
+        home.run(spelling, ["cancel", "a"]).assert().success().stdout(contains("Job a cancelled"));
+        assert_eq!(home.processes_of("a"), [0; 0]);
+        assert_eq!((home.state("a"), home.state("b")), (State::Cancelled, State::Pending));
+    });
+}
+
+fn a_job_that_cancels_itself_does_not_wait_for_itself() {
+    let home = Home::quick().with("QUEUECTL_KILL_GRACE", "10s");
+    // It hears nothing of its end until it has done it.
+    home.enqueue("a", "trap '' TERM; \"$QUEUECTL\" cancel a >said && touch returned; sleep 1000");
+    let _worker = home.worker([""; 0]);
+    home.wait_for("a", State::Cancelled);
+    assert!(home.path("returned").exists());
+    assert_eq!(home.lines("said"), ["Job a is being cancelled"]);
+}
+
+fn it_is_said_when_the_worker_stands_still() {
+    let home = Home::quick();
+    home.enqueue("a", "touch ready; sleep 1000");
+    let _worker = home.worker([""; 0]);
+    home.wait_for_file("ready");
+    let pid = home.worker_pids()[0];
+    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    let mut cancel = home.background(Spelling::Dispatched, ["cancel", "a"]);
+    cancel.wait_until_it_says(&format!("stands still; job a is ended when it goes on: `kill -CONT {pid}`"));
+    let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
+    stop.wait_until_it_says(&format!("stands still, and stops when it goes on: `kill -CONT {pid}`"));
+    assert!(home.stdout(["status"]).contains("stands still"));
+    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    cancel.wait_for_success();
+    stop.wait_for_success();
+    assert_eq!(home.state("a"), State::Cancelled);
 }

@@ -39,6 +39,7 @@ mod worker_hostile_files;
 mod worker_inherits;
 mod worker_jobs;
 mod worker_machines;
+mod worker_outside;
 mod worker_rescue;
 mod worker_start;
 mod worker_stop;
@@ -83,6 +84,7 @@ pub fn trials() -> Vec<Trial> {
         worker_inherits::trials(),
         postgres_faults::trials(),
         postgres_settings::trials(),
+        worker_outside::trials(),
         worker_stop::trials(),
         terminal::trials(),
         unwritable::trials(),

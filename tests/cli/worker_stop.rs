@@ -4,6 +4,7 @@ use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, Worker, alive, both, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 
 trials![
@@ -26,6 +27,8 @@ trials![
     workers_whose_manager_was_killed_finish_their_job_and_end,
     worker_stop_of_workers_whose_manager_was_killed_succeeds,
     worker_stop_of_a_killed_worker_does_not_wait_for_it,
+    a_forced_stop_ends_what_a_killed_worker_has_left,
+    a_job_that_stops_its_worker_does_not_wait_for_itself,
     an_idle_worker_stops_at_once_whatever_its_poll_interval,
     retries_that_wait_do_not_hold_up_a_stop,
 ];
@@ -318,6 +321,33 @@ fn worker_stop_of_a_killed_worker_does_not_wait_for_it() {
     worker.wait();
     kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
     home.queuectl(["worker", "stop"]).assert().success();
+}
+
+fn a_forced_stop_ends_what_a_killed_worker_has_left() {
+    let home = Home::quick();
+    let mut worker = in_the_middle(&home);
+    for pid in home.managers_and_workers() {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    worker.wait();
+    home.queuectl(["worker", "stop"]).assert().success().stderr(contains("worker stop --force"));
+    assert!(!home.processes_of("held").is_empty(), "it may finish");
+    home.queuectl(["worker", "stop", "--force"]).assert().success().stdout(contains("1 dead worker"));
+    assert_eq!(home.processes_of("held"), [0; 0]);
+    assert_eq!(home.state("held"), State::Pending);
+}
+
+fn a_job_that_stops_its_worker_does_not_wait_for_itself() {
+    for stop in ["stop", "worker stop", "worker stop --everywhere"] {
+        let home = Home::quick();
+        home.enqueue("a", &format!("\"$QUEUECTL\" {stop} >said 2>&1 && touch returned"));
+        home.enqueue("other", "until [ -e returned ]; do sleep 0.02; done");
+        let mut worker = home.worker(["--count", "2"]);
+        worker.wait_for_success();
+        assert!(home.path("returned").exists(), "{stop}");
+        assert_eq!(home.state("a"), State::Completed);
+        assert!(home.lines("said")[0].contains("when it has ended"), "{:?}", home.lines("said"));
+    }
 }
 
 fn an_idle_worker_stops_at_once_whatever_its_poll_interval() {

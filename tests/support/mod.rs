@@ -5,7 +5,7 @@ pub mod hosts;
 pub mod pgbouncer;
 pub mod postgres;
 mod processes;
-mod program;
+pub mod program;
 pub mod proxy;
 mod terminal;
 pub mod trials;

@@ -48,6 +48,8 @@ pub enum Means {
     Storm,
     /// A program that follows and disturbs system calls.
     Strace,
+    /// A program that checks the units of services.
+    Systemd,
 }
 
 impl Means {
@@ -64,6 +66,7 @@ impl Means {
             Self::Root => "root",
             Self::Storm => "storm",
             Self::Strace => "strace",
+            Self::Systemd => "systemd-analyze",
         }
     }
 
@@ -111,6 +114,7 @@ impl Means {
                 succeeds(Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))
             }
             Self::Storm => std::env::var_os("QUEUECTL_STORM").is_some(),
+            Self::Systemd => succeeds(Command::new("systemd-analyze").arg("--version")),
             Self::Strace => succeeds(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])),
         }
     }

@@ -8,6 +8,7 @@ use crate::child::{self, Child, NotStarted, Pipes};
 use crate::floor::Floor;
 use crate::marker::{self, JobEnvironment};
 use crate::output::OutputBuffer;
+use crate::outside::{Exit, Signals};
 use crate::processes::{self, Extent, Scope};
 use crate::slot::{Order, Slot};
 use crate::stamp::Stamp;
@@ -49,8 +50,10 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     tracing::info!("Running job {}...", job.id);
 
     let scope = Scope { marker, extent: Extent::Whole, groups: vec![(std::process::id(), child.pid())] };
-    let mut attempt = Attempt { floor, slot, job, scope, child, pipes: Open::both(pipes), ending: None };
+    let (began, pipes) = (Instant::now(), Open::both(pipes));
+    let mut attempt = Attempt { floor, slot, job, scope, child, pipes, began, ending: None };
     let outcome = attempt.wait_for_exit(read_buffer);
+    let outcome = attempt.unless_stopped_from_outside(outcome);
     let outcome = attempt.end_what_must_not_be_left(outcome);
     attempt.drain(read_buffer);
     let Attempt { child, pipes, scope, .. } = attempt;
@@ -137,6 +140,7 @@ struct Attempt<'a> {
     scope: Scope,
     child: Child,
     pipes: Open,
+    began: Instant,
     ending: Option<Ending>,
 }
 
@@ -199,8 +203,7 @@ struct Ready {
 
 impl Attempt<'_> {
     fn wait_for_exit(&mut self, read_buffer: &mut [u8]) -> Outcome {
-        let began = Instant::now();
-        let timeout_at = self.job.timeout.and_then(|timeout| began.checked_add(timeout));
+        let timeout_at = self.job.timeout.and_then(|timeout| self.began.checked_add(timeout));
         loop {
             let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.due(self.floor)));
             let ready = self.wait(wake_at);
@@ -253,6 +256,21 @@ impl Attempt<'_> {
         if let Some(ending) = &mut self.ending {
             ending.phase = Phase::Killed { again_at: Instant::now() + KILLED_AGAIN_AFTER };
         }
+    }
+
+    /// An exit that comes from a stop of everything here is no end of the job.
+    fn unless_stopped_from_outside(&self, outcome: Outcome) -> Outcome {
+        if self.ending.is_some() {
+            return outcome;
+        }
+        let (at, ran) = (Instant::now(), self.began.elapsed());
+        let outside = self.floor.outside();
+        // Not reaped yet, so that it still says what it caught.
+        let caught = || processes::caught_by(self.child.pid());
+        let caught = if outside.wants_to_know(ran) { caught() } else { Signals::default() };
+        let exit = Exit { outcome, at, ran, caught };
+        let was_stopped = outside.has_interrupted(&exit, || self.slot.seen_to_catch());
+        if was_stopped { Outcome::Interrupted } else { outcome }
     }
 
     /// What a failed attempt leaves is ended before anything is recorded, so that

@@ -5,6 +5,7 @@
 //! the desk wakes it.
 
 use crate::background::Background;
+use crate::outside::Outside;
 use crate::processes::{self, Extent, Scope, StillThere};
 use crate::slot::{Order, Slot, lock};
 use crate::worker::{WorkerError, WorkerOptions};
@@ -45,6 +46,7 @@ pub(crate) struct Floor {
     tray_filled: Condvar,
     slots: Vec<Slot>,
     background: Background,
+    outside: Arc<Outside>,
     roster: Mutex<Vec<WorkerId>>,
     manager_is_gone: AtomicBool,
     is_broken: AtomicBool,
@@ -93,6 +95,7 @@ impl Floor {
         presence: Presence,
         clock: Clock,
         environment: HashMap<OsString, OsString>,
+        outside: Arc<Outside>,
         options: WorkerOptions,
     ) -> std::io::Result<Self> {
         let slots = (0..options.concurrency).map(Slot::new).collect::<Result<_, _>>()?;
@@ -110,6 +113,7 @@ impl Floor {
             tray_filled: Condvar::new(),
             slots,
             background: Background::default(),
+            outside,
             roster: Mutex::default(),
             manager_is_gone: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
@@ -225,6 +229,26 @@ impl Floor {
     /// What completed jobs have left in the background.
     pub(crate) fn background(&self) -> &Background {
         &self.background
+    }
+
+    /// What was heard of a stop from outside.
+    pub(crate) fn outside(&self) -> &Outside {
+        &self.outside
+    }
+
+    /// A stop signal has reached this process itself: notes which running attempts
+    /// catch it.
+    pub(crate) fn is_signalled(&self) {
+        self.outside.is_signalled(|_| {
+            let running: Vec<_> = self.slots.iter().filter_map(|slot| Some((slot, slot.lease()?))).collect();
+            let of_attempt = |lease| marker::of_attempt(&self.run, self.worker, lease);
+            let markers: Vec<String> = running.iter().map(|&(_, lease)| of_attempt(lease)).collect();
+            let markers: Vec<&str> = markers.iter().map(String::as_str).collect();
+            for (index, process) in processes::carriers(&markers) {
+                let (slot, lease) = running[index];
+                slot.sees_caught(lease, process.catches());
+            }
+        });
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -413,6 +437,7 @@ impl Floor {
 
     /// Has nothing more started: what was not is handed back.
     pub(crate) fn start_nothing_more(&self) {
+        self.outside.stops();
         self.close_shelf();
         self.hand_back(self.clear_shelf());
     }
@@ -440,6 +465,7 @@ impl Floor {
     /// Nobody would replace this worker any more, nor look whether it stands still.
     pub(crate) fn manager_has_gone(&self) {
         self.manager_is_gone.store(true, Ordering::Relaxed);
+        self.outside.manager_stops();
     }
 
     pub(crate) fn is_orphaned(&self) -> bool {

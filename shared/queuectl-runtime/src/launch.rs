@@ -27,8 +27,8 @@ pub enum WorkerLog {
 
 /// What a manager hears.
 pub(crate) enum Event {
-    /// Somebody wants it to stop.
-    Signal,
+    /// A signal that asks it to stop.
+    Signal(i32),
     /// A worker has begun.
     Registered(usize, WorkerId),
     /// A worker's process has ended.

@@ -32,11 +32,11 @@ pub fn hand_on_no_open_files() {
 /// If the system refuses.
 pub(crate) fn accept_signals() -> io::Result<()> {
     let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
         signals.add(signal);
     }
     signals.thread_unblock()?;
-    if ignores(Signal::SIGCHLD) {
+    if is_ignored(Signal::SIGCHLD as i32) {
         // Ignored, the kernel reaps children by itself and nobody learns how
         // they ended. Any handler ends that.
         signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::new(AtomicBool::new(false)))?;
@@ -44,12 +44,17 @@ pub(crate) fn accept_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Tells whether a signal was ignored from the start. Where nobody can tell, no.
-fn ignores(signal: Signal) -> bool {
+/// Tells whether a signal is ignored, as `nohup` has SIGHUP ignored by what it
+/// starts. Where nobody can tell, no.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    mask & (1 << (signal as u32 - 1)) != 0
+    mask_in(&status, "SigIgn:").is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// A mask of signals in what the kernel says of a process.
+pub(crate) fn mask_in(status: &str, name: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 /// Makes sure that so many jobs can run at a time; raises the limit on open

@@ -1,12 +1,14 @@
 //! Listens to the manager and to signals.
 
 use crate::floor::Floor;
+use crate::limits;
+use crate::outside::Outside;
 use crate::slot::lock;
 use crate::worker::{WorkerError, WorkerOptions};
 use queuectl_files::{FileError, Make};
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -66,6 +68,7 @@ fn manager_pipe() -> io::Result<File> {
 /// for a queue.
 #[derive(Default)]
 pub(crate) struct Hearing {
+    outside: Arc<Outside>,
     heard: Mutex<Heard>,
     changed: Condvar,
 }
@@ -78,6 +81,11 @@ struct Heard {
 }
 
 impl Hearing {
+    /// What was heard of a stop from outside.
+    pub(crate) fn outside(&self) -> &Arc<Outside> {
+        &self.outside
+    }
+
     /// Has the floor hear what was said so far, and what is said from now on.
     pub(crate) fn pass_on_to(&self, floor: &Arc<Floor>) {
         let mut heard = lock(&self.heard);
@@ -125,6 +133,20 @@ impl Hearing {
         self.changed.notify_all();
     }
 
+    fn manager_stops(&self, stop: Stop) {
+        self.outside.manager_stops();
+        self.stop(stop);
+    }
+
+    /// A signal has reached this process. Without a floor there is no job that it could
+    /// have reached as well.
+    fn is_signalled(&self) {
+        let floor = lock(&self.heard).floor.clone();
+        if let Some(floor) = floor {
+            floor.is_signalled();
+        }
+    }
+
     fn manager_has_gone(&self) {
         let mut heard = lock(&self.heard);
         heard.manager_is_gone = true;
@@ -137,46 +159,73 @@ impl Hearing {
 /// Starts listening. The thread ends with the process.
 pub(crate) fn start() -> io::Result<Arc<Hearing>> {
     let manager = manager_pipe()?;
+    let hearing = Arc::new(Hearing::default());
+    // Before the pipes, so that what was read from them was noted.
+    hearing.outside.listen()?;
     let (signals, signalled) = os_pipe::pipe()?;
     for signal in [SIGTERM, SIGINT] {
         signal_hook::low_level::pipe::register(signal, signalled.try_clone()?)?;
     }
-    let hearing = Arc::new(Hearing::default());
+    let (hangups, hung_up) = os_pipe::pipe()?;
+    if !limits::is_ignored(SIGHUP) {
+        signal_hook::low_level::pipe::register(SIGHUP, hung_up.try_clone()?)?;
+    }
+    let sources = Sources { signals, hangups, _hung_up: hung_up, manager: Some(manager) };
     let hears = Arc::clone(&hearing);
-    thread::Builder::new().name("listener".into()).spawn(move || listen(&hears, signals, manager))?;
+    thread::Builder::new().name("listener".into()).spawn(move || listen(&hears, sources))?;
     Ok(hearing)
 }
 
-fn listen(hearing: &Hearing, mut signals: os_pipe::PipeReader, manager: File) {
-    let mut manager = Some(manager);
+/// What is listened to.
+struct Sources {
+    signals: os_pipe::PipeReader,
+    /// SIGHUP says nothing to a worker by itself: its manager knows what it means.
+    hangups: os_pipe::PipeReader,
+    /// Kept, so that the pipe has no end where SIGHUP is ignored.
+    _hung_up: os_pipe::PipeWriter,
+    manager: Option<File>,
+}
+
+impl Sources {
+    /// Waits; tells which of them has something to say: signals, hangups, manager.
+    fn wait(&self) -> [bool; 3] {
+        let mut fds = vec![
+            PollFd::from_borrowed_fd(self.signals.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.hangups.as_fd(), PollFlags::IN),
+        ];
+        if let Some(manager) = &self.manager {
+            fds.push(PollFd::from_borrowed_fd(manager.as_fd(), PollFlags::IN));
+        }
+        if poll(&mut fds, None).is_err() {
+            return [false; 3];
+        }
+        [0, 1, 2].map(|index| fds.get(index).is_some_and(|fd| !fd.revents().is_empty()))
+    }
+}
+
+fn listen(hearing: &Hearing, mut from: Sources) {
     let mut line = Vec::new();
     let mut requests = 0;
     loop {
-        let (from_manager, from_signals) = {
-            let mut fds = vec![PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
-            if let Some(manager) = &manager {
-                fds.push(PollFd::from_borrowed_fd(manager.as_fd(), PollFlags::IN));
-            }
-            if poll(&mut fds, None).is_err() {
-                continue;
-            }
-            let ready = |index: usize| fds.get(index).is_some_and(|fd| !fd.revents().is_empty());
-            (ready(1), ready(0))
-        };
-        if from_signals && signals.read(&mut [0]).is_ok() {
+        let [from_signals, from_hangups, from_manager] = from.wait();
+        if from_signals && from.signals.read(&mut [0]).is_ok() {
             requests += 1;
             hearing.stop(if requests == 1 { Stop::Graceful } else { Stop::Forced });
+            hearing.is_signalled();
+        }
+        if from_hangups && from.hangups.read(&mut [0]).is_ok() {
+            hearing.is_signalled();
         }
         if from_manager {
             let mut byte = [0];
-            match manager.as_mut().map(|manager| manager.read(&mut byte)) {
+            match from.manager.as_mut().map(|manager| manager.read(&mut byte)) {
                 Some(Ok(1)) if byte == *b"\n" => {
                     obey(hearing, &String::from_utf8_lossy(&std::mem::take(&mut line)));
                 }
                 Some(Ok(1)) => line.push(byte[0]),
                 // The manager is gone.
                 _ => {
-                    manager = None;
+                    from.manager = None;
                     hearing.manager_has_gone();
                     hearing.stop(Stop::Graceful);
                 }
@@ -187,8 +236,8 @@ fn listen(hearing: &Hearing, mut signals: os_pipe::PipeReader, manager: File) {
 
 fn obey(hearing: &Hearing, line: &str) {
     match Command::parse(line) {
-        Some(Command::Stop) => hearing.stop(Stop::Graceful),
-        Some(Command::Force) => hearing.stop(Stop::Forced),
+        Some(Command::Stop) => hearing.manager_stops(Stop::Graceful),
+        Some(Command::Force) => hearing.manager_stops(Stop::Forced),
         Some(Command::Log(path)) => {
             if let Err(error) = write_log_to(&path) {
                 tracing::warn!("The log {path} cannot be opened: {error}");

@@ -13,7 +13,7 @@ use crate::stamp;
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
 use queuectl_store::{Stop, Store, StoreError, open};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs;
@@ -189,8 +189,13 @@ impl Manager {
 }
 
 fn listen_for_signals(events: Sender<Event>) -> Result<(), ManagerError> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(ManagerError::Signals)?;
-    let listen = move || signals.forever().try_for_each(|_| events.send(Event::Signal));
+    let mut wanted = vec![SIGINT, SIGTERM];
+    // Whoever types `nohup` wants it ignored.
+    if !limits::is_ignored(SIGHUP) {
+        wanted.push(SIGHUP);
+    }
+    let mut signals = Signals::new(wanted).map_err(ManagerError::Signals)?;
+    let listen = move || signals.forever().try_for_each(|signal| events.send(Event::Signal(signal)));
     thread::Builder::new().name("signals".into()).spawn(listen).map_err(ManagerError::Signals)?;
     Ok(())
 }
@@ -255,18 +260,7 @@ impl Managing {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Signal => {
-                self.signals_received += 1;
-                let stop = if self.signals_received == 1 { Stop::Graceful } else { Stop::Forced };
-                tracing::info!(
-                    "Received shutdown signal, {}",
-                    match stop {
-                        Stop::Graceful => "finishing current jobs... (once more to end them)",
-                        Stop::Forced => "ending current jobs...",
-                    }
-                );
-                self.stop(stop);
-            }
+            Event::Signal(signal) => self.signalled(signal),
             Event::Registered(index, id) => {
                 if let Some(worker) = &mut self.workers[index] {
                     worker.id = Some(id);
@@ -290,6 +284,31 @@ impl Managing {
                 }
             }
         }
+    }
+
+    fn signalled(&mut self, signal: i32) {
+        if signal == SIGHUP {
+            // A logout sends it just after SIGTERM: it never makes a request stronger.
+            if matches!(self.launcher.log, WorkerLog::Rotated(_)) {
+                tracing::info!(
+                    "Received SIGHUP; workers in the background go on, `queuectl worker stop` stops them"
+                );
+            } else {
+                tracing::info!("The terminal was closed, finishing current jobs...");
+                self.stop(Stop::Graceful);
+            }
+            return;
+        }
+        self.signals_received += 1;
+        let stop = if self.signals_received == 1 { Stop::Graceful } else { Stop::Forced };
+        tracing::info!(
+            "Received shutdown signal, {}",
+            match stop {
+                Stop::Graceful => "finishing current jobs... (once more to end them)",
+                Stop::Forced => "ending current jobs...",
+            }
+        );
+        self.stop(stop);
     }
 
     fn stop(&mut self, stop: Stop) {

@@ -3,7 +3,7 @@
 //! `QUEUECTL_RUN=<random id of the queue>/<worker>/<seq>/<lease>`. The random id
 //! keeps two queues on one machine apart, also when one is a copy of the other.
 
-use queuectl_core::{Job, Lease, WorkerId, without_password};
+use queuectl_core::{Job, Lease, Seq, WorkerId, without_password};
 use queuectl_files::AS_ROOT_VARIABLE;
 use queuectl_store::Location;
 use std::collections::HashMap;
@@ -31,6 +31,32 @@ pub(crate) fn of_attempt(run: &str, worker: WorkerId, lease: Lease) -> String {
 /// Tells whether this process was started from inside a job.
 pub fn is_inside_a_job() -> bool {
     std::env::var_os(RUN).is_some()
+}
+
+/// The job that this process was started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surrounding {
+    /// The random id of its queue.
+    pub run: String,
+    /// Who runs it.
+    pub worker: WorkerId,
+    /// Which job, and which claim of it.
+    pub lease: Lease,
+}
+
+impl Surrounding {
+    /// Reads it from the environment; none outside of jobs.
+    pub fn of_this_process() -> Option<Self> {
+        Self::parse(std::env::var(RUN).ok()?.as_str())
+    }
+
+    fn parse(marker: &str) -> Option<Self> {
+        let mut parts = marker.rsplitn(4, '/');
+        let number = parts.next()?.parse().ok()?;
+        let seq = Seq(parts.next()?.parse().ok()?);
+        let worker = WorkerId(parts.next()?.parse().ok()?);
+        Some(Self { run: parts.next()?.to_owned(), worker, lease: Lease { seq, number } })
+    }
 }
 
 /// The worker's own environment, less what it inherited as a job of some queue.
@@ -95,6 +121,16 @@ impl JobEnvironment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_marker_tells_where_a_process_was_started() {
+        let lease = Lease { seq: Seq(12), number: 3 };
+        let surrounding = Surrounding { run: "ab".into(), worker: WorkerId(7), lease };
+        assert_eq!(Surrounding::parse(&of_attempt("ab", WorkerId(7), lease)), Some(surrounding));
+        for other in ["", "ab", "ab/7/12", "ab/x/12/3"] {
+            assert_eq!(Surrounding::parse(other), None);
+        }
+    }
 
     #[test]
     fn no_job_inherits_the_password_of_the_queue() {

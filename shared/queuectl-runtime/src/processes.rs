@@ -13,6 +13,8 @@ mod platform;
 #[path = "processes/portable.rs"]
 mod platform;
 
+use crate::limits::mask_in;
+use crate::outside::Signals;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -141,6 +143,20 @@ pub(crate) fn outlast(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> R
 pub(crate) fn carriers(markers: &[&str]) -> Vec<(usize, Held)> {
     let found = platform::carriers(markers).unwrap_or_default();
     found.into_iter().map(|(index, process)| (index, Held(process))).collect()
+}
+
+/// The stop signals that a process catches, also one that has ended and is not
+/// reaped; none where that cannot be read.
+pub(crate) fn caught_by(pid: u32) -> Signals {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    Signals::in_mask(mask_in(&status, "SigCgt:").unwrap_or(0))
+}
+
+impl Held {
+    /// The stop signals that it catches.
+    pub(crate) fn catches(&self) -> Signals {
+        self.0.pids().into_iter().map(caught_by).fold(Signals::default(), Signals::with)
+    }
 }
 
 /// Tells whether there are any; in doubt there are.

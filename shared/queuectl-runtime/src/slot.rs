@@ -2,6 +2,7 @@
 
 use crate::floor::Tray;
 use crate::output::OutputBuffer;
+use crate::outside::Signals;
 use os_pipe::{PipeReader, PipeWriter};
 use queuectl_core::{Job, Lease, Outcome, Seq, Timestamp};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -46,6 +47,8 @@ struct Running {
     order: Option<Order>,
     /// An order was given; its ring may not have been heard.
     was_ordered: bool,
+    /// What its processes were seen to catch when the worker was signalled.
+    seen_to_catch: Signals,
     output: OutputBuffer,
 }
 
@@ -63,8 +66,14 @@ impl Slot {
     pub(crate) fn occupy(&self, job: &Job, output_limit: u64) {
         let lease = job.last_lease();
         let output = OutputBuffer::new(lease, Timestamp::default(), output_limit);
-        *lock(&self.running) =
-            Some(Running { lease, since: Instant::now(), order: None, was_ordered: false, output });
+        *lock(&self.running) = Some(Running {
+            lease,
+            since: Instant::now(),
+            order: None,
+            was_ordered: false,
+            seen_to_catch: Signals::default(),
+            output,
+        });
     }
 
     /// Since when it is busy; none while it is idle.
@@ -108,6 +117,22 @@ impl Slot {
             Some(running) => action(&mut running.output),
             None => action(&mut OutputBuffer::new(Lease { seq: Seq(0), number: 0 }, Timestamp::default(), 0)),
         }
+    }
+
+    /// The attempt that runs, if there is one.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        lock(&self.running).as_ref().map(|running| running.lease)
+    }
+
+    /// Notes what the processes of an attempt catch.
+    pub(crate) fn sees_caught(&self, lease: Lease, signals: Signals) {
+        if let Some(running) = lock(&self.running).as_mut().filter(|running| running.lease == lease) {
+            running.seen_to_catch = running.seen_to_catch.with(signals);
+        }
+    }
+
+    pub(crate) fn seen_to_catch(&self) -> Signals {
+        lock(&self.running).as_ref().map(|running| running.seen_to_catch).unwrap_or_default()
     }
 
     pub(crate) fn number(&self) -> u32 {

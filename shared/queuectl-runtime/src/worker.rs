@@ -203,7 +203,8 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     };
     let (store, Registration { id, run, presence, doorbell, neighbours }) = begun?;
     Stamp::of_worker(&marker::of_worker(&run, id)).put_on_this_process();
-    let floor = Arc::new(Floor::new(id, run, presence, store.clock(), environment, options)?);
+    let outside = Arc::clone(hearing.outside());
+    let floor = Arc::new(Floor::new(id, run, presence, store.clock(), environment, outside, options)?);
     floor.set_roster(neighbours);
 
     hearing.pass_on_to(&floor);

@@ -30,7 +30,8 @@ impl Shop {
         let Registration { id, run, presence, .. } =
             store.register(&NewWorker::of_this_process(1), clock.now()).unwrap();
         let environment: HashMap<_, _> = std::env::vars_os().collect();
-        let floor = Floor::new(id, run, presence, clock, environment, queue.options()).unwrap();
+        let floor =
+            Floor::new(id, run, presence, clock, environment, Arc::default(), queue.options()).unwrap();
         let floor = Arc::new(floor);
         let slots = (0..floor.slots().len()).map(|number| {
             let floor = Arc::clone(&floor);
