@@ -35,8 +35,8 @@ const MANAGER_TAKES: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Only attempts that ran for so long are waited for, and for so small a part of that.
-const WAITS_AFTER: Duration = Duration::from_secs(1);
-const PART_WAITED: u32 = 100;
+const WAITS_AFTER: Duration = Duration::from_millis(100);
+const PART_WAITED: u32 = 10;
 
 /// Stop signals, one bit each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
