@@ -55,7 +55,10 @@ fn main() -> ExitCode {
 /// Cancels one job; gives it as it is then.
 fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Args) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    let said = match store.cancel(&id, cx.now())? {
+    let cancelled = store.cancel(&id, cx.now()).map_err(|error| {
+        Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
+    })?;
+    let said = match cancelled {
         Cancelled::Done => format!("Job {id} cancelled"),
         Cancelled::Requested { .. } if args.no_wait => format!("Job {id} is being cancelled"),
         Cancelled::Requested { lease, worker } => {
@@ -66,5 +69,8 @@ fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Ar
     if !args.json {
         cx.output().line(said)?;
     }
-    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+    // From here on it has happened, whatever is said of the job as it is then.
+    let found =
+        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} was cancelled")))?;
+    Ok(found.ok_or(StoreError::NoSuchJob { id })?)
 }

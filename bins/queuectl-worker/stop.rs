@@ -6,7 +6,7 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
-use queuectl_store::{Life, Stop, Store, Worker};
+use queuectl_store::{Life, Stop, Store, StoreError, Worker};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     let how = if args.force { Stop::Forced } else { Stop::Graceful };
     // Also when none lives: a manager may be about to replace one that died.
     let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
-    store.request_stop(&known, how, cx.now())?;
+    store.request_stop(&known, how, cx.now()).map_err(unknown)?;
     let mut asked: Vec<_> = alive(&meant).collect();
     // One that began between the look and the request; a later one hears of it from
     // its manager.
@@ -67,13 +67,17 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
         .collect();
     if !late.is_empty() {
         let known: Vec<_> = late.iter().map(|worker| worker.id).collect();
-        store.request_stop(&known, how, cx.now())?;
+        store.request_stop(&known, how, cx.now()).map_err(unknown)?;
         asked.extend(alive(&late));
     }
     if !args.no_wait {
         wait_until_gone(cx, store.as_mut(), &asked)?;
     }
     say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
+}
+
+fn unknown(error: StoreError) -> Failure {
+    Failure::of_change(error, "the workers", "run it again: to be asked twice does them no harm")
 }
 
 fn is_same_manager(one: &Worker, other: &Worker) -> bool {

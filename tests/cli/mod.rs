@@ -23,6 +23,7 @@ mod passwords;
 mod postgres;
 mod postgres_faults;
 mod postgres_settings;
+mod postgres_unknown;
 mod prune;
 mod show;
 mod status;
@@ -67,6 +68,7 @@ pub fn trials() -> Vec<Trial> {
         postgres::trials(),
         postgres_faults::trials(),
         postgres_settings::trials(),
+        postgres_unknown::trials(),
         worker_stop::trials(),
         worker_hostile::trials(),
         worker_hostile_files::trials(),
