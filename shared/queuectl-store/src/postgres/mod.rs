@@ -534,7 +534,7 @@ fn enter(
         }
     })?;
     // Whatever answers there may answer anything.
-    let column = |number: usize| told.get(number).and_then(Option::as_deref);
+    let column = |number: usize| told.columns.get(number).and_then(Option::as_deref);
     let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
     let (Some(version_number), Some(version), Some(time), Some(amiss)) =
         (number(0), column(1), number(5), column(6))
@@ -544,7 +544,8 @@ fn enter(
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
-    let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(amiss) };
+    let amiss = Amiss::of_names(amiss, &told.statement_timeout);
+    let terms = Terms { lock_timeout, always_sync, is_standby, amiss };
     let time = Timestamp::from_millis(time);
     let welcome = Welcome { number: version_number, version: version.to_owned(), is_standby, time, told_at };
     connection.set_answers_within(answers_within);
