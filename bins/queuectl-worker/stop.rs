@@ -6,7 +6,8 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
-use queuectl_store::{Life, Stop, Store, StoreError, Worker};
+use queuectl_runtime::{WorkerHere, ask_to_stop, workers_here};
+use queuectl_store::{Access, Life, Stop, Store, StoreError, Worker, lock_file_here};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -45,9 +46,30 @@ struct Document {
 }
 
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
-    let Some(mut store) = cx.existing_store()? else {
-        return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0 });
+    let (mut store, asked, elsewhere) = match ask(cx, args) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0 }),
+        Err(failure) => return stop_without_the_queue(cx, args, failure),
     };
+    if asked.is_empty() {
+        // One that the server has given up may live all the same.
+        let workers = processes(cx);
+        if !workers.is_empty() {
+            return stop_processes(cx, args, &workers, elsewhere);
+        }
+    }
+    if !args.no_wait {
+        wait_until_gone(cx, store.as_mut(), &asked)?;
+    }
+    say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
+}
+
+/// The queue, the workers that live and were asked to stop, and how many others live.
+type Asked = (Box<dyn Store>, Vec<WorkerId>, usize);
+
+/// Asks the workers that are meant to stop; none if there is no queue.
+fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Failure> {
+    let Some(mut store) = cx.existing_store()? else { return Ok(None) };
     let workers = store.workers()?;
     let (meant, others): (Vec<_>, Vec<_>) =
         workers.iter().partition(|worker| args.everywhere || worker.is_here);
@@ -70,10 +92,52 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
         store.request_stop(&known, how, cx.now()).map_err(unknown)?;
         asked.extend(alive(&late));
     }
-    if !args.no_wait {
-        wait_until_gone(cx, store.as_mut(), &asked)?;
+    Ok(Some((store, asked, elsewhere)))
+}
+
+/// The workers of a queue on a server that this machine shows by itself.
+fn processes(cx: &Context) -> Vec<WorkerHere> {
+    let (Ok(location), Ok(options)) = (cx.location(), cx.open_options(Access::Read)) else {
+        return Vec::new();
+    };
+    match lock_file_here(&location, &options) {
+        Ok(Some(lock_file)) => workers_here(&lock_file),
+        Ok(None) | Err(_) => Vec::new(),
     }
-    say(cx, args, &Document { workers: asked.len(), stopped: !args.no_wait, elsewhere })
+}
+
+/// Stops the workers of this machine though the server cannot be asked who they are.
+fn stop_without_the_queue(cx: &Context, args: &StopArgs, failure: Failure) -> Result<(), Failure> {
+    let workers = processes(cx);
+    if workers.is_empty() {
+        return Err(failure);
+    }
+    cx.output().warn(failure.message());
+    stop_processes(cx, args, &workers, 0)?;
+    if args.everywhere {
+        return Err(failure.about("the workers of other machines could not be asked"));
+    }
+    Ok(())
+}
+
+fn stop_processes(
+    cx: &Context,
+    args: &StopArgs,
+    workers: &[WorkerHere],
+    elsewhere: usize,
+) -> Result<(), Failure> {
+    let asked = ask_to_stop(workers, args.force);
+    if asked < workers.len() {
+        let others = plural((workers.len() - asked) as u64, "worker");
+        return Err(Failure::error(format!(
+            "{others} of this machine may not be asked to stop by this user"
+        )));
+    }
+    // Whoever takes the place of one that ends meanwhile is not meant.
+    while !args.no_wait && processes(cx).iter().any(|left| workers.iter().any(|one| one.pid == left.pid)) {
+        cx.output().pause(LOOK_EVERY)?;
+    }
+    say(cx, args, &Document { workers: asked, stopped: !args.no_wait, elsewhere })
 }
 
 fn unknown(error: StoreError) -> Failure {

@@ -16,6 +16,7 @@ mod desk;
 #[cfg(test)]
 mod fixture;
 mod floor;
+mod here;
 mod lapsed;
 mod launch;
 mod limits;
@@ -29,6 +30,7 @@ mod slot;
 mod watch;
 pub mod worker;
 
+pub use here::{WorkerHere, ask_to_stop, workers_here};
 pub use launch::WorkerLog;
 pub use manager::{Manager, ManagerError};
 pub use marker::{is_inside_a_job, worker_environment};

@@ -477,6 +477,12 @@ impl PostgresStore {
     }
 }
 
+/// The lock file on this machine of the queue at a URL; asks nobody.
+pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<LockFile>> {
+    let address = Address::find(url, options.connect_timeout)?;
+    LockFile::open_existing(&stand_in(&address, options))
+}
+
 /// Tells whether a URL is that of a PostgreSQL server.
 pub(crate) fn serves(url: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
