@@ -56,7 +56,10 @@ fn main() -> ExitCode {
 /// Cancels one job; gives it as it is then.
 fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Args) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    let said = match store.cancel(&id, cx.now())? {
+    let cancelled = store.cancel(&id, cx.now()).map_err(|error| {
+        Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
+    })?;
+    let said = match cancelled {
         Cancelled::Done => format!("Job {id} cancelled"),
         Cancelled::Requested { lease, worker }
             if args.no_wait || is_this_job(&mut **store, lease, worker)? =>
@@ -71,7 +74,10 @@ fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Ar
     if !args.json {
         cx.output().line(said)?;
     }
-    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+    // From here on it has happened, whatever is said of the job as it is then.
+    let found =
+        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} was cancelled")))?;
+    Ok(found.ok_or(StoreError::NoSuchJob { id })?)
 }
 
 /// Tells whether this program was started by the job itself: then nobody may wait

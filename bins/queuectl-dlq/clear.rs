@@ -27,7 +27,10 @@ pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
     let mut cleared = 0;
     if let Some(mut store) = cx.existing_store()? {
         loop {
-            let now = store.prune(&[State::Dead], END_OF_TIME, BATCH)?;
+            let now = store.prune(&[State::Dead], END_OF_TIME, BATCH).map_err(|error| {
+                let how = "see which are left with `queuectl dlq list`, and run it again for them";
+                Failure::of_change(error, format!("{cleared} jobs are cleared, and of some more"), how)
+            })?;
             cleared += now;
             if now < u64::from(BATCH) {
                 break;

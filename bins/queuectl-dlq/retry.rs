@@ -67,11 +67,16 @@ fn retry_one(
     json: bool,
 ) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    store.retry_dead(&id, cx.now())?;
+    store.retry_dead(&id, cx.now()).map_err(|error| {
+        Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
+    })?;
     if !json {
         cx.output().line(format!("Job {id} is pending again"))?;
     }
-    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
+    // From here on it has happened, whatever is said of the job as it is then.
+    let found =
+        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} is pending again")))?;
+    Ok(found.ok_or(StoreError::NoSuchJob { id })?)
 }
 
 fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
@@ -81,7 +86,10 @@ fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
         let mut left = store.counts()?[queuectl_core::State::Dead].max(0) as u64;
         while left > 0 {
             let batch = u32::try_from(left).unwrap_or(BATCH).min(BATCH);
-            let now = store.retry_some_dead(batch, cx.now())?;
+            let now = store.retry_some_dead(batch, cx.now()).map_err(|error| {
+                let how = "see which are left with `queuectl dlq list`, and run it again for them";
+                Failure::of_change(error, format!("{retried} jobs are pending again, and of some more"), how)
+            })?;
             if now == 0 {
                 break;
             }

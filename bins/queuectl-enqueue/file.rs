@@ -2,6 +2,7 @@
 
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
+use crate::run::Run;
 use crate::{Args, json};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
@@ -36,13 +37,19 @@ struct Document {
 
 /// Adds the jobs and prints how many they were.
 pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure> {
-    let batch = read(cx, path, args)?;
+    let run = args.run.as_deref().map_or_else(Run::new, Run::named);
+    let batch = read(cx, path, args, &run)?;
     let mut store = cx.store(Access::Write)?;
-    let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
-    if on_taken == OnTaken::Refuse {
-        refuse_taken(&mut *store, &batch)?;
+    if !args.skip_existing {
+        refuse_taken(&mut *store, &batch, args.run.is_some())?;
     }
-    let total = write(cx, &mut *store, &batch, on_taken)?;
+    // What a run has added before, it leaves out.
+    let on_taken = if args.skip_existing || args.run.is_some() { OnTaken::Skip } else { OnTaken::Refuse };
+    let again = how_to_repeat(path, &run);
+    if args.run.is_none() && batch.jobs.len() > BATCH {
+        cx.output().note(format!("This is run {}; if it is interrupted, {again}", run.name()));
+    }
+    let total = write(cx, &mut *store, &batch, on_taken, &again)?;
     if args.json {
         return cx.output().json(&Document { added: total.added, skipped: total.skipped });
     }
@@ -53,7 +60,7 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     cx.output().line(format!("Jobs added: {}{skipped}", total.added))
 }
 
-fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
+fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Failure> {
     let unreadable = |error: io::Error| Failure::error(format!("cannot read {}: {error}", path.display()));
     let mut input: Box<dyn BufRead> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -80,12 +87,14 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
         if text.trim().is_empty() {
             continue;
         }
-        let draft = flags.clone().over(json::parse(text, Written::InFile).map_err(line)?);
+        let mut draft = flags.clone().over(json::parse(text, Written::InFile).map_err(line)?);
         if let Some(id) = &draft.id {
             if let Some(first) = seen.insert(id.clone(), number).filter(|_| !args.skip_existing) {
                 return Err(line(Failure::error(format!("job {id} is on line {first} already"))));
             }
             batch.chosen.push(batch.jobs.len());
+        } else {
+            draft.id = Some(run.id(number, text.trim()));
         }
         batch.jobs.push(completion.complete(draft).map_err(line)?);
         batch.lines.push(number);
@@ -93,12 +102,16 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
     Ok(batch)
 }
 
-/// Makes sure that no id is taken before anything is written.
-fn refuse_taken(store: &mut dyn Store, batch: &Batch) -> Result<(), Failure> {
+/// Makes sure that no id is taken before anything is written; in a run that was begun
+/// before, none by another job than that of the line.
+fn refuse_taken(store: &mut dyn Store, batch: &Batch, may_be_a_repetition: bool) -> Result<(), Failure> {
     for places in batch.chosen.chunks(BATCH) {
         let ids: Vec<&JobId> = places.iter().map(|&place| &batch.jobs[place].id).collect();
-        if let Some(taken) = store.taken_ids(&ids)?.into_iter().next() {
+        for taken in store.taken_ids(&ids)? {
             let place = places.iter().copied().find(|&place| batch.jobs[place].id == taken).unwrap_or(0);
+            if may_be_a_repetition && is_there(store, &batch.jobs[place])? {
+                continue;
+            }
             let error = StoreError::DuplicateId { id: taken, index: place };
             return Err(Failure::from(error)
                 .about(format!("line {}", batch.lines[place]))
@@ -108,20 +121,40 @@ fn refuse_taken(store: &mut dyn Store, batch: &Batch) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) -> Result<Enqueued, Failure> {
+/// Tells whether a job was added as this line says.
+fn is_there(store: &mut dyn Store, job: &NewJob) -> Result<bool, Failure> {
+    let found = store.job(&job.id)?;
+    Ok(found.is_some_and(|found| {
+        (&found.command, &found.cwd, &found.queue, found.priority)
+            == (&job.command, &job.cwd, &job.queue, job.priority)
+    }))
+}
+
+fn write(
+    cx: &Context,
+    store: &mut dyn Store,
+    batch: &Batch,
+    on_taken: OnTaken,
+    again: &str,
+) -> Result<Enqueued, Failure> {
     let bar = progress(cx, batch.jobs.len());
     let mut total = Enqueued::default();
     for (jobs, lines) in batch.jobs.chunks(BATCH).zip(batch.lines.chunks(BATCH)) {
         let enqueued = store.enqueue(jobs, on_taken, cx.now()).map_err(|error| {
             bar.abandon();
-            let line = match &error {
-                StoreError::DuplicateId { index, .. } => lines[*index],
-                _ => lines[0],
+            let is_known = !matches!(error, StoreError::OutcomeUnknown { .. });
+            let place = match &error {
+                StoreError::DuplicateId { index, .. } => format!("line {}", lines[*index]),
+                StoreError::OutcomeUnknown { .. } => {
+                    format!("lines {} to {}", lines[0], lines[lines.len() - 1])
+                }
+                _ => format!("line {}", lines[0]),
             };
-            let failure = Failure::from(error).about(format!("line {line}"));
-            match total.added {
-                0 => failure,
-                added => failure.hint(how_to_go_on(added, lines[0])),
+            let failure = Failure::from(error).about(place);
+            match total.added + total.skipped {
+                0 if is_known => failure,
+                0 => failure.hint(again),
+                done => failure.hint(format!("{done} jobs before line {} are there; {again}", lines[0])),
             }
         })?;
         total.added += enqueued.added;
@@ -132,11 +165,14 @@ fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) 
     Ok(total)
 }
 
-/// Ids of the user's own tell what is there already; without them only the place does.
-fn how_to_go_on(added: u64, line: usize) -> String {
+/// What to type to go on: what is there already is found by its ids.
+fn how_to_repeat(path: &Path, run: &Run) -> String {
+    let file = path.display().to_string();
     format!(
-        "{added} jobs before line {line} were added; go on from there with `tail -n +{line} FILE | queuectl enqueue \
-         --file -`, or repeat the command with `--skip-existing` if every line has an id"
+        "repeat it with the same lines and flags, and add `--run {0}`: `queuectl enqueue --file {1} --run {0}`; no \
+         line is added twice",
+        shell_words::quote(run.name()),
+        shell_words::quote(&file)
     )
 }
 

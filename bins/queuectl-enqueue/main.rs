@@ -4,6 +4,7 @@ mod draft;
 mod file;
 mod json;
 mod one;
+mod run;
 
 use queuectl_cli::text::parse_duration;
 use std::ffi::OsString;
@@ -32,6 +33,13 @@ struct Args {
     /// Nothing is added unless every line is good.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "shell"])]
     file: Option<PathBuf>,
+
+    /// Give this run of the file a name: repeated with it, it adds no line twice
+    ///
+    /// Any word. Without it a run gets a name of its own, which is said where it has to
+    /// be repeated. The file and the other flags are to be the same.
+    #[arg(long, value_name = "NAME", conflicts_with = "command", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    run: Option<String>,
 
     /// Leave a job out if its id is taken
     #[arg(long)]

@@ -18,7 +18,17 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
 
     let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
     let mut store = cx.store(Access::Write)?;
-    let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now())?;
+    let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now()).map_err(|error| {
+        let id = shell_words::quote(job.id.as_str());
+        Failure::of_change(
+            error,
+            format!("job {}", job.id),
+            format!(
+                "see whether it is there with `queuectl show {id}`; if not, add it with `--id {id}`, by which it \
+                 cannot be added twice"
+            ),
+        )
+    })?;
     if enqueued.added == 0 {
         cx.output().note(format!("job {} exists already: skipped", job.id));
     }

@@ -67,7 +67,10 @@ fn delete(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, F
     // By the clock of the queue that was just opened.
     let finished_before = cx.now().before(older_than);
     loop {
-        let now = store.prune(states, finished_before, BATCH)?;
+        let now = store.prune(states, finished_before, BATCH).map_err(|error| {
+            let how = "run it again: what is deleted already is not in its way";
+            Failure::of_change(error, format!("{deleted} jobs are deleted, and of some more"), how)
+        })?;
         deleted += now;
         if now < u64::from(BATCH) {
             return Ok(deleted);

@@ -6,8 +6,8 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
-use queuectl_runtime::{RescueError, Surrounding, rescue};
-use queuectl_store::{Life, Stop, Store, Worker};
+use queuectl_runtime::{RescueError, Surrounding, WorkerHere, ask_to_stop, rescue, workers_here};
+use queuectl_store::{Access, Life, Stop, Store, StoreError, Worker, lock_file_here};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -50,55 +50,81 @@ struct Document {
 }
 
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
-    let Some(mut store) = cx.existing_store()? else {
-        return say(cx, args, &Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 });
+    let mut asked = match ask(cx, args) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => {
+            let nobody = Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 };
+            return say(cx, args, &nobody);
+        }
+        Err(failure) => return stop_without_the_queue(cx, args, failure),
     };
-    let workers = store.workers()?;
-    let (meant, others): (Vec<_>, Vec<_>) =
-        workers.iter().partition(|worker| args.everywhere || worker.is_here);
+    if asked.alive.is_empty() {
+        // One that the server has given up may live all the same.
+        let workers = processes(cx);
+        if !workers.is_empty() {
+            return stop_processes(cx, args, &workers, asked.elsewhere);
+        }
+    }
+    // What runs a job cannot be gone before the job is.
+    let job = Surrounding::of_this_process();
+    let is_inside = job.is_some_and(|job| asked.meant.iter().any(|worker| worker.run == job.run));
+    let waits = !args.no_wait && !is_inside;
+    if waits {
+        wait_until_gone(cx, asked.store.as_mut(), &asked.alive)?;
+    } else if is_inside {
+        say_inside(cx, args);
+    }
+    let dead = look_after(cx, args, &mut asked)?;
+    say(cx, args, &Document { workers: asked.alive.len(), stopped: waits, elsewhere: asked.elsewhere, dead })
+}
+
+/// Who was asked to stop.
+struct Asked {
+    store: Box<dyn Store>,
+    /// All that are meant, also those that have died.
+    meant: Vec<Worker>,
+    alive: Vec<WorkerId>,
+    /// How many others live.
+    elsewhere: usize,
+}
+
+/// Asks the workers that are meant to stop; none if there is no queue.
+fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Failure> {
+    let Some(mut store) = cx.existing_store()? else { return Ok(None) };
+    let (mut meant, others): (Vec<_>, Vec<_>) =
+        store.workers()?.into_iter().partition(|worker| args.everywhere || worker.is_here);
     let elsewhere = alive(&others).count();
     let how = if args.force { Stop::Forced } else { Stop::Graceful };
     // Also when none lives: a manager may be about to replace one that died.
     let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
-    store.request_stop(&known, how, cx.now())?;
-    let mut asked: Vec<_> = alive(&meant).collect();
+    store.request_stop(&known, how, cx.now()).map_err(unknown)?;
     // One that began between the look and the request; a later one hears of it from
     // its manager.
-    let late: Vec<_> = store.workers()?;
-    let late: Vec<_> = late
-        .iter()
-        .filter(|worker| (args.everywhere || worker.is_here) && !known.contains(&worker.id))
-        .filter(|worker| meant.iter().any(|other| is_same_manager(worker, other)))
-        .collect();
+    let mut late = store.workers()?;
+    late.retain(|worker| {
+        (args.everywhere || worker.is_here)
+            && !known.contains(&worker.id)
+            && meant.iter().any(|other| is_same_manager(worker, other))
+    });
     if !late.is_empty() {
         let known: Vec<_> = late.iter().map(|worker| worker.id).collect();
-        store.request_stop(&known, how, cx.now())?;
-        asked.extend(alive(&late));
+        store.request_stop(&known, how, cx.now()).map_err(unknown)?;
+        meant.extend(late);
     }
-    // What runs a job cannot be gone before the job is.
-    let is_inside = Surrounding::of_this_process()
-        .is_some_and(|job| meant.iter().chain(&late).any(|worker| worker.run == job.run));
-    let waits = !args.no_wait && !is_inside;
-    if waits {
-        wait_until_gone(cx, store.as_mut(), &asked)?;
-    }
-    if is_inside && !args.no_wait {
+    let alive = alive(&meant).collect();
+    Ok(Some(Asked { store, meant, alive, elsewhere }))
+}
+
+fn say_inside(cx: &Context, args: &StopArgs) {
+    if !args.no_wait {
         cx.output().note("This is a job of theirs: they stop when it has ended");
     }
-    let dead: Vec<_> = meant.iter().filter(|worker| worker.life == Life::Dead).copied().collect();
-    let ended = look_after(cx, args, store.as_mut(), &dead)?;
-    say(cx, args, &Document { workers: asked.len(), stopped: waits, elsewhere, dead: ended })
 }
 
 /// Ends what dead workers have left, if that is wanted; tells how many had left any.
-fn look_after(
-    cx: &Context,
-    args: &StopArgs,
-    store: &mut dyn Store,
-    dead: &[&Worker],
-) -> Result<usize, Failure> {
+fn look_after(cx: &Context, args: &StopArgs, asked: &mut Asked) -> Result<usize, Failure> {
     let mut ended = 0;
-    for worker in dead {
+    for worker in asked.meant.iter().filter(|worker| worker.life == Life::Dead) {
         if !args.force {
             if worker.jobs_now > 0 {
                 let jobs = plural(worker.jobs_now, "job");
@@ -109,7 +135,7 @@ fn look_after(
             }
             continue;
         }
-        match rescue(store, worker.id, &cx.settings()?.retry_policy(), false) {
+        match rescue(asked.store.as_mut(), worker.id, &cx.settings()?.retry_policy(), false) {
             Ok(rescued) => ended += usize::from(rescued.is_some()),
             Err(RescueError::Store(error)) => return Err(error.into()),
             Err(error) => {
@@ -122,12 +148,66 @@ fn look_after(
     Ok(ended)
 }
 
+/// The workers of a queue on a server that this machine shows by itself.
+fn processes(cx: &Context) -> Vec<WorkerHere> {
+    let (Ok(location), Ok(options)) = (cx.location(), cx.open_options(Access::Read)) else {
+        return Vec::new();
+    };
+    match lock_file_here(&location, &options) {
+        Ok(Some(lock_file)) => workers_here(&lock_file),
+        Ok(None) | Err(_) => Vec::new(),
+    }
+}
+
+/// Stops the workers of this machine though the server cannot be asked who they are.
+fn stop_without_the_queue(cx: &Context, args: &StopArgs, failure: Failure) -> Result<(), Failure> {
+    let workers = processes(cx);
+    if workers.is_empty() {
+        return Err(failure);
+    }
+    cx.output().warn(failure.message());
+    stop_processes(cx, args, &workers, 0)?;
+    if args.everywhere {
+        return Err(failure.about("the workers of other machines could not be asked"));
+    }
+    Ok(())
+}
+
+fn stop_processes(
+    cx: &Context,
+    args: &StopArgs,
+    workers: &[WorkerHere],
+    elsewhere: usize,
+) -> Result<(), Failure> {
+    let asked = ask_to_stop(workers, args.force);
+    if asked < workers.len() {
+        let others = plural((workers.len() - asked) as u64, "worker");
+        return Err(Failure::error(format!(
+            "{others} of this machine may not be asked to stop by this user"
+        )));
+    }
+    let is_inside = Surrounding::of_this_process().is_some();
+    if is_inside {
+        say_inside(cx, args);
+    }
+    let waits = !args.no_wait && !is_inside;
+    // Whoever takes the place of one that ends meanwhile is not meant.
+    while waits && processes(cx).iter().any(|left| workers.iter().any(|one| one.pid == left.pid)) {
+        cx.output().pause(LOOK_EVERY)?;
+    }
+    say(cx, args, &Document { workers: asked, stopped: waits, elsewhere, dead: 0 })
+}
+
+fn unknown(error: StoreError) -> Failure {
+    Failure::of_change(error, "the workers", "run it again: to be asked twice does them no harm")
+}
+
 fn is_same_manager(one: &Worker, other: &Worker) -> bool {
     (one.manager_pid, &one.boot_id, &one.host) == (other.manager_pid, &other.boot_id, &other.host)
 }
 
 /// Those that live now; whoever starts later is not meant.
-fn alive(workers: &[&Worker]) -> impl Iterator<Item = WorkerId> {
+fn alive(workers: &[Worker]) -> impl Iterator<Item = WorkerId> {
     workers.iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id)
 }
 
@@ -136,7 +216,7 @@ fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> R
     let mut told = HashSet::new();
     for look in 0_u32.. {
         let workers = store.workers()?;
-        let left = alive(&workers.iter().collect::<Vec<_>>()).filter(|worker| asked.contains(worker)).count();
+        let left = alive(&workers).filter(|worker| asked.contains(worker)).count();
         if left == 0 {
             break;
         }

@@ -2,7 +2,8 @@
 
 use super::enqueue::is_untouched;
 use crate::support::trials::trials;
-use crate::support::{Home, both};
+use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use nix::sys::signal::Signal;
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -13,6 +14,8 @@ trials![
     standard_input_can_be_the_file,
     one_bad_line_refuses_the_whole_file_and_is_named,
     a_file_can_be_resumed,
+    a_run_that_was_killed_is_repeated_by_its_name,
+    the_name_of_a_run_is_no_excuse_for_a_taken_id,
     a_taken_id_in_a_file_is_named_with_its_line,
     an_unreadable_file_is_named,
 ];
@@ -71,6 +74,36 @@ fn a_file_can_be_resumed() {
             .stdout(contains("2").and(contains("1")));
         assert_eq!((home.counts().total(), home.job("b").command.as_str()), (3, "first"));
     });
+}
+
+fn a_run_that_was_killed_is_repeated_by_its_name() {
+    let home = Home::new();
+    let lines: String = (0..20_000)
+        .map(|n| match n % 2 {
+            0 => format!("{{\"id\":\"job-{n}\",\"command\":\"true\"}}\n"),
+            _ => "{\"command\":\"true\"}\n".to_owned(),
+        })
+        .collect();
+    fs::write(home.path("jobs"), lines).unwrap();
+    let repeat = ["enqueue", "--file", "jobs", "--run", "nightly"];
+    let killed = home.background(Spelling::Direct, repeat);
+    wait_until(DEADLINE, "some of them are there", || home.database().exists() && home.counts().total() > 0);
+    killed.signal(Signal::SIGKILL);
+    drop(killed);
+    home.queuectl(repeat).assert().success();
+    assert_eq!(home.counts().total(), 20_000);
+    home.queuectl(repeat).assert().success().stdout(contains("Jobs added: 0, skipped: 20000"));
+}
+
+fn the_name_of_a_run_is_no_excuse_for_a_taken_id() {
+    let home = Home::new();
+    home.enqueue("a", "something else");
+    home.queuectl(["enqueue", "--file", "-", "--run", "one"])
+        .write_stdin("{\"id\":\"a\",\"command\":\"true\"}\n")
+        .assert()
+        .code(1)
+        .stderr(contains("line 1: job a exists already"));
+    home.queuectl(["enqueue", "--run", "one", "true"]).assert().code(2);
 }
 
 fn a_taken_id_in_a_file_is_named_with_its_line() {

@@ -28,6 +28,7 @@ mod places;
 mod postgres;
 mod postgres_faults;
 mod postgres_settings;
+mod postgres_unknown;
 mod prune;
 mod show;
 mod status;
@@ -85,6 +86,7 @@ pub fn trials() -> Vec<Trial> {
         postgres_faults::trials(),
         postgres_settings::trials(),
         worker_outside::trials(),
+        postgres_unknown::trials(),
         worker_stop::trials(),
         terminal::trials(),
         unwritable::trials(),

@@ -3,9 +3,10 @@
 use crate::support::postgres::Server;
 use crate::support::proxy::{Does, Proxy};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, Worker, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 use std::fs;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ trials![
     a_manager_hears_signals_while_no_server_answers if Postgres,
     a_command_does_not_wait_for_ever_for_a_silent_server if Postgres,
     a_worker_that_waits_for_a_connection_stops_at_once if Postgres,
+    workers_are_stopped_though_the_server_cannot_be_reached if Postgres,
 ];
 
 /// Whatever a server can say without the tables being others.
@@ -303,4 +305,29 @@ fn a_worker_that_waits_for_a_connection_stops_at_once() {
     worker.wait();
     // It takes no time; what is between here and the hour is for slow machines.
     assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
+}
+
+fn workers_are_stopped_though_the_server_cannot_be_reached() {
+    for door in [Does::Refuse, Does::Hang, Does::Answer("28P01")] {
+        let mut field = Field::begin(&["--concurrency", "2"]);
+        field.proxy.door(door);
+        field.proxy.cut();
+        let mut stop = field.home.background(Spelling::Direct, ["worker", "stop"]);
+        // What runs is finished first.
+        field.worker.wait_until_it_says("finishing current job...");
+        fs::write(field.home.path("go"), "").unwrap();
+        field.proxy.heal();
+        stop.wait_for_success();
+        assert!(stop.printed().contains("Stopped 1 worker"), "{}", stop.said());
+        field.worker.wait_for_success();
+        field.home.wait_for("long", State::Completed);
+        assert_eq!(field.home.attempts("long").len(), 1);
+    }
+    // Also by force, and where nobody lives the obstacle is said.
+    let mut field = Field::begin(&["--concurrency", "2"]);
+    field.proxy.door(Does::Refuse);
+    field.proxy.cut();
+    field.home.queuectl(["worker", "stop", "--force"]).assert().success();
+    field.worker.wait();
+    field.home.queuectl(["worker", "stop"]).assert().code(1).stderr(contains("cannot be reached"));
 }

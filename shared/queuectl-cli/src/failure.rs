@@ -30,6 +30,19 @@ impl Failure {
         Self::new(Exit::Error, message)
     }
 
+    /// What came of a change: if nobody knows, it is said of which object, and how to
+    /// find out.
+    pub fn of_change(
+        error: StoreError,
+        object: impl fmt::Display,
+        how_to_find_out: impl Into<String>,
+    ) -> Self {
+        match error {
+            StoreError::OutcomeUnknown { .. } => Self::from(error).about(object).hint(how_to_find_out),
+            error => error.into(),
+        }
+    }
+
     /// Everything has been said already; only the exit code is left to give.
     pub fn said(code: Exit) -> Self {
         Self::new(code, "")
@@ -339,6 +352,8 @@ mod tests {
         assert_eq!(code(StoreError::Staying { queue: queue.clone(), to: "there".into() }), Exit::Busy);
         assert_eq!(code(StoreError::Arriving { queue: queue.clone(), from: "there".into() }), Exit::Busy);
         assert_eq!(code(StoreError::NotEmpty { queue: queue.clone() }), Exit::Error);
+        let reason = String::new();
+        assert_eq!(code(StoreError::OutcomeUnknown { queue: queue.clone(), reason }), Exit::Busy);
         assert_eq!(code(StoreError::NotThisMove { queue }), Exit::Error);
         assert_eq!(refused(State::Dead, Event::Cancelled).code(), Exit::Error);
     }

@@ -16,6 +16,7 @@ mod desk;
 #[cfg(test)]
 mod fixture;
 mod floor;
+mod here;
 mod lapsed;
 mod launch;
 mod limits;
@@ -33,6 +34,7 @@ mod stamp;
 mod watch;
 pub mod worker;
 
+pub use here::{WorkerHere, ask_to_stop, workers_here};
 pub use launch::WorkerLog;
 pub use limits::hand_on_no_open_files;
 pub use listener::open_log;

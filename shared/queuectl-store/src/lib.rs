@@ -80,6 +80,19 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
     }
 }
 
+/// The lock file on this machine of a queue on a server, if any worker was ever here.
+/// The server is not asked.
+///
+/// # Errors
+///
+/// If the URL cannot be understood, or the file not opened.
+pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Option<LockFile>> {
+    match location {
+        Location::Url(url) if postgres::serves(url) => postgres::lock_file_here(url, options),
+        Location::File(_) | Location::Url(_) => Ok(None),
+    }
+}
+
 /// Examines the queue at a place, whatever is wrong with it.
 ///
 /// What would make [`open`] refuse it is a finding. Creates and changes nothing,

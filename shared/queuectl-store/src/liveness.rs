@@ -130,6 +130,11 @@ impl LockFile {
         }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Which file it is, told apart from those of all other machines and boots.
     pub(crate) fn identity(&self) -> Result<String> {
         let identity = FileIdentity::of_open(&self.file)

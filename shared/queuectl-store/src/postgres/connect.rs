@@ -159,7 +159,7 @@ impl Address {
             return Ok(entered);
         }
         let asked = session::ask_at_first(&mut entered, sql::IS_STANDBY);
-        if asked.map_err(|error| self.no_entry(server, &error))? == [Some("t".to_owned())] {
+        if asked.map_err(|error| self.no_entry(server, &error))?.columns == [Some("t".to_owned())] {
             return Err(ServerProblem::Standby { host: server.shown() });
         }
         Ok(entered)

@@ -488,6 +488,12 @@ impl PostgresStore {
     }
 }
 
+/// The lock file on this machine of the queue at a URL; asks nobody.
+pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<LockFile>> {
+    let address = Address::find(url, options.connect_timeout)?;
+    LockFile::open_existing(&stand_in(&address, options))
+}
+
 /// Tells whether a URL is that of a PostgreSQL server.
 pub(crate) fn serves(url: &str) -> bool {
     ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
@@ -546,7 +552,7 @@ fn enter(
         }
     })?;
     // Whatever answers there may answer anything.
-    let column = |number: usize| told.get(number).and_then(Option::as_deref);
+    let column = |number: usize| told.columns.get(number).and_then(Option::as_deref);
     let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
     let (Some(version_number), Some(version), Some(time), Some(amiss), Some(encoding)) =
         (number(0), column(1), number(5), column(6), column(7))
@@ -557,7 +563,8 @@ fn enter(
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
-    let terms = Terms { lock_timeout, always_sync, is_standby, amiss: Amiss::of_names(amiss) };
+    let amiss = Amiss::of_names(amiss, &told.statement_timeout);
+    let terms = Terms { lock_timeout, always_sync, is_standby, amiss };
     let time = Timestamp::from_millis(time);
     let (version, encoding) = (version.to_owned(), encoding.to_owned());
     let welcome = Welcome { number: version_number, version, is_standby, encoding, time, told_at };

@@ -210,20 +210,29 @@ impl Session {
     }
 }
 
-/// Asks what must be known before settings can be said: gives the columns of the only
-/// row, as texts. What is set for the role must not be in the way of that either.
-pub(super) fn ask_at_first(
-    connection: &mut Connection,
-    question: &str,
-) -> Result<Vec<Option<String>>, Error> {
+/// What a server answers before settings can be said.
+pub(super) struct FirstAnswer {
+    /// The columns of the only row, as texts.
+    pub(super) columns: Vec<Option<String>>,
+    /// How long a statement may take if nothing else is said; 0 is for ever.
+    pub(super) statement_timeout: String,
+}
+
+/// Asks what must be known before settings can be said. What is set for the role must
+/// not be in the way of that either.
+pub(super) fn ask_at_first(connection: &mut Connection, question: &str) -> Result<FirstAnswer, Error> {
     let said = connection.simple_query(&format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 0; {question}; COMMIT"
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SHOW statement_timeout; SET LOCAL statement_timeout = 0; \
+         {question}; COMMIT"
     ))?;
-    let row = said.iter().find_map(|message| match message {
+    let mut rows = said.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    Ok(row.map_or_else(Vec::new, |row| (0..row.len()).map(|n| row.get(n).map(str::to_owned)).collect()))
+    let text = |row: &tokio_postgres::SimpleQueryRow, column| row.get(column).map(str::to_owned);
+    let statement_timeout = rows.next().and_then(|row| text(row, 0)).unwrap_or_default();
+    let columns = rows.next().map_or_else(Vec::new, |row| (0..row.len()).map(|n| text(row, n)).collect());
+    Ok(FirstAnswer { columns, statement_timeout })
 }
 
 /// Puts the name of the schema where a statement has an `@`.

@@ -44,10 +44,14 @@ pub(super) fn needed_rows() -> String {
 }
 
 impl Amiss {
-    /// Takes the names that the server has given, with commas in between.
-    pub(super) fn of_names(names: &str) -> Self {
-        let known = NEEDED.iter().map(|(name, _)| *name);
-        Self(known.filter(|known| names.split(',').any(|name| name == *known)).collect())
+    /// Takes the names that the server has given, with commas in between; what holds for
+    /// statements while it was asked is known apart.
+    pub(super) fn of_names(names: &str, statement_timeout: &str) -> Self {
+        let is_amiss = |known: &str| match known {
+            "statement_timeout" => statement_timeout != "0",
+            known => names.split(',').any(|name| name == known),
+        };
+        Self(NEEDED.iter().map(|(name, _)| *name).filter(|known| is_amiss(known)).collect())
     }
 
     /// Their names.
@@ -78,7 +82,7 @@ mod tests {
 
     #[test]
     fn only_what_is_amiss_is_set() {
-        let amiss = Amiss::of_names("statement_timeout,default_transaction_read_only,work_mem");
+        let amiss = Amiss::of_names("default_transaction_read_only,work_mem", "1ms");
         assert_eq!(
             amiss.set_right(Duration::from_secs(40)),
             "SET LOCAL statement_timeout = 40000; SET LOCAL default_transaction_read_only = 'off'; "
