@@ -1,5 +1,6 @@
 //! The real programs.
 
+mod administration;
 mod backup;
 mod bad_queue;
 mod cancel;
@@ -48,6 +49,7 @@ pub fn trials() -> Vec<Trial> {
         logs::trials(),
         dlq::trials(),
         prune::trials(),
+        administration::trials(),
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),

@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How often it looks at the neighbours.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -80,7 +81,8 @@ impl Heart {
     ///
     /// Two connections hold a session each and let go of them, in either order. A
     /// pooler gives back the one that came last, or that has waited longest: one of
-    /// the two orders shows it.
+    /// the two orders shows it. Only who [hears](Self::hears) may ask: a small pool would
+    /// have each worker wait for its second session while it holds its first.
     pub(super) fn session_is_ours(&mut self, session: &mut Session) -> Result<bool> {
         let mut look = || -> std::result::Result<bool, postgres::Error> {
             let (mine, theirs) = (back_end(session.client())?, back_end(&mut self.client)?);
@@ -108,13 +110,29 @@ impl Heart {
         Ok(is_ours)
     }
 
-    /// Tells whether it hears what another connection sends.
+    /// Tells whether it hears what another connection sends. If not, sessions are handed
+    /// around.
+    ///
+    /// It says nothing meanwhile: a pooler would lend it a session, perhaps the one that
+    /// listens. And only what was sent for this counts, for others may be at the same.
     pub(super) fn hears(&mut self, session: &mut Session) -> Result<bool> {
+        let probe = format!("{PROBE} {}", Uuid::new_v4().simple());
+        let until = Instant::now() + RING_TAKES;
         let mut listen = || -> std::result::Result<bool, postgres::Error> {
-            session.notify(PROBE)?;
-            Ok(self.client.notifications().timeout_iter(RING_TAKES).next()?.is_some())
+            session.notify(&probe)?;
+            let mut notifications = self.client.notifications();
+            loop {
+                let left = until.saturating_duration_since(Instant::now());
+                match notifications.timeout_iter(left).next()? {
+                    Some(heard) if heard.payload() == probe => return Ok(true),
+                    Some(_) => {}
+                    None => return Ok(false),
+                }
+            }
         };
-        listen().map_err(|error| refused(&self.address, &error))
+        let hears = listen().map_err(|error| refused(&self.address, &error))?;
+        self.is_pooled = !hears;
+        Ok(hears)
     }
 
     /// Beats from now on, until the bell is dropped.

@@ -389,6 +389,9 @@ impl PostgresStore {
             Some(&SqlState::LOCK_NOT_AVAILABLE) => {
                 StoreError::Busy { queue, waited_s: self.options.busy_timeout.as_secs() }
             }
+            Some(&SqlState::UNIQUE_VIOLATION) if numbers_taken(error).is_some() => {
+                StoreError::NumbersTaken { queue, constraint: numbers_taken(error).unwrap_or_default() }
+            }
             Some(&SqlState::DISK_FULL) => StoreError::Full { queue },
             Some(&SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
                 StoreError::Corrupt { queue, reason: message(error) }
@@ -460,6 +463,12 @@ fn has_not_happened(error: &postgres::Error) -> bool {
 /// Two transactions have met in a way that only a repetition solves.
 fn is_conflict(error: &postgres::Error) -> bool {
     matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE))
+}
+
+/// The key that two rows would have had which were given their numbers by a sequence.
+fn numbers_taken(error: &postgres::Error) -> Option<String> {
+    let constraint = error.as_db_error()?.constraint()?;
+    ["job_pkey", "worker_pkey", "line_pkey"].contains(&constraint).then(|| constraint.to_owned())
 }
 
 /// What the server said, in one line.
