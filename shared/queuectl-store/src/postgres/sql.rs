@@ -764,13 +764,14 @@ pub(super) const OWNER: &str = "SELECT coalesce(\
 pub(super) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'S')";
 /// Sequences that would give out numbers again which are taken: the name, the number that
-/// it gave out last, the largest that is there.
+/// it gave out last, if this role is told, and the largest that is there.
 pub(super) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT name, \
-         coalesce(pg_sequence_last_value(name::regclass), 0) AS last, taken FROM (VALUES \
+         CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
+             THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last, taken FROM (VALUES \
          (pg_get_serial_sequence('@job', 'seq'), (SELECT max(seq) FROM @job)), \
          (pg_get_serial_sequence('@worker', 'id'), (SELECT max(id) FROM @worker)), \
          ('@place', greatest((SELECT max(place) FROM @line), (SELECT max(place) FROM @job)))) AS s (name, taken) \
-     WHERE name IS NOT NULL) AS s WHERE taken > last";
+     WHERE name IS NOT NULL) AS s WHERE last IS NULL OR taken > last";
 /// Those of these tables whose rows have no identity, and whether they are published: then
 /// none can be changed or deleted.
 pub(super) const WITHOUT_IDENTITY: &str = "SELECT relname, EXISTS (SELECT FROM pg_publication_tables \

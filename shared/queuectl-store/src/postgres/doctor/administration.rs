@@ -12,9 +12,15 @@ impl PostgresStore {
     /// their sequences are.
     pub(super) fn sequences(&mut self) -> Result<Vec<Finding>> {
         const CHECK: &str = "sequences";
-        let behind: Vec<(String, i64, i64)> = self.look(sql::SEQUENCES_BEHIND, &[], |found| {
-            Ok((row::get(found, 0)?, row::get(found, 1)?, row::get(found, 2)?))
-        })?;
+        let found: Vec<(String, Option<i64>, Option<i64>)> =
+            self.look(sql::SEQUENCES_BEHIND, &[], |found| {
+                Ok((row::get(found, 0)?, row::get(found, 1)?, row::get(found, 2)?))
+            })?;
+        if found.iter().any(|(_, last, _)| last.is_none()) {
+            return Ok(vec![Finding::ok(CHECK, "how far they are this role is not told")]);
+        }
+        let behind: Vec<(String, i64, i64)> =
+            found.into_iter().filter_map(|(name, last, taken)| Some((name, last?, taken?))).collect();
         if behind.is_empty() {
             return Ok(vec![Finding::ok(CHECK, "none gives out a number that is taken")]);
         }
