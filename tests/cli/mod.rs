@@ -1,5 +1,6 @@
 //! The real programs.
 
+mod administration;
 mod backup;
 mod bad_queue;
 mod cancel;
@@ -59,6 +60,7 @@ pub fn trials() -> Vec<Trial> {
         logs::trials(),
         dlq::trials(),
         prune::trials(),
+        administration::trials(),
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),

@@ -141,7 +141,8 @@ fn a_move_refuses_a_name_that_it_cannot_note() {
 }
 
 fn a_lock_file_of_anything_makes_no_panic() {
-    for contents in [&b""[..], b"x", &[0xff; 100], &[0; 4096], &[0xff; 100_000], b"{\"not\": \"ours\"}\n"] {
+    let long = vec![0xff; 100_000];
+    for contents in [&b""[..], b"x", &[0xff; 100], &[0; 4096], &long, b"{\"not\": \"ours\"}\n"] {
         let home = Home::quick();
         home.enqueue("a", "true");
         fs::write(home.database().with_file_name("queue.db-workers"), contents).unwrap();

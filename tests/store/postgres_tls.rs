@@ -284,7 +284,10 @@ fn a_certificate_without_extensions_will_do_where_none_is_looked_at() {
         assert_eq!(enter(&home, &url(&server, "safely", &format!("sslmode={mode}"))), Ok(()), "{mode}");
     }
     let roots = format!("sslrootcert={}", keep(&home, "ca.crt", "ca.crt").display());
-    refused(&home, &url(&server, "safely", &format!("sslmode=verify-full&{roots}")), &["no safe connection"]);
+    for mode in ["verify-ca", "verify-full"] {
+        let url = url(&server, "safely", &format!("sslmode={mode}&{roots}"));
+        refused(&home, &url, &["no safe connection", "X.509 version 1", "of version 3"]);
+    }
 }
 
 fn a_client_is_known_by_its_certificate() {

@@ -36,13 +36,19 @@ pub struct Pool {
 impl Pool {
     /// Starts one before a server.
     pub fn before(server: &Server) -> Self {
+        Self::with(server, "pool_mode = transaction")
+    }
+
+    /// Starts one with these settings before a server.
+    pub fn with(server: &Server, settings: &str) -> Self {
+        let more = settings;
         let folder = unprivileged_folder("queuectl-pool-");
         let port = free_port();
         let settings = folder.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\n* = host={} port={} user={SUPERUSER}\n\
              [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\npool_mode = transaction\n",
+             auth_type = any\n{more}\n",
             server.socket_folder().display(),
             server.port(),
         );

@@ -231,6 +231,9 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::NotOurs { .. } | StoreError::NoStoreFor { .. } | StoreError::NetworkFileSystem { .. } => {
             Failure::error(message).hint("name another queue with `--database PATH`")
         }
+        StoreError::NumbersTaken { .. } => {
+            Failure::error(message).hint("see how to set them right with `queuectl doctor`")
+        }
         StoreError::Database { .. } => {
             Failure::error(message).hint("see what is wrong with it with `queuectl doctor`")
         }
@@ -268,6 +271,9 @@ fn hint_for_server(problem: &ServerProblem) -> String {
         }
         ServerProblem::NoRight { .. } => {
             "grant what is missing; docs/postgres.md lists the rights that are needed".to_owned()
+        }
+        ServerProblem::RowsHidden { user, .. } => {
+            format!("have a superuser type `ALTER ROLE {user} BYPASSRLS`, or see `queuectl doctor`")
         }
         ServerProblem::Foreign { .. } => {
             format!("see what it has with `queuectl doctor`; {SEE_DATABASE}")

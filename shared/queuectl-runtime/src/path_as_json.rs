@@ -13,6 +13,7 @@ enum Written {
     Bytes(Vec<u8>),
 }
 
+#[expect(clippy::ref_option, reason = "so serde hands it on")]
 pub(crate) fn serialize<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     let written = match path {
         None => Written::Nothing,

@@ -285,6 +285,16 @@ pub enum StoreError {
         /// Why it cannot be found out.
         reason: String,
     },
+    /// What numbers jobs or workers gives out numbers that are taken.
+    #[error(
+        "the queue {queue} gives out numbers that are taken ({constraint}): its sequences are behind its tables"
+    )]
+    NumbersTaken {
+        /// The queue.
+        queue: Location,
+        /// The rule that keeps a number from being there twice.
+        constraint: String,
+    },
     /// Anything else the database says.
     #[error("the queue {queue}: {source}")]
     Database {
@@ -410,6 +420,16 @@ pub enum ServerProblem {
         found: String,
         /// The oldest that will do.
         wanted: &'static str,
+    },
+    /// Row-level security shows the role some rows only.
+    #[error("the server {host} does not show {user} all rows of {tables}: row-level security is on")]
+    RowsHidden {
+        /// Host and port.
+        host: String,
+        /// The role.
+        user: String,
+        /// Of which tables.
+        tables: String,
     },
     /// It answers what no PostgreSQL with a queue of ours would.
     #[error("what the server {host} has there is no queue of queuectl's: it answers with {reason}")]

@@ -251,6 +251,10 @@ fn servers(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Vec<Ser
                 nearby(port, surroundings)
             } else if name.starts_with('/') {
                 Place::Folder(PathBuf::from(name))
+            } else if name.starts_with('@') {
+                return Err(format!(
+                    "host {name} is an abstract socket, which is not supported: name the folder of a socket, or a host"
+                ));
             } else {
                 Place::Network { name, address: None }
             };

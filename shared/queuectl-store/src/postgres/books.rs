@@ -65,12 +65,14 @@ pub(super) fn sum(mut counts: Counts, more: &Counts) -> Counts {
     counts
 }
 
-/// Makes one change of many, if there are many. (Each worker that works keeps one.)
-pub(super) fn fold(session: &mut Session, changes: i64, workers: usize) -> Result<(), Trouble> {
-    if changes > FOLDED_BEYOND + workers as i64 {
+/// Makes one change of many, if there are many; tells whether there were. (Each worker
+/// that works keeps one.)
+pub(super) fn fold(session: &mut Session, changes: i64, workers: usize) -> Result<bool, Trouble> {
+    let are_many = changes > FOLDED_BEYOND + workers as i64;
+    if are_many {
         session.rows(sql::FOLD, values![FOLDED_AT_ONCE])?;
     }
-    Ok(())
+    Ok(are_many)
 }
 
 /// The row of a statement that always gives one.

@@ -3,9 +3,11 @@
 //! Everything here only looks. What would keep a program from opening the queue is
 //! a finding too, and so is what cannot be found out.
 
+mod administration;
 mod advice;
 mod contents;
 mod made;
+mod replication;
 mod server;
 mod vacuum;
 mod workers;
@@ -87,6 +89,8 @@ impl PostgresStore {
         });
         findings.extend(self.several("indexes", Self::indexes));
         findings.extend(self.several("constraints", Self::constraints));
+        findings.extend(self.several("sequences", Self::sequences));
+        findings.extend(self.several("identities", Self::identities));
         findings.push(self.finding("rows", |store| store.rows(server)));
         findings.push(self.finding("counts", Self::counts_by_state));
         findings.push(self.finding("changes", Self::changes));
@@ -104,6 +108,9 @@ impl PostgresStore {
         match (error, self.rights(server)) {
             (StoreError::Server { problem: crate::ServerProblem::NoRight { .. }, .. }, Ok((finding, _))) => {
                 vec![finding]
+            }
+            (StoreError::Server { problem: crate::ServerProblem::RowsHidden { .. }, .. }, _) => {
+                vec![self.no_answer("row-security", error)]
             }
             (StoreError::NotOurs { .. }, _) => vec![self.no_answer("database", error)],
             _ => vec![self.no_answer("schema", error)],

@@ -27,6 +27,9 @@ use std::time::Instant;
 /// Most jobs that one exchange sets aside because their rows cannot be read.
 const MOST_SET_ASIDE: usize = 1000;
 
+/// What has failed so often in a row does not pass by itself.
+const FOLDS_FAILED_FOR_GOOD: u32 = 3;
+
 /// How far an exchange has come.
 #[derive(Default)]
 struct Progress {
@@ -372,9 +375,22 @@ impl PostgresStore {
         let workers = exchanged.roster.len();
         if let (Some(session), Some((_, changes))) =
             (&mut self.session, news.rest.and_then(|rest| rest.books))
-            && let Err(error) = books::fold(session, changes, workers)
         {
-            tracing::debug!("the books could not be folded: {error:?}");
+            match books::fold(session, changes, workers) {
+                Ok(are_many) => self.memory.folds_failed *= u32::from(!are_many),
+                Err(error) => {
+                    self.memory.folds_failed += 1;
+                    let reason = self.explain_trouble(error);
+                    // Once may be bad luck; later it is said already.
+                    if self.memory.folds_failed == FOLDS_FAILED_FOR_GOOD {
+                        tracing::warn!(
+                            "The changes of the counts cannot be added up, and grow: {reason}; see `queuectl doctor`."
+                        );
+                    } else {
+                        tracing::debug!("the books could not be folded: {reason}");
+                    }
+                }
+            }
         }
         exchanged
     }

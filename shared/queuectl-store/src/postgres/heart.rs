@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How often it looks at the neighbours.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -81,7 +82,8 @@ impl Heart {
     ///
     /// Two connections hold a session each and let go of them, in either order. A
     /// pooler gives back the one that came last, or that has waited longest: one of
-    /// the two orders shows it.
+    /// the two orders shows it. Only who [hears](Self::hears) may ask: a small pool would
+    /// have each worker wait for its second session while it holds its first.
     pub(super) fn session_is_ours(&mut self, session: &mut Session) -> Result<bool> {
         let (mine, theirs) = (session, &mut self.session);
         let mut look = || -> std::result::Result<bool, Trouble> {
@@ -114,13 +116,28 @@ impl Heart {
         Ok(is_ours)
     }
 
-    /// Tells whether it hears what another connection sends.
+    /// Tells whether it hears what another connection sends. If not, sessions are handed
+    /// around.
+    ///
+    /// It says nothing meanwhile: a pooler would lend it a session, perhaps the one that
+    /// listens. And only what was sent for this counts, for others may be at the same.
     pub(super) fn hears(&mut self, session: &mut Session) -> Result<bool> {
+        let probe = format!("{PROBE} {}", Uuid::new_v4().simple());
+        let until = Instant::now() + RING_TAKES;
         let mut listen = || -> std::result::Result<bool, tokio_postgres::Error> {
-            session.notify(PROBE)?;
-            Ok(self.session.connection().next_notification(RING_TAKES)?.is_some())
+            session.notify(&probe)?;
+            loop {
+                let left = until.saturating_duration_since(Instant::now());
+                match self.session.connection().next_notification(left)? {
+                    Some(heard) if heard.payload() == probe => return Ok(true),
+                    Some(_) => {}
+                    None => return Ok(false),
+                }
+            }
         };
-        listen().map_err(|error| explain(&self.address, &error))
+        let hears = listen().map_err(|error| explain(&self.address, &error))?;
+        self.is_pooled = !hears;
+        Ok(hears)
     }
 
     /// Beats from now on, until the bell is dropped.

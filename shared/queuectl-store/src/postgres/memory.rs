@@ -61,6 +61,8 @@ pub(super) struct Memory {
     books: Option<(Counts, Instant, Duration)>,
     roster: Vec<WorkerId>,
     next_due: Option<Timestamp>,
+    /// How often in a row the books could not be folded.
+    pub(super) folds_failed: u32,
 }
 
 /// What was last seen of the line.

@@ -7,7 +7,7 @@ use super::session::{Session, values};
 use super::{PostgresStore, Trouble, books, row, sql, work};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
-use crate::{Result, StoreError};
+use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::RetryPolicy;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -49,8 +49,8 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         }
         found => Ok(found.map(|(found, _)| found)),
     };
-    let not_ours = not_ours(store);
-    let found = store.read(|session| Ok(judge(schema(session, &name, &not_ours)?)?))?;
+    let refusals = Refusals::of(store);
+    let found = store.read(|session| Ok(judge(schema(session, &name, &refusals)?)?))?;
     match (found, access) {
         (Some(NEWEST), Access::Read) => return Ok(Found::Queue),
         (Some(NEWEST), Access::Write | Access::Change) => return adopt_copy(store),
@@ -60,7 +60,7 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     store.write(|session, books| {
         session.rows(sql::ONE_MIGRATES, values![name.as_str()])?;
         // Another program may have done it while we waited.
-        let found = judge(schema(session, &name, &not_ours)?)?;
+        let found = judge(schema(session, &name, &refusals)?)?;
         apply(session, &place, &name, found.unwrap_or(0))?;
         books.leave_alone(session)
     })?;
@@ -138,16 +138,15 @@ fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
 
 /// The schema's number, and where its queue stands in a move; none if there is
 /// nothing in it, or it is not there.
-fn schema(
-    session: &mut Session,
-    name: &str,
-    not_ours: &impl Fn() -> StoreError,
-) -> Result<Option<(i64, Stage)>, Trouble> {
+fn schema(session: &mut Session, name: &str, refusals: &Refusals) -> Result<Option<(i64, Stage)>, Trouble> {
     let found = books::one(session.rows(sql::WHAT_IS_THERE, values![name])?)?;
     let (tables, is_ours): (i64, bool) = (row::get(&found, 0)?, row::get(&found, 1)?);
     match (tables, is_ours) {
         (0, _) => Ok(None),
-        (_, false) => Err(not_ours().into()),
+        (_, false) => Err(refusals.not_ours().into()),
+        (_, true) if let Some(hidden) = row::get::<Option<String>>(&found, 2)? => {
+            Err(refusals.rows_hidden(hidden).into())
+        }
         (_, true) => {
             let found = books::one(session.rows(sql::SCHEMA, &[])?)?;
             let number = row::get(&found, 0)?;
@@ -184,8 +183,36 @@ fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Res
     Ok(())
 }
 
-fn not_ours(store: &PostgresStore) -> impl Fn() -> StoreError + use<> {
-    let queue = store.location();
-    let reason = format!("its schema {} has tables of another program", store.address.schema());
-    move || StoreError::NotOurs { queue: queue.clone(), reason: reason.clone() }
+/// Why what is in a schema is no queue that this role can use.
+struct Refusals {
+    queue: Location,
+    schema: String,
+    host: String,
+    user: String,
+}
+
+impl Refusals {
+    fn of(store: &PostgresStore) -> Self {
+        let address = &store.address;
+        Self {
+            queue: store.location(),
+            schema: address.schema().to_owned(),
+            host: address.host().to_owned(),
+            user: address.user().to_owned(),
+        }
+    }
+
+    fn not_ours(&self) -> StoreError {
+        let reason = format!("its schema {} has tables of another program", self.schema);
+        StoreError::NotOurs { queue: self.queue.clone(), reason }
+    }
+
+    /// What is not shown would be taken for not there.
+    fn rows_hidden(&self, tables: String) -> StoreError {
+        let (host, user) = (self.host.clone(), self.user.clone());
+        StoreError::Server {
+            queue: self.queue.clone(),
+            problem: ServerProblem::RowsHidden { host, user, tables },
+        }
+    }
 }

@@ -578,6 +578,9 @@ fn explain(address: &Address, error: &tokio_postgres::Error) -> StoreError {
         return refusal;
     }
     let queue = address.location().clone();
+    if let Some(constraint) = numbers_taken(error) {
+        return StoreError::NumbersTaken { queue, constraint };
+    }
     match error.code().map(meaning) {
         Some(Meaning::Locked) => StoreError::Busy { queue, waited_s: 0 },
         Some(Meaning::DiskFull) => StoreError::Full { queue },
@@ -614,6 +617,13 @@ fn is_conflict(error: &tokio_postgres::Error) -> bool {
 fn no_answer(address: &Address, waited: Duration) -> ServerProblem {
     let host = address.host().to_owned();
     ServerProblem::Unreachable { host, reason: format!("no answer within {}", connect::in_seconds(waited)) }
+}
+
+/// The key that two rows would have had which were given their numbers by a sequence.
+fn numbers_taken(error: &tokio_postgres::Error) -> Option<String> {
+    let said = error.as_db_error().filter(|said| *said.code() == SqlState::UNIQUE_VIOLATION)?;
+    let constraint = said.constraint()?;
+    ["job_pkey", "worker_pkey", "line_pkey"].contains(&constraint).then(|| constraint.to_owned())
 }
 
 /// What the server said, in one line.

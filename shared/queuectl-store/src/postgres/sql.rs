@@ -358,10 +358,13 @@ pub(super) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
 
 // The schema
 
-/// How many tables a schema has, and whether one of them says that it is a queue.
+/// How many tables a schema has, whether one of them says that it is a queue, and of
+/// which this role is not shown all rows.
 pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = s.oid \
          AND relkind IN ('r', 'p', 'v', 'm', 'f')), \
-     EXISTS (SELECT FROM pg_constraint WHERE connamespace = s.oid AND conname = 'it_is_ours') \
+     EXISTS (SELECT FROM pg_constraint WHERE connamespace = s.oid AND conname = 'it_is_ours'), \
+     (SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = s.oid AND relrowsecurity \
+         AND row_security_active(pg_class.oid)) \
      FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1) AS oid) AS s";
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
 pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
@@ -776,6 +779,37 @@ pub(super) const OWNER: &str = "SELECT coalesce(\
      (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()))::text";
 pub(super) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'S')";
+/// Sequences that would give out numbers again which are taken: the name, the number that
+/// it gave out last, if this role is told, and the largest that is there.
+pub(super) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT name, \
+         CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
+             THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last, taken FROM (VALUES \
+         (pg_get_serial_sequence('@job', 'seq'), (SELECT max(seq) FROM @job)), \
+         (pg_get_serial_sequence('@worker', 'id'), (SELECT max(id) FROM @worker)), \
+         ('@place', greatest((SELECT max(place) FROM @line), (SELECT max(place) FROM @job)))) AS s (name, taken) \
+     WHERE name IS NOT NULL) AS s WHERE last IS NULL OR taken > last";
+/// Those of these tables whose rows have no identity, and whether they are published: then
+/// none can be changed or deleted.
+pub(super) const WITHOUT_IDENTITY: &str = "SELECT relname, EXISTS (SELECT FROM pg_publication_tables \
+         WHERE schemaname = nspname AND tablename = relname) FROM pg_class \
+     JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relname = ANY ($2) \
+     AND NOT (relreplident IN ('f', 'i') OR relreplident = 'd' \
+         AND EXISTS (SELECT FROM pg_index WHERE indrelid = pg_class.oid AND indisprimary)) ORDER BY relname";
+/// What is to be known of what a failover keeps: whether this connection waits for
+/// standbys, for which; whether pages have checksums; how many follow, how many of them
+/// commits wait for, and whether this role is told that; where the data is, if it is told.
+pub(super) const REPLICATION: &str = "SELECT current_setting('synchronous_commit'), \
+     current_setting('synchronous_standby_names'), current_setting('data_checksums'), \
+     count(*) FILTER (WHERE state IS DISTINCT FROM 'backup'), \
+     count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')), bool_or(sync_state IS NULL), \
+     (SELECT setting FROM pg_settings WHERE name = 'data_directory') FROM pg_stat_replication";
+/// Roles and databases whose commits do not wait for standbys, and what ends that.
+pub(super) const COMMITS_LOCALLY: &str = "SELECT concat_ws(' in ', coalesce('the role ' || rolname, 'all roles'), \
+         'the database ' || datname), CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I', datname) \
+         WHEN setdatabase = 0 THEN format('ALTER ROLE %I', rolname) \
+         ELSE format('ALTER ROLE %I IN DATABASE %I', rolname, datname) END || ' RESET synchronous_commit' FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole \
+     LEFT JOIN pg_database ON pg_database.oid = setdatabase \
+     WHERE 'synchronous_commit=local' = ANY (setconfig) AND (setdatabase = 0 OR datname = current_database())";
 /// Every index, whether the server uses it, and how often it has.
 pub(super) const INDEXES: &str = "SELECT index.relname, of.relname, indisvalid AND indisready, coalesce(idx_scan, 0) \
      FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS of ON of.oid = indrelid \

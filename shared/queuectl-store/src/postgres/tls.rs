@@ -301,6 +301,12 @@ pub(super) fn explain(error: &rustls::Error) -> String {
                 format!("its certificate is for {}", presented.join(", "))
             }
             Bad::NotValidForName => "its certificate is for another host".to_owned(),
+            // The library tells it only by its name.
+            bad if bad.to_string().contains("UnsupportedCertVersion") => {
+                "its certificate is of X.509 version 1, which is not accepted here (libpq does): have one of \
+                 version 3 made, with the host as subjectAltName"
+                    .to_owned()
+            }
             bad => format!("its certificate is not accepted: {bad}"),
         },
         rustls::Error::AlertReceived(alert) => format!("it has ended the handshake: {alert:?}"),

@@ -29,7 +29,9 @@ impl Work for PostgresStore {
             })?;
         }
         let mut heart = Heart::connect(&self.address, self.address.connect_timeout())?;
-        self.prepares = heart.session_is_ours(self.session(Instant::now() + self.patience)?)?;
+        let session = self.session(Instant::now() + self.patience)?;
+        let hears = heart.hears(session)?;
+        self.prepares = hears && heart.session_is_ours(session)?;
         if self.prepares
             && let Some(mut session) = self.session.take()
         {

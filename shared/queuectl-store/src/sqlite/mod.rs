@@ -29,7 +29,7 @@ use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
 use crate::planted::Bug;
 use crate::{Result, StoreError, doorbell};
-pub(crate) use doctor::diagnose;
+pub(crate) use doctor::{diagnose, room_in};
 use ledger::Ledger;
 use queuectl_core::WorkerId;
 use rusqlite::config::DbConfig;

@@ -80,6 +80,16 @@ fn about_server(problem: &ServerProblem, address: &Address) -> String {
                 psql_as(address, "OWNER", &grants(address, address.user()))
             )
         }
+        ServerProblem::RowsHidden { user, tables, .. } => {
+            let off = |table| format!("ALTER TABLE @{table} DISABLE ROW LEVEL SECURITY");
+            let all: Vec<String> = tables.split(", ").map(off).collect();
+            format!(
+                "jobs that are not shown would be taken for not there: have this role see all rows, `{}`, or switch \
+                 it off, `{}`",
+                psql_as_superuser(address, &format!("ALTER ROLE {} BYPASSRLS", quoted_name(user))),
+                psql_as_superuser(address, &all.join("; "))
+            )
+        }
         ServerProblem::Foreign { .. } => format!(
             "if it is PostgreSQL, see which tables and views are there with `{}`; {WHERE_IT_IS_SAID}",
             psql(address, &format!("\\d {}.*", address.schema()))
@@ -116,6 +126,11 @@ pub(super) fn psql_as(address: &Address, role: &str, sql: &str) -> String {
     let (place, database) = (place(address), quoted(address.database()));
     let sql = quoted(&in_schema(sql, address.schema()));
     format!("psql {place} -U {} -d {database} -c {sql}", quoted(role))
+}
+
+/// A name as SQL reads it.
+fn quoted_name(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// What copies the queue as it is into a file.

@@ -62,6 +62,7 @@ impl PostgresStore {
     /// What can be said without looking at the queue.
     pub(super) fn of_server(&mut self, server: &Surroundings) -> Vec<Finding> {
         let mut findings = vec![self.version(server), self.safety(server), self.syncs(server)];
+        findings.extend(self.several("replication", |store| store.survival(server.is_local)));
         findings.extend(self.encoding(server));
         findings.extend(self.several("settings", Self::settings));
         findings.push(self.time());

@@ -152,8 +152,13 @@ pub(super) fn access(path: &Path) -> Finding {
 
 /// Free room on the disk.
 pub(super) fn room(path: &Path) -> Option<Finding> {
+    room_in(folder(path))
+}
+
+/// How much room the disk of a folder has.
+pub(crate) fn room_in(folder: &Path) -> Option<Finding> {
     const CHECK: &str = "disk";
-    let system = rustix::fs::statvfs(folder(path)).ok()?;
+    let system = rustix::fs::statvfs(folder).ok()?;
     if system.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return None;
     }

@@ -18,6 +18,7 @@ use crate::transfer::{Stage, Transfer};
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
 use advice::refusal;
+pub(crate) use files::room_in;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
