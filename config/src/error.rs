@@ -99,6 +99,10 @@ pub enum SettingsError {
     },
 }
 
+/// What to type when a file has reached the size that this process may write.
+pub const RAISE_THE_LIMIT: &str = "raise that limit where this was started, `ulimit -f unlimited`, \
+     or of what runs: `prlimit --fsize=unlimited --pid PID`";
+
 /// How to get around a file that cannot be used.
 const ANOTHER_FILE: &str = "name another file with `--config FILE`";
 
@@ -130,6 +134,9 @@ impl SettingsError {
                     .to_owned(),
             ),
             Self::NoHome => Some("name a folder for the queue with `export QUEUECTL_HOME=FOLDER`".to_owned()),
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+                Some(RAISE_THE_LIMIT.to_owned())
+            }
             Self::Unfit(unfit) => Some(unfit.hint(ANOTHER_FILE)),
             Self::Unreadable { .. } | Self::NotAFile { .. } => Some(ANOTHER_FILE.to_owned()),
             Self::Value(_) | Self::Flag(_) | Self::AliasName { .. } | Self::Unwritable { .. } | Self::NotAbsolute { .. } => None,

@@ -15,6 +15,7 @@ mod documented;
 mod enqueue;
 mod enqueue_file;
 mod file_types;
+mod limits;
 mod list;
 mod logs;
 mod mistakes;
@@ -66,6 +67,7 @@ pub fn trials() -> Vec<Trial> {
         move_abort::trials(),
         passwords::trials(),
         places::trials(),
+        limits::trials(),
         file_types::trials(),
         owners::trials(),
         postgres::trials(),

@@ -41,6 +41,11 @@ fn ignores(signal: Signal) -> bool {
     mask & (1 << (signal as u32 - 1)) != 0
 }
 
+/// How large a file this process may write.
+pub(crate) fn largest_file() -> u64 {
+    getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(soft, _)| soft)
+}
+
 /// Makes sure that so many jobs can run at a time; raises the limit on open
 /// files no further than that, since jobs inherit it.
 ///

@@ -366,7 +366,9 @@ impl Managing {
     /// Renames the log when it has grown, and has everybody go on in a new one.
     fn rotate_log(&mut self) {
         let WorkerLog::Rotated(path) = &self.launcher.log else { return };
-        if fs::metadata(path).map_or(0, |log| log.len()) < LOG_BYTES {
+        // Before it is as large as this process may write, and no line gets in any more.
+        let most = LOG_BYTES.min(limits::largest_file() / 2);
+        if fs::metadata(path).map_or(0, |log| log.len()) < most {
             return;
         }
         let name = path.display().to_string();

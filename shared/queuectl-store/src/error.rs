@@ -71,6 +71,16 @@ pub enum StoreError {
         /// What SQLite saw.
         reason: String,
     },
+    /// A file has reached the size beyond which this process may not write.
+    #[error(
+        "{path} cannot grow: this process may write no file of more than {limit_bytes} bytes (`ulimit -f`)"
+    )]
+    FileLimit {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// The file or its folder cannot be written.
     #[error("the queue {queue} is read-only")]
     ReadOnly {
@@ -276,7 +286,11 @@ impl StoreError {
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::BusyWithItself { .. } | Self::Full { .. } | Self::Disk { .. } => true,
+            Self::Busy { .. }
+            | Self::BusyWithItself { .. }
+            | Self::Full { .. }
+            | Self::FileLimit { .. }
+            | Self::Disk { .. } => true,
             Self::Server { problem, .. } => problem.is_passing(),
             _ => false,
         }
