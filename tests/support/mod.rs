@@ -13,5 +13,6 @@ mod worker;
 
 pub use home::{Home, Spelling, both, dispatcher, seconds};
 pub use processes::{ALIVE, alive, kill_all, marked};
+pub use program::write_script;
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;
