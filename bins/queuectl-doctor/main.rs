@@ -3,6 +3,7 @@
 use colored::Colorize as _;
 use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{Context, Exit, Failure};
+use queuectl_settings::Places;
 use queuectl_store::{Access, Finding, Level};
 use serde::Serialize;
 use std::path::Path;
@@ -67,7 +68,7 @@ fn examine(cx: &Context) -> Vec<Finding> {
             let file = settings.places().config_file();
             let found = if file.exists() { "can be read" } else { "is not there: the defaults count" };
             findings.push(Finding::ok("configuration", format!("{} {found}", file.display())));
-            findings.extend(of_the_log(settings.places().state_folder()));
+            findings.extend(beside(settings.places()));
             findings.extend(queuectl_store::diagnose(&location, &options));
         }
         // Where the queue is stands there.
@@ -80,11 +81,23 @@ fn examine(cx: &Context) -> Vec<Finding> {
     findings
 }
 
-/// Whether workers in the background can write their log.
-fn of_the_log(folder: &Path) -> Option<Finding> {
-    let unfit = queuectl_files::check_beside(folder, &folder.join("worker.log")).err()?;
-    let advice = unfit.hint("remove it, or name another folder with QUEUECTL_HOME");
-    Some(Finding::error("log-file", unfit.to_string(), advice))
+/// Whether workers in the background can write their log, and the configuration can be
+/// locked while it is changed.
+fn beside(places: &Places) -> Vec<Finding> {
+    let (folder, file) = (places.state_folder(), places.config_file());
+    let mut lock = file.as_os_str().to_owned();
+    lock.push(".lock");
+    let looked_at = [
+        ("log-file", queuectl_files::check_beside(folder, &folder.join("worker.log"))),
+        ("configuration", queuectl_files::check_beside(file, Path::new(&lock))),
+    ];
+    let unfit = looked_at.into_iter().filter_map(|(check, found)| Some((check, found.err()?)));
+    unfit
+        .map(|(check, unfit)| {
+            let advice = unfit.hint("remove it, or name another folder with QUEUECTL_HOME");
+            Finding::error(check, unfit.to_string(), advice)
+        })
+        .collect()
 }
 
 fn is_well(findings: &[Finding]) -> bool {

@@ -16,7 +16,7 @@ use crate::file::read_guarded;
 use crate::key::{Address, Key, canonical};
 use crate::places::Places;
 use crate::settings::read_typed;
-use crate::value::{Reading, Value};
+use crate::value::{Given, Reading, Value};
 use crate::write;
 
 /// What [`set`] did.
@@ -49,7 +49,7 @@ pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsEr
             return Err(SettingsError::PasswordTyped { url: without_password(value) });
         }
         Address::Key(key) => {
-            let reading = read_typed(*key, &OsString::from(value)).map_err(SettingsError::Value)?;
+            let reading = read_for_file(*key, value, places).map_err(SettingsError::Value)?;
             (literal(value, &reading), reading.text)
         }
         Address::Alias(name) => {
@@ -92,6 +92,22 @@ pub fn unset(places: &Places, key: &str) -> Result<bool, SettingsError> {
         Ok(text)
     })?;
     Ok(was_there)
+}
+
+/// Understands a value as the file will be read that gets it: a file may be named that
+/// is beside it, and not where this is typed.
+fn read_for_file(key: Key, value: &str, places: &Places) -> Result<Reading, InvalidValue> {
+    if key == Key::Database && !value.is_empty() {
+        let written = toml::de::DeValue::String(value.into());
+        let given = Given::Written(&written, places.config_folder());
+        return key.kind().read(given).ok_or_else(|| InvalidValue {
+            key: key.to_string(),
+            value: value.to_owned(),
+            expected: key.kind().expected(),
+            hint: key.kind().hint(given),
+        });
+    }
+    read_typed(key, &OsString::from(value))
 }
 
 fn check_alias(name: &str, command: &str) -> Result<(), SettingsError> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use queuectl_core::{is_hidden, masked};
+use queuectl_core::{NotAPlace, is_hidden, masked};
 use queuectl_files::Unfit;
 
 /// Why settings could not be read or changed.
@@ -89,6 +89,14 @@ pub enum SettingsError {
     /// Neither a variable nor the system says where the user's files are.
     #[error("no home folder: neither HOME nor the system's list of users names one")]
     NoHome,
+    /// What should be a path is none.
+    #[error("{name}: {error}")]
+    NotAPath {
+        /// The flag or variable.
+        name: &'static str,
+        /// What is wrong with it.
+        error: NotAPlace,
+    },
     /// A relative path cannot be completed, since the current folder is gone.
     #[error("cannot make {} an absolute path: {source}", path.display())]
     NotAbsolute {
@@ -98,6 +106,10 @@ pub enum SettingsError {
         source: io::Error,
     },
 }
+
+/// What to type when a file has reached the size that this process may write.
+pub const RAISE_THE_LIMIT: &str = "raise that limit where this was started, `ulimit -f unlimited`, \
+     or of what runs: `prlimit --fsize=unlimited --pid PID`";
 
 /// How to get around a file that cannot be used.
 const ANOTHER_FILE: &str = "name another file with `--config FILE`";
@@ -130,6 +142,10 @@ impl SettingsError {
                     .to_owned(),
             ),
             Self::NoHome => Some("name a folder for the queue with `export QUEUECTL_HOME=FOLDER`".to_owned()),
+            Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+                Some(RAISE_THE_LIMIT.to_owned())
+            }
+            Self::NotAPath { error, .. } => Some(error.hint().to_owned()),
             Self::Unfit(unfit) => Some(unfit.hint(ANOTHER_FILE)),
             Self::Unreadable { .. } | Self::NotAFile { .. } => Some(ANOTHER_FILE.to_owned()),
             Self::Value(_) | Self::Flag(_) | Self::AliasName { .. } | Self::Unwritable { .. } | Self::NotAbsolute { .. } => None,

@@ -28,7 +28,7 @@ mod value;
 mod write;
 
 pub use alias::is_name as is_command_name;
-pub use error::{Fault, InvalidValue, Problem, SettingsError};
+pub use error::{Fault, InvalidValue, Problem, RAISE_THE_LIMIT, SettingsError};
 pub use file::check;
 pub use key::Key;
 pub use places::{Places, Surroundings};

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf, absolute};
 
+use queuectl_core::Place;
 use queuectl_files::Owners;
 
 use crate::error::SettingsError;
@@ -74,7 +75,7 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// [`SettingsError::NoHome`], and [`SettingsError::NotAbsolute`].
+    /// [`SettingsError::NoHome`], [`SettingsError::NotAbsolute`], and [`SettingsError::NotAPath`].
     pub fn find(overrides: &Overrides, surroundings: &Surroundings<'_>) -> Result<Places, SettingsError> {
         let home = surroundings.home.clone();
         let named =
@@ -98,7 +99,8 @@ impl Places {
             },
         };
         if let Some(file) = named {
-            places.config_file = make_absolute(&file)?;
+            let name = if overrides.config.is_some() { "--config" } else { "QUEUECTL_CONFIG" };
+            places.config_file = typed_path(name, &file, places.home.as_deref())?;
             places.config_named = ConfigNamed::Yes;
         }
         Ok(places)
@@ -157,7 +159,7 @@ impl Places {
 /// Returns the one folder that has everything, if there is one.
 fn find_home(surroundings: &Surroundings<'_>) -> Result<Option<PathBuf>, SettingsError> {
     if let Some(folder) = surroundings.variable("QUEUECTL_HOME") {
-        return make_absolute(Path::new(&folder)).map(Some);
+        return typed_path("QUEUECTL_HOME", Path::new(&folder), surroundings.home.as_deref()).map(Some);
     }
     let folder = surroundings.home.as_ref().map(|home| home.join(".queuectl"));
     Ok(folder.filter(|folder| folder.is_dir()))
@@ -166,6 +168,18 @@ fn find_home(surroundings: &Surroundings<'_>) -> Result<Option<PathBuf>, Setting
 /// Returns our folder in one of the platform's.
 fn ours(platform: Option<&PathBuf>) -> Result<PathBuf, SettingsError> {
     platform.map(|folder| folder.join("queuectl")).ok_or(SettingsError::NoHome)
+}
+
+/// Understands the path of a file or folder that a flag or a variable names.
+fn typed_path(name: &'static str, path: &Path, home: Option<&Path>) -> Result<PathBuf, SettingsError> {
+    if let Some(text) = path.to_str() {
+        Place::check_path(text, |path| path.symlink_metadata().is_ok())
+            .map_err(|error| SettingsError::NotAPath { name, error })?;
+    }
+    match path.strip_prefix("~") {
+        Ok(below) => Ok(home.ok_or(SettingsError::NoHome)?.join(below)),
+        Err(_) => make_absolute(path),
+    }
 }
 
 fn make_absolute(path: &Path) -> Result<PathBuf, SettingsError> {
@@ -221,6 +235,19 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let places = find(home.path(), &[("QUEUECTL_HOME", "q")], None).unwrap();
         assert_eq!(places.data_folder(), std::env::current_dir().unwrap().join("q"));
+    }
+
+    #[test]
+    fn a_path_that_a_shell_has_not_finished_names_no_folder() {
+        let home = tempfile::tempdir().unwrap();
+        let found = |text: &str| find(home.path(), &[("QUEUECTL_HOME", text)], None);
+        assert_eq!(found("~/q").unwrap().data_folder(), home.path().join("q"));
+        for text in ["\"/q\"", "$HOME/q", "~you/q", "/q\r", "postgres://me:secret@db/q", " /q"] {
+            let error = found(text).unwrap_err();
+            assert!(matches!(error, SettingsError::NotAPath { name: "QUEUECTL_HOME", .. }), "{text}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
+        assert!(find(home.path(), &[], Some("\"c.toml\"")).is_err());
     }
 
     #[test]

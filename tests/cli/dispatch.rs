@@ -1,7 +1,7 @@
 //! `queuectl`, the dispatcher.
 
 use crate::support::trials::trials;
-use crate::support::{Home, Spelling};
+use crate::support::{Home, Spelling, write_script};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use std::ffi::OsString;
@@ -42,9 +42,7 @@ trials![
 fn extension(home: &Home, name: &str, script: &str) -> OsString {
     let folder = home.root().join("extensions");
     fs::create_dir_all(&folder).unwrap();
-    let file = folder.join(format!("queuectl-{name}"));
-    fs::write(&file, script).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&folder.join(format!("queuectl-{name}")), script);
     path_with(folder)
 }
 

@@ -243,5 +243,6 @@ fn a_configuration_is_locked_in_a_file_and_nowhere_else() {
             .code(1)
             .stderr(contains("config.toml.lock is ").and(contains("hint: ")));
         assert_eq!(fs::read_to_string(home.config_file()).unwrap(), "max-retries = 4\n");
+        home.queuectl(["doctor"]).assert().code(1).stdout(contains("config.toml.lock is "));
     }
 }

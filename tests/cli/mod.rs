@@ -16,6 +16,7 @@ mod documented;
 mod enqueue;
 mod enqueue_file;
 mod file_types;
+mod limits;
 mod list;
 mod logs;
 mod memory;
@@ -81,6 +82,7 @@ pub fn trials() -> Vec<Trial> {
         outside::trials(),
         passwords::trials(),
         places::trials(),
+        limits::trials(),
         file_types::trials(),
         owners::trials(),
         postgres::trials(),

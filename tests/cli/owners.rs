@@ -1,7 +1,7 @@
 //! Whose files are used, and to whom belongs what is made.
 
 use crate::support::trials::trials;
-use crate::support::{Home, Spelling, both};
+use crate::support::{Home, Spelling, both, write_script};
 use assert_cmd::assert::Assert;
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
@@ -278,8 +278,7 @@ fn another_users_link_leads_nowhere() {
 fn an_extension_or_alias_of_another_user_is_not_run() {
     let home = home_of_alice();
     let program = home.path("queuectl-hello");
-    fs::write(&program, "#!/bin/sh\necho hello\n").unwrap();
-    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    write_script(&program, "#!/bin/sh\necho hello\n");
     give(&program, ALICE);
     let path = || home.path("").display().to_string();
     let elsewhere = home.root().join("root");

@@ -11,6 +11,8 @@ trials![
     a_new_queue_is_made_by_a_path_and_not_by_a_bare_word,
     a_file_of_any_name_that_is_there_is_a_queue,
     the_hint_names_the_form_that_works,
+    a_folder_or_configuration_that_no_shell_has_finished_is_not_made,
+    a_name_for_the_configuration_is_looked_for_beside_it,
 ];
 
 /// Addresses with a password, each with something that keeps it from being a URL of ours.
@@ -154,6 +156,44 @@ fn a_file_of_any_name_that_is_there_is_a_queue() {
         assert_eq!(listed.as_array().unwrap().len(), 2, "{name}");
         home.queuectl(["status"]).env("QUEUECTL_DATABASE", name).assert().success();
     }
+}
+
+fn a_folder_or_configuration_that_no_shell_has_finished_is_not_made() {
+    for text in
+        ["\"/tmp/q\"", "$HOME/q", "~nobody/q", "/tmp/queuectl-not-made\r", "postgres://me:s3cret@db/q"]
+    {
+        let home = Home::new();
+        for (program, name) in [
+            (home.queuectl(["enqueue", "true"]).env("QUEUECTL_HOME", text), "QUEUECTL_HOME: "),
+            (home.queuectl(["config", "set", "max-retries", "5", "--config", text]), "--config: "),
+            (home.queuectl(["--config", text, "config", "set", "max-retries", "5"]), "--config: "),
+            (
+                home.queuectl(["config", "set", "max-retries", "5"]).env("QUEUECTL_CONFIG", text),
+                "QUEUECTL_CONFIG: ",
+            ),
+        ] {
+            let assert = program.assert().code(1).stderr(contains(name)).stderr(contains("\nhint: "));
+            assert!(!String::from_utf8_lossy(&assert.get_output().stderr).contains("s3cret"));
+        }
+        assert_eq!(files(&home), [""; 0], "{text:?} made a file");
+        assert!(!home.queue_folder().exists());
+    }
+    let home = Home::new();
+    home.queuectl(["enqueue", "true"]).env("QUEUECTL_HOME", "~/mine").assert().success();
+    assert!(home.user_home().join("mine/queue.db").exists());
+    home.queuectl(["--config", "~/my.toml", "config", "set", "max-retries", "5"]).assert().success();
+    assert!(home.user_home().join("my.toml").exists());
+}
+
+fn a_name_for_the_configuration_is_looked_for_beside_it() {
+    let home = Home::new();
+    fs::write(home.path("shop"), "").unwrap();
+    home.queuectl(["config", "set", "database", "shop"]).assert().code(1).stderr(contains("./shop"));
+    home.queuectl(["config", "set", "database", "./shop"]).assert().success();
+    home.queuectl(["enqueue", "true"]).assert().success();
+    assert!(home.queue_folder().join("shop").exists());
+    home.queuectl(["config", "set", "database", "shop"]).assert().success();
+    home.queuectl(["list"]).assert().success();
 }
 
 fn the_hint_names_the_form_that_works() {

@@ -15,6 +15,7 @@ mod worker;
 
 pub use home::{Home, Spelling, both, dispatcher, seconds};
 pub use processes::{ALIVE, alive, kill_all, marked};
+pub use program::write_script;
 pub use terminal::on_a_terminal;
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;

@@ -10,6 +10,17 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
+/// Writes a script that can be run.
+///
+/// Another process writes it: a program that is started beside this test would inherit
+/// the open file for a moment, and nobody can run what is open for writing.
+pub fn write_script(path: &Path, script: &str) {
+    let words = ["-c", "cat >\"$0\" && chmod 755 \"$0\""];
+    let script = Stdio::from(file(script.as_bytes()));
+    let status = Command::new("/bin/sh").args(words).arg(path).stdin(script).status().unwrap();
+    assert!(status.success(), "{} cannot be written", path.display());
+}
+
 /// A program that is run to its end, with its output in files: what it leaves in
 /// the background keeps nobody waiting.
 pub struct Program {

@@ -184,7 +184,7 @@ fn a_file_that_cannot_be_read_is_an_error_that_names_it() {
     fs::remove_file(user.file()).unwrap();
     fs::create_dir(user.file()).unwrap();
     let error = user.load().unwrap_err();
-    assert!(matches!(error, SettingsError::Unreadable { .. }));
+    assert!(matches!(error, SettingsError::Unfit(_)));
     assert!(error.to_string().contains(&user.file().display().to_string()), "{error}");
 
     let user = User::with("");

@@ -102,13 +102,17 @@ impl GlobalArgs {
 /// it: everybody on the machine can read the arguments of a process.
 pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
     let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
-    let is_there = |path: &Path| path.symlink_metadata().is_ok();
     Place::read(text, is_there)
         .map_err(|error: NotAPlace| Failure::error(error.to_string()).about(argument).hint(error.hint()))?;
     if has_password(text) {
         return Err(SettingsError::PasswordTyped { url: without_password(text) }.into());
     }
     Ok(())
+}
+
+/// Tells whether there is anything under this name.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Makes the command line of a program: its own arguments, the global flags, and
@@ -156,6 +160,10 @@ pub(crate) fn parse<A: Parser>(
         }
         _ => report(&error.format(&mut command), is_hostile),
     })?;
+    if let Some(text) = global.config.as_deref().and_then(Path::to_str) {
+        Place::check_path(text, is_there)
+            .map_err(|error| Failure::error(error.to_string()).about("--config").hint(error.hint()))?;
+    }
     if let Some(database) = &global.database {
         check_place("--database", database)?;
     }

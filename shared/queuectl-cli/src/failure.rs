@@ -6,7 +6,7 @@
 use crate::exit::Exit;
 use crate::text::escape;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
-use queuectl_settings::SettingsError;
+use queuectl_settings::{RAISE_THE_LIMIT, SettingsError};
 use queuectl_store::{ServerProblem, StoreError};
 use std::fmt;
 use std::io::{self, Write as _};
@@ -55,9 +55,11 @@ impl Failure {
 
     /// What came of a write to standard output.
     pub fn of_output(error: &io::Error) -> Self {
+        let failure = Self::error(format!("cannot write to standard output: {error}"));
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::closed_pipe(),
-            _ => Self::error(format!("cannot write to standard output: {error}")),
+            io::ErrorKind::FileTooLarge => failure.hint(RAISE_THE_LIMIT),
+            _ => failure,
         }
     }
 
@@ -213,6 +215,10 @@ fn of_store(error: &StoreError) -> Failure {
             .hint("start a worker, which brings it there: `queuectl worker start`"),
         StoreError::Full { .. } => Failure::error(message)
             .hint("make room, for example with `queuectl prune --state completed --older-than 7d`"),
+        StoreError::FileLimit { .. } => Failure::error(message).hint(RAISE_THE_LIMIT),
+        StoreError::Io { source, .. } if source.kind() == io::ErrorKind::FileTooLarge => {
+            Failure::error(message).hint(RAISE_THE_LIMIT)
+        }
         StoreError::Disk { .. } => Failure::error(message).hint(
             "look into the disk, for example with `dmesg | tail`, then into the queue: `queuectl doctor`",
         ),

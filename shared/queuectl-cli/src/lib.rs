@@ -14,6 +14,7 @@
 //! | `output`, [`table`], [`json`], [`text`], `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
+//! | `signals` | signals that would end a program without a word |
 
 mod arguments;
 mod context;
@@ -25,6 +26,7 @@ mod logging;
 mod output;
 mod pages;
 mod replace;
+mod signals;
 pub mod table;
 pub mod text;
 mod variables;
@@ -50,6 +52,7 @@ use std::process::ExitCode;
 ///
 /// The name of `A`'s command must be the program's own, `queuectl-<name>`.
 pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
+    signals::outlive_large_files();
     let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
         let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
         program(arguments, &Context::new(name, global))

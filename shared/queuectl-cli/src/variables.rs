@@ -18,11 +18,14 @@ pub fn variables(global: &GlobalArgs) -> Result<Variables, Failure> {
         })
     };
     let mut variables = Vec::new();
+    let is_below_home = |path: &OsStr| path.as_encoded_bytes().starts_with(b"~/");
     if let Some(file) = &global.config {
-        variables.push(("QUEUECTL_CONFIG", absolute(file.as_os_str())?));
+        let file = file.as_os_str();
+        let kept = is_below_home(file);
+        variables.push(("QUEUECTL_CONFIG", if kept { file.to_owned() } else { absolute(file)? }));
     }
     if let Some(database) = &global.database {
-        let kept = is_url(database) || database.as_encoded_bytes().starts_with(b"~/");
+        let kept = is_url(database) || is_below_home(database);
         variables.push(("QUEUECTL_DATABASE", if kept { database.clone() } else { absolute(database)? }));
     }
     if global.as_root {

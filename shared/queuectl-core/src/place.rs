@@ -32,17 +32,18 @@ pub enum Place {
     Path(PathBuf),
 }
 
-/// A text that is neither. Shown in one line and without a password.
+/// A text that is not what it should be. Shown in one line and without a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{shown}` is neither the path nor the URL of a queue")]
+#[error("`{shown}` is {obstacle}")]
 pub struct NotAPlace {
     shown: String,
+    obstacle: &'static str,
     hint: String,
 }
 
 impl NotAPlace {
-    fn new(text: &str, hint: impl Into<String>) -> Self {
-        Self { shown: shown(text), hint: hint.into() }
+    fn new(text: &str, obstacle: &'static str, hint: String) -> Self {
+        Self { shown: shown(text), obstacle, hint }
     }
 
     /// Says what to type instead.
@@ -65,9 +66,25 @@ impl Place {
         if is_url(text) {
             return Ok(Self::Url(text.to_owned()));
         }
-        match doubt(text) {
-            Some(hint) if !exists(Path::new(text)) => Err(NotAPlace::new(text, hint)),
+        match doubt(text).or_else(|| no_new_file(text)) {
+            Some(hint) if !exists(Path::new(text)) => {
+                Err(NotAPlace::new(text, "neither the path nor the URL of a queue", hint))
+            }
             _ => Ok(Self::Path(PathBuf::from(text))),
+        }
+    }
+
+    /// Makes sure that a text is a path, and not what a file or a shell has left of one.
+    ///
+    /// `exists` is as in [`read`](Self::read).
+    ///
+    /// # Errors
+    ///
+    /// [`NotAPlace`].
+    pub fn check_path(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<(), NotAPlace> {
+        match doubt(text) {
+            Some(hint) if !exists(Path::new(text)) => Err(NotAPlace::new(text, "no path", hint)),
+            _ => Ok(()),
         }
     }
 }
@@ -79,6 +96,13 @@ fn is_url(text: &str) -> bool {
     })
 }
 
+/// What to type instead of a name that makes no new file.
+fn no_new_file(text: &str) -> Option<String> {
+    let is_plain =
+        !text.contains('/') && text.strip_suffix(".db").is_none() && !matches!(text, "~" | "." | "..");
+    is_plain.then(|| format!("for a new file type `./{0}` or `{0}.db`", shown(text)))
+}
+
 /// What to type instead of a text that is probably no path; nothing if it is one.
 fn doubt(text: &str) -> Option<String> {
     let is_path = ["/", "./", "../", "~/"].iter().any(|start| text.starts_with(start));
@@ -86,13 +110,13 @@ fn doubt(text: &str) -> Option<String> {
     let inner = if is_path { text.trim_end_matches(is_unseen) } else { trimmed(text) };
     if inner != text {
         let around = "leave out the quotes, blanks and line ends around it";
-        let is_place = is_url(inner) || doubt(inner).is_none();
+        let is_place = is_url(inner) || doubt(inner).or_else(|| no_new_file(inner)).is_none();
         return Some(if is_place { format!("{around}: `{}`", shown(inner)) } else { around.to_owned() });
     }
     if let Some(variable) = text.split('/').find(|part| part.starts_with('$') || part.starts_with('%')) {
         return Some(format!("no shell has put in what `{}` stands for; write it out", shown(variable)));
     }
-    if (is_path && !(text.starts_with("//") && text.contains('@'))) || matches!(text, "~" | "." | "..") {
+    if (is_path && !(text.starts_with("//") && text.contains('@'))) || text == "~" {
         return None;
     }
     if text.contains(is_hidden) {
@@ -105,8 +129,7 @@ fn doubt(text: &str) -> Option<String> {
     if text.contains("//") || first.contains([':', '@', '\\']) || is_parameters(text) {
         return Some(of_address(text));
     }
-    (!text.contains('/') && text.strip_suffix(".db").is_none())
-        .then(|| format!("for a new file type `./{0}` or `{0}.db`", shown(text)))
+    None
 }
 
 /// What an address that is none of ours should have been.
@@ -119,7 +142,7 @@ fn of_address(text: &str) -> String {
         let path = text.split_once(':').map_or(text, |(_, path)| path);
         let path = path.split('?').next().unwrap_or_default();
         let path = if path.starts_with("//") { path.trim_start_matches("//") } else { path };
-        if !path.is_empty() && doubt(path).is_none() {
+        if !path.is_empty() && doubt(path).or_else(|| no_new_file(path)).is_none() {
             return format!("name the file by its path alone: `{}`", shown(path));
         }
         return "name the file by its path alone: `/folder/queue.db`".to_owned();

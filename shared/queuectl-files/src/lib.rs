@@ -19,7 +19,9 @@ mod open;
 mod owner;
 mod unfit;
 
-pub use open::{FileError, Found, Make, check_beside, find, follow, make_folders, open_beside, read_trusted};
+pub use open::{
+    FileError, Found, Make, check_beside, find, follow, make_folders, open_beside, read_trusted, read_whole,
+};
 pub use owner::{
     AS_ROOT_VARIABLE, Owner, Owners, check_new, check_owner, check_trusted, give, give_group, heir,
     is_of_this_programs_owner, is_root,

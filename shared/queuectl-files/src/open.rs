@@ -116,6 +116,24 @@ pub fn read_trusted(path: &Path, owners: Owners) -> Result<Vec<u8>, FileError> {
     Ok(text)
 }
 
+/// Reads a file of whatever owner, and nothing that never ends or waits.
+///
+/// # Errors
+///
+/// [`Unfit::NotAFile`], and what the system says; a file of more than 16 MiB is not read.
+pub fn read_whole(path: &Path) -> Result<Vec<u8>, FileError> {
+    const MOST_BYTES: u64 = 16 << 20;
+    check_regular(path, &fs::metadata(path)?)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags(OFlags::empty())).open(path)?;
+    check_regular(path, &file.metadata()?)?;
+    let mut content = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other("it has more than 16 MiB").into());
+    }
+    Ok(content)
+}
+
 fn check_text(path: &Path, metadata: &Metadata, owners: Owners) -> Result<(), Unfit> {
     check_regular(path, metadata)?;
     check_trusted(path, metadata, owners)

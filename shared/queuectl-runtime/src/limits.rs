@@ -57,6 +57,11 @@ pub(crate) fn mask_in(status: &str, name: &str) -> Option<u64> {
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
+/// How large a file this process may write.
+pub(crate) fn largest_file() -> u64 {
+    getrlimit(Resource::RLIMIT_FSIZE).map_or(u64::MAX, |(soft, _)| soft)
+}
+
 /// Makes sure that so many jobs can run at a time; raises the limit on open
 /// files no further than that, since jobs inherit it.
 ///

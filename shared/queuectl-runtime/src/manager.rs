@@ -398,9 +398,11 @@ impl Managing {
     /// removed (by logrotate, or by another manager), or where it has grown.
     fn follow_log(&mut self) {
         let WorkerLog::Rotated(path) = &self.launcher.log else { return };
+        // Before it is as large as this process may write, and no line gets in any more.
+        let most = LOG_BYTES.min(limits::largest_file() / 2);
         let name = path.display().to_string();
         let grown = match fs::metadata(path) {
-            Ok(log) if is_written_here(&log) && log.len() < LOG_BYTES => return,
+            Ok(log) if is_written_here(&log) && log.len() < most => return,
             Ok(log) => is_written_here(&log),
             Err(_) => false,
         };

@@ -89,6 +89,16 @@ pub enum StoreError {
         /// What SQLite saw.
         reason: String,
     },
+    /// A file has reached the size beyond which this process may not write.
+    #[error(
+        "{path} cannot grow: this process may write no file of more than {limit_bytes} bytes (`ulimit -f`)"
+    )]
+    FileLimit {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit_bytes: u64,
+    },
     /// The file or its folder cannot be written.
     #[error("the queue {queue} is read-only")]
     ReadOnly {
@@ -321,6 +331,7 @@ impl StoreError {
             Self::Busy { .. }
             | Self::BusyWithItself { .. }
             | Self::Full { .. }
+            | Self::FileLimit { .. }
             | Self::Disk { .. }
             | Self::OutcomeUnknown { .. } => true,
             Self::Server { problem, .. } => problem.is_passing(),

@@ -28,7 +28,7 @@ impl PostgresStore {
 }
 
 /// Puts all that a snapshot has into a copy.
-fn fill(copy: &mut Filling, session: &mut Session) -> Result<(), Trouble> {
+fn fill(copy: &mut Filling<'_>, session: &mut Session) -> Result<(), Trouble> {
     let mut after = Position::BEGINNING;
     loop {
         let records = transfer::export(session, after, Limits::BATCH)?;

@@ -193,7 +193,8 @@ fn system_roots() -> Result<Trusted, String> {
 }
 
 fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let content = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let content = queuectl_files::read_whole(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -206,6 +207,9 @@ fn certificates_in(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> 
 fn refuse_what_others_can_read(key: &Path) -> Result<(), String> {
     let metadata =
         fs::metadata(key).map_err(|error| format!("cannot read the key {}: {error}", key.display()))?;
+    if !metadata.is_file() {
+        return Err(format!("the key {} is no file", key.display()));
+    }
     let others = if metadata.uid() == 0 { 0o037 } else { 0o077 };
     if metadata.mode() & others != 0 {
         let key = key.display();

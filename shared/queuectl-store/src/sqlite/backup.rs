@@ -77,6 +77,11 @@ impl SqliteStore {
 
     /// Says which of the two files an error is about.
     fn explain_copy(&self, error: rusqlite::Error, partial: &Partial) -> StoreError {
+        // SQLite has made the copy empty again, which was to be as large as the queue.
+        let bytes = fs::metadata(&self.path).map_or(0, |queue| queue.len());
+        if let Some(limit) = partial.limit_of(&error, bytes) {
+            return limit;
+        }
         let path = match error.sqlite_error_code() {
             Some(
                 ErrorCode::DiskFull
@@ -98,12 +103,12 @@ impl SqliteStore {
 /// Those of [`Upkeep::backup`](crate::Upkeep::backup), and those of `fill`.
 pub(crate) fn write_copy<E: From<StoreError>>(
     to: &Path,
-    fill: impl FnOnce(&mut Filling) -> Result<(), E>,
+    fill: impl FnOnce(&mut Filling<'_>) -> Result<(), E>,
 ) -> Result<Backup, E> {
     let to = place_for(to)?;
     let partial = Partial::create(&to)?;
-    let explained = |trouble| explain_filling(trouble, &to);
-    let mut filling = Filling { connection: partial.open_empty().map_err(explained)?, path: to.clone() };
+    let explained = |trouble| explain_filling(trouble, &partial);
+    let mut filling = Filling { connection: partial.open_empty().map_err(explained)?, partial: &partial };
     fill(&mut filling)?;
     let counts = partial.make_a_queue(filling.connection).map_err(explained)?;
     let bytes = partial.publish(&to)?;
@@ -111,12 +116,12 @@ pub(crate) fn write_copy<E: From<StoreError>>(
 }
 
 /// A copy that is being filled.
-pub(crate) struct Filling {
+pub(crate) struct Filling<'a> {
     connection: Connection,
-    path: PathBuf,
+    partial: &'a Partial,
 }
 
-impl Filling {
+impl Filling<'_> {
     /// Adds records, in their order.
     pub(crate) fn add(&mut self, mut records: Vec<Record>) -> Result<()> {
         for worker in records.iter_mut().filter(|record| record.kind == Kind::Worker) {
@@ -141,14 +146,16 @@ impl Filling {
             ledger.close(&transaction)?;
             Ok(transaction.commit()?)
         };
-        written().map_err(|trouble| explain_filling(trouble, &self.path))
+        written().map_err(|trouble| explain_filling(trouble, self.partial))
     }
 }
 
-fn explain_filling(trouble: Trouble, path: &Path) -> StoreError {
+fn explain_filling(trouble: Trouble, partial: &Partial) -> StoreError {
     match trouble {
         Trouble::Store(error) => error,
-        Trouble::Sql(error) => explain(error, path, Duration::ZERO),
+        Trouble::Sql(error) => {
+            partial.limit_of(&error, 0).unwrap_or_else(|| explain(error, &partial.meant_for, Duration::ZERO))
+        }
     }
 }
 
@@ -235,6 +242,17 @@ impl Partial {
         connection.flush_prepared_statement_cache();
         connection.close().map_err(|(_, error)| error)?;
         Ok(counts)
+    }
+
+    /// What an error means, if the copy, of so many bytes or of what it has now, is as
+    /// large as this process may write.
+    fn limit_of(&self, error: &rusqlite::Error, bytes: u64) -> Option<StoreError> {
+        if error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure) {
+            return None;
+        }
+        let limit_bytes = guard::largest_file()?;
+        let is_reached = bytes > limit_bytes || guard::grown_to_limit(&self.path).is_some();
+        is_reached.then(|| StoreError::FileLimit { path: self.meant_for.clone(), limit_bytes })
     }
 
     /// Gives the copy to the user whose queue it is, if root makes it.

@@ -137,6 +137,27 @@ pub(super) fn is_on_read_only_system(path: &Path) -> bool {
         .is_some_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
+/// The largest file that this process may write, if there is a limit.
+pub(super) fn largest_file() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current
+}
+
+/// Which file of a database has grown as far as this process may write, and how far
+/// that is.
+pub(super) fn grown_to_limit(path: &Path) -> Option<(PathBuf, u64)> {
+    /// SQLite writes no more at once; a write that does not fit leaves the file as long
+    /// as it may be, or, of the index of the log, so much shorter.
+    const AT_ONCE: u64 = 64 * 1024;
+    let limit = largest_file()?;
+    let parts = COMPANIONS.iter().map(|companion| beside(path, companion));
+    std::iter::once(path.to_owned())
+        .chain(parts)
+        .filter_map(|file| Some((fs::metadata(&file).ok()?.len(), file)))
+        .max()
+        .filter(|(bytes, _)| bytes + AT_ONCE > limit)
+        .map(|(_, file)| (file, limit))
+}
+
 /// Tells whether the file system of a file has no room left.
 pub(super) fn is_full(path: &Path) -> bool {
     path.parent()

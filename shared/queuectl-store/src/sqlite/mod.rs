@@ -41,6 +41,10 @@ use unwritable::Way;
 /// Statements kept prepared; there are about fifty.
 const STATEMENT_CACHE: usize = 64;
 
+/// SQLite's pages, and how many of them a log has before it is begun anew.
+const PAGE_BYTES: u64 = 4096;
+const PAGES_OF_A_LOG: u64 = 1000;
+
 /// A queue in a SQLite file, seen through one connection.
 pub struct SqliteStore {
     connection: Connection,
@@ -148,6 +152,11 @@ impl SqliteStore {
             busy::insist(|| migrate::bring_up_to_date(connection, &path, access))?;
             let level = if Bug::NormalSync.is_planted() { "NORMAL" } else { "FULL" };
             connection.pragma_update(None, "synchronous", level)?;
+            if let Some(limit) = guard::largest_file() {
+                // Else the log reaches the limit before SQLite begins it anew.
+                let pages = (limit / 4 / PAGE_BYTES).clamp(1, PAGES_OF_A_LOG);
+                connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+            }
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
             if let (Access::Write | Access::Change, Some(identity)) = (access, identity) {
@@ -340,6 +349,9 @@ fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError 
             StoreError::Full { queue: path.into() }
         }
         ErrorCode::CannotOpen => StoreError::CannotOpen { path, reason },
+        ErrorCode::SystemIoFailure if let Some((path, limit_bytes)) = guard::grown_to_limit(&path) => {
+            StoreError::FileLimit { path, limit_bytes }
+        }
         ErrorCode::SystemIoFailure => StoreError::Disk { path, reason },
         ErrorCode::NotADatabase => {
             StoreError::NotOurs { queue: path.into(), reason: "it is no SQLite database".into() }

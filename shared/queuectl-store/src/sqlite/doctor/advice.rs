@@ -35,6 +35,9 @@ pub(super) fn refusal(check: &'static str, error: &StoreError, path: &Path) -> F
         StoreError::Busy { .. } => {
             format!("see who has it open with `fuser -v {file}`, and end that program")
         }
+        StoreError::FileLimit { .. } => {
+            "raise the limit where this was started: `ulimit -f unlimited`".to_owned()
+        }
         StoreError::Full { .. } => "make room, for example with \
              `queuectl prune --state completed --older-than 7d`"
             .to_owned(),
