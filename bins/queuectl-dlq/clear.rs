@@ -1,7 +1,7 @@
 //! `queuectl dlq clear`: deletes the dead jobs.
 
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, delete_settled};
 use queuectl_core::{State, Timestamp};
 use serde::Serialize;
 
@@ -13,9 +13,6 @@ pub(crate) struct ClearArgs {
     json: bool,
 }
 
-/// Jobs of one transaction, so that workers are not kept waiting.
-const BATCH: u32 = 1000;
-
 const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 
 #[derive(Serialize)]
@@ -24,19 +21,7 @@ struct Document {
 }
 
 pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
-    let mut cleared = 0;
-    if let Some(mut store) = cx.existing_store()? {
-        loop {
-            let now = store.prune(&[State::Dead], END_OF_TIME, BATCH).map_err(|error| {
-                let how = "see which are left with `queuectl dlq list`, and run it again for them";
-                Failure::of_change(error, format!("{cleared} jobs are cleared, and of some more"), how)
-            })?;
-            cleared += now;
-            if now < u64::from(BATCH) {
-                break;
-            }
-        }
-    }
+    let cleared = delete_settled(cx, &[State::Dead], || END_OF_TIME)?;
     if args.json {
         return cx.output().json(&Document { cleared });
     }

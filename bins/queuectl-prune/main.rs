@@ -1,7 +1,7 @@
 //! `queuectl prune`: deletes jobs that came to rest long ago.
 
 use queuectl_cli::text::{parse_duration, plural};
-use queuectl_cli::{Context, Failure, each_page, state_parser};
+use queuectl_cli::{Context, Failure, delete_settled, each_page, state_parser};
 use queuectl_core::State;
 use queuectl_store::{Access, StoreError};
 use serde::Serialize;
@@ -9,6 +9,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Delete jobs that came to rest long ago, with their output
+///
+/// Their room is given back to the disk, in steps, while workers go on. It works on a
+/// full disk too: room for that is kept back beside the queue.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-prune", after_help = EXAMPLES)]
 struct Args {
@@ -34,9 +37,6 @@ Examples:
   queuectl prune --state completed --older-than 7d
   queuectl prune --state completed --state cancelled --older-than 12h --dry-run";
 
-/// Jobs of one transaction, so that workers are not kept waiting.
-const BATCH: u32 = 1000;
-
 #[derive(Serialize)]
 struct Document {
     deleted: u64,
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         let deleted = if args.dry_run {
             count(cx, &args.state, args.older_than)?
         } else {
-            delete(cx, &args.state, args.older_than)?
+            delete_settled(cx, &args.state, || cx.now().before(args.older_than))?
         };
         if args.json {
             return cx.output().json(&Document { deleted, dry_run: args.dry_run });
@@ -59,23 +59,6 @@ fn main() -> ExitCode {
         let verb = if args.dry_run { "Would delete" } else { "Deleted" };
         cx.output().line(format!("{verb} {}", plural(deleted, "job")))
     })
-}
-
-fn delete(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {
-    let mut deleted = 0;
-    let Some(mut store) = cx.existing_store()? else { return Ok(0) };
-    // By the clock of the queue that was just opened.
-    let finished_before = cx.now().before(older_than);
-    loop {
-        let now = store.prune(states, finished_before, BATCH).map_err(|error| {
-            let how = "run it again: what is deleted already is not in its way";
-            Failure::of_change(error, format!("{deleted} jobs are deleted, and of some more"), how)
-        })?;
-        deleted += now;
-        if now < u64::from(BATCH) {
-            return Ok(deleted);
-        }
-    }
 }
 
 fn count(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {

@@ -12,6 +12,10 @@ trials![
     what_another_mount_writes_is_seen_through_a_read_only_one if Root,
     a_queue_in_a_folder_of_another_user_can_be_looked_at if Root,
     many_look_at_a_queue_on_a_full_disk_at_once if Root,
+    jobs_are_deleted_on_a_full_disk_and_then_there_is_room if Root,
+    jobs_are_deleted_on_a_full_disk_beside_a_worker if Root,
+    jobs_are_deleted_on_a_full_disk_of_another_kind if LoopDevices,
+    a_deletion_on_a_full_disk_that_is_killed_goes_on if Root and Strace,
 ];
 
 /// A completed and a dead job on a disk of their own.
@@ -157,4 +161,91 @@ fn many_look_at_a_queue_on_a_full_disk_at_once() {
         rm disk/filler
         queuectl enqueue true
     "#);
+}
+
+/// Output of several mebibytes in the queue, some of it of dead jobs; then the disk is full.
+const FILLED: &str = r#"
+    export QUEUECTL_OUTPUT_LIMIT=4MiB
+    queuectl enqueue --id large --priority 1 "yes words | head -c 3000000" >said
+    for n in $(seq 40); do
+        echo "{\"id\":\"small-$n\",\"max_retries\":0,\"command\":\"yes $n | head -c 40000; exit $((n % 2))\"}"
+    done | queuectl enqueue --file - >said
+    queuectl --quiet worker start --drain
+    free() { df --output=avail -B1 disk | tail -n 1; }
+    fill
+    if queuectl enqueue true 2>said; then exit 51; fi
+    grep -q "is full" said
+    [ "$(free)" -lt 8192 ]
+"#;
+
+const ROOM_AGAIN: &str = r#"
+    [ "$(free)" -gt 2000000 ]
+    queuectl enqueue --id after true
+    queuectl --quiet worker start --drain
+    queuectl list --state completed --json | grep -q '"id":"after"'
+    queuectl doctor >said || :
+    grep -q "integrity: no damage was found" said
+    grep -q "counts: the counts by state are right" said
+    [ -s disk/queue/queue.db-reserve ]
+"#;
+
+fn jobs_are_deleted_on_a_full_disk_and_then_there_is_room() {
+    run(&format!(
+        r#"{FILLED}
+        queuectl dlq clear | grep -q 'Cleared 21 dead jobs'
+        fill
+        if queuectl enqueue true 2>said; then exit 52; fi
+        queuectl prune --state completed --older-than 0s --json | grep -q '"deleted":23'
+        [ "$(queuectl list --json | grep -c '"id"')" = 0 ]
+        {ROOM_AGAIN}"#
+    ));
+}
+
+fn jobs_are_deleted_on_a_full_disk_beside_a_worker() {
+    run(&format!(
+        r#"{FILLED}
+        rm disk/filler
+        queuectl --quiet worker start & worker=$!
+        until queuectl worker list --json | grep -q '"alive":true'; do :; done
+        fill
+        while queuectl enqueue true 2>said; do :; done
+        queuectl prune --state completed --state dead --older-than 0s
+        {ROOM_AGAIN}
+        kill $worker
+        wait $worker"#
+    ));
+}
+
+fn jobs_are_deleted_on_a_full_disk_of_another_kind() {
+    let script = format!(
+        r#"
+        truncate -s 32M image
+        mkfs.ext4 -q -m 0 image
+        mkdir other
+        mount -o loop image other
+        cp -a disk/queue other/
+        umount disk
+        mount --move other disk
+        {FILLED}
+        queuectl list --json | grep -q '"id":"large"'
+        queuectl prune --state completed --state dead --older-than 0s
+        {ROOM_AGAIN}"#
+    );
+    run(&script);
+}
+
+fn a_deletion_on_a_full_disk_that_is_killed_goes_on() {
+    run(&format!(
+        r#"{FILLED}
+        at=1
+        while ! strace -f -qq -o trace -e trace=fsync,fdatasync -e inject=fsync,fdatasync:signal=KILL:when=$at \
+            queuectl-prune --state completed --state dead --older-than 0s >said 2>&1
+        do
+            queuectl list >listed
+            at=$((at + 3))
+            [ $at -lt 400 ]
+        done
+        [ "$(queuectl list --json | grep -c '"id"')" = 0 ] || queuectl list --json | grep waits
+        {ROOM_AGAIN}"#
+    ));
 }

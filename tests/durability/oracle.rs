@@ -182,7 +182,7 @@ impl Oracle {
         for entry in fs::read_dir(self.home.queue_folder()).unwrap() {
             let name = entry.unwrap().file_name().to_string_lossy().into_owned();
             // A server's queue has a lock file of another name.
-            let is_ours = ["queue.db", "queue.db-wal", "queue.db-shm", "config.toml"]
+            let is_ours = ["queue.db", "queue.db-wal", "queue.db-shm", "queue.db-reserve", "config.toml"]
                 .contains(&name.as_str())
                 || name.ends_with("-workers");
             if !is_ours {

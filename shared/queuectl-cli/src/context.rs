@@ -99,10 +99,23 @@ impl Context {
     /// Opens the queue to change what is in it; none if there is no queue, and
     /// then none is made.
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
-        match self.location()? {
-            Location::File(path) if matches!(path.try_exists(), Ok(false)) => Ok(None),
-            _ => self.store(Access::Change).map(Some),
+        if self.is_missing()? { Ok(None) } else { self.store(Access::Change).map(Some) }
+    }
+
+    /// The same to delete jobs, where the disk is full too.
+    pub fn existing_store_to_delete(&self) -> Result<Option<Box<dyn Store>>, Failure> {
+        if self.is_missing()? {
+            return Ok(None);
         }
+        logging::start_short_log(self.output.verbosity());
+        let options = self.open_options(Access::Change)?;
+        let store = queuectl_store::open_to_delete(&self.location()?, &options)?;
+        self.clock.replace(store.clock());
+        Ok(Some(store))
+    }
+
+    fn is_missing(&self) -> Result<bool, Failure> {
+        Ok(matches!(self.location()?, Location::File(path) if matches!(path.try_exists(), Ok(false))))
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

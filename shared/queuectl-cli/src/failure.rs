@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::text::escape;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::{RAISE_THE_LIMIT, SettingsError};
-use queuectl_store::{ServerProblem, StoreError};
+use queuectl_store::{Location, ServerProblem, StoreError};
 use std::fmt;
 use std::io::{self, Write as _};
 
@@ -213,6 +213,10 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::Server { problem, .. } => Failure::error(message).hint(hint_for_server(problem)),
         StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
             .hint("start a worker, which brings it there: `queuectl worker start`"),
+        // What is deleted there leaves the disk as full as it was.
+        StoreError::Full { queue: Location::Url(_) } => {
+            Failure::error(message).hint("make room on the disk of the server")
+        }
         StoreError::Full { .. } => Failure::error(message)
             .hint("make room, for example with `queuectl prune --state completed --older-than 7d`"),
         StoreError::FileLimit { .. } => Failure::error(message).hint(RAISE_THE_LIMIT),

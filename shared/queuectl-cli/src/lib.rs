@@ -11,6 +11,7 @@
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
+//! | `deletion` | how jobs are deleted, and their room given back |
 //! | `output`, [`table`], [`json`], [`text`], `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
@@ -18,6 +19,7 @@
 
 mod arguments;
 mod context;
+mod deletion;
 mod detail;
 mod exit;
 mod failure;
@@ -34,6 +36,7 @@ mod visible;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, state_parser};
 pub use context::Context;
+pub use deletion::delete_settled;
 pub use detail::{find_job, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;

@@ -80,6 +80,19 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
     }
 }
 
+/// Opens the queue at a place to delete jobs, with [`Access::Change`]: where the disk is
+/// full, room that is kept back for that is used, and kept back again afterwards.
+///
+/// # Errors
+///
+/// Those of [`open`].
+pub fn open_to_delete(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>> {
+    match location {
+        Location::File(path) => Ok(Box::new(SqliteStore::open_to_delete(path, options)?)),
+        Location::Url(_) => open(location, options),
+    }
+}
+
 /// The lock file on this machine of a queue on a server, if any worker was ever here.
 /// The server is not asked.
 ///

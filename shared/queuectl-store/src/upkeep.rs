@@ -102,13 +102,18 @@ pub trait Upkeep {
     fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64>;
 
     /// Deletes up to `limit` jobs that are in one of these states, came to rest
-    /// before `finished_before`, with all their records; says how many.
+    /// before `finished_before`, with all their records; says how many, 0 if there is
+    /// none left.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotSettled`](crate::StoreError::NotSettled) if a state is not final:
     /// such jobs are never deleted.
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64>;
+
+    /// Gives some of the room that deleted jobs had back to the disk, in one short
+    /// transaction; tells whether there may be more. A server does so by itself.
+    fn give_back(&mut self) -> Result<bool>;
 
     /// Examines the whole store; an empty list means that it is sound.
     fn check(&mut self) -> Result<Vec<String>>;

@@ -91,6 +91,10 @@ impl Upkeep for PostgresStore {
         })
     }
 
+    fn give_back(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|session| {
             session.begin_snapshot()?;

@@ -15,6 +15,7 @@ mod intake;
 mod ledger;
 mod line;
 mod migrate;
+mod reserve;
 mod row;
 mod sql;
 mod transfer;
@@ -32,6 +33,7 @@ use crate::{Result, StoreError, doorbell};
 pub(crate) use doctor::{diagnose, room_in};
 use ledger::Ledger;
 use queuectl_core::WorkerId;
+use reserve::{MadeAgain, Reserve};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,8 @@ pub struct SqliteStore {
     identity: Option<FileIdentity>,
     busy_timeout: Duration,
     way: Way,
+    /// After the connection, which still writes when it is closed.
+    reserve: Reserve,
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
@@ -104,12 +108,54 @@ impl SqliteStore {
         }
     }
 
+    /// Opens the queue in a file to delete jobs, where the disk is full too.
+    pub(crate) fn open_to_delete(path: &Path, options: &OpenOptions) -> Result<Self> {
+        match Self::open(path, options) {
+            Err(error @ StoreError::Full { .. }) => {
+                let path = guard::real_path(path)?;
+                if !reserve::release(&path) {
+                    return Err(error);
+                }
+                let used = MadeAgain::for_queue(&path);
+                let mut store = Self::open(&path, options)?;
+                store.use_reserve(used)?;
+                Ok(store)
+            }
+            opened => {
+                let mut store = opened?;
+                store.reserve = Reserve::ForDeleting;
+                Ok(store)
+            }
+        }
+    }
+
+    /// From now on each commit goes to where it is to stay at once, so that the log does
+    /// not grow.
+    fn use_reserve(&mut self, used: MadeAgain) -> Result<()> {
+        self.reserve = Reserve::Used(used);
+        self.explained(|connection| Ok(connection.pragma_update(None, "wal_autocheckpoint", 1)?))
+    }
+
+    /// Takes the reserve, if it may be used and is not yet. Where it is not there, one
+    /// who was killed has left its room to the disk, and little is enough all the same.
+    fn take_reserve(&mut self) -> Result<bool> {
+        if !matches!(self.reserve, Reserve::ForDeleting) {
+            return Ok(false);
+        }
+        reserve::release(&self.path);
+        self.use_reserve(MadeAgain::for_queue(&self.path)).map(|()| true)
+    }
+
     fn connect(path: &Path, identity: Option<FileIdentity>, options: &OpenOptions) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .map_err(|error| explain(error, path, options.busy_timeout))?;
         let mut store = Self::around(connection, path.to_owned(), identity, options.busy_timeout);
-        store.set_up(options.access).map(|()| store)
+        store.set_up(options.access)?;
+        if options.access == Access::Write {
+            reserve::keep(path);
+        }
+        Ok(store)
     }
 
     fn around(
@@ -118,7 +164,7 @@ impl SqliteStore {
         identity: Option<FileIdentity>,
         busy_timeout: Duration,
     ) -> Self {
-        Self { connection, path, identity, busy_timeout, way: Way::Ordinary }
+        Self { connection, path, identity, busy_timeout, way: Way::Ordinary, reserve: Reserve::Kept }
     }
 
     /// What is not there, wherever it should be, read as an empty queue.

@@ -169,6 +169,8 @@ pub(super) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
 pub(super) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
 pub(super) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";
 pub(super) const LAST_PLACE: &str = "SELECT coalesce(max(place), 0) FROM job WHERE typeof(place) = 'integer'";
+pub(super) const DELETE_SOME_OUTPUT: &str =
+    "DELETE FROM output WHERE rowid IN (SELECT rowid FROM output WHERE seq = ?1 LIMIT ?2)";
 pub(super) const COUNT_BY_STATE: &str = "SELECT state, count(*) FROM job GROUP BY state";
 pub(super) const HELD: &str = "SELECT job.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
      FROM job LEFT JOIN worker ON worker.id = job.worker WHERE job.worker IS NOT NULL GROUP BY job.worker";

@@ -1,16 +1,28 @@
 //! What people do to jobs.
 
 use super::ledger::{self, Ledger};
-use super::{SqliteStore, Trouble, roster, row, sql};
+use super::reserve::Reserve;
+use super::{SqliteStore, Trouble, busy, roster, row, sql};
 use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
 use crate::{Result, StoreError, doorbell, work::Work};
 use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use rusqlite::Connection;
 use std::path::Path;
+use std::time::Duration;
 
 /// Free pages given back to the file system after a deletion, at most: a longer
 /// transaction would keep workers waiting.
 const PAGES_GIVEN_BACK: u32 = 1000;
+
+/// The same where there is hardly room to write.
+const FEW_PAGES: u32 = 64;
+
+/// Jobs, and pieces of their output, that are deleted at once there.
+const FEW_JOBS: u32 = 16;
+const FEW_PARTS: u64 = 64;
+
+/// How long the readers of the log are waited for to empty it: nobody can write meanwhile.
+const EMPTYING_WAITS: Duration = Duration::from_millis(200);
 
 /// What `sql::STATE_OF` tells about a job.
 struct Found {
@@ -74,33 +86,31 @@ impl Upkeep for SqliteStore {
         if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
             return Err(StoreError::NotSettled { state });
         }
-        let pruned = self.change(|connection, ledger| {
-            let mut pruned = 0;
-            for state in states {
-                let left = u64::from(limit) - pruned;
-                let parameters = (state.as_str(), finished_before.as_millis(), left);
-                let old = seqs(connection, sql::SETTLED_BEFORE, parameters)?;
-                for seq in &old {
-                    connection.prepare_cached(sql::DELETE_OUTPUT)?.execute([seq.0])?;
-                    connection.prepare_cached(sql::DELETE_ATTEMPTS)?.execute([seq.0])?;
-                    connection.prepare_cached(sql::DELETE_JOB)?.execute([seq.0])?;
-                }
-                ledger.counts[*state] -= old.len() as i64;
-                pruned += old.len() as u64;
+        if !matches!(self.reserve, Reserve::Used(_)) {
+            match self.prune_at_once(states, finished_before, limit) {
+                Err(StoreError::Full { .. }) if self.take_reserve()? => {}
+                pruned => return pruned,
             }
-            Ok(pruned)
-        })?;
-        if pruned > 0 {
-            self.explained(|connection| {
-                let statement = format!("PRAGMA incremental_vacuum({PAGES_GIVEN_BACK})");
-                // It gives back a page a step.
-                let mut pages = connection.prepare_cached(&statement)?;
-                let mut steps = pages.query([])?;
-                while steps.next()?.is_some() {}
-                Ok(())
-            })?;
         }
-        Ok(pruned)
+        self.prune_bit_by_bit(states, finished_before)
+    }
+
+    fn give_back(&mut self) -> Result<bool> {
+        let given_back = match self.give_pages_back() {
+            Err(StoreError::Full { .. }) if self.take_reserve()? => self.give_pages_back(),
+            given_back => given_back,
+        };
+        if given_back? > 0 {
+            return Ok(true);
+        }
+        // The file is cut when the log has been written to it; a reader may be in the way
+        // of that, and then the next program that closes the queue does it.
+        busy::wait_at_most(EMPTYING_WAITS);
+        let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = emptied {
+            tracing::debug!("the log could not be emptied: {error}");
+        }
+        Ok(false)
     }
 
     fn check(&mut self) -> Result<Vec<String>> {
@@ -118,6 +128,83 @@ impl Upkeep for SqliteStore {
     fn backup(&mut self, to: &Path) -> Result<Backup> {
         self.copy_to(to)
     }
+}
+
+impl SqliteStore {
+    fn prune_at_once(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
+        self.change(|connection, ledger| {
+            let mut pruned = 0;
+            for state in states {
+                let left = u64::from(limit) - pruned;
+                let parameters = (state.as_str(), finished_before.as_millis(), left);
+                let old = seqs(connection, sql::SETTLED_BEFORE, parameters)?;
+                for seq in &old {
+                    connection.prepare_cached(sql::DELETE_OUTPUT)?.execute([seq.0])?;
+                    delete(connection, *seq)?;
+                }
+                ledger.counts[*state] -= old.len() as i64;
+                pruned += old.len() as u64;
+            }
+            Ok(pruned)
+        })
+    }
+
+    /// Deletes a few jobs in steps that write little, and gives back their pages after
+    /// each, so that the next has room.
+    fn prune_bit_by_bit(&mut self, states: &[State], finished_before: Timestamp) -> Result<u64> {
+        loop {
+            let (pruned, parts) = self.change(|connection, ledger| {
+                let (mut pruned, mut parts) = (0, 0);
+                for state in states {
+                    let parameters = (state.as_str(), finished_before.as_millis(), FEW_JOBS);
+                    for seq in seqs(connection, sql::SETTLED_BEFORE, parameters)? {
+                        let more = FEW_PARTS - parts;
+                        let output =
+                            connection.prepare_cached(sql::DELETE_SOME_OUTPUT)?.execute((seq.0, more))?;
+                        parts += output as u64;
+                        if parts >= FEW_PARTS {
+                            return Ok((pruned, parts));
+                        }
+                        delete(connection, seq)?;
+                        ledger.counts[*state] -= 1;
+                        pruned += 1;
+                    }
+                }
+                Ok((pruned, parts))
+            })?;
+            while self.give_pages_back()? > 0 {}
+            if pruned > 0 || parts == 0 {
+                return Ok(pruned);
+            }
+        }
+    }
+
+    /// Gives some free pages back to the file system; tells how many are left.
+    fn give_pages_back(&mut self) -> Result<u64> {
+        let most = if matches!(self.reserve, Reserve::Used(_)) { FEW_PAGES } else { PAGES_GIVEN_BACK };
+        self.explained(|connection| {
+            let free = |connection: &Connection| {
+                connection.pragma_query_value(None, "freelist_count", |row| row.get::<_, u64>(0))
+            };
+            let before = free(connection)?;
+            let statement = format!("PRAGMA incremental_vacuum({most})");
+            // It gives back a page a step.
+            let mut pages = connection.prepare_cached(&statement)?;
+            let mut steps = pages.query([])?;
+            while steps.next()?.is_some() {}
+            drop(steps);
+            drop(pages);
+            let left = free(connection)?;
+            // A file of another program, which gives nothing back.
+            Ok(if left < before { left } else { 0 })
+        })
+    }
+}
+
+fn delete(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql::DELETE_ATTEMPTS)?.execute([seq.0])?;
+    connection.prepare_cached(sql::DELETE_JOB)?.execute([seq.0])?;
+    Ok(())
 }
 
 /// What SQLite finds wrong with the file and with the constraints of its tables.

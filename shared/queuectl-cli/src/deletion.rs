@@ -1,0 +1,43 @@
+//! How jobs that came to rest are deleted.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use queuectl_core::{State, Timestamp};
+
+/// Jobs of one transaction, so that workers are not kept waiting.
+const BATCH: u32 = 1000;
+
+/// Deletes jobs in these states, with their output, that came to rest before a time,
+/// which is asked for when the clock of the queue is known. Says how many, and gives
+/// their room back to the disk.
+pub fn delete_settled(
+    cx: &Context,
+    states: &[State],
+    finished_before: impl FnOnce() -> Timestamp,
+) -> Result<u64, Failure> {
+    let Some(mut store) = cx.existing_store_to_delete()? else { return Ok(0) };
+    let finished_before = finished_before();
+    let mut deleted = 0;
+    loop {
+        let more = store.prune(states, finished_before, BATCH).map_err(|error| {
+            let how = "run it again: what is deleted already is not in its way";
+            Failure::of_change(error, format!("{deleted} jobs are deleted, and of some more"), how)
+        })?;
+        if more == 0 {
+            break;
+        }
+        deleted += more;
+    }
+    // Also what an earlier call has deleted that was ended before it came to this.
+    loop {
+        match store.give_back() {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                cx.output().warn(format!("not all of the room could be given back to the disk: {error}"));
+                break;
+            }
+        }
+    }
+    Ok(deleted)
+}
