@@ -46,7 +46,7 @@ use books::Books;
 use meaning::{Meaning, meaning};
 use queuectl_core::Timestamp;
 use session::{Session, Terms, values};
-use settings::{Amiss, needed_rows};
+use settings::Amiss;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -529,7 +529,7 @@ fn enter(
 ) -> Result<(Session, Welcome)> {
     let mut connection = address.connect(at_most)?;
     let asked_at = Instant::now();
-    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &needed_rows()));
+    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &settings::columns()));
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
@@ -542,15 +542,14 @@ fn enter(
     // Whatever answers there may answer anything.
     let column = |number: usize| told.columns.get(number).and_then(Option::as_deref);
     let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
-    let (Some(version_number), Some(version), Some(time), Some(amiss)) =
-        (number(0), column(1), number(5), column(6))
-    else {
+    let (Some(version_number), Some(version), Some(time)) = (number(0), column(1), number(5)) else {
         let source = "it does not answer as a PostgreSQL server does".into();
         return Err(StoreError::Database { queue: address.location().clone(), source });
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
-    let amiss = Amiss::of_names(amiss, &told.statement_timeout);
+    let settings = told.columns.get(6..).unwrap_or_default();
+    let amiss = Amiss::of_values(settings, &told.statement_timeout);
     let terms = Terms { lock_timeout, always_sync, is_standby, amiss };
     let time = Timestamp::from_millis(time);
     let welcome = Welcome { number: version_number, version: version.to_owned(), is_standby, time, told_at };
