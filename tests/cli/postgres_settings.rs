@@ -130,7 +130,16 @@ fn a_role_that_may_only_read_by_default_works() {
 }
 
 fn a_role_that_is_serializable_by_default_works() {
-    directly(&["default_transaction_isolation = serializable"]);
+    let serializable = ["default_transaction_isolation = serializable"];
+    directly(&serializable);
+    // Many who meet.
+    let (database, schema) = (Database::with(&serializable), Arc::new(Server::shared().schema()));
+    let home = database.home(&Server::shared().url(schema.name()), &schema);
+    home.enqueue_all((0..300).map(|_| serde_json::json!({"command": "true"})));
+    let mut workers = home.worker(["--count", "4", "--concurrency", "4", "--drain"]);
+    workers.wait_for_success();
+    assert!(!workers.said().contains("serialize"), "{}", workers.said());
+    assert_eq!(home.counts()[State::Completed], 300);
 }
 
 fn a_role_whose_statements_have_no_time_works() {

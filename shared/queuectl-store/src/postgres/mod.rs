@@ -47,7 +47,7 @@ use books::Books;
 use meaning::{Meaning, meaning};
 use queuectl_core::Timestamp;
 use session::{Session, Terms, values};
-use settings::{Amiss, needed_rows};
+use settings::Amiss;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -541,7 +541,7 @@ fn enter(
 ) -> Result<(Session, Welcome)> {
     let mut connection = address.connect(at_most)?;
     let asked_at = Instant::now();
-    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &needed_rows()));
+    let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &settings::columns()));
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
@@ -554,8 +554,8 @@ fn enter(
     // Whatever answers there may answer anything.
     let column = |number: usize| told.columns.get(number).and_then(Option::as_deref);
     let number = |index| column(index).and_then(|text| text.parse::<i64>().ok());
-    let (Some(version_number), Some(version), Some(time), Some(amiss), Some(encoding)) =
-        (number(0), column(1), number(5), column(6), column(7))
+    let (Some(version_number), Some(version), Some(time), Some(encoding)) =
+        (number(0), column(1), number(5), column(6))
     else {
         let reason = "it does not say its version and time".to_owned();
         let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
@@ -563,7 +563,8 @@ fn enter(
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
-    let amiss = Amiss::of_names(amiss, &told.statement_timeout);
+    let settings = told.columns.get(7..).unwrap_or_default();
+    let amiss = Amiss::of_values(settings, &told.statement_timeout);
     let terms = Terms { lock_timeout, always_sync, is_standby, amiss };
     let time = Timestamp::from_millis(time);
     let (version, encoding) = (version.to_owned(), encoding.to_owned());

@@ -37,21 +37,27 @@ const NEEDED: [(&str, &str); 14] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Amiss(Vec<&'static str>);
 
-/// The rows of a table of what is needed, as SQL.
-pub(super) fn needed_rows() -> String {
-    let rows: Vec<String> = NEEDED.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect();
-    rows.join(", ")
+/// What asks for them all, in the order of [`NEEDED`], as columns of SQL.
+pub(super) fn columns() -> String {
+    let columns: Vec<String> =
+        NEEDED.iter().map(|(name, _)| format!("current_setting('{name}', true)")).collect();
+    columns.join(", ")
 }
 
 impl Amiss {
-    /// Takes the names that the server has given, with commas in between; what holds for
-    /// statements while it was asked is known apart.
-    pub(super) fn of_names(names: &str, statement_timeout: &str) -> Self {
-        let is_amiss = |known: &str| match known {
-            "statement_timeout" => statement_timeout != "0",
-            known => names.split(',').any(|name| name == known),
+    /// Takes the values that the server has given; what holds for statements while it
+    /// was asked is known apart.
+    pub(super) fn of_values(values: &[Option<String>], statement_timeout: &str) -> Self {
+        let is_amiss = |name: &str, needed: &str, value: &str| match name {
+            "statement_timeout" => statement_timeout != needed,
+            // It is in the way only where it names what comes before it.
+            "search_path" => value.contains("pg_"),
+            _ => value != needed,
         };
-        Self(NEEDED.iter().map(|(name, _)| *name).filter(|known| is_amiss(known)).collect())
+        // A server that is too old for a setting has no value.
+        let values = NEEDED.iter().zip(values).filter_map(|(need, value)| Some((need, value.as_deref()?)));
+        let amiss = values.filter(|((name, needed), value)| is_amiss(name, needed, value));
+        Self(amiss.map(|((name, _), _)| *name).collect())
     }
 
     /// Their names.
@@ -82,7 +88,13 @@ mod tests {
 
     #[test]
     fn only_what_is_amiss_is_set() {
-        let amiss = Amiss::of_names("default_transaction_read_only,work_mem", "1ms");
+        let values = NEEDED.map(|(name, needed)| match name {
+            "default_transaction_read_only" => Some("on".to_owned()),
+            "search_path" => Some("\"$user\", public".to_owned()),
+            "transaction_timeout" => None,
+            _ => Some(needed.to_owned()),
+        });
+        let amiss = Amiss::of_values(&values, "1ms");
         assert_eq!(
             amiss.set_right(Duration::from_secs(40)),
             "SET LOCAL statement_timeout = 40000; SET LOCAL default_transaction_read_only = 'off'; "

@@ -345,6 +345,7 @@ fn a_session_is_what_the_url_and_the_variables_say() {
     let theirs = config(&world, "postgres://db");
     assert_eq!((theirs.get_application_name(), theirs.get_options()), (Some("mine"), Some("-c x=y")));
     assert_eq!(theirs.get_channel_binding(), ChannelBinding::Require);
+    assert!(world.find("postgres://db").unwrap().wants_a_primary);
 }
 
 #[test]
