@@ -14,6 +14,7 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod guardian;
 mod list;
 mod logs;
 mod mistakes;
@@ -67,6 +68,7 @@ pub fn trials() -> Vec<Trial> {
         worker_hostile::trials(),
         worker_hostile_files::trials(),
         worker_machines::trials(),
+        guardian::trials(),
     ]
     .into_iter()
     .flatten()

@@ -46,7 +46,6 @@ pub(crate) struct Floor {
     slots: Vec<Slot>,
     background: Background,
     roster: Mutex<Vec<WorkerId>>,
-    manager_is_gone: AtomicBool,
     is_broken: AtomicBool,
 }
 
@@ -111,7 +110,6 @@ impl Floor {
             slots,
             background: Background::default(),
             roster: Mutex::default(),
-            manager_is_gone: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
         })
     }
@@ -435,15 +433,6 @@ impl Floor {
         let scope = Scope { marker, extent: Extent::Beginning, groups: Vec::new() };
         let patience_ends = Instant::now() + self.kill_grace();
         processes::outlast(&scope, || self.deadline(patience_ends))
-    }
-
-    /// Nobody would replace this worker any more, nor look whether it stands still.
-    pub(crate) fn manager_has_gone(&self) {
-        self.manager_is_gone.store(true, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_orphaned(&self) -> bool {
-        self.manager_is_gone.load(Ordering::Relaxed)
     }
 }
 

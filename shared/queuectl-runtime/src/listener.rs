@@ -32,7 +32,7 @@ impl Command {
         }
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             None if line == "stop" => Some(Self::Stop),
             None if line == "force" => Some(Self::Force),
@@ -99,7 +99,6 @@ fn listen(floor: &Floor, mut signals: os_pipe::PipeReader, manager: File) {
                 // The manager is gone.
                 _ => {
                     manager = None;
-                    floor.manager_has_gone();
                     floor.stop(Stop::Graceful);
                 }
             }

@@ -112,6 +112,20 @@ pub(crate) fn outlast(scope: &Scope, mut deadline: impl FnMut() -> Instant) -> R
     }
 }
 
+/// Kills those there are now and waits for none of them; tells whether there were surely
+/// none.
+pub(crate) fn kill_on_sight(scope: &Scope) -> bool {
+    platform::kill_own_groups(scope);
+    match still_there(scope, OnSight::Kill) {
+        Look::Nothing => true,
+        Look::Found(found) => {
+            found.kill();
+            false
+        }
+        Look::Unknown => false,
+    }
+}
+
 /// Tells whether there are any; in doubt there are.
 pub(crate) fn are_there(scope: &Scope) -> bool {
     !matches!(still_there(scope, OnSight::Hold), Look::Nothing)
@@ -133,10 +147,9 @@ pub(crate) fn hold(pid: u32) -> Option<Held> {
 }
 
 impl Held {
-    /// Kills it; tells whether it is gone.
-    pub(crate) fn kill(&self) -> bool {
+    /// Kills it, and leaves it to others to wait for its end.
+    pub(crate) fn kill_without_waiting(&self) {
         self.0.kill();
-        self.0.wait_for_end(Instant::now() + KILL_TAKES_AT_MOST)
     }
 }
 
@@ -479,7 +492,7 @@ mod tests {
     fn a_process_held_by_its_pid_is_killed_and_its_pid_is_nobodys() {
         let (mut child, _) = stubborn();
         let held = hold(child.id()).unwrap();
-        assert!(held.kill());
+        held.kill_without_waiting();
         child.wait().unwrap();
         wait_until("its pid is free", || hold(child.id()).is_none());
     }

@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use crate::floor::Floor;
 use crate::{limits, listener, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
-use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, StoreError, open};
+use queuectl_store::{Access, LeaseTimes, Location, NewWorker, OpenOptions, Registration, StoreError, open};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -50,6 +50,8 @@ pub struct WorkerOptions {
     pub poll_interval_ms: u64,
     /// From SIGTERM to SIGKILL.
     pub kill_grace_ms: u64,
+    /// How long a worker lives after its last word to a server.
+    pub lease_ms: u64,
     /// Bytes kept of an attempt's output.
     pub output_limit: u64,
     /// See [`RetryPolicy::base`].
@@ -76,6 +78,11 @@ impl WorkerOptions {
             state_folder: self.state_folder.clone(),
             ..OpenOptions::new(Access::Write, self.busy_timeout())
         }
+    }
+
+    /// How long a worker lives after its last word, if the queue is on a server.
+    pub fn lease(&self) -> LeaseTimes {
+        LeaseTimes::of(Duration::from_millis(self.lease_ms))
     }
 
     pub(crate) fn busy_timeout(&self) -> Duration {
@@ -156,8 +163,11 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     let queue = options.location();
     let mut store = open(&queue, &options.open_options()).map_err(WorkerError::at_the_start)?;
     let environment = marker::environment_of_jobs(&queue);
-    let newcomer =
-        NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
+    let newcomer = NewWorker {
+        manager_pid: options.manager_pid,
+        lease: options.lease(),
+        ..NewWorker::of_this_process(options.concurrency)
+    };
     let clock = store.clock();
     let Registration { id, run, presence, doorbell, neighbours } =
         store.register(&newcomer, clock.now()).map_err(WorkerError::at_the_start)?;

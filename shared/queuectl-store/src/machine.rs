@@ -31,6 +31,14 @@ pub fn process_state(pid: u32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
+/// When a process began, in ticks since the boot: with its pid never used again. None
+/// if there is none of this pid, or it cannot be seen.
+pub fn began_at_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 22; the state, after the name in parentheses, is field 3.
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+}
+
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;
 /// false where that cannot be seen.
 pub fn is_stopped(worker: &Worker) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use crate::inspect::{Life, OutputPart, Worker};
+use crate::lease::LeaseTimes;
 use crate::stored;
 use crate::transfer::Stage;
 use postgres::Row;
@@ -101,12 +102,13 @@ pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
 pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
     let lock_file: String = get(row, 15)?;
     let is_here = here == Some(lock_file.as_str());
-    let (is_silent, silence_means_something): (bool, bool) = (get(row, 17)?, get(row, 18)?);
-    let life = match (is_here, is_silent, silence_means_something) {
+    let silence = Silence::read(row, 16)?;
+    let life = match (is_here, silence.is_long(), silence.means_something()) {
         (true, ..) | (_, true, false) => Life::Unknown,
         (_, true, true) => Life::Dead,
         (_, false, _) => Life::Alive,
     };
+    let heartbeat_at = optional_time(row, 19)?;
     Ok(Worker {
         id: WorkerId(get(row, 0)?),
         host: get(row, 1)?,
@@ -121,13 +123,54 @@ pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
         started_at: time(row, 10)?,
         ended_at: optional_time(row, 11)?,
         is_here,
-        heartbeat_at: optional_time(row, 16)?,
+        heartbeat_at,
+        lease: heartbeat_at.map(|_| silence.lease),
         life,
         is_stalled: false,
         stop: stored::stop_from_number(get(row, 12)?),
         jobs_done: number(row, 13)?,
         jobs_now: number(row, 14)?,
     })
+}
+
+/// How long nothing was heard of a worker, as the server knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    /// The worker's own.
+    pub(super) lease: LeaseTimes,
+    /// Since its last renewal; nothing if it never had a lease.
+    lasts: Duration,
+    server_runs_for: Duration,
+}
+
+impl Silence {
+    /// Reads the columns that `silence!` names, from this one on.
+    pub(super) fn read(row: &Row, first: usize) -> Result<Self, Trouble> {
+        // A clock that was set back shows less than nothing.
+        let millis = |index| {
+            let read: i64 = get(row, index)?;
+            Ok::<_, Trouble>(Duration::from_millis(read.max(0).cast_unsigned()))
+        };
+        Ok(Self {
+            lease: LeaseTimes::of(millis(first)?),
+            lasts: millis(first + 1)?,
+            server_runs_for: millis(first + 2)?,
+        })
+    }
+
+    fn is_long(self) -> bool {
+        self.lasts > self.lease.dead_after()
+    }
+
+    /// For as long as a lease, nobody could renew one before the server had started.
+    fn means_something(self) -> bool {
+        self.server_runs_for > self.lease.dead_after()
+    }
+
+    /// Tells whether the worker is to be taken for dead.
+    pub(super) fn is_death(self) -> bool {
+        self.is_long() && self.means_something()
+    }
 }
 
 /// Reads the columns of `sql::ATTEMPTS`.

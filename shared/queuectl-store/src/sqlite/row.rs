@@ -57,6 +57,7 @@ pub(super) fn worker(row: &Row<'_>) -> Result<Worker> {
         ended_at: optional_time(row, 11)?,
         is_here: true,
         heartbeat_at: None,
+        lease: None,
         // The lock tells; rows do not.
         life: Life::Unknown,
         is_stalled: false,
