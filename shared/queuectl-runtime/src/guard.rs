@@ -306,3 +306,7 @@ fn kill_worker(file: &LockFile, entry: &Entry) {
         process.kill_without_waiting();
     }
 }
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests;

@@ -78,7 +78,7 @@ impl LeaseTimes {
 }
 
 /// A clock that nobody sets, and that goes on while the machine sleeps.
-pub(crate) fn boot_clock() -> Duration {
+pub fn boot_clock() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     // Elsewhere the monotonic clock may stand still during sleep.
     #[cfg(target_os = "linux")]

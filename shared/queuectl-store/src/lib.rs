@@ -34,7 +34,7 @@ pub use doorbell::Doorbell;
 pub use error::{ServerProblem, StoreError};
 pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
 pub use intake::{Enqueued, Intake, OnTaken};
-pub use lease::LeaseTimes;
+pub use lease::{LeaseTimes, boot_clock};
 pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
 pub use location::{Access, Location, OpenOptions, without_password};
 pub use planted::Bug;

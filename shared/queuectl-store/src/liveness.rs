@@ -178,7 +178,11 @@ impl LockFile {
     }
 
     /// Shows a worker as living, for as long as the result is kept.
-    pub(crate) fn hold(self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<Presence> {
+    ///
+    /// # Errors
+    ///
+    /// If another holds its lock, or the file cannot be written.
+    pub fn hold(self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<Presence> {
         let worker = entry.worker;
         if !self.try_lock(worker)? {
             let source = io::Error::other(format!("somebody else holds the lock of worker {worker}"));
