@@ -390,12 +390,22 @@ impl Floor {
 
     /// Ends what runs, here and now, and tells the desk that the worker cannot go on.
     pub(crate) fn cannot_go_on(&self, error: WorkerError) {
-        if !self.is_broken.swap(true, Ordering::SeqCst) {
-            tracing::error!("{error}; running jobs are ended");
+        if let Some(why) = self.break_off(error) {
+            tracing::error!("{why}; running jobs are ended");
+        }
+    }
+
+    /// The same without a word, for one that must not wait for a log; what is to be said
+    /// is given back, once.
+    pub(crate) fn break_off(&self, error: WorkerError) -> Option<String> {
+        let is_first = !self.is_broken.swap(true, Ordering::SeqCst);
+        let why = is_first.then(|| error.to_string());
+        if is_first {
             lock(&self.tray).broken = Some(error);
         }
         self.halt();
         self.tray_filled.notify_one();
+        why
     }
 
     /// For how long a worker whose lease has run out tries to hand in what it has.

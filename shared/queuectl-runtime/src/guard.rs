@@ -23,6 +23,9 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Processes that were killed are looked for again so soon.
 const LOOK_WHILE_ENDING_EVERY: Duration = Duration::from_millis(20);
 
+/// A rescue has usually ended a dead worker's processes within this.
+const RESCUE_TAKES: Duration = Duration::from_millis(100);
+
 /// Processes that do not die of KILL in this time are stuck.
 const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -145,6 +148,9 @@ impl Guard {
         let (Some(lease), Some(silence)) = (found.entry.lease, found.silence) else {
             return Finding::Well(None);
         };
+        if Bug::LeaseOverrun.is_planted() {
+            return Finding::Well(None);
+        }
         let entry = &found.entry;
         let is_stopped = is_visible(entry) && matches!(machine::process_state(entry.pid), Some('T' | 't'));
         // A process that was stopped cannot end anything; any other is given the time for it.
@@ -159,6 +165,10 @@ impl Guard {
             // It has ended its jobs, and waits for a server that answers.
             return Finding::Well(None);
         }
+        // First, so that it starts nothing more. Words come last: the log may lie on the
+        // very disk that does not answer.
+        kill_worker(file, entry);
+        _ = processes::kill_on_sight(&scope);
         if self.begin_to_end(entry) {
             tracing::warn!(
                 "Worker {} (PID {}) {} and has not renewed its lease for {} s; it is killed with all it runs, \
@@ -169,9 +179,6 @@ impl Guard {
                 silence.as_secs(),
             );
         }
-        // First, so that it starts nothing more.
-        kill_worker(file, entry);
-        _ = processes::kill_on_sight(&scope);
         Finding::Ending
     }
 
@@ -257,8 +264,14 @@ pub(crate) fn stand(lock_file: PathBuf, is_shared: bool) -> io::Result<Sender<()
                 Some(after) => asked.recv_timeout(after),
                 None => asked.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
-            if heard == Err(RecvTimeoutError::Disconnected) {
-                return;
+            match heard {
+                // A rescue that can ask the store is under way, and does the same.
+                Ok(()) => {
+                    again_after = Some(RESCUE_TAKES);
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
             }
             let outlook = guard.look();
             again_after = (is_shared || outlook.is_ending).then_some(outlook.again_after);

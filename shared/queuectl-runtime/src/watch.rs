@@ -74,9 +74,15 @@ fn keep_the_fence(floor: &Floor) {
         }
         thread::park_timeout(LOOK_EVERY);
     };
-    floor.cannot_go_on(error.into());
-    while let Err(error) = floor.end_everything() {
+    // Words come after deeds: the log may lie on a disk that does not answer.
+    let why = floor.break_off(error.into());
+    let mut ended = floor.end_everything();
+    if let Some(why) = why {
+        tracing::error!("{why}; running jobs are ended");
+    }
+    while let Err(error) = ended {
         tracing::error!("Jobs are stuck, and others may run them: {error}");
+        ended = floor.end_everything();
     }
     while !floor.is_idle() {
         thread::park_timeout(LOOK_EVERY);
