@@ -9,7 +9,7 @@
 use crate::marker;
 use crate::processes::{self, Extent, Scope};
 use queuectl_core::WorkerId;
-use queuectl_store::{Bug, Entry, Found, LockFile, Result, machine};
+use queuectl_store::{Bug, Entry, Found, LockFile, Result, boot_clock, machine};
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
@@ -26,6 +26,13 @@ const LOOK_WHILE_ENDING_EVERY: Duration = Duration::from_millis(20);
 /// A rescue has usually ended a dead worker's processes within this.
 const RESCUE_TAKES: Duration = Duration::from_millis(100);
 
+/// A lapsed worker of which nothing was found starts nothing before it has renewed its
+/// lease; and that takes longer than this to run out again.
+const QUIET_HOLDS_FOR: Duration = Duration::from_secs(5);
+
+/// Guards of workers leave it to their managers to look first, and do not all look at once.
+const YIELDS_FOR: Duration = Duration::from_millis(200);
+
 /// Processes that do not die of KILL in this time are stuck.
 const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -34,6 +41,7 @@ pub(crate) struct Guard {
     path: PathBuf,
     /// The worker that looks: its own fence is nearer.
     own: Option<WorkerId>,
+    yields_for: Duration,
     /// The file at the path, and those that stood there before it and are not done with.
     files: Vec<LockFile>,
     ending: HashMap<Key, Ending>,
@@ -75,7 +83,8 @@ enum Finding {
 impl Guard {
     /// A guard over a lock file, which need not be there yet.
     pub(crate) fn new(path: PathBuf, own: Option<WorkerId>) -> Self {
-        Self { path, own, files: Vec::new(), ending: HashMap::new() }
+        let yields_for = own.map_or(Duration::ZERO, |own| YIELDS_FOR + YIELDS_FOR * (own.0 % 8) as u32 / 4);
+        Self { path, own, yields_for, files: Vec::new(), ending: HashMap::new() }
     }
 
     /// Looks at all workers, and ends what is to be ended. Waits for nothing.
@@ -152,18 +161,30 @@ impl Guard {
             return Finding::Well(None);
         }
         let entry = &found.entry;
-        let is_stopped = is_visible(entry) && matches!(machine::process_state(entry.pid), Some('T' | 't'));
-        // A process that was stopped cannot end anything; any other is given the time for it.
-        let patience = if is_stopped { lease.ends_jobs_after() } else { lease.has_ended_jobs_after() };
-        if silence < patience {
-            // It may be stopped before that.
-            let due = if silence < lease.ends_jobs_after() { lease.ends_jobs_after() } else { patience };
-            return Finding::Well(Some(due.saturating_sub(silence)));
+        let left_until = |patience: Duration| Finding::Well(Some(patience.saturating_sub(silence)));
+        if silence < lease.ends_jobs_after() {
+            return left_until(lease.ends_jobs_after());
         }
+        let is_stopped = is_visible(entry) && matches!(machine::process_state(entry.pid), Some('T' | 't'));
         let scope = scope(entry, Vec::new());
-        if !is_stopped && !processes::are_there(&scope) {
-            // It has ended its jobs, and waits for a server that answers.
-            return Finding::Well(None);
+        // A process that was stopped cannot end anything; any other is given the time for
+        // it. It has usually ended its jobs then, and waits for a server that answers. One
+        // look at all processes tells; many guards need not take it at the same time.
+        if !is_stopped {
+            let patience = lease.has_ended_jobs_after() + self.yields_for;
+            if silence < patience {
+                return left_until(patience);
+            }
+            if found.quiet_for.is_some_and(|quiet| quiet < QUIET_HOLDS_FOR) {
+                return Finding::Well(None);
+            }
+            let looked_at = boot_clock();
+            if !processes::are_there(&scope) {
+                if let Err(error) = file.note_quiet(found.region, looked_at) {
+                    tracing::debug!("{error}");
+                }
+                return Finding::Well(None);
+            }
         }
         // First, so that it starts nothing more. Words come last: the log may lie on the
         // very disk that does not answer.

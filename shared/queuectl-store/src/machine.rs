@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The machine's name.
 pub fn host_name() -> String {
@@ -15,7 +16,9 @@ pub fn host_name() -> String {
 
 /// A text that is another after each boot; empty where the system has none.
 pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    static READ_ONCE: OnceLock<String> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    READ_ONCE.get_or_init(|| read().map(|id| id.trim().to_owned()).unwrap_or_default()).clone()
 }
 
 /// The namespace in which this process's pid is valid; 0 where there are none.

@@ -4,7 +4,7 @@ use super::*;
 use crate::fixture::wait_until;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use queuectl_store::{LeaseTimes, Presence, boot_clock};
+use queuectl_store::{LeaseTimes, Presence};
 use std::fs::File;
 use std::process::{Child, Command};
 use tempfile::TempDir;
@@ -124,6 +124,17 @@ fn one_that_has_ended_its_jobs_is_left_alone() {
     stand.job.wait().unwrap();
     assert_eq!(stand.are_ended(), (false, true));
     assert_eq!(stand.guard.look().unsettled.len(), 1, "it is looked at again");
+}
+
+#[test]
+fn what_one_guard_has_not_found_others_do_not_look_for_at_once() {
+    let mut stand = Stand::silent_for(seconds(60));
+    let found = |stand: &Stand| LockFile::at(&stand.guard.path).unwrap().unwrap().entry(0).unwrap().unwrap();
+    assert_eq!(found(&stand).quiet_for, None);
+    stand.job.kill().unwrap();
+    stand.job.wait().unwrap();
+    stand.guard.look();
+    assert!(found(&stand).quiet_for.unwrap() < QUIET_HOLDS_FOR);
 }
 
 #[test]

@@ -29,7 +29,8 @@ const CHANGING: usize = RUN + RUN_BYTES;
 const RENEWED_AT: usize = CHANGING;
 const RETIRED: usize = RENEWED_AT + RENEWAL_BYTES;
 const ENDED: usize = RETIRED + 8;
-const _: () = assert!(ENDED + 8 <= ENTRY_BYTES);
+const QUIET_AT: usize = ENDED + 8;
+const _: () = assert!(QUIET_AT + 8 <= ENTRY_BYTES);
 
 /// A worker that is, or was, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Found {
     pub region: u32,
     /// For how long the worker has not renewed its lease; none where it has none.
     pub silence: Option<Duration>,
+    /// How long ago somebody looked for its processes and found none.
+    pub quiet_for: Option<Duration>,
     /// Whether it has ended well: whatever of it lives on may do so.
     pub is_retired: bool,
     /// Whether it is dead, and nothing of it is left.
@@ -67,7 +70,7 @@ pub struct Found {
 
 impl Entry {
     /// The bytes of what never changes; none if the queue's mark is too long.
-    fn bytes(&self, place: &str) -> Option<[u8; CHANGING]> {
+    fn bytes(&self, place: Uuid) -> Option<[u8; CHANGING]> {
         let mut bytes = [0; CHANGING];
         let lease_ms = self.lease.map_or(0, |lease| millis(lease.length()));
         let run = self.run.as_bytes();
@@ -91,7 +94,7 @@ impl Entry {
 
     /// Reads what [`bytes`](Self::bytes) has written at the same place; none if it was
     /// written elsewhere, or is damaged, or nothing stands there.
-    fn read(bytes: &[u8; ENTRY_BYTES], place: &str) -> Option<Self> {
+    fn read(bytes: &[u8; ENTRY_BYTES], place: Uuid) -> Option<Self> {
         if bytes[CHECKSUM..NUMBERS] != checksum(&bytes[NUMBERS..CHANGING], place) {
             return None;
         }
@@ -111,7 +114,7 @@ impl Entry {
 }
 
 impl Found {
-    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, place: &str, now: Duration) -> Option<Self> {
+    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, place: Uuid, now: Duration) -> Option<Self> {
         let entry = Entry::read(bytes, place)?;
         // What is just being written is read at the next look.
         let renewed_at = bytes[RENEWED_AT..RETIRED].try_into().ok().and_then(renewals::from_bytes);
@@ -119,6 +122,10 @@ impl Found {
         let own = entry.worker.0.cast_unsigned();
         Some(Self {
             silence: entry.lease.map(|_| silence),
+            quiet_for: match number(bytes, QUIET_AT) {
+                0 => None,
+                at => now.checked_sub(Duration::from_millis(at)),
+            },
             is_retired: number(bytes, RETIRED) == own,
             is_ended: number(bytes, ENDED) == own,
             entry,
@@ -141,9 +148,10 @@ impl LockFile {
     pub fn entries(&self) -> Result<Vec<Found>> {
         let length =
             self.file.metadata().map_err(|source| self.error("look at the lock file", source))?.len();
+        let place = self.place()?;
         let mut found = Vec::new();
         for region in (0..).take_while(|&region| super::entry_offset(region) < length) {
-            found.extend(self.entry(region)?);
+            found.extend(self.read_entry(region, place)?);
         }
         Ok(found)
     }
@@ -154,9 +162,13 @@ impl LockFile {
     ///
     /// If the file cannot be read.
     pub fn entry(&self, region: u32) -> Result<Option<Found>> {
+        self.read_entry(region, self.place()?)
+    }
+
+    fn read_entry(&self, region: u32, place: Uuid) -> Result<Option<Found>> {
         let mut bytes = [0; ENTRY_BYTES];
         match self.file.read_exact_at(&mut bytes, super::entry_offset(region)) {
-            Ok(()) => Ok(Found::read(&bytes, region, &self.identity()?, boot_clock())),
+            Ok(()) => Ok(Found::read(&bytes, region, place, boot_clock())),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(source) => Err(self.error("read the lock file", source)),
         }
@@ -177,6 +189,16 @@ impl LockFile {
         self.write_number(region, ENDED, worker.0.cast_unsigned())
     }
 
+    /// Notes that no process of a worker was there at a moment of the boot clock, so that
+    /// others need not look too.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn note_quiet(&self, region: u32, looked_at: Duration) -> Result<()> {
+        self.write_number(region, QUIET_AT, millis(looked_at))
+    }
+
     /// Notes that a worker has ended well, or that it goes on after all.
     pub(super) fn note_retired(&self, worker: Option<WorkerId>, region: u32) -> Result<()> {
         self.write_number(region, RETIRED, worker.map_or(0, |worker| worker.0.cast_unsigned()))
@@ -184,9 +206,8 @@ impl LockFile {
 
     /// Enters a worker whose lock is held.
     pub(super) fn enter(&self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<()> {
-        let place = self.identity()?;
         let mut bytes = [0; ENTRY_BYTES];
-        let fixed = entry.bytes(&place).ok_or_else(|| {
+        let fixed = entry.bytes(self.place()?).ok_or_else(|| {
             self.error("enter a worker into the lock file", io::Error::other("the queue's mark is too long"))
         })?;
         bytes[..CHANGING].copy_from_slice(&fixed);
@@ -203,6 +224,12 @@ impl LockFile {
         Ok(Renewals::at(file, path, super::entry_offset(region) + RENEWED_AT as u64))
     }
 
+    /// This file, on this machine and boot: what stands in a copy of it names workers of
+    /// the original, who may live.
+    fn place(&self) -> Result<Uuid> {
+        Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, self.identity()?.as_bytes()))
+    }
+
     fn write_number(&self, region: u32, at: usize, number: u64) -> Result<()> {
         self.file
             .write_all_at(&number.to_le_bytes(), super::entry_offset(region) + at as u64)
@@ -214,10 +241,7 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-/// Of this file, on this machine and boot: what stands in a copy of the file names
-/// workers of the original, who may live.
-fn checksum(bytes: &[u8], place: &str) -> [u8; 16] {
-    let place = Uuid::new_v5(&Uuid::NAMESPACE_OID, place.as_bytes());
+fn checksum(bytes: &[u8], place: Uuid) -> [u8; 16] {
     Uuid::new_v5(&place, bytes).into_bytes()
 }
 
