@@ -5,8 +5,10 @@ use crate::support::program::Program;
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling};
 use predicates::str::contains;
+use queuectl_store::LeaseTimes;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 trials![
     the_readme_quotes_the_configuration,
@@ -132,12 +134,18 @@ fn systemd_understands_the_unit_of_the_recipes() {
 }
 
 fn the_postgres_document_names_the_times_of_leases() {
-    let source = document("shared/queuectl-store/src/pulse.rs");
     let document = document("docs/postgres.md");
-    for name in ["RENEWED_EVERY", "ENDS_ITS_JOBS_AFTER", "HAS_ENDED_THEM_AFTER", "DEAD_AFTER"] {
-        let value = source.split(&format!("const {name}: Duration = Duration::from_secs(")).nth(1).unwrap();
-        let seconds = value.split(')').next().unwrap();
-        assert!(document.contains(&format!("{seconds} s")), "{name} is {seconds} s");
+    for seconds in [10, 30, 60, 300] {
+        let lease = LeaseTimes::of(Duration::from_secs(seconds));
+        let times = [
+            lease.length(),
+            lease.renewed_every(),
+            lease.ends_jobs_after(),
+            lease.has_ended_jobs_after(),
+            lease.dead_after(),
+        ];
+        let row = times.map(|time| format!(" {} s |", (time.as_secs_f64() * 10.0).round() / 10.0)).concat();
+        assert!(document.contains(&format!("|{row}")), "|{row}");
     }
 }
 

@@ -104,6 +104,7 @@ mod tests {
             ended_at: None,
             is_here: true,
             heartbeat_at: None,
+            lease: None,
             life,
             is_stalled: false,
             stop: None,

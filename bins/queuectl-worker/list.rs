@@ -25,8 +25,17 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         return Ok(());
     }
     let now = cx.now();
-    let mut table =
-        Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat"]);
+    let mut table = Table::new(&[
+        "Worker",
+        "Host",
+        "PID",
+        "State",
+        "Uptime",
+        "Jobs now",
+        "Jobs done",
+        "Heartbeat",
+        "Given up",
+    ]);
     for worker in &workers {
         if let Some(problem) = &worker.unreadable {
             cx.output().warn(format!("the row of worker {} cannot be read: {problem}", worker.id));
@@ -40,6 +49,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
             &format!("{}/{}", worker.jobs_now, worker.concurrency),
             &worker.jobs_done.to_string(),
             &heartbeat(worker.heartbeat_at, now),
+            &given_up(worker.given_up_at(), now),
         ]);
     }
     cx.output().table(&table)
@@ -65,6 +75,15 @@ fn heartbeat(at: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
+/// When others take its jobs over, if nothing more is heard of it.
+fn given_up(at: Option<Timestamp>, now: Timestamp) -> String {
+    match at.map(|at| at.since(now)) {
+        None => "-".to_owned(),
+        Some(Duration::ZERO) => "now".to_owned(),
+        Some(span) => format!("in {} s", span.as_secs()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +96,9 @@ mod tests {
         assert_eq!(shown(Duration::from_millis(3999)), "3 s ago");
         assert_eq!(shown(Duration::from_secs(59)), "59 s ago");
         assert_eq!(shown(Duration::from_secs(125)), "2m 5s ago");
+        let given_up = |span: Duration| given_up(Some(now.after(span)), now);
+        assert_eq!(given_up(Duration::from_millis(31_900)), "in 31 s");
+        assert_eq!(given_up(Duration::ZERO), "now");
         // A reading of the clock may be a little behind.
         assert_eq!(heartbeat(Some(now.after(Duration::from_secs(1))), now), "0 s ago");
     }

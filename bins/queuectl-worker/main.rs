@@ -1,6 +1,7 @@
 //! `queuectl worker`: runs jobs.
 
 mod detach;
+mod guard;
 mod list;
 mod progress;
 mod start;
@@ -24,6 +25,8 @@ enum Action {
     List(list::ListArgs),
     #[command(hide = true)]
     Work(work::WorkArgs),
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
 }
 
 fn main() -> ExitCode {
@@ -32,5 +35,6 @@ fn main() -> ExitCode {
         Action::Stop(args) => stop::stop(cx, &args),
         Action::List(args) => list::list(cx, &args),
         Action::Work(args) => work::work(cx, &args),
+        Action::Guard(args) => guard::guard(cx, &args),
     })
 }

@@ -97,7 +97,8 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     };
     let program = std::env::current_exe()
         .map_err(|error| Failure::error(format!("cannot find the worker program: {error}")))?;
-    let mut manager = Manager::new(program, vec!["work".into()], options, log).map_err(failure)?;
+    let mut manager =
+        Manager::new(program, vec!["work".into()], vec!["guard".into()], options, log).map_err(failure)?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         detach::leave_the_folder()?;
@@ -152,6 +153,7 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
         }),
         poll_interval_ms: millis(settings.poll_interval()),
         kill_grace_ms: millis(settings.kill_grace()),
+        lease_ms: millis(settings.lease()),
         output_limit: settings.output_limit(),
         backoff_base: policy.base,
         backoff_max_ms: millis(policy.max),
@@ -165,6 +167,10 @@ fn failure(error: ManagerError) -> Failure {
         ManagerError::WorkersFailed { .. } => {
             Failure::error(error.to_string()).hint("what is wrong stands in the log above")
         }
+        ManagerError::JobsOwed { .. } => Failure::error(error.to_string()).hint(
+            "the next worker of this machine gives them back; on a server any other does, when their lease has \
+             run out: see `queuectl worker list`",
+        ),
         error => Failure::error(error.to_string()),
     }
 }

@@ -27,6 +27,7 @@ pub enum Key {
     OutputLimit,
     BusyTimeout,
     ConnectTimeout,
+    Lease,
     LogLevel,
     Database,
 }
@@ -36,7 +37,7 @@ const SYNONYMS: [(&str, Key); 2] = [("exp-backoff-base", Key::BackoffBase), ("db
 
 impl Key {
     /// Every key, in the order of `queuectl.toml`.
-    pub const ALL: [Key; 14] = [
+    pub const ALL: [Key; 15] = [
         Key::MaxRetries,
         Key::BackoffBase,
         Key::BackoffMax,
@@ -49,6 +50,7 @@ impl Key {
         Key::OutputLimit,
         Key::BusyTimeout,
         Key::ConnectTimeout,
+        Key::Lease,
         Key::LogLevel,
         Key::Database,
     ];
@@ -68,6 +70,7 @@ impl Key {
             Key::OutputLimit => "output-limit",
             Key::BusyTimeout => "busy-timeout",
             Key::ConnectTimeout => "connect-timeout",
+            Key::Lease => "lease",
             Key::LogLevel => "log-level",
             Key::Database => "database",
         }
@@ -77,6 +80,9 @@ impl Key {
     pub(crate) const fn kind(self) -> Kind {
         const MILLISECOND: Duration = Duration::from_millis(1);
         const SECOND: Duration = Duration::from_secs(1);
+        // Jobs need a few seconds to end, and clocks differ: see `LeaseTimes` in queuectl-store.
+        const SHORTEST_LEASE: Duration = Duration::from_secs(10);
+        const LONGEST_LEASE: Duration = Duration::from_mins(5);
         const HOUR: Duration = Duration::from_hours(1);
         const DAY: Duration = Duration::from_hours(24);
         // A year as humantime counts it, so that the bound is shown as "10years".
@@ -90,6 +96,7 @@ impl Key {
             Key::PollInterval => Kind::Duration { least: MILLISECOND, most: DAY },
             Key::KillGrace | Key::BusyTimeout => Kind::Duration { least: Duration::ZERO, most: DAY },
             Key::ConnectTimeout => Kind::Duration { least: SECOND, most: HOUR },
+            Key::Lease => Kind::Duration { least: SHORTEST_LEASE, most: LONGEST_LEASE },
             Key::OutputLimit => Kind::Size { most_bytes: 1 << 30 },
             Key::LogLevel => Kind::Level,
             Key::Database => Kind::Location,

@@ -201,6 +201,11 @@ impl Settings {
         self.duration(Key::ConnectTimeout)
     }
 
+    /// Returns how long a worker lives after its last word to a server.
+    pub fn lease(&self) -> Duration {
+        self.duration(Key::Lease)
+    }
+
     /// Returns how much is logged.
     pub fn log_level(&self) -> LogLevel {
         match self.value(Key::LogLevel) {
@@ -298,7 +303,8 @@ fn resolve(
     let flag = overrides.flags.iter().rev().find(|(named, _)| *named == key);
     let flag = flag.map(|(_, typed)| read_typed(key, typed)).transpose().map_err(SettingsError::Flag)?;
     let name = key.variable();
-    let variable = surroundings.variable(&name).map(|typed| read_typed(key, &typed)).transpose();
+    let variable = surroundings.variable(&name).filter(|_| !is_told_to_a_job(key, surroundings));
+    let variable = variable.map(|typed| read_typed(key, &typed)).transpose();
     let variable = variable.map_err(|invalid| SettingsError::Variable { variable: name.clone(), invalid })?;
 
     let layers = [
@@ -310,6 +316,12 @@ fn resolve(
         layers.into_iter().find_map(|(reading, origin)| Some(Resolved { reading: reading?, origin }));
     Ok(strongest
         .unwrap_or_else(|| Resolved { reading: defaults().readings[&key].clone(), origin: Origin::Default }))
+}
+
+/// Tells whether the variable of a key is not meant as a setting: in a job,
+/// `QUEUECTL_LEASE` is the number of the job's own lease.
+fn is_told_to_a_job(key: Key, surroundings: &Surroundings<'_>) -> bool {
+    key == Key::Lease && surroundings.variable("QUEUECTL_RUN").is_some()
 }
 
 /// Understands what was typed as the value of a key.

@@ -16,6 +16,7 @@ mod documented;
 mod enqueue;
 mod enqueue_file;
 mod file_types;
+mod guardian;
 mod limits;
 mod list;
 mod logs;
@@ -97,6 +98,7 @@ pub fn trials() -> Vec<Trial> {
         worker_hostile::trials(),
         worker_hostile_files::trials(),
         worker_machines::trials(),
+        guardian::trials(),
     ]
     .into_iter()
     .flatten()

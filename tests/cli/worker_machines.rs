@@ -45,8 +45,12 @@ fn workers_of_all_machines_are_listed_and_it_is_said_which_are_here() {
     let (here, there) = two_machines();
     let (mine, theirs) = (worker(&here), worker(&there));
     for (home, own) in [(&here, &mine), (&there, &theirs)] {
-        let document = home.json(["status", "--json"]);
-        assert_eq!(document["workers"], home.json(["worker", "list", "--json"]));
+        let mut document = json!(null);
+        // A heartbeat may come between the two looks.
+        wait_until(DEADLINE, "both say the same", || {
+            document = home.json(["status", "--json"]);
+            document["workers"] == home.json(["worker", "list", "--json"])
+        });
         let workers = document["workers"].as_array().unwrap();
         assert_eq!(workers.len(), 2, "{document}");
         for worker in workers {

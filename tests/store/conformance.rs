@@ -152,6 +152,7 @@ suite! {
         a_dead_workers_lock_has_one_taker,
         a_dead_workers_notes_can_be_read,
         a_new_worker_finds_no_old_notes,
+        the_room_of_a_worker_that_was_only_called_dead_is_nobodys,
         two_workers_have_separate_notes;
     inspect:
         an_empty_queue_is_empty,
@@ -241,6 +242,7 @@ pub fn new_worker() -> NewWorker {
         pid_namespace: queuectl_store::machine::pid_namespace(),
         concurrency: 1,
         path: "/bin".into(),
+        lease: queuectl_store::LeaseTimes::USUAL,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, new_worker};
 use queuectl_core::{Lease, Seq, State, WorkerId};
-use queuectl_store::{Life, NewWorker, Note, Stop};
+use queuectl_store::{LeaseTimes, Life, NewWorker, Note, Stop};
 use std::time::Duration;
 
 pub fn a_worker_lives_until_its_lock_is_dropped(place: &dyn Place) {
@@ -67,6 +67,7 @@ pub fn everything_about_a_worker_round_trips(place: &dyn Place) {
         pid_namespace: u64::MAX,
         concurrency: 1024,
         path: "/a:/b c".into(),
+        lease: LeaseTimes::of(Duration::from_secs(77)),
     };
     let registration = queue.store.register(&given, at(3)).unwrap();
     let worker = queue.store.worker(registration.id).unwrap().unwrap();
@@ -75,6 +76,8 @@ pub fn everything_about_a_worker_round_trips(place: &dyn Place) {
     assert_eq!((worker.concurrency, worker.path), (given.concurrency, given.path));
     assert_eq!((worker.started_at, worker.ended_at, worker.stop), (at(3), None, None));
     assert_eq!((worker.jobs_done, worker.jobs_now), (0, 0));
+    // Where no server is told who lives, there is none.
+    assert_eq!(worker.lease, worker.heartbeat_at.map(|_| given.lease));
     assert_eq!(worker.run, registration.run);
     assert!(!registration.run.is_empty());
     assert_eq!(queue.register().run, registration.run, "the mark is the queue's, not the worker's");
@@ -163,6 +166,7 @@ pub fn a_new_worker_finds_no_old_notes(place: &dyn Place) {
     let region = |queue: &mut Queue, id| queue.store.worker(id).unwrap().unwrap().note_region;
     let of_first = region(&mut queue, first.id);
     first.presence.note(5, Note { lease: Lease { seq: Seq(1), number: 1 }, pid: 9 }).unwrap();
+    first.presence.retire().unwrap();
     queue.store.retire(first.id, &POLICY, T0).unwrap();
     let second = queue.register();
     assert_eq!(region(&mut queue, second.id), of_first, "the room of a worker that has ended is used again");
@@ -170,6 +174,24 @@ pub fn a_new_worker_finds_no_old_notes(place: &dyn Place) {
     drop(second);
     let taken = queue.store.lock_file().unwrap().take(id, of_first).unwrap().unwrap();
     assert_eq!(taken.notes().unwrap(), []);
+}
+
+/// Whoever is left here must still find what that worker had started.
+pub fn the_room_of_a_worker_that_was_only_called_dead_is_nobodys(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let first = queue.register();
+    let lock_file = queue.store.lock_file().unwrap();
+    let is_settled = |worker| {
+        let entries = lock_file.entries().unwrap();
+        entries.iter().find(|found| found.entry.worker == worker).unwrap().is_settled()
+    };
+    queue.store.rescue(first.id, &[], &POLICY, T0).unwrap();
+    assert!(!is_settled(first.id));
+    let second = queue.register();
+    let lease = queue.store.worker(second.id).unwrap().unwrap().lease;
+    assert!(!is_settled(second.id) && (lease.is_none() || !is_settled(first.id)));
+    first.presence.retire().unwrap();
+    assert!(!is_settled(second.id) && (lease.is_none() || is_settled(first.id)));
 }
 
 pub fn two_workers_have_separate_notes(place: &dyn Place) {

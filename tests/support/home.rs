@@ -2,7 +2,7 @@
 
 use super::hosts::Host;
 use super::postgres::{Schema, Server};
-use super::processes::{is_manager_or_worker, kill_marked, marked};
+use super::processes::{Role, kill_marked, marked, role};
 use super::program::Program;
 use super::wait::{DEADLINE, wait_until};
 use super::watched::{as_unprivileged, give_away, without_settings};
@@ -382,7 +382,14 @@ impl Home {
 
     /// The managers and workers of this user, as the kernel knows them; no jobs.
     pub fn managers_and_workers(&self) -> Vec<i32> {
-        marked(&[&self.marker()]).into_iter().filter(|&pid| is_manager_or_worker(pid)).collect()
+        let meant = |pid: &i32| matches!(role(*pid), Some(Role::Manager | Role::Worker));
+        marked(&[&self.marker()]).into_iter().filter(meant).collect()
+    }
+
+    /// The guardians of this user's managers.
+    pub fn guardians(&self) -> Vec<i32> {
+        let meant = |pid: &i32| role(*pid) == Some(Role::Guardian);
+        marked(&[&self.marker()]).into_iter().filter(meant).collect()
     }
 
     /// The processes that belong to a job.

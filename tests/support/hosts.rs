@@ -5,7 +5,7 @@
 //! it ends with the test process, even when that is killed: the first process of
 //! each machine waits for the end of a pipe.
 
-use super::processes::{is_manager_or_worker, kill_all, marked};
+use super::processes::{Role, kill_all, marked, role};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -170,9 +170,14 @@ impl Host {
         command
     }
 
-    /// Kills the machine's managers and workers, all at once; jobs live on.
+    /// Kills the machine's managers, workers and guardians, all at once; jobs live on.
     pub fn kill_workers(&self) {
-        kill_all(|| self.processes().into_iter().filter(|&pid| is_manager_or_worker(pid)).collect());
+        kill_all(|| self.processes().into_iter().filter(|&pid| role(pid).is_some()).collect());
+    }
+
+    /// The processes of one role on this machine, as seen from outside.
+    pub fn those(&self, meant: Role) -> Vec<i32> {
+        self.processes().into_iter().filter(|&pid| role(pid) == Some(meant)).collect()
     }
 
     /// Kills everything that was started on this machine, as when it loses power.

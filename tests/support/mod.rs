@@ -14,7 +14,9 @@ pub mod watched;
 mod worker;
 
 pub use home::{Home, Spelling, both, dispatcher, seconds};
-pub use processes::{ALIVE, alive, kill_all, marked};
+#[allow(unused_imports, reason = "the two test programs need different ones")]
+pub use processes::Role;
+pub use processes::{ALIVE, alive, kill_all, marked, role};
 pub use program::write_script;
 pub use terminal::on_a_terminal;
 pub use wait::{DEADLINE, wait_until};

@@ -33,9 +33,27 @@ pub fn alive(pid: i32) -> bool {
     !matches!(state, Some('Z' | 'X') | None)
 }
 
-/// Tells whether a process is a manager or a worker, and not one of their jobs.
-pub fn is_manager_or_worker(pid: i32) -> bool {
-    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("queuectl-worker"))
+/// What a process of the worker's program is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Manager,
+    Worker,
+    Guardian,
+}
+
+/// What a process is; none if it is no program of ours that runs for long: a job, say.
+pub fn role(pid: i32) -> Option<Role> {
+    if !fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|program| program.ends_with("queuectl-worker")) {
+        return None;
+    }
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut arguments = line.split(|&byte| byte == 0).skip(1);
+    arguments.find_map(|argument| match argument {
+        b"start" => Some(Role::Manager),
+        b"work" => Some(Role::Worker),
+        b"guard" => Some(Role::Guardian),
+        _ => None,
+    })
 }
 
 /// Kills these processes as nearly at once as can be, until there are none, and

@@ -28,6 +28,8 @@ pub(crate) use trials;
 pub enum Means {
     /// A program that makes others see another time.
     Faketime,
+    /// The right to freeze processes, by a control group of one's own.
+    Freezer,
     /// The right to mount an image of an ext4 file system.
     LoopDevices,
     /// The right to make networks of one's own.
@@ -56,6 +58,7 @@ impl Means {
     fn name(self) -> &'static str {
         match self {
             Self::Faketime => "faketime",
+            Self::Freezer => "freezer",
             Self::LoopDevices => "loop-devices",
             Self::Namespaces => "namespaces",
             Self::Openssl => "openssl",
@@ -73,6 +76,7 @@ impl Means {
     /// What is missing when it is not here.
     pub fn description(self) -> &'static str {
         match self {
+            Self::Freezer => "root and a freezer (version 1) in /sys/fs/cgroup/freezer",
             Self::LoopDevices => "root, mkfs.ext4 and loop devices",
             Self::Namespaces => "root, unshare, nsenter, ip and network namespaces",
             Self::OtherUser => "root, setpriv, and a user postgres or nobody",
@@ -91,6 +95,11 @@ impl Means {
         match self {
             // It makes a semaphore named by its pid, which somebody may have left.
             Self::Faketime => (0..5).any(|_| succeeds(Command::new("faketime").args(["-f", "+2y", "true"]))),
+            Self::Freezer => {
+                let script = "folder=$(mktemp -d /sys/fs/cgroup/freezer/queuectl-XXXXXX); \
+                     rmdir \"$folder\"";
+                succeeds(Command::new("/bin/sh").args(["-ec", script]))
+            }
             Self::LoopDevices => {
                 let script = "image=$(mktemp); trap 'rm -f \"$image\"' EXIT; truncate -s 4M \"$image\"; \
                      mkfs.ext4 -q -F \"$image\"; mount -o loop \"$image\" /mnt";

@@ -91,6 +91,7 @@ fn without_file_and_variables_the_defaults_are_those_promised() {
     assert_eq!(settings.output_limit(), 1 << 20);
     assert_eq!(settings.busy_timeout(), Duration::from_secs(30));
     assert_eq!(settings.connect_timeout(), Duration::from_secs(10));
+    assert_eq!(settings.lease(), Duration::from_secs(30));
     assert_eq!(settings.log_level(), LogLevel::Info);
     assert_eq!(settings.database(), &Database::File(user.home.path().join("data/queuectl/queue.db")));
     assert_eq!(settings.aliases()["start"], "worker start --detach");

@@ -12,6 +12,7 @@ use serde::ser::SerializeMap as _;
 use serde_json::ser::{CharEscape, CompactFormatter, Formatter, Serializer};
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
 pub const JOB_KEYS: [&str; 29] = [
@@ -94,7 +95,7 @@ impl<'a> From<&'a Job> for JobDocument<'a> {
             crashes: job.crashes,
             lease: job.lease,
             worker: job.worker.map(|worker| worker.0),
-            timeout_ms: job.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
+            timeout_ms: job.timeout.map(millis),
             created_at: rfc3339(job.created_at),
             updated_at: rfc3339(job.updated_at),
             run_at: optional(job.run_at),
@@ -222,6 +223,10 @@ pub struct WorkerDocument<'a> {
     pub here: bool,
     /// When it last told the server that it lives; null where no server is told.
     pub heartbeat_at: Option<String>,
+    /// How long its lease lasts; null where no server is told.
+    pub lease_ms: Option<u64>,
+    /// When others take its jobs over, if nothing more is heard of it; null likewise.
+    pub given_up_at: Option<String>,
 }
 
 impl<'a> From<&'a Worker> for WorkerDocument<'a> {
@@ -247,8 +252,14 @@ impl<'a> From<&'a Worker> for WorkerDocument<'a> {
             stalled: worker.is_stalled,
             here: worker.is_here,
             heartbeat_at: optional(worker.heartbeat_at),
+            lease_ms: worker.lease.map(|lease| millis(lease.length())),
+            given_up_at: optional(worker.given_up_at()),
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Jobs by state, zeros included, and all of them: `total`.

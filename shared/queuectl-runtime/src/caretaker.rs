@@ -4,7 +4,6 @@
 //! that. A manager must hear of signals and of deaths meanwhile, and must not
 //! forget whom it was about to look after.
 
-use crate::lapsed::{LOOK_EVERY, Seen};
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_store::{Inspect, Life, StoreError, Work, Worker};
@@ -24,7 +23,7 @@ const TRY_AGAIN_AFTER: std::ops::RangeInclusive<u64> = 200..=1000;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Task {
     /// A worker has begun: see whether it was meant by a request to stop that came
-    /// before its row did, and whether it has a lease that somebody must look after.
+    /// before its row did.
     MeetWorker {
         /// Which of the manager's.
         index: usize,
@@ -46,10 +45,15 @@ pub(crate) enum Task {
 
 /// What the caretaker says to its manager.
 pub(crate) enum News {
-    /// Who lives here and has a lease.
-    Seen(Seen),
     /// A dead worker was looked after, as far as that could be done.
-    TakenBack { index: usize, jobs_done: u64, was_asked_to_stop: bool },
+    TakenBack {
+        /// Which of the manager's.
+        index: usize,
+        jobs_done: u64,
+        was_asked_to_stop: bool,
+        /// Why its jobs may not have been given back; none if they surely were.
+        owed: Option<String>,
+    },
     /// Whether a dead worker may be replaced.
     MayReplace { index: usize, may: bool },
     /// A worker that has just begun was meant by a request to stop.
@@ -86,7 +90,6 @@ impl Caretaker {
             tell,
             waiting: VecDeque::new(),
             is_failing: false,
-            next_look: None,
             is_ending: Arc::clone(&is_ending),
         };
         thread::Builder::new().name("caretaker".into()).spawn(move || {
@@ -122,8 +125,6 @@ struct Hand<S: ?Sized, T> {
     tell: T,
     waiting: VecDeque<Task>,
     is_failing: bool,
-    /// None where there are no leases.
-    next_look: Option<Instant>,
     is_ending: Arc<AtomicBool>,
 }
 
@@ -131,7 +132,7 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
     fn work(&mut self, to_do: &Receiver<Task>) {
         loop {
             let tried_again = Instant::now() + Duration::from_millis(fastrand::u64(TRY_AGAIN_AFTER));
-            let wake_at = if self.waiting.is_empty() { self.next_look } else { Some(tried_again) };
+            let wake_at = (!self.waiting.is_empty()).then_some(tried_again);
             let task = match wake_at {
                 None => to_do.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => to_do.recv_timeout(at.saturating_duration_since(Instant::now())),
@@ -143,9 +144,6 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
             }
             self.waiting.extend(to_do.try_iter());
             self.do_what_waits();
-            if self.waiting.is_empty() && self.next_look.is_some_and(|at| at <= Instant::now()) {
-                self.look();
-            }
         }
     }
 
@@ -162,7 +160,7 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
                 }
                 Err(error) => {
                     tracing::error!("{error}");
-                    self.say_unknown(task);
+                    self.say_unknown(task, &error);
                 }
             }
         }
@@ -174,11 +172,10 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
                 if self.store.stops()? != self.stops {
                     (self.tell)(News::IsMeant { index });
                 }
-                self.look();
             }
             Task::TakeBack { index, id, pid } => {
-                let (jobs_done, was_asked_to_stop) = self.take_back(id, pid)?;
-                (self.tell)(News::TakenBack { index, jobs_done, was_asked_to_stop });
+                let TakenBack { jobs_done, was_asked_to_stop, owed } = self.take_back(id, pid)?;
+                (self.tell)(News::TakenBack { index, jobs_done, was_asked_to_stop, owed });
             }
             Task::Replace { index } => {
                 // Whoever asked for a stop meant this one too.
@@ -190,11 +187,12 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
     }
 
     /// What cannot be found out stands in nobody's way: the worker itself will say.
-    fn say_unknown(&self, task: Task) {
+    fn say_unknown(&self, task: Task, error: &StoreError) {
         match task {
             Task::MeetWorker { .. } => {}
             Task::TakeBack { index, .. } => {
-                (self.tell)(News::TakenBack { index, jobs_done: 0, was_asked_to_stop: false });
+                let owed = Some(error.to_string());
+                (self.tell)(News::TakenBack { index, jobs_done: 0, was_asked_to_stop: false, owed });
             }
             Task::Replace { index } => (self.tell)(News::MayReplace { index, may: true }),
         }
@@ -202,39 +200,43 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
 
     /// Gives a dead worker's jobs back; tells how many attempts it had ended, and
     /// whether it had been asked to stop.
-    fn take_back(&mut self, id: Option<WorkerId>, pid: u32) -> Result<(u64, bool), StoreError> {
+    fn take_back(&mut self, id: Option<WorkerId>, pid: u32) -> Result<TakenBack, StoreError> {
         let found = match id {
             Some(id) => self.store.worker(id)?,
             // It may have died between its registration and its first word.
             None => self.store.workers()?.into_iter().find(|worker| is_mine_and_dead(worker, pid)),
         };
-        let Some(worker) = found else { return Ok((0, false)) };
-        match rescue(self.store.as_mut(), worker.id, &self.policy, false) {
-            Ok(_) => {}
+        let Some(worker) = found else { return Ok(TakenBack::default()) };
+        let owed = match rescue(self.store.as_mut(), worker.id, &self.policy, false) {
+            Ok(Some(_)) => None,
+            Ok(None) if self.has_ended(worker.id)? => None,
+            Ok(None) => Some("another worker is about to give them back".to_owned()),
             Err(RescueError::Store(error)) if error.is_passing_at_work() => return Err(error),
             // The watch of any worker tries again.
-            Err(RescueError::Store(error)) => tracing::error!("{error}"),
-            Err(error) => tracing::warn!("Worker {} cannot be rescued yet: {error}", worker.id),
-        }
-        Ok((worker.jobs_done, worker.stop.is_some()))
-    }
-
-    /// Looks who has a lease; where nobody has one, it does not look again until
-    /// another worker begins.
-    fn look(&mut self) {
-        match Seen::ask(self.store.as_mut()) {
-            Ok(seen) => {
-                self.next_look = seen.has_leases().then(|| Instant::now() + LOOK_EVERY);
-                if seen.has_leases() {
-                    (self.tell)(News::Seen(seen));
-                }
+            Err(RescueError::Store(error)) => {
+                tracing::error!("{error}");
+                Some(error.to_string())
             }
             Err(error) => {
-                tracing::debug!("{error}");
-                self.next_look = Some(Instant::now() + LOOK_EVERY);
+                tracing::warn!("Worker {} cannot be rescued yet: {error}", worker.id);
+                Some(error.to_string())
             }
-        }
+        };
+        Ok(TakenBack { jobs_done: worker.jobs_done, was_asked_to_stop: worker.stop.is_some(), owed })
     }
+
+    /// Tells whether a worker is off the list, so that it holds nothing any more.
+    fn has_ended(&mut self, worker: WorkerId) -> Result<bool, StoreError> {
+        Ok(self.store.worker(worker)?.is_none_or(|worker| worker.ended_at.is_some()))
+    }
+}
+
+/// What became of a dead worker.
+#[derive(Default)]
+struct TakenBack {
+    jobs_done: u64,
+    was_asked_to_stop: bool,
+    owed: Option<String>,
 }
 
 fn is_mine_and_dead(worker: &Worker, pid: u32) -> bool {
@@ -296,7 +298,10 @@ mod tests {
         assert_eq!(manager.queue.job("job").worker, Some(id));
         manager.remote.set(Mood::Well);
         let said = manager.next();
-        assert!(matches!(said, News::TakenBack { index: 7, jobs_done: 0, was_asked_to_stop: false }));
+        assert!(matches!(
+            said,
+            News::TakenBack { index: 7, jobs_done: 0, was_asked_to_stop: false, owed: None }
+        ));
         assert_eq!(manager.queue.job("job").state, State::Pending);
     }
 
@@ -307,7 +312,11 @@ mod tests {
         manager.remote.set(Mood::Away);
         manager.caretaker.give(Task::TakeBack { index: 0, id: Some(id), pid: 1 });
         manager.caretaker.hurry();
-        assert!(matches!(manager.next(), News::TakenBack { jobs_done: 0, .. }));
+        let said = manager.next();
+        assert!(
+            matches!(said, News::TakenBack { jobs_done: 0, owed: Some(_), .. }),
+            "they are not given back"
+        );
     }
 
     #[test]

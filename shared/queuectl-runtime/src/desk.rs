@@ -158,12 +158,17 @@ impl<'a> Desk<'a> {
             drop(self.floor.wait_for_tray(|tray| tray.since.is_none().then(|| Instant::now() + GATHER)));
             self.take_results();
         }
+        let mut is_stuck = false;
         if has_lapsed && let Err(error) = self.floor.end_everything() {
+            is_stuck = true;
             tracing::error!("Jobs are stuck, and others may run them: {error}");
         }
         self.take_results();
         self.stop = self.stop.max(Some(Stop::Graceful));
-        let handed_in = self.hand_in_at_last(has_lapsed).and_then(|()| self.retire());
+        let handed_in = self.hand_in_at_last(has_lapsed).and_then(|()| {
+            // Of one that leaves something, that is still to be ended by others.
+            if is_stuck { self.retire_from_the_list() } else { self.retire() }
+        });
         if handed_in.is_err()
             && let Err(error) = self.floor.presence().clear_notes()
         {
@@ -192,6 +197,20 @@ impl<'a> Desk<'a> {
     }
 
     fn retire(&mut self) -> Result<(), StoreError> {
+        // Before the others are told: what is on their list and not here has died.
+        if let Err(error) = self.floor.presence().retire() {
+            tracing::warn!("{error}");
+        }
+        let retired = self.retire_from_the_list();
+        if retired.is_err()
+            && let Err(error) = self.floor.presence().stay()
+        {
+            tracing::warn!("{error}");
+        }
+        retired
+    }
+
+    fn retire_from_the_list(&mut self) -> Result<(), StoreError> {
         self.store.retire(self.floor.worker(), &self.options.policy(), self.floor.now())
     }
 

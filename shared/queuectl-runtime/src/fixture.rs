@@ -83,6 +83,7 @@ impl Queue {
             drain: None,
             poll_interval_ms: 20,
             kill_grace_ms: 200,
+            lease_ms: 30_000,
             output_limit: 1 << 20,
             backoff_base: 0.0,
             backoff_max_ms: 0,
@@ -167,6 +168,10 @@ impl Work for Moody {
             self.remote.after(Mood::SilentAboutJobs);
         }
         Ok(exchanged)
+    }
+
+    fn lock_file_path(&self) -> PathBuf {
+        self.store.lock_file_path()
     }
 
     with_moods! {

@@ -48,7 +48,6 @@ pub(crate) struct Floor {
     background: Background,
     outside: Arc<Outside>,
     roster: Mutex<Vec<WorkerId>>,
-    manager_is_gone: AtomicBool,
     is_broken: AtomicBool,
 }
 
@@ -115,7 +114,6 @@ impl Floor {
             background: Background::default(),
             outside,
             roster: Mutex::default(),
-            manager_is_gone: AtomicBool::new(false),
             is_broken: AtomicBool::new(false),
         })
     }
@@ -416,12 +414,22 @@ impl Floor {
 
     /// Ends what runs, here and now, and tells the desk that the worker cannot go on.
     pub(crate) fn cannot_go_on(&self, error: WorkerError) {
-        if !self.is_broken.swap(true, Ordering::SeqCst) {
-            tracing::error!("{error}; running jobs are ended");
+        if let Some(why) = self.break_off(error) {
+            tracing::error!("{why}; running jobs are ended");
+        }
+    }
+
+    /// The same without a word, for one that must not wait for a log; what is to be said
+    /// is given back, once.
+    pub(crate) fn break_off(&self, error: WorkerError) -> Option<String> {
+        let is_first = !self.is_broken.swap(true, Ordering::SeqCst);
+        let why = is_first.then(|| error.to_string());
+        if is_first {
             lock(&self.tray).broken = Some(error);
         }
         self.halt();
         self.tray_filled.notify_one();
+        why
     }
 
     /// For how long a worker whose lease has run out tries to hand in what it has.
@@ -460,16 +468,6 @@ impl Floor {
         let scope = Scope { marker, extent: Extent::Beginning, groups: Vec::new() };
         let patience_ends = Instant::now() + self.kill_grace();
         processes::outlast(&scope, || self.deadline(patience_ends))
-    }
-
-    /// Nobody would replace this worker any more, nor look whether it stands still.
-    pub(crate) fn manager_has_gone(&self) {
-        self.manager_is_gone.store(true, Ordering::Relaxed);
-        self.outside.manager_stops();
-    }
-
-    pub(crate) fn is_orphaned(&self) -> bool {
-        self.manager_is_gone.load(Ordering::Relaxed)
     }
 }
 

@@ -49,7 +49,8 @@ pub(crate) struct Launcher {
 /// A worker's process.
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    commands: Option<ChildStdin>,
+    /// None when it is dead.
+    pub(crate) commands: Option<ChildStdin>,
 }
 
 impl Launcher {

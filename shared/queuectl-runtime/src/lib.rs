@@ -4,7 +4,8 @@
 //! [`worker::run`]. In a worker, one thread owns the store and does one
 //! transaction again and again ([`desk`](self)), some run jobs, one watches for
 //! rings and for dead neighbours, one listens to the manager and to signals, and
-//! one, where a lease must be renewed, ends everything when that does not succeed.
+//! where a lease must be renewed, one ends everything when that does not succeed, and
+//! one ends what other workers of this machine should have ended themselves.
 //! Nothing here prints: what happens is told to the log.
 
 mod ahead;
@@ -16,8 +17,9 @@ mod desk;
 #[cfg(test)]
 mod fixture;
 mod floor;
+mod guard;
+pub mod guardian;
 mod here;
-mod lapsed;
 mod launch;
 mod limits;
 mod listener;

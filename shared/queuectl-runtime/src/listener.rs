@@ -38,7 +38,7 @@ impl Command {
         }
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    pub(crate) fn parse(line: &str) -> Option<Self> {
         match line.split_once(' ') {
             None if line == "stop" => Some(Self::Stop),
             None if line == "force" => Some(Self::Force),
@@ -77,7 +77,6 @@ pub(crate) struct Hearing {
 struct Heard {
     floor: Option<Arc<Floor>>,
     stop: Option<Stop>,
-    manager_is_gone: bool,
 }
 
 impl Hearing {
@@ -89,9 +88,6 @@ impl Hearing {
     /// Has the floor hear what was said so far, and what is said from now on.
     pub(crate) fn pass_on_to(&self, floor: &Arc<Floor>) {
         let mut heard = lock(&self.heard);
-        if heard.manager_is_gone {
-            floor.manager_has_gone();
-        }
         if let Some(stop) = heard.stop {
             floor.stop(stop);
         }
@@ -144,14 +140,6 @@ impl Hearing {
         let floor = lock(&self.heard).floor.clone();
         if let Some(floor) = floor {
             floor.is_signalled();
-        }
-    }
-
-    fn manager_has_gone(&self) {
-        let mut heard = lock(&self.heard);
-        heard.manager_is_gone = true;
-        if let Some(floor) = &heard.floor {
-            floor.manager_has_gone();
         }
     }
 }
@@ -226,8 +214,7 @@ fn listen(hearing: &Hearing, mut from: Sources) {
                 // The manager is gone.
                 _ => {
                     from.manager = None;
-                    hearing.manager_has_gone();
-                    hearing.stop(Stop::Graceful);
+                    hearing.manager_stops(Stop::Graceful);
                 }
             }
         }

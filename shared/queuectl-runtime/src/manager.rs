@@ -4,7 +4,8 @@
 //! dead one's jobs taken back at once: it learns of the death before anybody else.
 
 use crate::caretaker::{Caretaker, News, Task};
-use crate::lapsed::{self, Seen};
+use crate::guard;
+use crate::guardian::{Guardian, Plan};
 use crate::launch::{Event, Launcher, Process, WorkerLog};
 use crate::limits;
 use crate::listener::{Command as ToWorker, write_log_to};
@@ -59,6 +60,16 @@ pub enum ManagerError {
         /// How many.
         count: u32,
     },
+    /// Workers died, and nobody knows whether their jobs were given back.
+    #[error("{}", say_owed(.workers, *.are_ended, .reason))]
+    JobsOwed {
+        /// Their numbers and processes; one that died at its beginning has told none.
+        workers: Vec<(Option<WorkerId>, u32)>,
+        /// Whether nothing of what they had started is left.
+        are_ended: bool,
+        /// What kept the first of them from it.
+        reason: String,
+    },
     /// The queue is out of order.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,6 +79,7 @@ pub enum ManagerError {
 pub struct Manager {
     launcher: Launcher,
     store: Box<dyn Store>,
+    guardian_arguments: Vec<String>,
     when_ready: Option<Box<dyn FnOnce()>>,
 }
 
@@ -75,13 +87,19 @@ pub struct Manager {
 struct Managing {
     launcher: Launcher,
     caretaker: Caretaker,
+    /// Has the lock file looked at, at once.
+    guard: Sender<()>,
+    /// Only where a server may give the jobs to other machines.
+    guardian: Option<Guardian>,
     workers: Vec<Option<Worker>>,
     failed: u32,
     stop: Option<Stop>,
     signals_received: u32,
     when_ready: Option<Box<dyn FnOnce()>>,
-    /// Who has a lease, when the queue was last asked, and when that is gone through next.
-    seen: Option<(Seen, Instant)>,
+    /// Workers whose jobs may not have been given back, each with the reason.
+    owed: Vec<(Worker, String)>,
+    /// Whether that was tried once more at the end.
+    has_tried_again: bool,
     next_log_look: Instant,
     /// It cannot be begun anew, and that has been said.
     log_is_stuck: bool,
@@ -113,7 +131,8 @@ enum Life {
 
 impl Manager {
     /// Prepares a manager; `program` with `arguments` must become a worker that
-    /// reads its options from standard input and prints `ready ID`.
+    /// reads its options from standard input and prints `ready ID`, and with
+    /// `guardian_arguments` it must call [`guardian::run`](crate::guardian::run).
     ///
     /// # Errors
     ///
@@ -122,12 +141,13 @@ impl Manager {
     pub fn new(
         program: PathBuf,
         arguments: Vec<String>,
+        guardian_arguments: Vec<String>,
         options: WorkerOptions,
         log: WorkerLog,
     ) -> Result<Self, ManagerError> {
         let store = open(&options.location(), &options.open_options())?;
         let launcher = Launcher { program, arguments, variables: Vec::new(), options, log };
-        Ok(Self { launcher, store, when_ready: None })
+        Ok(Self { launcher, store, guardian_arguments, when_ready: None })
     }
 
     /// Gives the workers, and so their jobs, these variables.
@@ -148,7 +168,7 @@ impl Manager {
     /// [`ManagerError`] if one cannot be started or ends with an error; the
     /// others are stopped then, and finish what they run.
     pub fn run(self, count: u32) -> Result<(), ManagerError> {
-        let Self { launcher, mut store, when_ready } = self;
+        let Self { launcher, mut store, guardian_arguments, when_ready } = self;
         limits::accept_signals().map_err(ManagerError::Signals)?;
         stamp::take_off_this_process();
         let (events, heard) = channel();
@@ -158,19 +178,33 @@ impl Manager {
         store.insist_open()?;
         // As long as the queue is waited for and no worker runs, a signal just ends all.
         listen_for_signals(events.clone())?;
+        let lock_file = store.lock_file_path();
+        let is_shared = launcher.options.server.is_some();
+        let guard = guard::stand(lock_file.clone(), is_shared).map_err(ManagerError::Start)?;
         let to_manager = events.clone();
         let tell = move |news| _ = to_manager.send(Event::News(news));
         let caretaker =
             Caretaker::start(store, launcher.options.policy(), stops, tell).map_err(ManagerError::Start)?;
+        let guardian = is_shared.then(|| {
+            Guardian::start(Plan {
+                program: launcher.program.clone(),
+                arguments: guardian_arguments,
+                lock_file: lock_file.clone(),
+                log: launcher.log.clone(),
+            })
+        });
         let mut managing = Managing {
             launcher,
             caretaker,
+            guard,
+            guardian: guardian.transpose().map_err(ManagerError::Start)?,
             workers: Vec::new(),
             failed: 0,
             stop: None,
             signals_received: 0,
             when_ready,
-            seen: None,
+            owed: Vec::new(),
+            has_tried_again: false,
             next_log_look: Instant::now() + LOG_LOOK_EVERY,
             log_is_stuck: false,
             gives_up_at: None,
@@ -178,14 +212,35 @@ impl Manager {
         };
         managing.start_all(count)?;
         managing.serve(&heard);
-        let Managing { caretaker, failed, .. } = managing;
+        let Managing { caretaker, guard, guardian, owed, failed, .. } = managing;
+        drop(guard);
+        let are_ended = owed.is_empty() || guard::end_what_is_left(lock_file);
+        if let Some(guardian) = guardian {
+            guardian.dismiss(CLOSING_TAKES_AT_MOST);
+        }
         caretaker.dismiss(CLOSING_TAKES_AT_MOST);
+        if let Some((_, reason)) = owed.first() {
+            let reason = reason.clone();
+            let workers = owed.iter().map(|(worker, _)| (worker.id, worker.process.pid)).collect();
+            return Err(ManagerError::JobsOwed { workers, are_ended, reason });
+        }
         tracing::info!("Shutdown complete.");
         match failed {
             0 => Ok(()),
             count => Err(ManagerError::WorkersFailed { count }),
         }
     }
+}
+
+fn say_owed(workers: &[(Option<WorkerId>, u32)], are_ended: bool, reason: &str) -> String {
+    let name = |(id, pid): &(Option<WorkerId>, u32)| match id {
+        Some(id) => format!("worker {id} (PID {pid})"),
+        None => format!("a worker (PID {pid})"),
+    };
+    let workers = workers.iter().map(name).collect::<Vec<_>>().join(", ");
+    let left =
+        if are_ended { "nothing of them runs any more" } else { "some of their processes cannot be ended" };
+    format!("the jobs of {workers} may not have been given back, and {left}: {reason}")
 }
 
 fn listen_for_signals(events: Sender<Event>) -> Result<(), ManagerError> {
@@ -222,40 +277,59 @@ impl Managing {
 
     /// Goes on until no worker is left. Waits for nothing but events and the time.
     fn serve(&mut self, heard: &Receiver<Event>) {
-        while self.workers.iter().any(Option::is_some) {
+        while self.workers.iter().any(Option::is_some) || self.try_again() {
             let now = Instant::now();
             self.ask_for_replacements(now);
             if self.next_log_look <= now {
                 self.follow_log();
                 self.next_log_look = now + LOG_LOOK_EVERY;
             }
-            if let Some((seen, look_at)) = self.seen.as_mut().filter(|(_, look_at)| *look_at <= now) {
-                seen.end_the_lapsed();
-                *look_at = now + lapsed::LOOK_EVERY;
+            if self.gives_up(now) {
+                return;
             }
-            if self.stop.is_some() && self.workers.iter().flatten().all(|worker| worker.state == Life::Dead) {
-                let patience = match self.stop {
-                    Some(Stop::Forced) => PATIENCE_OF_A_FORCED_STOP,
-                    _ => self.launcher.options.busy_timeout() + CLOSING_TAKES_AT_MOST,
-                };
-                // Force makes it shorter.
-                let gives_up_at = self.gives_up_at.into_iter().chain([now + patience]).min();
-                self.gives_up_at = gives_up_at;
-                if gives_up_at.is_some_and(|at| at <= now) {
-                    tracing::error!(
-                        "The queue does not answer; the next worker takes the jobs of the dead back"
-                    );
-                    return;
-                }
-            }
-            let leases = self.seen.as_ref().map(|(_, look_at)| *look_at);
-            let due = [self.next_replacement(), leases, self.gives_up_at].into_iter().flatten().min();
+            let due = [self.next_replacement(), self.gives_up_at].into_iter().flatten().min();
             let due = due.map_or(self.next_log_look, |due| due.min(self.next_log_look));
             match heard.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(event) => self.handle(event),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
+    }
+
+    /// Has what could not be given back tried once more, when all else is done; tells
+    /// whether there is anything.
+    fn try_again(&mut self) -> bool {
+        if self.owed.is_empty() || std::mem::replace(&mut self.has_tried_again, true) {
+            return false;
+        }
+        self.caretaker.hurry();
+        self.workers.clear();
+        for (index, (worker, _)) in self.owed.drain(..).enumerate() {
+            self.caretaker.give(Task::TakeBack { index, id: worker.id, pid: worker.process.pid });
+            self.workers.push(Some(Worker { state: Life::Dead, ..worker }));
+        }
+        true
+    }
+
+    /// Tells whether the dead that are left are not waited for any longer.
+    fn gives_up(&mut self, now: Instant) -> bool {
+        let is_ending = self.stop.is_some() || self.has_tried_again;
+        if !is_ending || self.workers.iter().flatten().any(|worker| worker.state != Life::Dead) {
+            return false;
+        }
+        let patience = match self.stop {
+            Some(Stop::Forced) => PATIENCE_OF_A_FORCED_STOP,
+            _ => self.launcher.options.busy_timeout() + CLOSING_TAKES_AT_MOST,
+        };
+        // Force makes it shorter.
+        let gives_up_at = self.gives_up_at.into_iter().chain([now + patience]).min();
+        self.gives_up_at = gives_up_at;
+        if gives_up_at.is_some_and(|at| at > now) {
+            return false;
+        }
+        let left = self.workers.drain(..).flatten();
+        self.owed.extend(left.map(|worker| (worker, "the queue does not answer".to_owned())));
+        true
     }
 
     fn handle(&mut self, event: Event) {
@@ -273,9 +347,8 @@ impl Managing {
                 self.caretaker.give(Task::MeetWorker { index });
             }
             Event::Exited(index, status) => self.exited(index, &status),
-            Event::News(News::Seen(seen)) => self.seen = Some((seen, Instant::now())),
-            Event::News(News::TakenBack { index, jobs_done, was_asked_to_stop }) => {
-                self.taken_back(index, jobs_done, was_asked_to_stop);
+            Event::News(News::TakenBack { index, jobs_done, was_asked_to_stop, owed }) => {
+                self.taken_back(index, jobs_done, was_asked_to_stop, owed);
             }
             Event::News(News::MayReplace { index, may }) => self.replace(index, may),
             Event::News(News::IsMeant { index }) => {
@@ -345,16 +418,21 @@ impl Managing {
                 tracing::warn!("A worker died ({how})");
             }
         }
+        // What it had started is ended whether or not the queue can be asked.
+        let _guard_is_gone = self.guard.send(());
         if let Some(worker) = &mut self.workers[index] {
             worker.state = Life::Dead;
             self.caretaker.give(Task::TakeBack { index, id: worker.id, pid: worker.process.pid });
         }
     }
 
-    fn taken_back(&mut self, index: usize, jobs_done: u64, was_asked_to_stop: bool) {
+    fn taken_back(&mut self, index: usize, jobs_done: u64, was_asked_to_stop: bool, owed: Option<String>) {
         let Some(mut worker) = self.workers[index].take() else { return };
         worker.share = worker.share.map(|share| share.saturating_sub(jobs_done));
-        if self.stop.is_some() || was_asked_to_stop || worker.share == Some(0) {
+        if let Some(reason) = owed {
+            self.owed.push((worker.remembered(), reason));
+        }
+        if self.stop.is_some() || self.has_tried_again || was_asked_to_stop || worker.share == Some(0) {
             return;
         }
         worker.quick_deaths =
@@ -418,6 +496,17 @@ impl Managing {
         for worker in self.workers.iter_mut().flatten() {
             worker.process.say(&ToWorker::Log(name.clone()));
         }
+        if let Some(guardian) = &self.guardian {
+            guardian.say(&ToWorker::Log(name));
+        }
+    }
+}
+
+impl Worker {
+    /// What is to be known of it when its place is somebody else's.
+    fn remembered(&self) -> Self {
+        let process = Process { pid: self.process.pid, commands: None };
+        Self { process, ..*self }
     }
 }
 

@@ -152,6 +152,20 @@ pub(crate) fn caught_by(pid: u32) -> Signals {
     Signals::in_mask(mask_in(&status, "SigCgt:").unwrap_or(0))
 }
 
+/// Kills those there are now and waits for none of them; tells whether there were surely
+/// none.
+pub(crate) fn kill_on_sight(scope: &Scope) -> bool {
+    platform::kill_own_groups(scope);
+    match still_there(scope, OnSight::Kill) {
+        Look::Nothing => true,
+        Look::Found(found) => {
+            found.kill();
+            false
+        }
+        Look::Unknown => false,
+    }
+}
+
 impl Held {
     /// The stop signals that it catches.
     pub(crate) fn catches(&self) -> Signals {
@@ -185,10 +199,9 @@ impl Held {
         !self.0.wait_for_end(Instant::now() + a_while)
     }
 
-    /// Kills it; tells whether it is gone.
-    pub(crate) fn kill(&self) -> bool {
+    /// Kills it, and leaves it to others to wait for its end.
+    pub(crate) fn kill_without_waiting(&self) {
         self.0.kill();
-        self.0.wait_for_end(Instant::now() + KILL_TAKES_AT_MOST)
     }
 }
 
@@ -256,7 +269,7 @@ mod tests {
     fn a_process_held_by_its_pid_is_killed_and_its_pid_is_nobodys() {
         let (mut child, _) = stubborn();
         let held = hold(child.id()).unwrap();
-        assert!(held.kill());
+        held.kill_without_waiting();
         child.wait().unwrap();
         wait_until("its pid is free", || hold(child.id()).is_none());
     }

@@ -75,6 +75,10 @@ pub fn rescue(
         Err(StoreError::StillAlive { .. }) => return Ok(None),
         rescued => rescued?,
     };
+    if let Err(error) = taken.note_ended(worker) {
+        // Then it is looked for once more, and nothing is found.
+        tracing::debug!("{error}");
+    }
     for (lease, verdict) in &rescued.jobs {
         let was = if started.contains(lease) { "lost" } else { "never started" };
         tracing::debug!("Claim {} of job {} was {was}: {}", lease.number, lease.seq, verdict.state);

@@ -2,7 +2,7 @@
 //! stops the worker in time when it may not go on.
 
 use crate::floor::Floor;
-use crate::lapsed::{self, Seen};
+use crate::guard::Guard;
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::WorkerId;
 use queuectl_store::{Doorbell, Store, StoreError, open};
@@ -38,7 +38,7 @@ pub(crate) fn start(
     give_up: impl FnOnce() + Send + 'static,
 ) -> io::Result<()> {
     if floor.presence().time_left().is_some() {
-        let floor = Arc::clone(&floor);
+        let (floor, guarded) = (Arc::clone(&floor), Arc::clone(&floor));
         let fence = move || {
             keep_the_fence(&floor);
             let began = Instant::now();
@@ -48,15 +48,16 @@ pub(crate) fn start(
             give_up();
         };
         thread::Builder::new().name("fence".into()).spawn(fence)?;
+        // Threads that may wait for a store, as the watch does, are of no use for this.
+        let mut guard = Guard::new(guarded.presence().lock_file().to_owned(), Some(guarded.worker()));
+        let stand_guard = move || loop {
+            thread::park_timeout(guard.look().again_after);
+        };
+        thread::Builder::new().name("guard".into()).spawn(stand_guard)?;
     }
     thread::Builder::new().name("watch".into()).spawn(move || {
-        let mut watch = Watch {
-            floor: &floor,
-            store: None,
-            not_before: HashMap::new(),
-            unseen_since: HashMap::new(),
-            next_look_at_leases: Instant::now(),
-        };
+        let mut watch =
+            Watch { floor: &floor, store: None, not_before: HashMap::new(), unseen_since: HashMap::new() };
         watch.keep_watch(doorbell);
     })?;
     Ok(())
@@ -73,9 +74,15 @@ fn keep_the_fence(floor: &Floor) {
         }
         thread::park_timeout(LOOK_EVERY);
     };
-    floor.cannot_go_on(error.into());
-    while let Err(error) = floor.end_everything() {
+    // Words come after deeds: the log may lie on a disk that does not answer.
+    let why = floor.break_off(error.into());
+    let mut ended = floor.end_everything();
+    if let Some(why) = why {
+        tracing::error!("{why}; running jobs are ended");
+    }
+    while let Err(error) = ended {
         tracing::error!("Jobs are stuck, and others may run them: {error}");
+        ended = floor.end_everything();
     }
     while !floor.is_idle() {
         thread::park_timeout(LOOK_EVERY);
@@ -93,7 +100,6 @@ struct Watch<'a> {
     not_before: HashMap<WorkerId, Instant>,
     /// Dead, and its processes cannot be seen from here; since when.
     unseen_since: HashMap<WorkerId, Instant>,
-    next_look_at_leases: Instant,
 }
 
 impl Watch<'_> {
@@ -121,9 +127,6 @@ impl Watch<'_> {
                 return;
             }
             self.look_at_neighbours();
-            if self.floor.is_orphaned() && self.floor.presence().time_left().is_some() {
-                self.look_at_leases();
-            }
         }
     }
 
@@ -167,18 +170,6 @@ impl Watch<'_> {
         let policy = self.floor.options().policy();
         rescue(self.store()?, dead, &policy, has_waited)?;
         Ok(())
-    }
-
-    /// Managers look whether workers stand still. Without one, each worker does.
-    fn look_at_leases(&mut self) {
-        if Instant::now() < self.next_look_at_leases {
-            return;
-        }
-        match self.store().and_then(Seen::ask) {
-            Ok(mut seen) => seen.end_the_lapsed(),
-            Err(error) => tracing::debug!("{error}"),
-        }
-        self.next_look_at_leases = Instant::now() + lapsed::LOOK_EVERY;
     }
 
     fn store(&mut self) -> Result<&mut dyn Store, StoreError> {

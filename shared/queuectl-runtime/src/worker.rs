@@ -8,7 +8,9 @@ use crate::stamp::Stamp;
 use crate::{limits, marker, watch};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_files::Owners;
-use queuectl_store::{Access, Location, NewWorker, OpenOptions, Registration, Store, StoreError, open};
+use queuectl_store::{
+    Access, LeaseTimes, Location, NewWorker, OpenOptions, Registration, Store, StoreError, open,
+};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -63,6 +65,8 @@ pub struct WorkerOptions {
     pub poll_interval_ms: u64,
     /// From SIGTERM to SIGKILL.
     pub kill_grace_ms: u64,
+    /// How long a worker lives after its last word to a server.
+    pub lease_ms: u64,
     /// Bytes kept of an attempt's output.
     pub output_limit: u64,
     /// See [`RetryPolicy::base`].
@@ -90,6 +94,11 @@ impl WorkerOptions {
             owners: if self.as_root { Owners::AnyForRoot } else { Owners::Own },
             ..OpenOptions::new(Access::Write, self.busy_timeout())
         }
+    }
+
+    /// How long a worker lives after its last word, if the queue is on a server.
+    pub fn lease(&self) -> LeaseTimes {
+        LeaseTimes::of(Duration::from_millis(self.lease_ms))
     }
 
     pub(crate) fn busy_timeout(&self) -> Duration {
@@ -154,8 +163,11 @@ type Begun = (Box<dyn Store>, Registration);
 /// worker was told to stop before that was done.
 fn begin(options: &WorkerOptions, hearing: &Arc<Hearing>) -> io::Result<Option<Result<Begun, WorkerError>>> {
     let (location, open_options) = (options.location(), options.open_options());
-    let newcomer =
-        NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
+    let newcomer = NewWorker {
+        manager_pid: options.manager_pid,
+        lease: options.lease(),
+        ..NewWorker::of_this_process(options.concurrency)
+    };
     let register = move || {
         let mut store = open(&location, &open_options)?;
         let now = store.clock().now();

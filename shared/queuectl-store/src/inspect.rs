@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::pulse::{ENDS_ITS_JOBS_AFTER, HAS_ENDED_THEM_AFTER};
+use crate::lease::LeaseTimes;
 use crate::work::Stop;
 use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, Stream, Timestamp, WorkerId};
 
@@ -77,6 +77,8 @@ pub struct Worker {
     pub is_here: bool,
     /// When it last told the server that it lives; none where no server is told.
     pub heartbeat_at: Option<Timestamp>,
+    /// The lease it renews; none where no server is told.
+    pub lease: Option<LeaseTimes>,
     /// Whether it lives; a worker that has ended is dead.
     pub life: Life,
     /// It lives and stands still: a signal or a debugger has stopped its process.
@@ -92,13 +94,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Tells whether others may soon take over what it runs, while it does not seem
-    /// to end it: a stopped process cannot, and no other takes so long.
-    ///
-    /// Where no server is told who lives, nobody ever lapses.
-    pub fn has_lapsed(&self, now: Timestamp) -> bool {
-        let patience = if self.is_stalled { ENDS_ITS_JOBS_AFTER } else { HAS_ENDED_THEM_AFTER };
-        self.heartbeat_at.is_some_and(|at| now.since(at) >= patience)
+    /// When others take what it runs over, if nothing more is heard of it; none where no
+    /// server is told who lives.
+    pub fn given_up_at(&self) -> Option<Timestamp> {
+        Some(self.heartbeat_at?.after(self.lease?.dead_after()))
     }
 }
 

@@ -6,27 +6,37 @@
 //! no pid files. (A killed holder's lock was free after 0.4 ms; pid plus start
 //! time is not unique; POSIX locks vanish when any descriptor is closed.)
 //!
-//! The file's contents are notes: for each slot of each worker, which claim it
-//! is about to start or runs, and its process. They are written before each
-//! spawn and never synced: they matter when a worker dies, and after a power cut
-//! nothing of it is left to matter. Locks are advisory, so that the same bytes
+//! The file's contents are an entry for each worker (see [`entry`]), and notes: for
+//! each of its slots, which claim it is about to start or runs, and its process. They
+//! are written before each spawn and never synced: they matter when a worker dies,
+//! and after a power cut nothing of it is left to matter. Locks are advisory, so that the same bytes
 //! can be locked by one worker and written by another.
+
+mod entry;
+
+pub use entry::{Entry, Found};
 
 use crate::identity::FileIdentity;
 use crate::location::beside;
 use crate::machine;
 use crate::pulse::{Lapse, Neighbour, Pulse};
+use crate::renewals::Renewals;
 use crate::{Result, StoreError};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use queuectl_core::{Lease, Seq, WorkerId};
 use queuectl_files::{Make, open_beside};
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What the name of a lock file adds to that of its database.
+const BESIDE: &str = "-workers";
 
 /// Bytes of one note: seq, lease, pid, each a little-endian 64-bit integer.
 const NOTE_BYTES: usize = 24;
@@ -50,15 +60,16 @@ pub struct Note {
     pub pid: u32,
 }
 
-/// A worker's life: its lock and its notes.
+/// A worker's life: its lock, its entry and its notes.
 #[derive(Debug)]
 pub struct Presence {
     lock_file: LockFile,
+    worker: WorkerId,
     region: u32,
     /// The database, and which file its name led to.
     database: Option<(PathBuf, FileIdentity)>,
     /// Between machines: the lease it renews.
-    lease: Option<(WorkerId, Arc<Pulse>)>,
+    lease: Option<Arc<Pulse>>,
 }
 
 /// A dead worker's place in the hand of its only rescuer, until dropped.
@@ -78,13 +89,27 @@ enum Notes {
 
 /// Where the lock file of a database is.
 pub(crate) fn lock_file_path(database: &Path) -> PathBuf {
-    beside(database, "-workers")
+    beside(database, BESIDE)
 }
 
 impl LockFile {
     /// Opens the file if it is there.
     pub(crate) fn open_existing(database: &Path) -> Result<Option<Self>> {
-        let read_write = Self::open(database, OpenOptions::new().read(true).write(true), Make::Nothing);
+        Self::at(&lock_file_path(database))
+    }
+
+    /// Opens the file, or makes it.
+    pub(crate) fn open_or_create(database: &Path) -> Result<Self> {
+        Self::open(&lock_file_path(database), OpenOptions::new().read(true).write(true), Make::Private)
+    }
+
+    /// Opens a lock file by its own path, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened for another reason.
+    pub fn at(path: &Path) -> Result<Option<Self>> {
+        let read_write = Self::open(path, OpenOptions::new().read(true).write(true), Make::Nothing);
         let opened = match read_write {
             // Who holds which lock can be seen through it all the same.
             Err(StoreError::Io { source, .. })
@@ -93,7 +118,7 @@ impl LockFile {
                     io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
                 ) =>
             {
-                Self::open(database, OpenOptions::new().read(true), Make::Nothing)
+                Self::open(path, OpenOptions::new().read(true), Make::Nothing)
             }
             opened => opened,
         };
@@ -103,15 +128,12 @@ impl LockFile {
         }
     }
 
-    /// Opens the file, or makes it.
-    pub(crate) fn open_or_create(database: &Path) -> Result<Self> {
-        Self::open(database, OpenOptions::new().read(true).write(true), Make::Private)
-    }
-
-    fn open(database: &Path, how: &mut OpenOptions, make: Make) -> Result<Self> {
-        let path = lock_file_path(database);
-        let file = open_beside(database, &path, how, make)
-            .map_err(|error| StoreError::of_file("open the lock file", &path, error))?;
+    fn open(path: &Path, how: &mut OpenOptions, make: Make) -> Result<Self> {
+        let name = path.as_os_str().as_bytes();
+        let database = name.strip_suffix(BESIDE.as_bytes()).unwrap_or(name);
+        let file = open_beside(Path::new(OsStr::from_bytes(database)), path, how, make)
+            .map_err(|error| StoreError::of_file("open the lock file", path, error))?;
+        let path = path.to_owned();
         Ok(Self { path, file })
     }
 
@@ -173,13 +195,19 @@ impl LockFile {
     }
 
     /// Shows a worker as living, for as long as the result is kept.
-    pub(crate) fn hold(self, worker: WorkerId, region: u32) -> Result<Presence> {
+    ///
+    /// # Errors
+    ///
+    /// If another holds its lock, or the file cannot be written.
+    pub fn hold(self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<Presence> {
+        let worker = entry.worker;
         if !self.try_lock(worker)? {
             let source = io::Error::other(format!("somebody else holds the lock of worker {worker}"));
             return Err(self.error("lock", source));
         }
         self.clear_notes(region)?;
-        Ok(Presence { lock_file: self, region, database: None, lease: None })
+        self.enter(entry, region, renewed_at)?;
+        Ok(Presence { lock_file: self, worker, region, database: None, lease: None })
     }
 
     fn clear_notes(&self, region: u32) -> Result<()> {
@@ -221,7 +249,7 @@ impl Presence {
     pub fn lives(&self, neighbour: WorkerId) -> Result<bool> {
         match &self.lease {
             None => self.lock_file.is_held(neighbour),
-            Some((_, pulse)) => match pulse.neighbour(neighbour) {
+            Some(pulse) => match pulse.neighbour(neighbour) {
                 Some(Neighbour::Here) => self.lock_file.is_held(neighbour),
                 Some(Neighbour::Silent) => Ok(false),
                 // One of whom nothing is known yet has just begun.
@@ -232,19 +260,48 @@ impl Presence {
 
     /// Neighbours that have been seen here apart from exchanges: newcomers.
     pub fn neighbours(&self) -> Vec<WorkerId> {
-        self.lease.as_ref().map_or_else(Vec::new, |(worker, pulse)| {
-            pulse.neighbours().into_iter().filter(|neighbour| neighbour != worker).collect()
+        self.lease.as_ref().map_or_else(Vec::new, |pulse| {
+            pulse.neighbours().into_iter().filter(|&neighbour| neighbour != self.worker).collect()
         })
     }
 
     /// How long jobs may still be given to end; none if nothing presses.
     pub fn time_left(&self) -> Option<Duration> {
-        self.lease.as_ref().map(|(_, pulse)| pulse.time_left())
+        self.lease.as_ref().map(|pulse| pulse.time_left())
+    }
+
+    /// Where the lock file is.
+    pub fn lock_file(&self) -> &Path {
+        &self.lock_file.path
+    }
+
+    /// Where the renewals of a lease are noted.
+    pub(crate) fn renewals(&self) -> Result<Renewals> {
+        self.lock_file.renewals(self.region)
+    }
+
+    /// Notes that the worker is about to end well: what completed jobs have left in the
+    /// background may live on.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub fn retire(&self) -> Result<()> {
+        self.lock_file.note_retired(Some(self.worker), self.region)
+    }
+
+    /// Notes that it goes on after all.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub fn stay(&self) -> Result<()> {
+        self.lock_file.note_retired(None, self.region)
     }
 
     /// Has [`verify`](Self::verify) look at a lease too.
-    pub(crate) fn with_lease(mut self, worker: WorkerId, pulse: Arc<Pulse>) -> Self {
-        self.lease = Some((worker, pulse));
+    pub(crate) fn with_lease(mut self, pulse: Arc<Pulse>) -> Self {
+        self.lease = Some(pulse);
         self
     }
 
@@ -265,8 +322,8 @@ impl Presence {
     ///
     /// [`StoreError::LeaseLapsed`] or [`StoreError::CalledDead`]; the worker must stop.
     pub fn verify_lease(&self) -> Result<()> {
-        let Some((worker, pulse)) = &self.lease else { return Ok(()) };
-        let worker = *worker;
+        let Some(pulse) = &self.lease else { return Ok(()) };
+        let worker = self.worker;
         match pulse.lapse() {
             None => Ok(()),
             Some(Lapse::CalledDead) => Err(StoreError::CalledDead { worker }),
@@ -308,11 +365,27 @@ impl Taken {
             Notes::Elsewhere { started } => Ok(started.iter().map(|&lease| Note { lease, pid: 0 }).collect()),
         }
     }
+
+    /// Notes that nothing is left of the worker whose place this is.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub fn note_ended(&self, worker: WorkerId) -> Result<()> {
+        match &self.notes {
+            Notes::Here { lock_file, region } => lock_file.note_ended(worker, *region),
+            Notes::Elsewhere { .. } => Ok(()),
+        }
+    }
 }
 
 impl LockFile {
     /// What was noted in a region.
-    fn notes(&self, region: u32) -> Result<Vec<Note>> {
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read.
+    pub fn notes(&self, region: u32) -> Result<Vec<Note>> {
         let mut bytes = vec![0; NOTES_IN_REGION as usize * NOTE_BYTES];
         let mut filled = 0;
         while filled < bytes.len() {
@@ -336,8 +409,15 @@ impl LockFile {
     }
 }
 
+/// Bytes of a region: a worker's entry, then its notes.
+const REGION_BYTES: u64 = entry::ENTRY_BYTES as u64 + NOTES_IN_REGION as u64 * NOTE_BYTES as u64;
+
+fn entry_offset(region: u32) -> u64 {
+    u64::from(region) * REGION_BYTES
+}
+
 fn note_offset(region: u32, slot: u32) -> u64 {
-    (u64::from(region) * u64::from(NOTES_IN_REGION) + u64::from(slot)) * NOTE_BYTES as u64
+    entry_offset(region) + entry::ENTRY_BYTES as u64 + u64::from(slot) * NOTE_BYTES as u64
 }
 
 fn byte_lock(worker: WorkerId) -> nix::libc::flock {
@@ -357,16 +437,29 @@ fn libc_unlocked() -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lease::{LeaseTimes, boot_clock};
+    use crate::work::NewWorker;
     use std::fs;
 
-    fn lock_file(folder: &Path) -> LockFile {
+    /// A worker of this process that is entered in a region.
+    pub(super) fn entered(
+        folder: &Path,
+        worker: WorkerId,
+        region: u32,
+        lease: Option<LeaseTimes>,
+    ) -> Presence {
+        let entry = NewWorker::of_this_process(1).entry(worker, "run", lease);
+        lock_file(folder).hold(&entry, region, boot_clock()).unwrap()
+    }
+
+    pub(super) fn lock_file(folder: &Path) -> LockFile {
         LockFile::open_or_create(&folder.join("queue.db")).unwrap()
     }
 
     #[test]
     fn a_lock_shows_its_holder_until_it_is_dropped() {
         let folder = tempfile::tempdir().unwrap();
-        let presence = lock_file(folder.path()).hold(WorkerId(3), 0).unwrap();
+        let presence = entered(folder.path(), WorkerId(3), 0, None);
         let other = lock_file(folder.path());
         assert!(other.is_held(WorkerId(3)).unwrap());
         assert!(!other.is_held(WorkerId(2)).unwrap());
@@ -378,7 +471,7 @@ mod tests {
     #[test]
     fn only_one_rescuer_gets_a_dead_workers_lock_and_reads_its_notes() {
         let folder = tempfile::tempdir().unwrap();
-        let presence = lock_file(folder.path()).hold(WorkerId(1), 2).unwrap();
+        let presence = entered(folder.path(), WorkerId(1), 2, None);
         let note = Note { lease: Lease { seq: Seq(9), number: 4 }, pid: 77 };
         presence.note(5, note).unwrap();
         drop(presence);

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The machine's name.
 pub fn host_name() -> String {
@@ -15,7 +16,9 @@ pub fn host_name() -> String {
 
 /// A text that is another after each boot; empty where the system has none.
 pub fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    static READ_ONCE: OnceLock<String> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    READ_ONCE.get_or_init(|| read().map(|id| id.trim().to_owned()).unwrap_or_default()).clone()
 }
 
 /// The namespace in which this process's pid is valid; 0 where there are none.
@@ -29,6 +32,14 @@ pub fn process_state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may contain anything.
     stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// When a process began, in ticks since the boot: with its pid never used again. None
+/// if there is none of this pid, or it cannot be seen.
+pub fn began_at_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 22; the state, after the name in parentheses, is field 3.
+    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
 }
 
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;

@@ -19,6 +19,8 @@ pub enum Bug {
     LivenessByPid,
     /// A worker that cannot renew its lease runs its jobs on.
     LeaseOverrun,
+    /// Whoever is left on a machine leaves a dead or hanging worker's processes alone.
+    NoGuard,
 }
 
 impl Bug {
@@ -31,6 +33,7 @@ impl Bug {
             Self::EarlyRescue => "early-rescue",
             Self::LivenessByPid => "liveness-by-pid",
             Self::LeaseOverrun => "lease-overrun",
+            Self::NoGuard => "no-guard",
         }
     }
 

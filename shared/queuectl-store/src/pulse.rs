@@ -1,37 +1,19 @@
 //! Where time decides who lives: between machines.
 //!
 //! No kernel tells one machine that a process of another has died. So a worker
-//! renews a lease at the server, every two seconds, and whoever has not renewed
+//! renews a lease at the server, again and again, and whoever has not renewed
 //! it for longer than it lasts is taken for dead. That is safe only because the
 //! worker itself stops in time: by its own clock, which goes on while the machine
-//! sleeps and which nobody sets, counted from *before* a renewal was sent.
-//!
-//! ```text
-//!      renewal                                       29 s         31 s       33 s
-//!  ───────┼──────────── jobs run ──────────────────────┼─ ending ───┼──────────┼─────
-//!         │                                        SIGTERM      SIGKILL    others may
-//!         └ from here both sides count                                     take over
-//! ```
+//! sleeps and which nobody sets, counted from *before* a renewal was sent. See [`LeaseTimes`].
 
+use crate::lease::{LeaseTimes, boot_clock, millis};
 use crate::planted::Bug;
+use crate::renewals::Renewals;
 use queuectl_core::WorkerId;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// How often a lease is renewed.
-pub(crate) const RENEWED_EVERY: Duration = Duration::from_secs(2);
-
-/// A worker that has not renewed its lease for so long ends its jobs.
-pub(crate) const ENDS_ITS_JOBS_AFTER: Duration = Duration::from_secs(29);
-
-/// By then nothing of them is left.
-pub(crate) const HAS_ENDED_THEM_AFTER: Duration = Duration::from_secs(31);
-
-/// A worker that has not renewed its lease for so long, by the server's clock, is
-/// taken for dead: a lease of 30 s, and what two clocks may differ in that time.
-pub(crate) const DEAD_AFTER: Duration = Duration::from_secs(33);
 
 /// What one worker knows of leases: its own, and those of others.
 #[derive(Debug)]
@@ -42,6 +24,9 @@ pub(crate) struct Pulse {
     /// How often somebody has rung.
     rings: AtomicU64,
     neighbours: Mutex<HashMap<WorkerId, Neighbour>>,
+    lease: LeaseTimes,
+    /// Where others on this machine read when it was last renewed.
+    noted: Option<Renewals>,
 }
 
 /// What the server says of another worker.
@@ -66,8 +51,10 @@ pub(crate) enum Lapse {
 
 impl Pulse {
     /// A pulse whose lease was asked for at a moment of the boot clock.
-    pub(crate) fn since(asked_at: Duration) -> Self {
+    pub(crate) fn since(asked_at: Duration, lease: LeaseTimes, noted: Option<Renewals>) -> Self {
         Self {
+            lease,
+            noted,
             renewed_at: AtomicU64::new(millis(asked_at)),
             called_dead: AtomicBool::new(false),
             rings: AtomicU64::new(0),
@@ -75,8 +62,22 @@ impl Pulse {
         }
     }
 
+    /// The lease that is renewed.
+    pub(crate) fn lease(&self) -> LeaseTimes {
+        self.lease
+    }
+
     /// The lease was renewed by a request that was sent at this moment.
+    ///
+    /// It counts only if it could be noted for the others on this machine: the worker
+    /// and they must know the same.
     pub(crate) fn renewed(&self, asked_at: Duration) {
+        if let Some(noted) = &self.noted
+            && let Err(error) = noted.note(asked_at)
+        {
+            tracing::warn!("a renewal of the lease does not count: {error}");
+            return;
+        }
         self.renewed_at.fetch_max(millis(asked_at), Ordering::SeqCst);
     }
 
@@ -116,7 +117,7 @@ impl Pulse {
             return Some(Lapse::CalledDead);
         }
         let silence = self.silence();
-        let has_lapsed = silence >= ENDS_ITS_JOBS_AFTER && !Bug::LeaseOverrun.is_planted();
+        let has_lapsed = silence >= self.lease.ends_jobs_after() && !Bug::LeaseOverrun.is_planted();
         has_lapsed.then_some(Lapse::Silent(silence))
     }
 
@@ -125,28 +126,12 @@ impl Pulse {
         if self.called_dead.load(Ordering::SeqCst) {
             return Duration::ZERO;
         }
-        HAS_ENDED_THEM_AFTER.saturating_sub(self.silence())
+        self.lease.has_ended_jobs_after().saturating_sub(self.silence())
     }
 
     fn silence(&self) -> Duration {
         boot_clock().saturating_sub(Duration::from_millis(self.renewed_at.load(Ordering::SeqCst)))
     }
-}
-
-/// A clock that nobody sets, and that goes on while the machine sleeps.
-pub(crate) fn boot_clock() -> Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    // Elsewhere the monotonic clock may stand still during sleep.
-    #[cfg(target_os = "linux")]
-    let clock = ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
-    let clock = ClockId::Monotonic;
-    let time = clock_gettime(clock);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -155,13 +140,7 @@ mod tests {
 
     fn silent_for(silence: Duration) -> Pulse {
         // The boot clock may be younger than the silence.
-        Pulse::since(boot_clock().checked_sub(silence).unwrap_or_default())
-    }
-
-    #[test]
-    fn a_worker_stops_before_others_may_take_over() {
-        assert!(RENEWED_EVERY < ENDS_ITS_JOBS_AFTER);
-        assert!(ENDS_ITS_JOBS_AFTER < HAS_ENDED_THEM_AFTER && HAS_ENDED_THEM_AFTER < DEAD_AFTER);
+        Pulse::since(boot_clock().checked_sub(silence).unwrap_or_default(), LeaseTimes::USUAL, None)
     }
 
     #[test]

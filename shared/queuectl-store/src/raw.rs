@@ -171,6 +171,7 @@ pub(crate) fn worker<'a>(read: impl Fn(usize) -> Raw<'a>) -> Worker {
         ended_at: row.time(11),
         is_here: true,
         heartbeat_at: None,
+        lease: None,
         life: Life::Unknown,
         is_stalled: false,
         stop: stored::stop_from_number(row.number(12)),

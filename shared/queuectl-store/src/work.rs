@@ -4,9 +4,11 @@ use crate::Result;
 use crate::counts::Counts;
 use crate::doorbell::Doorbell;
 use crate::inspect::{OutputPart, Worker};
-use crate::liveness::{LockFile, Presence, Taken};
+use crate::lease::LeaseTimes;
+use crate::liveness::{Entry, LockFile, Presence, Taken};
 use crate::machine;
 use queuectl_core::{Job, JobId, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
+use std::path::PathBuf;
 
 /// A worker that wants to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub struct NewWorker {
     pub concurrency: u32,
     /// Where its jobs look for programs.
     pub path: String,
+    /// Between machines: how long it lives after its last word.
+    pub lease: LeaseTimes,
 }
 
 impl NewWorker {
@@ -38,6 +42,20 @@ impl NewWorker {
             pid_namespace: machine::pid_namespace(),
             concurrency,
             path: std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned(),
+            lease: LeaseTimes::USUAL,
+        }
+    }
+
+    /// What the lock file is to say of it, once it has a number.
+    pub(crate) fn entry(&self, worker: WorkerId, run: &str, lease: Option<LeaseTimes>) -> Entry {
+        Entry {
+            worker,
+            pid: self.pid,
+            began_at_ticks: machine::began_at_ticks(self.pid).unwrap_or(0),
+            pid_namespace: self.pid_namespace,
+            manager_pid: self.manager_pid,
+            run: run.to_owned(),
+            lease,
         }
     }
 }
@@ -201,6 +219,9 @@ pub trait Work {
     /// [`StoreError::LockFileMissing`](crate::StoreError::LockFileMissing) if there
     /// are workers and no file: that proves nothing, so nobody may be called dead.
     fn lock_file(&mut self) -> Result<LockFile>;
+
+    /// Where that file is, whether or not it is there. Asks nobody.
+    fn lock_file_path(&self) -> PathBuf;
 
     /// Takes a dead worker's place, so that this is its only rescuer, until dropped.
     /// None if it lives, as far as can be proved, or if somebody else is at it.

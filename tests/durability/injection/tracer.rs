@@ -236,6 +236,7 @@ pub fn instructions(home: &Home) -> String {
         drain: Some(Drain::Everything),
         poll_interval_ms: 100,
         kill_grace_ms: 200,
+        lease_ms: 30_000,
         output_limit: 1 << 20,
         backoff_base: 0.0,
         backoff_max_ms: 0,

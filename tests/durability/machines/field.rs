@@ -3,8 +3,8 @@
 use crate::oracle::Oracle;
 use crate::support::hosts::Network;
 use crate::support::postgres::{Schema, Server};
-use crate::support::{Home, marked, wait_until};
-use std::fs;
+use crate::support::{Home, Role, marked, seconds, wait_until};
+use queuectl_store::LeaseTimes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,11 @@ impl Machines {
         self.oracle.home()
     }
 
+    /// A user on one of the machines whose workers have another lease.
+    pub fn on_with(&self, name: &str, lease: LeaseTimes) -> Home {
+        self.on(name).with("QUEUECTL_LEASE", &format!("{}s", lease.length().as_secs()))
+    }
+
     /// A user on one of the machines, whose jobs are watched too.
     pub fn on(&self, name: &str) -> Home {
         user()
@@ -79,11 +84,7 @@ impl Machines {
 
     /// The only worker on a machine, as the kernel knows it from outside.
     pub fn worker_on(&self, name: &str) -> i32 {
-        let is_worker = |pid: &i32| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            line.split(|&byte| byte == 0).nth(1) == Some(b"work")
-        };
-        let workers: Vec<i32> = self.network.host(name).processes().into_iter().filter(is_worker).collect();
+        let workers = self.network.host(name).those(Role::Worker);
         assert_eq!(workers.len(), 1, "workers on {name}");
         workers[0]
     }
@@ -91,7 +92,14 @@ impl Machines {
 
 /// A user with default settings, but for what would only take time.
 fn user() -> Home {
-    Home::new().with("QUEUECTL_BACKOFF_BASE", "0").with("QUEUECTL_KILL_GRACE", "200ms")
+    let home = Home::new().with("QUEUECTL_BACKOFF_BASE", "0").with("QUEUECTL_KILL_GRACE", "200ms");
+    home.with("QUEUECTL_LEASE", &format!("{}s", lease().length().as_secs()))
+}
+
+/// The lease of all workers here: `STORM_LEASE` says how many seconds, if not the usual.
+pub fn lease() -> LeaseTimes {
+    let said = std::env::var("STORM_LEASE").ok();
+    said.map_or(LeaseTimes::USUAL, |said| LeaseTimes::of(seconds(said.parse().unwrap())))
 }
 
 /// Lets time pass.

@@ -1,6 +1,8 @@
 //! A queue on a server: faults of the server, of the network, of whole machines.
 
+mod cuts;
 mod field;
+mod hangs;
 mod links;
 mod load;
 mod outages;
@@ -10,5 +12,5 @@ use libtest_mimic::Trial;
 
 pub fn trials() -> Vec<Trial> {
     // Those that wait for leases come first, beside the others.
-    [links::trials(), outages::trials(), server::trials()].into_iter().flatten().collect()
+    [cuts::trials(), links::trials(), outages::trials(), server::trials()].into_iter().flatten().collect()
 }

@@ -1,6 +1,6 @@
 //! The server is away: jobs go on as long as nobody else may start them.
 
-use super::field::{Field, pass};
+use super::field::{Field, lease, pass};
 use crate::oracle::watched;
 use crate::scale::{report, rounds};
 use crate::support::postgres::Mode;
@@ -47,7 +47,8 @@ fn jobs_go_on_through_an_outage_shorter_than_the_lease_and_their_results_are_rec
         for name in ["ends-meanwhile", "fails-meanwhile"] {
             home.wait_until_nothing_is_left_of(name);
         }
-        pass(seconds(rounds(6, 20)));
+        // No longer than a lease lasts on the side of the worker.
+        pass(seconds(rounds(6, 20)).min(lease().ends_jobs_after().saturating_sub(seconds(3))));
         assert!(!home.processes_of("goes-on").is_empty(), "nobody else may start it yet");
         field.server.resume();
         let (away, resumed) = (began.elapsed(), Instant::now());
@@ -83,7 +84,8 @@ fn jobs_are_interrupted_in_an_outage_longer_than_the_lease_and_run_again() {
     field.server.resume();
     home.wait_for("held", State::Completed);
     report(&format!("jobs are ended {ended:.1?} after the server went away"));
-    assert!(ended > seconds(20) && ended < seconds(33), "it was ended after {ended:?}");
+    let (least, most) = (lease().ends_jobs_after(), lease().dead_after());
+    assert!(ended + 2 * lease().renewed_every() > least && ended < most, "it was ended after {ended:?}");
     assert_eq!((home.job("held").attempts, home.job("held").crashes), (1, 0), "nobody is to blame");
     assert_eq!(outcomes(home, "held"), [Some(Outcome::Interrupted), Some(Outcome::Exit(0))]);
     home.queuectl(["worker", "stop"]).assert().success();

@@ -64,7 +64,8 @@ CREATE UNIQUE INDEX worker_at_work ON @worker (lock_file, note_region) WHERE end
 -- that renewing it changes no row that anybody else waits for.
 CREATE TABLE @heartbeat (
     worker          bigint      PRIMARY KEY,
-    beat_at         timestamptz NOT NULL
+    beat_at         timestamptz NOT NULL,
+    lease_ms        bigint      NOT NULL DEFAULT 30000  -- what the worker has chosen
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 
 -- Each job that was accepted. A row tells what is to be run and, of a job that

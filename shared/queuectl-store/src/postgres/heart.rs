@@ -9,7 +9,8 @@ use super::address::Address;
 use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
-use crate::pulse::{DEAD_AFTER, ENDS_ITS_JOBS_AFTER, Neighbour, Pulse, RENEWED_EVERY, boot_clock};
+use crate::lease::{LeaseTimes, boot_clock};
+use crate::pulse::{Neighbour, Pulse};
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
 use std::collections::HashMap;
@@ -20,19 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// How often it looks at the neighbours.
-const LOOKS_EVERY: Duration = Duration::from_secs(1);
-
-/// Whoever was seen to renew its lease within so long lives, whatever the server's clock
-/// says: somebody may have set it forward. (A renewal is due every two seconds.)
-const SEEN_STILL_FOR: Duration = Duration::from_secs(5);
-
 /// A ring that is sent when a worker begins is heard within this, or never.
 const RING_TAKES: Duration = Duration::from_secs(3);
-
-/// A connection on which a renewal is not answered for so long, a third of the lease, is
-/// given up: another may be answered before the lease has run out.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(ENDS_ITS_JOBS_AFTER.as_secs() / 3);
 
 /// A heart that is connected and listens, and does not beat yet.
 pub(super) struct Heart {
@@ -59,8 +49,8 @@ struct Beating {
     pulse: Arc<Pulse>,
     ring: SyncSender<()>,
     stopped: Arc<AtomicBool>,
-    /// Silence of others means nothing before: we were cut off ourselves.
-    judges_from: Instant,
+    /// When it was cut off itself, if it was: others' silence until then means nothing.
+    was_cut_off: Option<Instant>,
     /// The last renewal of each neighbour, and when it was first seen.
     renewals: HashMap<WorkerId, (i64, Instant)>,
     /// Until when the first ring is waited for.
@@ -72,8 +62,8 @@ struct Beating {
 
 impl Heart {
     /// Connects and listens.
-    pub(super) fn connect(address: &Address, at_most: Duration) -> Result<Self> {
-        let session = connect(address, at_most)?;
+    pub(super) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
+        let session = connect(address, address.connect_timeout(), lease)?;
         Ok(Self { address: address.clone(), session, is_pooled: false })
     }
 
@@ -151,14 +141,14 @@ impl Heart {
             session: Some(self.session),
             worker,
             here,
+            next_beat: now + pulse.lease().renewed_every(),
             pulse,
             ring,
             stopped: Arc::clone(&stopped),
-            judges_from: now,
+            was_cut_off: None,
             renewals: HashMap::new(),
             first_ring_until: Some(if self.is_pooled { now } else { now + RING_TAKES }),
             is_pooled: self.is_pooled,
-            next_beat: now + RENEWED_EVERY,
             next_look: now,
         };
         thread::Builder::new().name("heart".into()).spawn(move || beating.beat_on()).map_err(|source| {
@@ -180,7 +170,7 @@ impl Beating {
                 Err(error) => {
                     tracing::debug!("the heartbeat's connection was lost: {error:?}");
                     // Others' renewals may be as late as ours.
-                    self.judges_from = Instant::now() + ENDS_ITS_JOBS_AFTER;
+                    self.was_cut_off = Some(Instant::now());
                     pause();
                 }
             }
@@ -188,7 +178,7 @@ impl Beating {
     }
 
     fn connect_again(&mut self) -> Option<Session> {
-        let mut session = connect(&self.address, RECONNECT_TAKES).ok()?;
+        let mut session = connect(&self.address, RECONNECT_TAKES, self.pulse.lease()).ok()?;
         if !self.is_pooled {
             session.prepare_from_now_on().ok()?;
         }
@@ -202,7 +192,7 @@ impl Beating {
     fn turn(&mut self, session: &mut Session) -> std::result::Result<(), Trouble> {
         let now = Instant::now();
         if now >= self.next_beat {
-            self.next_beat = now + RENEWED_EVERY;
+            self.next_beat = now + self.pulse.lease().renewed_every();
             let asked_at = boot_clock();
             let renewed = session.rows(sql::BEAT, values![self.worker.0])?;
             if renewed.is_empty() {
@@ -212,8 +202,7 @@ impl Beating {
             }
         }
         if now >= self.next_look {
-            self.next_look = now + LOOKS_EVERY;
-            self.look_at_neighbours(session)?;
+            self.next_look = now + self.look_at_neighbours(session)?;
         }
         let until = self.next_beat.min(self.next_look);
         let left = until.saturating_duration_since(Instant::now());
@@ -241,23 +230,28 @@ impl Beating {
         Ok(())
     }
 
-    fn look_at_neighbours(&mut self, session: &mut Session) -> std::result::Result<(), Trouble> {
-        let silence = DEAD_AFTER.as_secs_f64();
-        let rows = session.rows(sql::NEIGHBOURS, values![silence])?;
+    /// Looks whose lease has run out; tells when that is to be done again.
+    fn look_at_neighbours(&mut self, session: &mut Session) -> std::result::Result<Duration, Trouble> {
+        let rows = session.rows(sql::NEIGHBOURS, &[])?;
         let now = Instant::now();
-        let judges = now >= self.judges_from;
+        let mut again_after = self.pulse.lease().looked_at_every();
         let mut neighbours = HashMap::with_capacity(rows.len());
         let mut renewals = HashMap::with_capacity(rows.len());
         for found in &rows {
-            let (id, renewal) = (WorkerId(row::get(found, 0)?), row::get(found, 3)?);
+            let (id, renewal) = (WorkerId(row::get(found, 0)?), row::get(found, 2)?);
             let known = self.renewals.get(&id).filter(|(known, _)| *known == renewal);
             let since = known.map_or(now, |(_, since)| *since);
             renewals.insert(id, (renewal, since));
+            let silence = row::Silence::read(found, 3)?;
+            again_after = again_after.min(silence.lease.looked_at_every());
+            // What kept this worker from the server may have kept others as long.
+            let judges =
+                self.was_cut_off.is_none_or(|cut_off| now - cut_off >= silence.lease.ends_jobs_after());
+            let was_seen = now - since < silence.lease.seen_still_for();
             let lock_file: &str = row::get(found, 1)?;
-            let is_silent = row::get(found, 2)? && now - since >= SEEN_STILL_FOR;
             let neighbour = if lock_file == self.here {
                 Neighbour::Here
-            } else if is_silent && judges {
+            } else if silence.is_death() && judges && !was_seen {
                 Neighbour::Silent
             } else {
                 Neighbour::Elsewhere
@@ -266,7 +260,7 @@ impl Beating {
         }
         self.renewals = renewals;
         self.pulse.set_neighbours(neighbours);
-        Ok(())
+        Ok(again_after)
     }
 
     fn rings(&self) {
@@ -305,8 +299,9 @@ fn is_for(payload: &str, worker: WorkerId) -> bool {
 }
 
 /// A session that listens; it waits for nobody's locks for longer than for an answer.
-fn connect(address: &Address, at_most: Duration) -> Result<Session> {
-    let (mut session, _) = enter(address, at_most, ANSWERED_WITHIN, ANSWERED_WITHIN)?;
+fn connect(address: &Address, at_most: Duration, lease: LeaseTimes) -> Result<Session> {
+    let answered_within = lease.answered_within();
+    let (mut session, _) = enter(address, at_most, answered_within, answered_within)?;
     let listen = format!("LISTEN \"{}\"", address.schema());
     session.batch(&listen).map_err(|error| explain(address, &error))?;
     Ok(session)

@@ -6,7 +6,6 @@ use super::{PostgresStore, Trouble, row, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
-use crate::pulse::DEAD_AFTER;
 use crate::{Result, machine};
 use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, WorkerId};
 use tokio_postgres::Row;
@@ -62,14 +61,12 @@ impl Inspect for PostgresStore {
     }
 
     fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
-        let silence = DEAD_AFTER.as_secs_f64();
-        let found = self.look_at_workers(|session| session.rows(sql::WORKER, values![silence, id.0]))?;
+        let found = self.look_at_workers(|session| session.rows(sql::WORKER, values![id.0]))?;
         Ok(found.into_iter().next())
     }
 
     fn workers(&mut self) -> Result<Vec<Worker>> {
-        let silence = DEAD_AFTER.as_secs_f64();
-        self.look_at_workers(|session| session.rows(sql::WORKERS, values![silence]))
+        self.look_at_workers(|session| session.rows(sql::WORKERS, &[]))
     }
 }
 

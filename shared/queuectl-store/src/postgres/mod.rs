@@ -38,6 +38,7 @@ mod work;
 pub(crate) use doctor::diagnose;
 
 use crate::clock::Clock;
+use crate::lease::LeaseTimes;
 use crate::liveness::LockFile;
 use crate::location::{Access, Location, OpenOptions};
 use crate::pulse::Pulse;
@@ -63,15 +64,6 @@ const STARTS_WITHIN: Duration = Duration::from_secs(2);
 
 /// A worker asks again by itself, and must hear other things meanwhile.
 const PATIENCE_OF_A_WORKER: Duration = Duration::from_secs(1);
-
-/// A worker does not wait for what others have locked for longer than this: it asks
-/// again by itself, and what it has to hand in waits meanwhile.
-const LOCKED_FOR_A_WORKER: Duration = Duration::from_secs(5);
-
-/// A worker gives up a connection on which no answer has come for so long, a third of
-/// its lease. Each time in a row it is twice as patient, up to the patience of a
-/// command: a server that is only slow is not asked the same again and again.
-const ANSWERS_A_WORKER_WITHIN: Duration = Duration::from_secs(10);
 
 /// One try to connect again takes so long at most: a network that comes back
 /// must not be waited for behind a packet it has swallowed.
@@ -242,17 +234,25 @@ impl PostgresStore {
         Ok(())
     }
 
-    /// How long a statement may wait for what another transaction has locked.
-    fn lock_timeout(&self) -> Duration {
-        let busy_timeout = self.options.busy_timeout;
-        if self.works { busy_timeout.min(LOCKED_FOR_A_WORKER) } else { busy_timeout }
+    /// The lease of the worker that this connection has registered.
+    fn lease(&self) -> LeaseTimes {
+        self.pulse.as_ref().map_or(LeaseTimes::USUAL, |pulse| pulse.lease())
     }
 
-    /// How long an answer may take if the last one came in time.
+    /// How long a statement may wait for what another transaction has locked. A worker
+    /// asks again by itself, and what it has to hand in waits meanwhile.
+    fn lock_timeout(&self) -> Duration {
+        let busy_timeout = self.options.busy_timeout;
+        if self.works { busy_timeout.min(self.lease().answered_within() / 2) } else { busy_timeout }
+    }
+
+    /// How long an answer may take if the last one came in time. Each time in a row that
+    /// none came, a worker is twice as patient, up to the patience of a command: a server
+    /// that is only slow is not asked the same again and again.
     fn usual_patience(&self) -> Duration {
         // A lock may keep an answer for one of them, the network for the other.
         let of_a_command = self.options.busy_timeout + self.address.connect_timeout();
-        if self.works { of_a_command.min(ANSWERS_A_WORKER_WITHIN) } else { of_a_command }
+        if self.works { of_a_command.min(self.lease().answered_within()) } else { of_a_command }
     }
 
     /// Is a worker's from now on, who asks again by itself and must not wait for long.

@@ -2,6 +2,7 @@
 
 use super::Trouble;
 use crate::inspect::{Life, OutputPart, Worker};
+use crate::lease::LeaseTimes;
 use crate::raw::{self, Raw, Whole};
 use crate::stored;
 use crate::transfer::{self, Stage};
@@ -186,14 +187,55 @@ fn sound_job(row: &Row) -> Result<Job, Trouble> {
 pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
     let lock_file: String = get(row, 15)?;
     let is_here = here == Some(lock_file.as_str());
-    let (is_silent, silence_means_something): (bool, bool) = (get(row, 17)?, get(row, 18)?);
-    let life = match (is_here, is_silent, silence_means_something) {
+    let silence = Silence::read(row, 16)?;
+    let life = match (is_here, silence.is_long(), silence.means_something()) {
         (true, ..) | (_, true, false) => Life::Unknown,
         (_, true, true) => Life::Dead,
         (_, false, _) => Life::Alive,
     };
-    let heartbeat_at = optional_time(row, 16)?;
-    Ok(Worker { is_here, heartbeat_at, life, ..raw::worker(|column| value(row, column)) })
+    let heartbeat_at = optional_time(row, 19)?;
+    let lease = heartbeat_at.map(|_| silence.lease);
+    Ok(Worker { is_here, heartbeat_at, lease, life, ..raw::worker(|column| value(row, column)) })
+}
+
+/// How long nothing was heard of a worker, as the server knows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    /// The worker's own.
+    pub(super) lease: LeaseTimes,
+    /// Since its last renewal; nothing if it never had a lease.
+    lasts: Duration,
+    server_runs_for: Duration,
+}
+
+impl Silence {
+    /// Reads the columns that `silence!` names, from this one on.
+    pub(super) fn read(row: &Row, first: usize) -> Result<Self, Trouble> {
+        // A clock that was set back shows less than nothing.
+        let millis = |index| {
+            let read: i64 = get(row, index)?;
+            Ok::<_, Trouble>(Duration::from_millis(read.max(0).cast_unsigned()))
+        };
+        Ok(Self {
+            lease: LeaseTimes::of(millis(first)?),
+            lasts: millis(first + 1)?,
+            server_runs_for: millis(first + 2)?,
+        })
+    }
+
+    fn is_long(self) -> bool {
+        self.lasts > self.lease.dead_after()
+    }
+
+    /// For as long as a lease, nobody could renew one before the server had started.
+    fn means_something(self) -> bool {
+        self.server_runs_for > self.lease.dead_after()
+    }
+
+    /// Tells whether the worker is to be taken for dead.
+    pub(super) fn is_death(self) -> bool {
+        self.is_long() && self.means_something()
+    }
 }
 
 /// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.

@@ -123,17 +123,28 @@ macro_rules! is_suspect {
     };
 }
 
+/// A worker's lease, for how long it was not renewed, and how old the server is, in
+/// milliseconds. What follows from that is said in one place, `row::Silence`.
+macro_rules! silence {
+    () => {
+        "coalesce(lease_ms, 30000), (coalesce(extract(epoch FROM clock_timestamp() - beat_at), 0) * 1000)::bigint, \
+         (extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1000)::bigint"
+    };
+}
+
 /// The columns of a worker, in the order in which `row::worker` reads them. How
 /// many jobs it has ended stands in its row, and in changes that are not folded.
 macro_rules! worker_columns {
     () => {
-        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
+        concat!(
+            "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
          started_at_ms, ended_at_ms, stop, \
          jobs_done + coalesce((SELECT sum(done) FROM @change WHERE worker = w.id), 0)::bigint, \
          (SELECT count(*) FROM @claim WHERE worker = w.id), lock_file, \
-         (extract(epoch FROM beat_at) * 1000)::bigint, \
-         coalesce(clock_timestamp() - beat_at > make_interval(secs => $1), false), \
-         clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1)"
+         ",
+            silence!(),
+            ", (extract(epoch FROM beat_at) * 1000)::bigint"
+        )
     };
 }
 
@@ -430,7 +441,7 @@ pub(super) const ONE_NEWCOMER: &str = "LOCK TABLE @worker IN SHARE ROW EXCLUSIVE
 pub(super) const REGISTER: &str = "WITH begun AS (INSERT INTO @worker (host, pid, manager_pid, boot_id, \
          pid_namespace, run, note_region, concurrency, path, started_at_ms, lock_file) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id), \
-     alive AS (INSERT INTO @heartbeat (worker, beat_at) SELECT id, clock_timestamp() FROM begun) \
+     alive AS (INSERT INTO @heartbeat (worker, beat_at, lease_ms) SELECT id, clock_timestamp(), $12 FROM begun) \
      SELECT id FROM begun";
 pub(super) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM @worker WHERE lock_file = $1 AND ended_at_ms IS NULL ORDER BY note_region";
@@ -452,26 +463,30 @@ pub(super) const STOPS: &str = "SELECT coalesce((SELECT stops FROM @machine WHER
 /// under way.
 pub(super) const STILL_AT_WORK: &str =
     "SELECT lock_file, connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR UPDATE";
-/// Whether its lease has run out, and whether that means anything: for as long as
-/// a lease, nobody could renew one before the server had started.
-pub(super) const HAS_LAPSED: &str = "SELECT clock_timestamp() - beat_at > make_interval(secs => $2) \
-         AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $2) \
-     FROM @worker JOIN @heartbeat ON heartbeat.worker = worker.id WHERE id = $1 AND ended_at_ms IS NULL";
-/// The same; locks the row, so that a renewal has come before or comes too late.
-pub(super) const HAS_LAPSED_FOR_GOOD: &str = "SELECT clock_timestamp() - beat_at > make_interval(secs => $2) \
-         AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $2) \
-     FROM @heartbeat WHERE worker = $1 FOR UPDATE";
+/// For how long nothing was heard of a worker.
+pub(super) const SILENCE_OF: &str = concat!(
+    "SELECT ",
+    silence!(),
+    " FROM @worker JOIN @heartbeat ON heartbeat.worker = worker.id WHERE id = $1 AND ended_at_ms IS NULL"
+);
+/// The same; locks the row of the lease, so that a renewal has come before or comes too
+/// late.
+pub(super) const SILENCE_FOR_GOOD: &str = concat!(
+    "SELECT ",
+    silence!(),
+    " FROM @worker JOIN @heartbeat ON heartbeat.worker = worker.id WHERE id = $1 FOR UPDATE OF heartbeat"
+);
 pub(super) const WORKER_ENDED: &str = "WITH silent AS (DELETE FROM @heartbeat WHERE worker = $1) \
      UPDATE @worker SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL";
 pub(super) const BEAT: &str =
     "UPDATE @heartbeat SET beat_at = clock_timestamp() WHERE worker = $1 RETURNING worker";
-/// Who is where, whose lease has run out, and when it was last renewed, as a number that
-/// changes then: only between machines.
-pub(super) const NEIGHBOURS: &str = "SELECT id, lock_file, \
-         coalesce(clock_timestamp() - beat_at > make_interval(secs => $1) \
-         AND clock_timestamp() - pg_postmaster_start_time() > make_interval(secs => $1), false), \
-         coalesce(extract(epoch FROM beat_at) * 1000000, 0)::bigint \
-     FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL";
+/// Who is where, for how long nothing was heard of them, and when each lease was last
+/// renewed, as a number that changes then: only between machines.
+pub(super) const NEIGHBOURS: &str = concat!(
+    "SELECT id, lock_file, coalesce(extract(epoch FROM beat_at) * 1000000, 0)::bigint, ",
+    silence!(),
+    " FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL"
+);
 
 pub(super) const PUT_DUE_IN_LINE: &str = put_in_line!("run_at_ms <= $1 ORDER BY run_at_ms");
 /// A due time further away than the delay it was given: the clock was set back.
@@ -655,7 +670,7 @@ pub(super) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((S
 pub(super) const WORKER: &str = concat!(
     "SELECT ",
     worker_columns!(),
-    " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE w.id = $2"
+    " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE w.id = $1"
 );
 pub(super) const WORKERS: &str = concat!(
     "SELECT ",

@@ -8,11 +8,13 @@ use super::session::{Session, values};
 use super::turn::Turn;
 use super::{PostgresStore, Trouble, row, sql};
 use crate::inspect::Worker;
+use crate::lease::{boot_clock, millis};
 use crate::liveness::{LockFile, Taken, lock_file_path};
-use crate::pulse::{DEAD_AFTER, Pulse, boot_clock};
+use crate::pulse::Pulse;
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
 use crate::{Result, StoreError, stored};
 use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_postgres::Row;
@@ -28,7 +30,7 @@ impl Work for PostgresStore {
                 source,
             })?;
         }
-        let mut heart = Heart::connect(&self.address, self.address.connect_timeout())?;
+        let mut heart = Heart::connect(&self.address, worker.lease)?;
         let session = self.session(Instant::now() + self.patience)?;
         let hears = heart.hears(session)?;
         self.prepares = hears && heart.session_is_ours(session)?;
@@ -46,12 +48,13 @@ impl Work for PostgresStore {
             let neighbours = roster(session)?;
             let lock_file = LockFile::open_or_create(&stand_in)?;
             let here = lock_file.identity()?;
-            let region = free_region(session, &here)?;
+            let region = free_region(session, &lock_file, &here)?;
             let (note_region, began) = (i64::from(region), now.as_millis());
             let run: String = row::get(&books::one(session.rows(sql::RUN, &[])?)?, 0)?;
             let (pid, manager_pid) = (i64::from(worker.pid), i64::from(worker.manager_pid));
             let (concurrency, namespace) =
                 (i64::from(worker.concurrency), worker.pid_namespace.cast_signed());
+            let lease_ms = millis(worker.lease.length()).cast_signed();
             let values = values![
                 worker.host,
                 pid,
@@ -63,21 +66,23 @@ impl Work for PostgresStore {
                 concurrency,
                 worker.path,
                 began,
-                here
+                here,
+                lease_ms
             ];
             let id = WorkerId(row::get(&books::one(session.rows(sql::REGISTER, values)?)?, 0)?);
             // The lock is held before the row can be seen, so a row without a
             // lock is a dead worker, always.
-            Ok((id, run, lock_file.hold(id, region)?, here, neighbours))
+            let entry = worker.entry(id, &run, Some(worker.lease));
+            Ok((id, run, lock_file.hold(&entry, region, asked_at)?, here, neighbours))
         })?;
-        let pulse = Arc::new(Pulse::since(asked_at));
+        let pulse = Arc::new(Pulse::since(asked_at, worker.lease, Some(presence.renewals()?)));
         let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
         self.pulse = Some(Arc::clone(&pulse));
         // From now on the worker itself asks again, and listens in between.
         self.work_from_now_on();
         // Its heart finds out whether rings arrive at all.
         self.notify(PROBE);
-        let presence = presence.with_lease(id, pulse);
+        let presence = presence.with_lease(pulse);
         Ok(Registration { id, run, presence, doorbell: Box::new(doorbell), neighbours })
     }
 
@@ -102,14 +107,17 @@ impl Work for PostgresStore {
         Err(StoreError::LockFileMissing { path: lock_file_path(&self.stand_in), workers })
     }
 
+    fn lock_file_path(&self) -> PathBuf {
+        lock_file_path(&self.stand_in)
+    }
+
     fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {
         if worker.is_here {
             return self.lock_file()?.take(worker.id, worker.note_region);
         }
-        let silence = DEAD_AFTER.as_secs_f64();
         let most_started = i64::from(worker.concurrency);
         self.read(|session| {
-            if !answer(&session.rows(sql::HAS_LAPSED, values![worker.id.0, silence])?)? {
+            if !is_death(&session.rows(sql::SILENCE_OF, values![worker.id.0])?)? {
                 return Ok(None);
             }
             // Its notes died with its machine. It starts claims in their order, and
@@ -136,11 +144,9 @@ impl Work for PostgresStore {
                 return Ok(Rescued::default());
             };
             // Of one that is here, the lock has told.
-            if here != Some(lock_file) {
-                let silence = DEAD_AFTER.as_secs_f64();
-                if !answer(&session.rows(sql::HAS_LAPSED_FOR_GOOD, values![worker.0, silence])?)? {
-                    return Err(StoreError::StillAlive { worker }.into());
-                }
+            if here != Some(lock_file) && !is_death(&session.rows(sql::SILENCE_FOR_GOOD, values![worker.0])?)?
+            {
+                return Err(StoreError::StillAlive { worker }.into());
             }
             let claims = claims(session, worker)?;
             let mut held = Held::read(session, worker, &claims)?;
@@ -208,11 +214,16 @@ pub(super) fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
     all(&session.rows(sql::ROSTER, &[])?, |found| row::get(found, 0).map(WorkerId))
 }
 
-/// The lowest region of notes that no worker at work uses in this lock file.
-fn free_region(session: &mut Session, here: &str) -> Result<u32, Trouble> {
+/// The lowest region of this lock file that no worker at work uses, and where nobody
+/// looks for what a dead one has left.
+fn free_region(session: &mut Session, lock_file: &LockFile, here: &str) -> Result<u32, Trouble> {
     let in_use: Vec<u32> =
         all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::number(found, 0))?;
-    Ok((0..).zip(&in_use).find(|(free, used)| free != *used).map_or(in_use.len() as u32, |(free, _)| free))
+    let mut region = 0;
+    while in_use.contains(&region) || !lock_file.has_room_at(region)? {
+        region += 1;
+    }
+    Ok(region)
 }
 
 /// The lock file of a worker that has not ended, which now only this transaction can
@@ -222,9 +233,9 @@ fn still_at_work(session: &mut Session, worker: WorkerId) -> Result<Option<(Stri
     found.first().map(|found| Ok((row::get(found, 0)?, row::get(found, 1)?))).transpose()
 }
 
-/// What a question was answered that concerns one row; no if there is none.
-fn answer(rows: &[Row]) -> Result<bool, Trouble> {
-    rows.first().map_or(Ok(false), |found| row::get(found, 0))
+/// Tells whether a worker's silence means its death; no if it has no lease.
+fn is_death(rows: &[Row]) -> Result<bool, Trouble> {
+    rows.first().map_or(Ok(false), |found| Ok(row::Silence::read(found, 0)?.is_death()))
 }
 
 /// The end of an attempt whose worker died without a word.

@@ -12,6 +12,8 @@ use queuectl_core::{
     Ending, Lease, Outcome, RetryPolicy, Standing, State, Timestamp, Verdict, WorkerId, settle,
 };
 use rusqlite::{Connection, OptionalExtension};
+use std::path::PathBuf;
+use std::time::Duration;
 
 impl Work for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
@@ -36,7 +38,8 @@ impl Work for SqliteStore {
             // The lock is held before the row can be seen, so a row without a
             // lock is a dead worker, always.
             let lock_file = lock_file_for(connection, &database, id, &worker.boot_id)?;
-            let presence = lock_file.hold(id, region)?.guard(&database);
+            let entry = worker.entry(id, &run, None);
+            let presence = lock_file.hold(&entry, region, Duration::ZERO)?.guard(&database);
             let doorbell = Box::new(FifoDoorbell::hang(&database, id));
             Ok(Registration { id, run, presence, doorbell, neighbours })
         })?;
@@ -111,6 +114,10 @@ impl Work for SqliteStore {
         }
         let workers = self.read(|connection| Ok(roster(connection)?.len()))?;
         Err(StoreError::LockFileMissing { path: lock_file_path(&self.path), workers })
+    }
+
+    fn lock_file_path(&self) -> PathBuf {
+        lock_file_path(&self.path)
     }
 
     fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {

@@ -7,7 +7,6 @@ use crate::Result;
 use crate::doctor::{UnreadableRows, listed, size};
 use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
-use crate::pulse::DEAD_AFTER;
 use crate::upkeep::{Finding, Upkeep};
 use queuectl_core::Seq;
 use std::collections::BTreeMap;
@@ -128,8 +127,7 @@ impl PostgresStore {
             let Some(last) = jobs.last().filter(|_| jobs.len() as i64 == DOUBTFUL_AT_ONCE) else { break };
             after = last.seq;
         }
-        let silence = DEAD_AFTER.as_secs_f64();
-        for worker in self.look(sql::ALL_WORKERS, values![silence], |found| row::worker(found, None))? {
+        for worker in self.look(sql::ALL_WORKERS, &[], |found| row::worker(found, None))? {
             unreadable.note_worker(&worker);
         }
         let attempts = self.look(sql::DOUBTFUL_ATTEMPTS, values![any_text], |found| {

@@ -4,6 +4,7 @@ use super::advice::{self, psql_as_superuser};
 use crate::Result;
 use crate::clock::Clock;
 use crate::inspect::Inspect;
+use crate::lease::LeaseTimes;
 use crate::postgres::address::Place;
 use crate::postgres::heart::Heart;
 use crate::postgres::session::values;
@@ -207,7 +208,7 @@ impl PostgresStore {
     /// Whether idle workers hear of new jobs.
     fn notifications(&mut self) -> Result<Finding> {
         const CHECK: &str = "notifications";
-        let mut heart = Heart::connect(&self.address, self.address.connect_timeout())?;
+        let mut heart = Heart::connect(&self.address, LeaseTimes::USUAL)?;
         let arrive = heart.hears(self.session(Instant::now())?)?;
         Ok(if arrive {
             Finding::ok(CHECK, "arrive: idle workers hear of new jobs at once")

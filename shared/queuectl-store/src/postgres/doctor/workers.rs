@@ -3,17 +3,13 @@
 use super::advice::{START_A_WORKER, report_it};
 use crate::doctor::{jobs, jobs_are};
 use crate::inspect::{Inspect, Life, Worker};
+use crate::lease::LeaseTimes;
 use crate::liveness::lock_file_path;
 use crate::postgres::{PostgresStore, row, sql};
-use crate::pulse::{ENDS_ITS_JOBS_AFTER, RENEWED_EVERY};
 use crate::upkeep::Finding;
 use crate::{Result, machine};
 use queuectl_core::{Timestamp, WorkerId};
 use std::collections::HashSet;
-use std::time::Duration;
-
-/// A lease that was not renewed for so long has missed a few renewals.
-const SILENT_AFTER: Duration = RENEWED_EVERY.saturating_mul(5);
 
 impl PostgresStore {
     /// What can be said of everybody who works on the queue.
@@ -47,7 +43,7 @@ impl PostgresStore {
         let alive: Vec<&Worker> = workers.iter().filter(|worker| worker.life == Life::Alive).collect();
         let waiting = self.counts().map_or(0, |counts| counts.unsettled());
         if !alive.is_empty() || waiting <= 0 {
-            findings.push(Finding::ok(CHECK, on_machines(&alive)));
+            findings.push(Finding::ok(CHECK, on_machines(&alive) + &given_up_after(&alive)));
         } else if workers.iter().all(|worker| worker.life == Life::Dead) {
             let found = format!("none is there for {}", jobs(waiting.unsigned_abs()));
             findings.push(Finding::warning(CHECK, found, format!("start one: `{START_A_WORKER}`")));
@@ -92,6 +88,7 @@ fn trouble_with(worker: &Worker, now: Timestamp) -> Option<Finding> {
     let named = format!("worker {} (PID {pid} on {host})", worker.id);
     let holds = jobs(worker.jobs_now);
     let silent = worker.heartbeat_at.map(|at| now.since(at)).unwrap_or_default();
+    let lease = worker.lease.unwrap_or(LeaseTimes::USUAL);
     let (found, advice) = match worker.life {
         Life::Dead if worker.is_here => (
             format!("{named} has died, and holds {holds}"),
@@ -106,23 +103,42 @@ fn trouble_with(worker: &Worker, now: Timestamp) -> Option<Finding> {
         ),
         Life::Unknown => (
             format!("nobody can tell whether {named} lives"),
-            format!("look again in half a minute, or see for yourself on {host} with `ps {pid}`"),
+            format!(
+                "look again in {} s, or see for yourself on {host} with `ps {pid}`",
+                lease.dead_after().as_secs()
+            ),
         ),
         Life::Alive if worker.is_stalled => (
             format!("{named} was stopped and stands still, and holds {holds}"),
             format!("let it go on with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`"),
         ),
-        Life::Alive if silent > SILENT_AFTER => (
+        Life::Alive if silent > lease.is_overdue_after() => (
             format!("nothing was heard of {named} for {} s, and it holds {holds}", silent.as_secs()),
             format!(
                 "see whether the machine runs and reaches the server; after {} s of silence it ends its jobs, and \
-                 others run them",
-                ENDS_ITS_JOBS_AFTER.as_secs()
+                 after {} s others run them: in {} s",
+                lease.ends_jobs_after().as_secs(),
+                lease.dead_after().as_secs(),
+                worker.given_up_at().map_or(0, |at| at.since(now).as_secs())
             ),
         ),
         Life::Alive => return None,
     };
     Some(Finding::warning(CHECK, found, advice))
+}
+
+/// After how much silence they are given up.
+fn given_up_after(alive: &[&Worker]) -> String {
+    let leases = || alive.iter().filter_map(|worker| Some(worker.lease?.dead_after().as_secs()));
+    match (leases().min(), leases().max()) {
+        (Some(least), Some(most)) if least == most => {
+            format!("; one that is silent for {least} s is given up")
+        }
+        (Some(least), Some(most)) => {
+            format!("; one that is silent for {least} to {most} s, by its own lease, is given up")
+        }
+        _ => String::new(),
+    }
 }
 
 /// How many live, and where.
