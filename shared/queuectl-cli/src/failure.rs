@@ -188,28 +188,11 @@ fn of_store(error: &StoreError) -> Failure {
         | StoreError::LeaseLapsed { .. }
         | StoreError::StillAlive { .. }
         | StoreError::BusyWithItself { .. } => Failure::new(Exit::Busy, message),
-        StoreError::Moved { to, .. } => {
-            let place = shell_words::quote(to);
-            Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {place}`"))
-        }
-        StoreError::Staying { queue, .. } => {
-            let place = queue.to_string();
-            Failure::new(Exit::Busy, message).hint(format!(
-                "finish that with `queuectl move --abort --database {}`",
-                shell_words::quote(&place)
-            ))
-        }
-        StoreError::Arriving { queue, from } => {
-            let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());
-            Failure::new(Exit::Busy, message).hint(format!(
-                "try again when it is complete; if nobody is at it, go on with `queuectl move --to {} --database {from}`",
-                shell_words::quote(&to)
-            ))
-        }
-        StoreError::NotEmpty { .. } => Failure::error(message)
-            .hint("name a file that is not there, or another `?schema=NAME` of the server"),
-        StoreError::NotThisMove { .. } => Failure::error(message)
-            .hint("somebody has given it up or finished it; see what is there with `queuectl status`"),
+        StoreError::Moved { .. }
+        | StoreError::Staying { .. }
+        | StoreError::Arriving { .. }
+        | StoreError::NotEmpty { .. }
+        | StoreError::NotThisMove { .. } => of_move(error, message),
         StoreError::Server { problem, .. } => Failure::error(message).hint(hint_for_server(problem)),
         StoreError::OlderSchema { .. } => Failure::new(Exit::Busy, message)
             .hint("start a worker, which brings it there: `queuectl worker start`"),
@@ -252,6 +235,35 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::LockFileMissing { .. } | StoreError::LockFileReplaced { .. } => Failure::error(message)
             .hint("end the workers that `queuectl worker list` shows, with `kill PID`, then start one again"),
+        _ => Failure::error(message),
+    }
+}
+
+/// What a move has to do with it.
+fn of_move(error: &StoreError, message: String) -> Failure {
+    match error {
+        StoreError::Moved { to, .. } => {
+            let place = shell_words::quote(to);
+            Failure::new(Exit::Busy, message).hint(format!("use the new place: `--database {place}`"))
+        }
+        StoreError::Staying { queue, .. } => {
+            let place = queue.to_string();
+            Failure::new(Exit::Busy, message).hint(format!(
+                "finish that with `queuectl move --abort --database {}`",
+                shell_words::quote(&place)
+            ))
+        }
+        StoreError::Arriving { queue, from } => {
+            let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());
+            Failure::new(Exit::Busy, message).hint(format!(
+                "try again when it is complete; if nobody is at it, go on with `queuectl move --to {} --database {from}`",
+                shell_words::quote(&to)
+            ))
+        }
+        StoreError::NotEmpty { .. } => Failure::error(message)
+            .hint("name a file that is not there, or another `?schema=NAME` of the server"),
+        StoreError::NotThisMove { .. } => Failure::error(message)
+            .hint("somebody has given it up or finished it; see what is there with `queuectl status`"),
         _ => Failure::error(message),
     }
 }

@@ -8,6 +8,7 @@
 use crate::guard::Guard;
 use crate::launch::WorkerLog;
 use crate::listener::{Command as Told, write_log_to};
+use crate::{orphans, path_as_json};
 use nix::sys::signal::SigSet;
 use queuectl_store::machine;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -35,7 +36,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What a guardian is told; the first line of its standard input.
 #[derive(Debug, Serialize, Deserialize)]
 struct Duty {
-    lock_file: PathBuf,
+    #[serde(with = "path_as_json")]
+    lock_file: Option<PathBuf>,
     manager_pid: u32,
 }
 
@@ -104,7 +106,7 @@ fn keep(plan: &Plan, first: Child, input: &Input, dismissed: &Receiver<()>) {
     let mut child = Some(first);
     loop {
         if let Some(mut child) = child.take() {
-            let status = child.wait();
+            let status = orphans::wait(&mut child);
             if dismissed.try_recv().is_ok() {
                 return;
             }
@@ -128,15 +130,16 @@ impl Plan {
             // It must not keep open what its manager's caller reads.
             WorkerLog::Inherited | WorkerLog::Lines(_) => None,
         };
-        let mut child = Command::new(&self.program)
+        let mut command = Command::new(&self.program);
+        command
             .arg0(NAME)
             .args(&self.arguments)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(log.unwrap_or_else(Stdio::null))
-            .spawn()?;
-        let duty = Duty { lock_file: self.lock_file.clone(), manager_pid: std::process::id() };
+            .stderr(log.unwrap_or_else(Stdio::null));
+        let mut child = orphans::spawn(&mut command)?;
+        let duty = Duty { lock_file: Some(self.lock_file.clone()), manager_pid: std::process::id() };
         let line = serde_json::to_string(&duty).map_err(io::Error::other)? + "\n";
         let mut commands = child.stdin.take();
         if let Some(commands) = &mut commands {
@@ -168,7 +171,8 @@ pub fn run() -> io::Result<()> {
             None => {}
         }
     };
-    let mut guard = Guard::new(duty.lock_file, None);
+    let lock_file = duty.lock_file.ok_or_else(|| io::Error::other("no lock file is named"))?;
+    let mut guard = Guard::new(lock_file, None);
     let namespace = machine::pid_namespace();
     let (mut was_dismissed, mut alone_since) = (false, None);
     loop {
