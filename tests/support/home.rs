@@ -8,6 +8,7 @@ use super::wait::{DEADLINE, wait_until};
 use super::watched::{as_unprivileged, give_away, without_settings};
 use super::worker::Worker;
 use queuectl_core::{Attempt, Job, JobId, State};
+use queuectl_files::Owners;
 use queuectl_store::{Access, Counts, Location, OpenOptions, Store, StoreError};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -323,7 +324,9 @@ impl Home {
 
     /// How a test opens the queue, as one who types on this machine.
     pub fn open_options(&self, access: Access) -> OpenOptions {
-        OpenOptions { state_folder: Some(self.queue_folder()), ..OpenOptions::new(access, DEADLINE) }
+        // A test of another user looks into that user's queue.
+        let owners = if self.is_unprivileged { Owners::AnyForRoot } else { Owners::Own };
+        OpenOptions { state_folder: Some(self.queue_folder()), owners, ..OpenOptions::new(access, DEADLINE) }
     }
 
     /// A job that must be there.

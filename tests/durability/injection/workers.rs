@@ -128,7 +128,7 @@ fn a_worker_whose_lock_the_system_does_not_take_back_ends_with_it() {
     let undisturbed = traced_worker(home, &calls);
     assert!(undisturbed.is_done(), "{undisturbed}");
     let mut hits = 0;
-    let most = if is_long() { usize::MAX } else { 3 };
+    let most = if is_long() { usize::MAX } else { 8 };
     for number in releases_of_the_writers_lock(&undisturbed.trace).into_iter().take(most) {
         let fault = Fault::refuse(("fcntl", "EIO"), Lasts::Once).at(number);
         some_jobs(&oracle, &format!("call-{number}"));

@@ -229,10 +229,10 @@ pub(super) fn ask_at_first(connection: &mut Connection, question: &str) -> Resul
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    let text = |row: &tokio_postgres::SimpleQueryRow, column| row.get(column).map(str::to_owned);
-    let statement_timeout = rows.next().and_then(|row| text(row, 0)).unwrap_or_default();
-    let columns = rows.next().map_or_else(Vec::new, |row| (0..row.len()).map(|n| text(row, n)).collect());
-    Ok(FirstAnswer { columns, statement_timeout })
+    let text = |row: &tokio_postgres::SimpleQueryRow, column| Ok(row.try_get(column)?.map(str::to_owned));
+    let statement_timeout = rows.next().map(|row| text(row, 0)).transpose()?.flatten().unwrap_or_default();
+    let columns = rows.next().map(|row| (0..row.len()).map(|column| text(row, column)).collect());
+    Ok(FirstAnswer { columns: columns.transpose()?.unwrap_or_default(), statement_timeout })
 }
 
 /// Puts the name of the schema where a statement has an `@`.

@@ -5,9 +5,10 @@
 //! deletes removes it if need be, deletes bit by bit, and makes it again.
 
 use crate::location::beside;
-use rustix::fs::{FallocateFlags, OFlags};
+use queuectl_files::{Make, open_beside};
+use rustix::fs::FallocateFlags;
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Several times what deleting a few jobs and giving back their pages writes.
@@ -54,18 +55,14 @@ fn keep_if_free(database: &Path, free: u64) {
     let is_free = match fs::symlink_metadata(&path) {
         // One that a killed program has not filled is filled.
         Ok(file) => file.is_file() && file.len() < BYTES,
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
     if !is_free || free_bytes(&path) < free {
         return;
     }
-    let opened = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
-        .open(&path);
+    let mut how = OpenOptions::new();
+    how.write(true);
+    let opened = open_beside(database, &path, &how, Make::Private).map_err(io::Error::other);
     let made = opened.and_then(|file| Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES)?));
     if let Err(error) = made {
         tracing::debug!("no room is kept back for deleting: {error}");
