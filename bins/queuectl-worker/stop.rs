@@ -7,7 +7,7 @@ use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
 use queuectl_runtime::{RescueError, Surrounding, WorkerHere, ask_to_stop, rescue, workers_here};
-use queuectl_store::{Access, Life, Stop, Store, StoreError, Worker, lock_file_here};
+use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -56,9 +56,10 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
             let nobody = Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 };
             return say(cx, args, &nobody);
         }
-        Err(failure) => return stop_without_the_queue(cx, args, failure),
+        Err(Unasked { failure, by_signal: true }) => return stop_without_the_queue(cx, args, failure),
+        Err(Unasked { failure, by_signal: false }) => return Err(failure),
     };
-    if asked.alive.is_empty() {
+    if asked.alive.is_empty() && is_on_server(cx) {
         // One that the server has given up may live all the same.
         let workers = processes(cx);
         if !workers.is_empty() {
@@ -88,16 +89,38 @@ struct Asked {
     elsewhere: usize,
 }
 
+/// Why nobody could be asked by way of the queue.
+struct Unasked {
+    failure: Failure,
+    /// It may be the right queue, and only cannot be reached or written now: then its
+    /// workers on this machine can be asked by a signal.
+    by_signal: bool,
+}
+
+impl From<Failure> for Unasked {
+    fn from(failure: Failure) -> Self {
+        Self { failure, by_signal: false }
+    }
+}
+
+impl From<StoreError> for Unasked {
+    fn from(error: StoreError) -> Self {
+        let by_signal = error.is_passing();
+        Self { failure: unknown(error), by_signal }
+    }
+}
+
 /// Asks the workers that are meant to stop; none if there is no queue.
-fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Failure> {
-    let Some(mut store) = cx.existing_store()? else { return Ok(None) };
+fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Unasked> {
+    let opened = cx.existing_store().map_err(|failure| Unasked { failure, by_signal: is_on_server(cx) });
+    let Some(mut store) = opened? else { return Ok(None) };
     let (mut meant, others): (Vec<_>, Vec<_>) =
         store.workers()?.into_iter().partition(|worker| args.everywhere || worker.is_here);
     let elsewhere = alive(&others).count();
     let how = if args.force { Stop::Forced } else { Stop::Graceful };
     // Also when none lives: a manager may be about to replace one that died.
     let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
-    store.request_stop(&known, how, cx.now()).map_err(unknown)?;
+    store.request_stop(&known, how, cx.now())?;
     // One that began between the look and the request; a later one hears of it from
     // its manager.
     let mut late = store.workers()?;
@@ -108,11 +131,15 @@ fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Failure> {
     });
     if !late.is_empty() {
         let known: Vec<_> = late.iter().map(|worker| worker.id).collect();
-        store.request_stop(&known, how, cx.now()).map_err(unknown)?;
+        store.request_stop(&known, how, cx.now())?;
         meant.extend(late);
     }
     let alive = alive(&meant).collect();
     Ok(Some(Asked { store, meant, alive, elsewhere }))
+}
+
+fn is_on_server(cx: &Context) -> bool {
+    matches!(cx.location(), Ok(Location::Url(_)))
 }
 
 fn say_inside(cx: &Context, args: &StopArgs) {
@@ -148,7 +175,7 @@ fn look_after(cx: &Context, args: &StopArgs, asked: &mut Asked) -> Result<usize,
     Ok(ended)
 }
 
-/// The workers of a queue on a server that this machine shows by itself.
+/// The workers of the queue that this machine shows by itself.
 fn processes(cx: &Context) -> Vec<WorkerHere> {
     let (Ok(location), Ok(options)) = (cx.location(), cx.open_options(Access::Read)) else {
         return Vec::new();

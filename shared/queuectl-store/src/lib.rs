@@ -96,8 +96,8 @@ pub fn open_to_delete(location: &Location, options: &OpenOptions) -> Result<Box<
     }
 }
 
-/// The lock file on this machine of a queue on a server, if any worker was ever here.
-/// The server is not asked.
+/// The lock file on this machine of a queue, if any worker was ever here. Neither server
+/// nor database is asked.
 ///
 /// # Errors
 ///
@@ -105,7 +105,8 @@ pub fn open_to_delete(location: &Location, options: &OpenOptions) -> Result<Box<
 pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Option<LockFile>> {
     match location {
         Location::Url(url) if postgres::serves(url) => postgres::lock_file_here(url, options),
-        Location::File(_) | Location::Url(_) => Ok(None),
+        Location::Url(_) => Ok(None),
+        Location::File(path) => LockFile::open_existing(path),
     }
 }
 
