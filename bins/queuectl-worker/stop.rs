@@ -6,8 +6,10 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::WorkerId;
-use queuectl_runtime::{RescueError, Surrounding, WorkerHere, ask_to_stop, rescue, workers_here};
-use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here};
+use queuectl_runtime::{
+    RescueError, Surrounding, WorkerHere, ask_to_stop, is_inside_worker, rescue, workers_here,
+};
+use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here, machine};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -68,7 +70,8 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     }
     // What runs a job cannot be gone before the job is.
     let job = Surrounding::of_this_process();
-    let is_inside = job.is_some_and(|job| asked.meant.iter().any(|worker| worker.run == job.run));
+    let is_inside = job.is_some_and(|job| asked.meant.iter().any(|worker| worker.run == job.run))
+        || asked.meant.iter().any(is_around_this_process);
     let waits = !args.no_wait && !is_inside;
     if waits {
         wait_until_gone(cx, asked.store.as_mut(), &asked.alive)?;
@@ -136,6 +139,15 @@ fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Unasked> {
     }
     let alive = alive(&meant).collect();
     Ok(Some(Asked { store, meant, alive, elsewhere }))
+}
+
+/// Tells whether this is what a worker runs, also where the job's command has cleared its
+/// environment.
+fn is_around_this_process(worker: &Worker) -> bool {
+    worker.is_here
+        && worker.life == Life::Alive
+        && worker.pid_namespace == machine::pid_namespace()
+        && is_inside_worker(worker.pid)
 }
 
 fn is_on_server(cx: &Context) -> bool {
@@ -213,7 +225,8 @@ fn stop_processes(
             "{others} of this machine may not be asked to stop by this user"
         )));
     }
-    let is_inside = Surrounding::of_this_process().is_some();
+    let is_inside =
+        Surrounding::of_this_process().is_some() || workers.iter().any(|worker| is_inside_worker(worker.pid));
     if is_inside {
         say_inside(cx, args);
     }

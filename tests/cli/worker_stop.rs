@@ -29,6 +29,7 @@ trials![
     worker_stop_of_a_killed_worker_does_not_wait_for_it,
     a_forced_stop_ends_what_a_killed_worker_has_left,
     a_job_that_stops_its_worker_does_not_wait_for_itself,
+    a_job_that_clears_its_environment_does_not_wait_for_itself_either,
     an_idle_worker_stops_at_once_whatever_its_poll_interval,
     retries_that_wait_do_not_hold_up_a_stop,
 ];
@@ -347,6 +348,17 @@ fn a_job_that_stops_its_worker_does_not_wait_for_itself() {
         assert!(home.path("returned").exists(), "{stop}");
         assert_eq!(home.state("a"), State::Completed);
         assert!(home.lines("said")[0].contains("when it has ended"), "{:?}", home.lines("said"));
+    }
+}
+
+fn a_job_that_clears_its_environment_does_not_wait_for_itself_either() {
+    let home = Home::quick();
+    let stop =
+        "env -i PATH=\"$PATH\" HOME=\"$HOME\" QUEUECTL_HOME=\"$QUEUECTL_HOME\" \"$QUEUECTL\" worker stop";
+    for (id, command) in [("plain", stop.to_owned()), ("session", format!("setsid -w {stop}"))] {
+        home.enqueue_once(id, &command);
+        home.worker(["--count", "1"]).wait_for_success();
+        assert_eq!(home.state(id), State::Completed, "{id}");
     }
 }
 

@@ -19,9 +19,28 @@ const FORM: &str = "postgres://USER@HOST/DATABASE";
 const QUOTES: &str =
     "\"'`\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}\u{2039}\u{203a}";
 
-/// The beginning of a connection string of libpq: `host=db dbname=q`.
-const PARAMETERS: [&str; 9] =
-    ["host", "hostaddr", "port", "dbname", "user", "password", "passfile", "service", "sslmode"];
+/// The beginning of a connection string, of libpq (`host=db dbname=q`, with `PG` before
+/// the names of its variables) or of other drivers (`server=db;database=q`).
+const PARAMETERS: [&str; 18] = [
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "database",
+    "user",
+    "password",
+    "passfile",
+    "service",
+    "sslmode",
+    "server",
+    "data source",
+    "initial catalog",
+    "uid",
+    "user id",
+    "pwd",
+    "dsn",
+    "url",
+];
 
 /// Where a queue is, as it was typed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -171,8 +190,10 @@ fn after_our_scheme(text: &str) -> Option<&str> {
 
 /// Tells whether this begins as `host=db dbname=q` does.
 fn is_parameters(text: &str) -> bool {
-    text.split_once('=')
-        .is_some_and(|(name, _)| PARAMETERS.contains(&name.trim().to_ascii_lowercase().as_str()))
+    text.split_once('=').is_some_and(|(name, _)| {
+        let name = name.trim().to_ascii_lowercase();
+        PARAMETERS.contains(&name.strip_prefix("pg").unwrap_or(&name))
+    })
 }
 
 /// Takes away what an editor, a file or a shell has left around a text.
@@ -266,6 +287,9 @@ mod tests {
             "redis://:s3cret@h",
             "http://h/d",
             "host=h dbname=d password=s3cret",
+            "server=h;password=s3cret;database=x.db",
+            "Data Source=h;Pwd=s3cret;db=x.db",
+            "PGHOST=/h PGPASSWORD=s3cret PGDATABASE=d.db",
             "host=/run/postgresql password='s3 cret' dbname=d",
             "password = s3cret host=h",
             "queue:s3cret@db/q",

@@ -46,6 +46,19 @@ pub fn ask_to_stop(workers: &[WorkerHere], by_force: bool) -> usize {
     workers.iter().filter(|worker| managers.contains(&worker.manager_pid)).count()
 }
 
+/// Tells whether this process was started by a worker, or by what a worker runs: it is
+/// in the worker's session, or the worker is among those it descends from. What a job's
+/// command has done to its environment does not matter for that.
+pub fn is_inside_worker(worker: u32) -> bool {
+    const MOST_PARENTS: usize = 1000;
+    if nix::unistd::getsid(None).is_ok_and(|session| session.as_raw().cast_unsigned() == worker) {
+        return true;
+    }
+    let parents =
+        std::iter::successors(Some(std::process::id()), |&pid| parent_of(pid).filter(|&pid| pid > 0));
+    parents.take(MOST_PARENTS).any(|pid| pid == worker)
+}
+
 /// Tells whether a process is our program for workers, doing this.
 fn is_program(pid: u32, action: &str) -> bool {
     let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };

@@ -36,7 +36,7 @@ mod stamp;
 mod watch;
 pub mod worker;
 
-pub use here::{WorkerHere, ask_to_stop, workers_here};
+pub use here::{WorkerHere, ask_to_stop, is_inside_worker, workers_here};
 pub use launch::WorkerLog;
 pub use limits::hand_on_no_open_files;
 pub use listener::open_log;
