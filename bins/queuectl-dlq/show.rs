@@ -7,7 +7,7 @@ use queuectl_store::Access;
 /// Show everything about a dead job
 #[derive(clap::Args)]
 pub(crate) struct ShowArgs {
-    /// The job
+    /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
 
     /// Print JSON

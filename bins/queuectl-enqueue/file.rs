@@ -16,6 +16,9 @@ use std::path::Path;
 /// Jobs of one transaction.
 const BATCH: usize = 5000;
 
+/// So many of those that were left out are named.
+const MOST_NAMED: usize = 1000;
+
 /// Jobs with the lines they stand on.
 struct Batch {
     jobs: Vec<NewJob>,
@@ -29,6 +32,8 @@ struct Batch {
 struct Document {
     added: u64,
     skipped: u64,
+    /// The first of them.
+    skipped_ids: Vec<String>,
 }
 
 /// Adds the jobs and prints how many they were.
@@ -41,9 +46,14 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     }
     let total = write(cx, &mut *store, &batch, on_taken)?;
     if args.json {
-        return cx.output().json(&Document { added: total.added, skipped: total.skipped });
+        let skipped_ids = total.skipped.iter().take(MOST_NAMED);
+        return cx.output().json(&Document {
+            added: total.added,
+            skipped: total.skipped.len() as u64,
+            skipped_ids: skipped_ids.map(|&place| batch.jobs[place].id.to_string()).collect(),
+        });
     }
-    let skipped = match (on_taken, total.skipped) {
+    let skipped = match (on_taken, total.skipped.len()) {
         (OnTaken::Skip, skipped) => format!(", skipped: {skipped}"),
         _ => String::new(),
     };
@@ -103,6 +113,7 @@ fn refuse_taken(store: &mut dyn Store, batch: &Batch) -> Result<(), Failure> {
 fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) -> Result<Enqueued, Failure> {
     let bar = progress(cx, batch.jobs.len());
     let mut total = Enqueued::default();
+    let mut before = 0;
     for (jobs, lines) in batch.jobs.chunks(BATCH).zip(batch.lines.chunks(BATCH)) {
         let enqueued = store.enqueue(jobs, on_taken, cx.now()).map_err(|error| {
             bar.abandon();
@@ -117,7 +128,8 @@ fn write(cx: &Context, store: &mut dyn Store, batch: &Batch, on_taken: OnTaken) 
             }
         })?;
         total.added += enqueued.added;
-        total.skipped += enqueued.skipped;
+        total.skipped.extend(enqueued.skipped.into_iter().map(|index| before + index));
+        before += jobs.len();
         bar.inc(jobs.len() as u64);
     }
     bar.finish_and_clear();

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-logs", after_help = EXAMPLES)]
 struct Args {
-    /// The job
+    /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
 
     /// Go on until the job has come to rest, through its retries

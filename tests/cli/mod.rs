@@ -22,6 +22,7 @@ mod move_abort;
 mod passwords;
 mod postgres;
 mod prune;
+mod references;
 mod show;
 mod status;
 mod worker_hostile;
@@ -45,6 +46,7 @@ pub fn trials() -> Vec<Trial> {
         logs::trials(),
         dlq::trials(),
         prune::trials(),
+        references::trials(),
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),

@@ -6,8 +6,8 @@ use crate::json::ShownJob;
 use crate::pages::each_part;
 use crate::table::{self, Table};
 use crate::text::{duration, escape, shorten, size, time};
-use queuectl_core::{Attempt, Job, JobId, Lease, Outcome, State};
-use queuectl_store::{Store, StoreError};
+use queuectl_core::{Attempt, Job, Lease, Outcome, State};
+use queuectl_store::Store;
 use std::fmt::Write as _;
 
 /// Lines of output that are shown of a job.
@@ -15,17 +15,6 @@ const TAIL_LINES: usize = 10;
 
 /// The widest of them in a pipe.
 const WIDEST_LINE: usize = 1000;
-
-/// Finds a job by what was typed as its id.
-///
-/// # Errors
-///
-/// [`Exit::Error`](crate::Exit::Error) if it cannot be an id,
-/// [`Exit::NotFound`](crate::Exit::NotFound) if no job has it.
-pub fn find_job(store: &mut dyn Store, id: &str) -> Result<Job, Failure> {
-    let id = JobId::new(id)?;
-    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
-}
 
 /// The last attempt of a job, running or ended; none before the first.
 ///

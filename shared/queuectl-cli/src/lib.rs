@@ -10,7 +10,7 @@
 //! | `arguments` | the global flags, and how a command line is read |
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
-//! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
+//! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
 //! | `output`, [`table`], [`json`], [`text`] | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
@@ -20,6 +20,7 @@ mod context;
 mod detail;
 mod exit;
 mod failure;
+mod find;
 pub mod json;
 mod logging;
 mod output;
@@ -31,9 +32,10 @@ mod variables;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
 pub use context::Context;
-pub use detail::{find_job, last_attempt, show_job};
+pub use detail::{last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;
+pub use find::find_job;
 pub use logging::{start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};

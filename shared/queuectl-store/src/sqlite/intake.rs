@@ -32,7 +32,7 @@ impl Intake for SqliteStore {
                     (0, OnTaken::Refuse) => {
                         return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
                     }
-                    (0, OnTaken::Skip) => enqueued.skipped += 1,
+                    (0, OnTaken::Skip) => enqueued.skipped.push(index),
                     _ => enqueued.added += 1,
                 }
             }
