@@ -4,7 +4,7 @@ use crate::draft::{Completion, Draft};
 use crate::json::Written;
 use crate::{Args, json};
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
 use queuectl_store::{Access, OnTaken};
 use std::ffi::OsString;
@@ -26,7 +26,11 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         let found = store.job(&job.id).map_err(Failure::from);
         found.and_then(|job| cx.output().json(&job.as_ref().map(JobDocument::from)))
     } else if enqueued.added > 0 {
-        cx.output().line(format!("Job added with ID: {}", job.id))
+        match cx.output().verbosity() {
+            // For a script that keeps it.
+            Verbosity::Quiet => cx.output().line(&job.id),
+            _ => cx.output().line(format!("Job added with ID: {}", job.id)),
+        }
     } else {
         Ok(())
     };

@@ -1,5 +1,6 @@
 //! `queuectl worker list`: shows the workers of this queue, on all machines.
 
+use queuectl_cli::Narrow::{CutsEnds, Goes, Stays};
 use queuectl_cli::json::WorkerDocument;
 use queuectl_cli::text::duration;
 use queuectl_cli::{Context, Failure, Table};
@@ -16,19 +17,20 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
-    let workers = cx.store(Access::Read)?.workers()?;
+    let mut store = cx.store(Access::Read)?;
+    let workers = store.workers()?;
     if args.json {
         return cx.output().json(&workers.iter().map(WorkerDocument::from).collect::<Vec<_>>());
     }
     if workers.is_empty() {
-        cx.output().note("No workers");
-        return Ok(());
+        return cx.note_nothing(&mut *store, "No workers");
     }
     let now = cx.now();
-    let mut table =
-        Table::new(&["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat"]);
+    let header = ["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat"];
+    let narrow = [Stays, CutsEnds, Stays, Stays, Goes, Stays, Goes, Goes];
+    let mut table = Table::new(&header).fit(cx.output().columns(), &narrow);
     for worker in &workers {
-        table.row([
+        table.row(&[
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),

@@ -2,7 +2,7 @@
 
 use crate::Args;
 use crate::find::{Shelves, is_name};
-use queuectl_cli::{Context, Exit, Failure, Table};
+use queuectl_cli::{Context, Exit, Failure, Narrow, Table};
 use serde::Serialize;
 use std::io::{self, Write as _};
 
@@ -49,10 +49,11 @@ pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Fa
     if json {
         return cx.output().json(&entries);
     }
-    let mut table = Table::new(&["Name", "Kind", "Stands For"]).fit(2, cx.output().columns());
+    let mut table = Table::new(&["Name", "Kind", "Stands For"])
+        .fit(cx.output().columns(), &[Narrow::CutsEnds, Narrow::Stays, Narrow::CutsEnds]);
     for entry in &entries {
         let stands_for = entry.expansion.as_deref().or(entry.path.as_deref()).unwrap_or_default();
-        table.row([&entry.name, entry.kind, stands_for]);
+        table.row(&[&entry.name, entry.kind, stands_for]);
     }
     cx.output().table(&table)
 }

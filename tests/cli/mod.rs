@@ -25,6 +25,7 @@ mod prune;
 mod references;
 mod show;
 mod status;
+mod terminals;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -42,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue_file::trials(),
         list::trials(),
         status::trials(),
+        terminals::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),

@@ -6,6 +6,7 @@ pub mod pgbouncer;
 pub mod postgres;
 mod processes;
 mod program;
+pub mod terminal;
 pub mod trials;
 mod wait;
 pub mod watched;

@@ -99,9 +99,26 @@ impl Context {
     /// then none is made.
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
         match self.location()? {
-            Location::File(path) if matches!(path.try_exists(), Ok(false)) => Ok(None),
+            Location::File(path) if matches!(path.try_exists(), Ok(false)) => {
+                self.note_no_queue(&Location::File(path));
+                Ok(None)
+            }
             _ => self.store(Access::Change).map(Some),
         }
+    }
+
+    /// Says that nothing was found, or that there is no queue to find it in: a path that
+    /// was mistyped must not look like an empty queue.
+    pub fn note_nothing(&self, store: &mut dyn Store, nothing: &str) -> Result<(), Failure> {
+        match store.whereabouts()? {
+            Some(_) => self.output.note(nothing),
+            None => self.note_no_queue(&self.location()?),
+        }
+        Ok(())
+    }
+
+    fn note_no_queue(&self, place: &Location) {
+        self.output.note(format!("There is no queue at {place} yet; the first job makes it"));
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

@@ -4,14 +4,19 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::json::ShownJob;
 use crate::pages::each_part;
+use crate::table::Narrow::{CutsEnds, Goes, Stays};
 use crate::table::{self, Table};
-use crate::text::{duration, escape, shorten, size, time};
+use crate::text::{duration, escape, shorten, size};
+use crate::times::Times;
 use queuectl_core::{Attempt, Job, Lease, Outcome, State};
 use queuectl_store::Store;
 use std::fmt::Write as _;
 
 /// Lines of output that are shown of a job.
 const TAIL_LINES: usize = 10;
+
+/// Blanks before a line of what belongs together.
+const INDENT: usize = 2;
 
 /// The widest of them in a pipe.
 const WIDEST_LINE: usize = 1000;
@@ -35,7 +40,8 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
         let attempt_history = attempts.iter().map(Into::into).collect();
         return cx.output().json(&ShownJob { job: job.into(), output, attempt_history });
     }
-    let mut text = fields(job);
+    let times = Times::of(cx);
+    let mut text = fields(job, &times);
     let missing = match attempts.last() {
         Some(Attempt { outcome: Some(Outcome::Exit(127)), worker, .. }) => store.worker(*worker)?,
         _ => None,
@@ -45,7 +51,8 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
     }
     if !attempts.is_empty() {
         text.push_str("\nAttempts\n");
-        for line in attempts_table(&attempts).to_string().lines() {
+        let columns = cx.output().columns().map(|columns| columns.saturating_sub(INDENT));
+        for line in attempts_table(&attempts, &times, columns).to_string().lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -71,7 +78,7 @@ fn output_text(store: &mut dyn Store, lease: Lease) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn fields(job: &Job) -> String {
+fn fields(job: &Job, times: &Times) -> String {
     let mut text = format!("Job {}\n", escape(job.id.as_str()));
     let mut add = |name: &str, value: &str| field(&mut text, name, value);
     add("command", job.command.as_str());
@@ -91,12 +98,12 @@ fn fields(job: &Job) -> String {
         add("crashes", &job.crashes.to_string());
     }
     add("time limit", &job.timeout.map_or_else(|| "none".to_owned(), duration));
-    add("created at", &time(job.created_at));
-    add("updated at", &time(job.updated_at));
+    add("created at", &times.full(job.created_at));
+    add("updated at", &times.full(job.updated_at));
     let next = if job.state == State::Failed { "next retry at" } else { "due at" };
     for (name, at) in [(next, job.run_at), ("started at", job.started_at), ("finished at", job.finished_at)] {
         if let Some(at) = at {
-            add(name, &time(at));
+            add(name, &times.full(at));
         }
     }
     if let Some(code) = job.exit_code {
@@ -116,8 +123,9 @@ fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<14}: {}", escape(value));
 }
 
-fn attempts_table(attempts: &[Attempt]) -> Table {
-    let mut table = Table::new(&["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"]);
+fn attempts_table(attempts: &[Attempt], times: &Times, columns: Option<usize>) -> Table {
+    let header = ["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"];
+    let mut table = Table::new(&header).fit(columns, &[Stays, Goes, Goes, Stays, Goes, Goes, CutsEnds]);
     for attempt in attempts {
         let took = attempt.ended_at.map(|end| duration(end.since(attempt.started_at)));
         let outcome = attempt.outcome.map_or_else(|| "running".to_owned(), |outcome| outcome.to_string());
@@ -125,9 +133,9 @@ fn attempts_table(attempts: &[Attempt]) -> Table {
             0 => String::new(),
             bytes => format!(" ({} dropped)", size(bytes)),
         };
-        table.row([
+        table.row(&[
             &attempt.lease.number.to_string(),
-            &time(attempt.started_at),
+            &times.short(attempt.started_at),
             &took.unwrap_or_default(),
             &outcome,
             &(size(attempt.output_bytes) + &dropped),

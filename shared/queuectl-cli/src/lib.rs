@@ -11,7 +11,7 @@
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
-//! | `output`, [`table`], [`json`], [`text`] | how things are printed |
+//! | `output`, [`table`], [`json`], [`text`], `times` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
 
@@ -28,6 +28,7 @@ mod pages;
 mod replace;
 pub mod table;
 pub mod text;
+mod times;
 mod variables;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
@@ -40,7 +41,8 @@ pub use logging::{start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;
-pub use table::Table;
+pub use table::{Narrow, Table};
+pub use times::Times;
 pub use variables::{Variables, variables};
 
 use std::io::{self, Write as _};

@@ -10,7 +10,7 @@ const JOBS_ON_PAGE: u32 = 1000;
 const PARTS_ON_PAGE: u32 = 64;
 
 /// Hands on the jobs of these states (all, if none is named) in the order of
-/// acceptance, at most `limit` of them. No page is empty.
+/// acceptance: all, or the newest `limit` of them. No page is empty.
 pub fn each_page(
     store: &mut dyn Store,
     states: &[State],
@@ -18,7 +18,11 @@ pub fn each_page(
     mut page: impl FnMut(&[Job]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut left = limit.unwrap_or(u64::MAX);
-    let mut after = Seq(0);
+    let first = match limit {
+        Some(limit) => store.first_of_newest(states, limit)?,
+        None => None,
+    };
+    let mut after = Seq(first.map_or(0, |first| first.0.saturating_sub(1)));
     while left > 0 {
         let limit = u32::try_from(left).unwrap_or(u32::MAX).min(JOBS_ON_PAGE);
         let jobs = store.jobs(&Selection { states: states.to_vec(), after, limit })?;
