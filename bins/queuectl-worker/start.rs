@@ -1,7 +1,7 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
 use crate::{detach, progress};
-use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
+use queuectl_cli::{Context, Exit, Failure, start_log, start_log_through, variables};
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
 };
@@ -44,7 +44,7 @@ pub(crate) struct StartArgs {
     detach: bool,
 
     /// Print JSON about the workers that were started; goes with --detach
-    #[arg(long, requires = "detach")]
+    #[arg(long)]
     json: bool,
 
     /// Be the process that a detached start leaves behind
@@ -67,6 +67,10 @@ Examples:
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     if is_inside_a_job() {
         return Err(start_as_nobodys_job());
+    }
+    if args.json && !args.detach {
+        let failure = Failure::new(Exit::Usage, "`--json` goes with `--detach` only");
+        return Err(failure.hint("see `queuectl worker start --help`"));
     }
     let options = options(cx, args)?;
     let count =

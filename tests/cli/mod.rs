@@ -26,6 +26,7 @@ mod references;
 mod show;
 mod status;
 mod terminals;
+mod voice;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -44,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
         list::trials(),
         status::trials(),
         terminals::trials(),
+        voice::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),

@@ -3,11 +3,11 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Colors, Output, Verbosity};
-use crate::text::escape;
+use crate::usage;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{State, has_password, is_hidden, without_password};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
+use queuectl_core::{State, has_password, without_password};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -103,7 +103,33 @@ pub fn command<A: CommandFactory>() -> clap::Command {
     if let Some(long_about) = long_about {
         command = command.long_about(long_about);
     }
-    command.bin_name(typed).version(env!("CARGO_PKG_VERSION"))
+    with_exit_codes(with_json(command))
+        .bin_name(typed)
+        .version(env!("CARGO_PKG_VERSION"))
+        .propagate_version(true)
+}
+
+const JSON: &str = "json";
+
+/// Lets `--json` stand before an action too, if one of them takes it.
+fn with_json(command: clap::Command) -> clap::Command {
+    let takes_it =
+        |command: &clap::Command| command.get_arguments().any(|argument| argument.get_id() == JSON);
+    if takes_it(&command) || !command.get_subcommands().any(takes_it) {
+        return command;
+    }
+    let json = Arg::new(JSON).long(JSON).global(true).action(ArgAction::SetTrue);
+    command.arg(json.help("Print JSON; errors too").help_heading("Global options"))
+}
+
+/// Says below every help how the program can end.
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(with_exit_codes);
+    let own = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
+    if command.get_subcommands().next().is_some() || own.contains("Exit codes:") {
+        return command;
+    }
+    command.after_help(format!("{own}{}", Exit::IN_HELP))
 }
 
 /// Reads the command line.
@@ -117,9 +143,15 @@ pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
     let mut command = command::<A>();
-    let parsed = command
-        .try_get_matches_from_mut(arguments)
-        .and_then(|matches| Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?)));
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // As far as can be told from a command line that cannot be read.
+    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
+        Failure::report_as_json(true);
+    }
+    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
+        Failure::report_as_json(asks_for_json(&matches));
+        Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?))
+    });
     let external = command.is_allow_external_subcommands_set();
     let (own, global) = parsed.map_err(|error| match error.kind() {
         // The content of an argument, not the form of the command line.
@@ -127,32 +159,49 @@ pub(crate) fn parse<A: Parser>(
             let code = if external { Exit::UnknownCommand } else { Exit::Error };
             Failure::new(code, "an argument is not valid UTF-8")
         }
-        _ => report(&error.format(&mut command)),
+        _ => report(&error.format(&mut command), &command, &arguments),
     })?;
     global.refuse_password()?;
     Ok((own, global))
 }
 
-/// Prints what clap has to say.
-fn report(error: &clap::Error) -> Failure {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let printed = error.print().and_then(|()| io::stdout().flush());
-        return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
+/// Prints the help that was asked for, or makes an error of what clap has found.
+fn report(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) -> Failure {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
+        }
+        // Who types too little is shown what there is.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !Failure::is_json() => {
+            let _ = error.print();
+            Failure::said(Exit::Usage)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Failure::new(Exit::Usage, "the command line says not what to do")
+        }
+        _ => usage::failure(error, command, arguments),
     }
-    let plain = error.render().to_string();
-    if plain.contains(|character| character != '\n' && is_hidden(character)) {
-        // What was typed is repeated there, and may paint over the message.
-        let safe: Vec<_> = plain.lines().map(escape).collect();
-        let _ = io::stderr().write_all((safe.join("\n") + "\n").as_bytes());
-    } else {
-        let _ = error.print();
-    }
-    Failure::said(Exit::Usage)
+}
+
+/// Tells whether `--json` was given, to whichever part of the command.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>(JSON).is_ok_and(|json| json == Some(&true));
+    here || matches.subcommand().is_some_and(|(_, matches)| asks_for_json(matches))
 }
 
 /// Understands the name of a state.
 pub fn state_parser() -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::as_str))
+    parser_of(State::ALL.into_iter())
+}
+
+/// Understands the name of a state in which jobs are at rest, and no other.
+pub fn settled_state_parser() -> impl TypedValueParser<Value = State> {
+    parser_of(State::ALL.into_iter().filter(|state| state.is_settled()))
+}
+
+fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(states.map(State::as_str))
         .try_map(|name| name.to_ascii_lowercase().parse::<State>())
 }
 

@@ -103,7 +103,14 @@ impl Context {
                 self.note_no_queue(&Location::File(path));
                 Ok(None)
             }
-            _ => self.store(Access::Change).map(Some),
+            place => {
+                let mut store = self.store(Access::Change)?;
+                let is_there = store.whereabouts()?.is_some();
+                if !is_there {
+                    self.note_no_queue(&place);
+                }
+                Ok(is_there.then_some(store))
+            }
         }
     }
 

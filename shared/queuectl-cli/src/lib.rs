@@ -7,7 +7,7 @@
 //!
 //! | Module | What it knows |
 //! |---|---|
-//! | `arguments` | the global flags, and how a command line is read |
+//! | `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
@@ -29,9 +29,10 @@ mod replace;
 pub mod table;
 pub mod text;
 mod times;
+mod usage;
 mod variables;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, settled_state_parser, state_parser};
 pub use context::Context;
 pub use detail::{last_attempt, show_job};
 pub use exit::Exit;
