@@ -1,5 +1,6 @@
 //! `queuectl config get`: prints one value.
 
+use crate::typed::typed;
 use queuectl_cli::{Context, Exit, Failure};
 use serde::Serialize;
 
@@ -36,12 +37,16 @@ impl Name {
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
 }
 
 pub(crate) fn get(cx: &Context, args: &GetArgs) -> Result<(), Failure> {
     let key = args.name.key();
     // All it can say is that there is no such key.
     let value = cx.settings()?.get(key).map_err(|error| Failure::from(error).with_code(Exit::NotFound))?;
-    if args.json { cx.output().json(&Document { key, value }) } else { cx.output().line(value) }
+    if args.json {
+        cx.output().json(&Document { key, value: typed(key, value) })
+    } else {
+        cx.output().line(value)
+    }
 }

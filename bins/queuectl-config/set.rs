@@ -1,5 +1,6 @@
 //! `queuectl config set`: changes one value in the user's file.
 
+use crate::typed::typed;
 use queuectl_cli::{Context, Failure};
 use queuectl_settings::{Key, edit};
 use serde::Serialize;
@@ -35,7 +36,7 @@ pub(crate) struct SetArgs {
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
     file: &'a Path,
 }
 
@@ -44,7 +45,11 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
-        cx.output().json(&Document { key: &change.key, value: &change.value, file: &change.file })?;
+        cx.output().json(&Document {
+            key: &change.key,
+            value: typed(&change.key, &change.value),
+            file: &change.file,
+        })?;
     } else {
         cx.output().line(format!("{} = {}", change.key, queuectl_cli::text::escape(&change.value)))?;
     }

@@ -57,7 +57,11 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
         (OnTaken::Skip, skipped) => format!(", skipped: {skipped}"),
         _ => String::new(),
     };
-    cx.output().line(format!("Jobs added: {}{skipped}", total.added))
+    cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
+    if total.added > 0 {
+        cx.note_without_workers(&mut *store);
+    }
+    Ok(())
 }
 
 fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {

@@ -49,6 +49,9 @@ fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
 fn as_table(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let times = Times::of(cx);
+    if let Some(place) = cx.chosen_queue()? {
+        cx.output().note(format!("Queue {place}"));
+    }
     let mut table: Option<Table> = None;
     each_page(&mut *store, &args.state, args.limit, |jobs| {
         let table = table.get_or_insert_with(|| begin(cx, jobs));

@@ -3,8 +3,8 @@
 mod follow;
 mod print;
 
-use queuectl_cli::{Exit, Failure, find_job, last_attempt};
-use queuectl_core::{Lease, Stream};
+use queuectl_cli::{Exit, Failure, attempt_number, find_job, last_attempt};
+use queuectl_core::{Attempt, Job, Lease, Stream};
 use queuectl_store::Access;
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ struct Args {
 
     /// Print this attempt instead of the last; `queuectl show` lists them
     #[arg(long, value_name = "N")]
-    attempt: Option<i64>,
+    attempt: Option<usize>,
 
     /// Print JSON; with --follow one document a line
     #[arg(long)]
@@ -52,13 +52,10 @@ fn main() -> ExitCode {
         let attempts = store.attempts(job.seq)?;
         let lease = match args.attempt {
             None => last_attempt(&job, &attempts),
-            Some(number) if number == job.lease || attempts.iter().any(|a| a.lease.number == number) => {
-                Some(Lease { seq: job.seq, number })
-            }
-            Some(number) => {
-                return Err(Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
-                    .hint(format!("list them with `queuectl show {}`", job.id)));
-            }
+            Some(number) => Some(chosen(&job, &attempts, number).ok_or_else(|| {
+                Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
+                    .hint(format!("list them with `queuectl show {}`", job.id))
+            })?),
         };
         let stream = args.stream.map(|name| match name {
             StreamName::Stdout => Stream::Stdout,
@@ -66,12 +63,20 @@ fn main() -> ExitCode {
         });
         if args.follow {
             let mut printer = print::Printer::lines(cx, stream, args.json);
+            printer.begin(lease.map_or(1, |lease| attempt_number(&attempts, lease)));
             return follow::follow(cx, &mut *store, &job.id, lease, &mut printer);
         }
         let mut printer = print::Printer::all(cx, stream, args.json);
         if let Some(lease) = lease {
+            printer.begin(attempt_number(&attempts, lease));
             printer.print_from(&mut *store, lease, 0)?;
         }
         printer.end()
     })
+}
+
+/// The attempt of this number, ended or running.
+fn chosen(job: &Job, attempts: &[Attempt], number: usize) -> Option<Lease> {
+    let ended = number.checked_sub(1).and_then(|index| attempts.get(index)).map(|attempt| attempt.lease);
+    ended.or_else(|| last_attempt(job, attempts).filter(|&lease| attempt_number(attempts, lease) == number))
 }

@@ -20,6 +20,8 @@ pub(crate) struct Printer {
     out: Output,
     stream: Option<Stream>,
     form: Form,
+    /// The number of the attempt that is printed.
+    attempt: usize,
 }
 
 impl Printer {
@@ -27,12 +29,17 @@ impl Printer {
     pub(crate) fn all(cx: &Context, stream: Option<Stream>, json: bool) -> Self {
         let out = cx.output();
         let form = if json { Form::Array(out.json_array()) } else { Form::Bytes };
-        Self { out, stream, form }
+        Self { out, stream, form, attempt: 1 }
     }
 
     /// For output that is still being written.
     pub(crate) fn lines(cx: &Context, stream: Option<Stream>, json: bool) -> Self {
-        Self { out: cx.output(), stream, form: if json { Form::Lines } else { Form::Bytes } }
+        Self { out: cx.output(), stream, form: if json { Form::Lines } else { Form::Bytes }, attempt: 1 }
+    }
+
+    /// Has what comes next be that of the attempt of this number.
+    pub(crate) fn begin(&mut self, attempt: usize) {
+        self.attempt = attempt;
     }
 
     /// Prints an attempt's output from part `from` on; gives the part that comes next.
@@ -58,8 +65,8 @@ impl Printer {
         }
         match &mut self.form {
             Form::Bytes => self.out.bytes(&part.bytes),
-            Form::Lines => self.out.json(&OutputDocument::from(part)),
-            Form::Array(array) => array.push(&OutputDocument::from(part)),
+            Form::Lines => self.out.json(&OutputDocument::new(self.attempt, part)),
+            Form::Array(array) => array.push(&OutputDocument::new(self.attempt, part)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
+use queuectl_store::{Access, Life, Worker};
 use serde::Serialize;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufRead, BufReader};
@@ -60,7 +61,23 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
         "Started {} in the background (manager PID {manager_pid}); the log is {}",
         plural(u64::from(count), "worker"),
         path.display()
-    ))
+    ))?;
+    tell_of_neighbours(cx, manager_pid);
+    Ok(())
+}
+
+/// Who starts workers twice by mistake has twice as many.
+fn tell_of_neighbours(cx: &Context, manager_pid: u32) {
+    let Ok(workers) = cx.store(Access::Read).and_then(|mut store| Ok(store.workers()?)) else { return };
+    let is_other =
+        |worker: &&Worker| worker.is_here && worker.life == Life::Alive && worker.manager_pid != manager_pid;
+    let others = workers.iter().filter(is_other).count() as u64;
+    if others > 0 {
+        let others = plural(others, "worker");
+        cx.output().note(format!(
+            "{others} of this queue ran on this machine already; stop all of them with `queuectl worker stop`"
+        ));
+    }
 }
 
 /// Where workers in the background write their log.

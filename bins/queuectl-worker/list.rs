@@ -2,10 +2,10 @@
 
 use queuectl_cli::Narrow::{CutsEnds, Goes, Stays};
 use queuectl_cli::json::WorkerDocument;
-use queuectl_cli::text::duration;
+use queuectl_cli::text::{duration, worker_state};
 use queuectl_cli::{Context, Failure, Table};
 use queuectl_core::Timestamp;
-use queuectl_store::{Access, Life, Stop, Worker};
+use queuectl_store::Access;
 use std::time::Duration;
 
 /// Show the workers: where they run, for how long, and what they do
@@ -34,25 +34,14 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),
-            state(worker),
+            worker_state(worker),
             &duration(now.since(worker.started_at)),
-            &format!("{}/{}", worker.jobs_now, worker.concurrency),
+            &format!("{}/{}", worker.jobs_running(), worker.concurrency),
             &worker.jobs_done.to_string(),
             &heartbeat(worker.heartbeat_at, now),
         ]);
     }
     cx.output().table(&table)
-}
-
-fn state(worker: &Worker) -> &'static str {
-    match (worker.life, worker.stop) {
-        (Life::Dead, _) => "dead",
-        (Life::Unknown, _) => "unknown",
-        (Life::Alive, _) if worker.is_stalled => "stalled",
-        (Life::Alive, Some(Stop::Graceful)) => "stopping",
-        (Life::Alive, Some(Stop::Forced)) => "ending",
-        (Life::Alive, None) => "running",
-    }
 }
 
 /// When it last told the server that it lives; where no server is told, nothing.

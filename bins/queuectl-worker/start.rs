@@ -1,7 +1,11 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
+use crate::drained::Drained;
 use crate::{detach, progress};
-use queuectl_cli::{Context, Exit, Failure, start_log, start_log_through, variables};
+use queuectl_cli::text::plural;
+use queuectl_cli::{
+    Context, Exit, Failure, Verbosity, begin_lines_with_times, start_log, start_log_through, variables,
+};
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
 };
@@ -79,11 +83,13 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
         return detach::detach(cx, count, args.json);
     }
     if args.in_background {
+        begin_lines_with_times();
         // It must outlive the terminal. Fails only for a session leader.
         let _already_leads = rustix::process::setsid();
     }
     // The bar is for a person who waits for the end.
-    let bar = (args.drain.is_some() && !args.in_background && io::stderr().is_terminal())
+    let is_watched = io::stderr().is_terminal() && cx.output().verbosity() > Verbosity::Quiet;
+    let bar = (args.drain.is_some() && !args.in_background && is_watched)
         .then(|| progress::Bar::start(cx))
         .transpose()?;
     let (level, prefix) = (cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
@@ -98,7 +104,15 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     };
     let program = std::env::current_exe()
         .map_err(|error| Failure::error(format!("cannot find the worker program: {error}")))?;
-    let mut manager = Manager::new(program, vec!["work".into()], options, log).map_err(failure)?;
+    let mut work = vec!["work".to_owned()];
+    if args.in_background {
+        work.push("--log-times".to_owned());
+    }
+    let mut manager = Manager::new(program, work, options, log).map_err(failure)?;
+    if !args.in_background {
+        tell_of_neighbours(manager.neighbours().map_err(failure)?);
+    }
+    let drained = args.drain.map(|_| Drained::begin(cx)).transpose()?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         manager.when_ready(|| {
@@ -108,7 +122,19 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     }
     let ended = manager.run(count).map_err(failure);
     drop(bar);
+    // The jobs are done, whether it can be told or not.
+    if let Some(Err(error)) = drained.map(|drained| drained.tell(cx)) {
+        tracing::warn!("What was drained cannot be told: {}", error.message());
+    }
     ended
+}
+
+/// Who starts workers twice by mistake would have twice as many.
+fn tell_of_neighbours(neighbours: usize) {
+    if neighbours > 0 {
+        let workers = plural(neighbours as u64, "worker");
+        tracing::info!("{workers} of this queue ran on this machine already; these are more.");
+    }
 }
 
 /// Becomes the same program without the marks of the job it was started from:

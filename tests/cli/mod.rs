@@ -14,6 +14,7 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod json_words;
 mod list;
 mod logs;
 mod mistakes;
@@ -27,6 +28,7 @@ mod show;
 mod status;
 mod terminals;
 mod voice;
+mod waiting;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_jobs;
@@ -42,10 +44,12 @@ pub fn trials() -> Vec<Trial> {
         documented::trials(),
         enqueue::trials(),
         enqueue_file::trials(),
+        json_words::trials(),
         list::trials(),
         status::trials(),
         terminals::trials(),
         voice::trials(),
+        waiting::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),

@@ -148,6 +148,9 @@ fn without_numbers(line: &str) -> String {
 fn every_command_prints_what_it_prints_on_sqlite() {
     both(|spelling| {
         let (sqlite, postgres) = (Home::quick(), home());
+        // Both are named, so both are told.
+        let database = sqlite.database().display().to_string();
+        let sqlite = sqlite.with("QUEUECTL_DATABASE", &database);
         for line in DAY {
             let expected = told(&sqlite, spelling, line);
             assert_eq!(told(&postgres, spelling, line), expected, "{spelling:?}");

@@ -12,7 +12,7 @@ mod wait;
 pub mod watched;
 mod worker;
 
-pub use home::{Home, Spelling, both, dispatcher, seconds};
+pub use home::{Home, Spelling, both, dispatcher, path_with_the_programs, seconds};
 pub use processes::{ALIVE, alive, kill_all, marked};
 pub use wait::{DEADLINE, wait_until};
 pub use worker::Worker;

@@ -3,9 +3,9 @@
 use crate::arguments::GlobalArgs;
 use crate::failure::Failure;
 use crate::logging;
-use crate::output::Output;
+use crate::output::{Output, Verbosity};
 use queuectl_core::Timestamp;
-use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
+use queuectl_settings::{Database, Origin, Overrides, Places, Settings, Surroundings};
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
 use std::cell::{OnceCell, RefCell};
 
@@ -100,14 +100,14 @@ impl Context {
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
         match self.location()? {
             Location::File(path) if matches!(path.try_exists(), Ok(false)) => {
-                self.note_no_queue(&Location::File(path));
+                self.note_no_queue()?;
                 Ok(None)
             }
-            place => {
+            _ => {
                 let mut store = self.store(Access::Change)?;
                 let is_there = store.whereabouts()?.is_some();
                 if !is_there {
-                    self.note_no_queue(&place);
+                    self.note_no_queue()?;
                 }
                 Ok(is_there.then_some(store))
             }
@@ -119,13 +119,32 @@ impl Context {
     pub fn note_nothing(&self, store: &mut dyn Store, nothing: &str) -> Result<(), Failure> {
         match store.whereabouts()? {
             Some(_) => self.output.note(nothing),
-            None => self.note_no_queue(&self.location()?),
+            None => self.note_no_queue()?,
         }
         Ok(())
     }
 
-    fn note_no_queue(&self, place: &Location) {
+    /// Says that there is no queue.
+    pub fn note_no_queue(&self) -> Result<(), Failure> {
+        let place = self.location()?;
         self.output.note(format!("There is no queue at {place} yet; the first job makes it"));
+        Ok(())
+    }
+
+    /// The queue, if a flag, a variable or the configuration names it: then people are
+    /// told which it is.
+    pub fn chosen_queue(&self) -> Result<Option<Location>, Failure> {
+        match self.settings()?.database_origin() {
+            Origin::Default => Ok(None),
+            _ => self.location().map(Some),
+        }
+    }
+
+    /// Says so if nobody is there to run what waits. It is not worth an error.
+    pub fn note_without_workers(&self, store: &mut dyn Store) {
+        if self.output.verbosity() > Verbosity::Quiet && matches!(store.has_workers(), Ok(false)) {
+            self.output.note("No worker is running; start one with `queuectl worker start`");
+        }
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

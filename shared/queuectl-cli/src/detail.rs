@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::json::ShownJob;
+use crate::json::{AttemptDocument, ShownJob};
 use crate::pages::each_part;
 use crate::table::Narrow::{CutsEnds, Goes, Stays};
 use crate::table::{self, Table};
@@ -29,6 +29,14 @@ pub fn last_attempt(job: &Job, attempts: &[Attempt]) -> Option<Lease> {
     running.or_else(|| attempts.last().map(|attempt| attempt.lease))
 }
 
+/// The number of an attempt among those of its job, from 1.
+///
+/// Leases have gaps: a claim that was handed back unstarted is no attempt. Attempts that
+/// are charged begin anew after a retry from the dead letter queue; these go on.
+pub fn attempt_number(attempts: &[Attempt], lease: Lease) -> usize {
+    attempts.iter().filter(|attempt| attempt.lease.number < lease.number).count() + 1
+}
+
 /// Prints everything about a job: for a program, or for a person.
 pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> Result<(), Failure> {
     let attempts = store.attempts(job.seq)?;
@@ -37,7 +45,7 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
         None => None,
     };
     if json {
-        let attempt_history = attempts.iter().map(Into::into).collect();
+        let attempt_history = AttemptDocument::history(&attempts);
         return cx.output().json(&ShownJob { job: job.into(), output, attempt_history });
     }
     let times = Times::of(cx);
@@ -134,7 +142,7 @@ fn attempts_table(attempts: &[Attempt], times: &Times, columns: Option<usize>) -
             bytes => format!(" ({} dropped)", size(bytes)),
         };
         table.row(&[
-            &attempt.lease.number.to_string(),
+            &attempt_number(attempts, attempt.lease).to_string(),
             &times.short(attempt.started_at),
             &took.unwrap_or_default(),
             &outcome,

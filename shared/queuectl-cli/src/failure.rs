@@ -5,6 +5,7 @@
 
 use crate::exit::Exit;
 use crate::json;
+use crate::logging::beginning_of_line;
 use crate::text::escape;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::SettingsError;
@@ -102,7 +103,10 @@ impl Failure {
         let document = Document { error: &self.message, hint, exit: self.code.code() };
         let line = match json::to_string(&document) {
             Ok(document) if Self::is_json() => document,
-            _ => self.to_string(),
+            _ => {
+                let beginning = beginning_of_line();
+                format!("{beginning}{}", self.to_string().replace('\n', &format!("\n{beginning}")))
+            }
         };
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }

@@ -34,11 +34,11 @@ mod variables;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, settled_state_parser, state_parser};
 pub use context::Context;
-pub use detail::{last_attempt, show_job};
+pub use detail::{attempt_number, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use find::find_job;
-pub use logging::{start_log, start_log_through};
+pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;

@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use queuectl_core::{Timestamp, is_hidden};
+use queuectl_store::{Life, Stop, Worker};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -76,6 +77,18 @@ pub fn shorten_beginning(text: &str, columns: usize) -> Cow<'_, str> {
 pub fn plural(number: u64, thing: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{ending}")
+}
+
+/// How a worker is, in one word.
+pub fn worker_state(worker: &Worker) -> &'static str {
+    match (worker.life, worker.stop) {
+        (Life::Dead, _) => "dead",
+        (Life::Unknown, _) => "unknown",
+        (Life::Alive, _) if worker.is_stalled => "stalled",
+        (Life::Alive, Some(Stop::Graceful)) => "stopping",
+        (Life::Alive, Some(Stop::Forced)) => "ending",
+        (Life::Alive, None) => "running",
+    }
 }
 
 /// A duration as people write it, no finer than they care: `340ms`, `2m 5s`.

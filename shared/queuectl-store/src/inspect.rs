@@ -90,6 +90,16 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Jobs it runs now: it fills its slots before it claims any in advance.
+    pub fn jobs_running(&self) -> u64 {
+        self.jobs_now.min(u64::from(self.concurrency))
+    }
+
+    /// Jobs it has claimed in advance and not started.
+    pub fn jobs_claimed(&self) -> u64 {
+        self.jobs_now - self.jobs_running()
+    }
+
     /// Tells whether others may soon take over what it runs, while it does not seem
     /// to end it: a stopped process cannot, and no other takes so long.
     ///

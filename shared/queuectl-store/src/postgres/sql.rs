@@ -639,9 +639,8 @@ pub(super) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM 
 pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
 pub(super) const ALL_JOBS: &str = "@job";
 pub(super) const JOBS_NOW: &str = jobs_now!();
-/// In the order of acceptance: there is no index by the end.
-pub(super) const SETTLED_SINCE: &str =
-    "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY seq LIMIT $3";
+/// Sorts all that are found: there is no index by the end.
+pub(super) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
 pub(super) const ATTEMPTS: &str = concat!(
     "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes FROM ",

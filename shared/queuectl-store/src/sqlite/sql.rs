@@ -160,7 +160,7 @@ pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT ?1)";
 pub(super) const SETTLED_SINCE: &str = concat!(
     "SELECT ",
     job_columns!(),
-    " FROM job WHERE state = ?1 AND finished_at_ms >= ?2 ORDER BY finished_at_ms LIMIT ?3"
+    " FROM job WHERE state = ?1 AND finished_at_ms >= ?2 ORDER BY finished_at_ms, seq LIMIT ?3"
 );
 pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, \
      attempt.ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
