@@ -6,6 +6,7 @@ use serde::Serialize;
 
 /// Print the value of a setting
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) name: Name,
@@ -14,6 +15,11 @@ pub(crate) struct GetArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config get max-retries
+  queuectl config get database";
 
 /// A key, with or without a flag before it.
 #[derive(clap::Args)]

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 /// Print every setting
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
     /// Say where each value comes from
     #[arg(long)]
@@ -18,6 +19,11 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config list
+  queuectl config list --origin";
 
 #[derive(Serialize)]
 struct Document<'a> {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 /// Change a setting in the configuration file
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct SetArgs {
     /// The setting; `_` and `-` are the same
     #[arg(value_name = "KEY", required_unless_present = "key_flag", conflicts_with = "key_flag")]
@@ -32,6 +33,12 @@ pub(crate) struct SetArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config set max-retries 5
+  queuectl config set job-timeout 10m
+  queuectl config set alias.today 'list --state completed'";
 
 #[derive(Serialize)]
 struct Document<'a> {

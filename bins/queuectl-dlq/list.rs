@@ -8,6 +8,7 @@ use queuectl_store::Access;
 
 /// List dead jobs, oldest first, with their last error
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
     /// List only the newest N jobs [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -17,6 +18,12 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq list
+  queuectl dlq list --limit 20
+  queuectl dlq list --json | jq -r '.[].last_error'";
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;

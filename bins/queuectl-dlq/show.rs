@@ -6,6 +6,7 @@ use queuectl_store::Access;
 
 /// Show everything about a dead job
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
     /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
@@ -14,6 +15,11 @@ pub(crate) struct ShowArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq show job-1
+  queuectl dlq show @last";
 
 pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-list", after_help = EXAMPLES)]
 struct Args {
-    /// List only jobs in this state; can be repeated
+    /// List only jobs in this state; can be repeated [default: all]
     #[arg(long, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
     state: Vec<State>,
 

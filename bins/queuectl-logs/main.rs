@@ -19,11 +19,11 @@ struct Args {
     #[arg(long, short)]
     follow: bool,
 
-    /// Print only what was written there
+    /// Print only what was written there [default: both, in the order of writing]
     #[arg(long, value_name = "STREAM")]
     stream: Option<StreamName>,
 
-    /// Print this attempt instead of the last; `queuectl show` lists them
+    /// Print this attempt, counted from 1; `queuectl show` lists them [default: the last]
     #[arg(long, value_name = "N")]
     attempt: Option<usize>,
 
@@ -43,7 +43,10 @@ const EXAMPLES: &str = "\
 Examples:
   queuectl logs job-1
   queuectl logs -f job-1 --stream stderr
-  queuectl logs job-1 --attempt 2";
+  queuectl logs job-1 --attempt 2
+
+Exit codes: 0 done, 1 error, 2 the command line is wrong, 4 not found, 75 busy: try again;
+with --follow 0 the job completed, 1 it is dead or was cancelled";
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {

@@ -16,7 +16,7 @@ struct Args {
     #[arg(long, required = true, value_name = "STATE", value_parser = settled_state_parser(), ignore_case = true)]
     state: Vec<State>,
 
-    /// Delete only jobs that came to rest so long ago: 12h, 7d
+    /// Delete only jobs that came to rest so long ago
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     older_than: Duration,
 

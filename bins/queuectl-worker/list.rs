@@ -10,11 +10,17 @@ use std::time::Duration;
 
 /// Show the workers: where they run, for how long, and what they do
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl worker list
+  queuectl worker list --json | jq '.[].jobs_now'";
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;

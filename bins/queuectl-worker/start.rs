@@ -30,17 +30,17 @@ pub(crate) struct StartArgs {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     concurrency: Option<u32>,
 
-    /// End after N jobs, shared out evenly among the workers
+    /// End after N jobs, shared out evenly among the workers [default: go on]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
 
     /// End when nothing is left: no job pending, processing or failed; with
-    /// `ready`, ignore what is not due yet
+    /// `ready`, ignore what is not due yet [default: go on]
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     drain: Option<DrainArg>,
 
-    /// Look for jobs this often when nobody rings, for example 500ms
-    #[arg(long, value_name = "DURATION")]
+    /// Look for jobs this often when nobody rings [default: poll-interval of the configuration]
+    #[arg(long, value_name = "TIME")]
     poll_interval: Option<String>,
 
     /// Return when all workers run, and leave them in the background
@@ -65,7 +65,7 @@ enum DrainArg {
 const EXAMPLES: &str = "\
 Examples:
   queuectl worker start --count 4
-  queuectl worker start --drain && echo all done
+  queuectl worker start --drain && echo drained
   queuectl worker start --count 2 --detach";
 
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod help;
 mod json_words;
 mod list;
 mod logs;
@@ -44,6 +45,7 @@ pub fn trials() -> Vec<Trial> {
         documented::trials(),
         enqueue::trials(),
         enqueue_file::trials(),
+        help::trials(),
         json_words::trials(),
         list::trials(),
         status::trials(),

@@ -18,11 +18,11 @@ use std::path::PathBuf;
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub struct GlobalArgs {
-    /// Read this configuration file
+    /// Read this configuration file [default: config.toml where `queuectl config path` says]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Use the queue at this place
+    /// Use the queue at this place [default: database of the configuration]
     #[arg(long, global = true, value_name = "URL|PATH")]
     pub database: Option<OsString>,
 
@@ -122,14 +122,23 @@ fn with_json(command: clap::Command) -> clap::Command {
     command.arg(json.help("Print JSON; errors too").help_heading("Global options"))
 }
 
-/// Says below every help how the program can end.
+/// What `parse_duration` understands.
+const HOW_TIMES_ARE_TYPED: &str = "A TIME is typed 500ms, 30s, 10m, 24h or 7d; a bare number is seconds.";
+
+/// Says below every help how the program can end, and how a time is typed that it takes.
 fn with_exit_codes(command: clap::Command) -> clap::Command {
     let command = command.mut_subcommands(with_exit_codes);
-    let own = command.get_after_help().map(|help| format!("{help}\n\n")).unwrap_or_default();
-    if command.get_subcommands().next().is_some() || own.contains("Exit codes:") {
+    if command.get_subcommands().next().is_some() {
         return command;
     }
-    command.after_help(format!("{own}{}", Exit::IN_HELP))
+    let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let takes_time = command.get_arguments().any(|argument| {
+        argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "TIME"))
+    });
+    let exit_codes = if own.contains("Exit codes:") { "" } else { Exit::IN_HELP };
+    let parts = [own.as_str(), if takes_time { HOW_TIMES_ARE_TYPED } else { "" }, exit_codes];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    command.after_help(parts.join("\n\n"))
 }
 
 /// Reads the command line.
