@@ -43,8 +43,7 @@ fn extension(home: &Home, name: &str, script: &str) -> OsString {
     let folder = home.root().join("extensions");
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(format!("queuectl-{name}"));
-    fs::write(&file, script).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    Home::make_script(&file, script);
     path_with(folder)
 }
 
@@ -162,8 +161,7 @@ fn the_exec_path_comes_before_the_path() {
     let path = extension(&home, "hello", "#!/bin/sh\necho from the path\n");
     let folder = home.root().join("preferred");
     fs::create_dir(&folder).unwrap();
-    fs::copy(home.root().join("extensions/queuectl-hello"), folder.join("queuectl-hello")).unwrap();
-    fs::write(folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n").unwrap();
+    Home::make_script(&folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n");
     home.queuectl(["hello"])
         .env("PATH", path)
         .env("QUEUECTL_EXEC_PATH", folder)

@@ -27,6 +27,7 @@ mod prune;
 mod references;
 mod show;
 mod status;
+mod surroundings;
 mod terminals;
 mod voice;
 mod waiting;
@@ -49,6 +50,7 @@ pub fn trials() -> Vec<Trial> {
         json_words::trials(),
         list::trials(),
         status::trials(),
+        surroundings::trials(),
         terminals::trials(),
         voice::trials(),
         waiting::trials(),

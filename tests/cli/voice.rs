@@ -138,8 +138,7 @@ fn every_flag_that_all_programs_have_stands_before_a_name_too() {
 fn an_extension_gets_its_own_flags_only() {
     let home = Home::new();
     let extension = home.path("queuectl-hello");
-    std::fs::write(&extension, "#!/bin/sh\necho \"$@\"\n").unwrap();
-    std::fs::set_permissions(&extension, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    Home::make_script(&extension, "#!/bin/sh\necho \"$@\"\n");
     let run = |arguments: &[&str]| home.queuectl(arguments).env("PATH", home.path("").as_os_str()).assert();
     run(&["hello", "--json"]).success().stdout("--json\n");
     run(&["--json", "hello"]).code(2).stderr(contains("`queuectl hello --json`"));
