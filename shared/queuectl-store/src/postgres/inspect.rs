@@ -89,6 +89,28 @@ impl Inspect for PostgresStore {
         let silence = DEAD_AFTER.as_secs_f64();
         self.look_at_workers(|session| session.rows(sql::WORKERS, values![silence]))
     }
+
+    fn has_workers(&mut self) -> Result<bool> {
+        let lock_file = self.lock_file_here()?;
+        let here = lock_file.as_ref().map(crate::liveness::LockFile::identity).transpose()?;
+        let silence = DEAD_AFTER.as_secs_f64();
+        let found: Vec<(i64, String)> = self.read(|session| {
+            all(&session.rows(sql::WHO_TAKES_JOBS, values![silence])?, |found| {
+                Ok((row::get(found, 0)?, row::get(found, 1)?))
+            })
+        })?;
+        for (id, place) in found {
+            // Of those on this machine the lock tells, and at once.
+            let lives = match &lock_file {
+                Some(lock_file) if here.as_ref() == Some(&place) => lock_file.is_held(WorkerId(id))?,
+                _ => true,
+            };
+            if lives {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 impl PostgresStore {

@@ -660,6 +660,11 @@ pub(super) const WORKERS: &str = concat!(
     worker_columns!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL ORDER BY w.id"
 );
+/// Who may take jobs, and where they show that they live; reads neither counts nor claims.
+pub(super) const WHO_TAKES_JOBS: &str = "SELECT w.id, lock_file FROM @worker AS w \
+     LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL AND stop = 0 \
+     AND NOT coalesce(clock_timestamp() - greatest(beat_at, pg_postmaster_start_time()) \
+         > make_interval(secs => $1), false)";
 
 // Upkeep
 
