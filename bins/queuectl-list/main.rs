@@ -2,6 +2,7 @@
 
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::json::JobDocument;
+use queuectl_cli::text::{escape, shorten_beginning};
 use queuectl_cli::{Context, Failure, Table, Times, each_page, state_parser};
 use queuectl_core::{Job, State};
 use queuectl_store::Access;
@@ -50,7 +51,8 @@ fn as_table(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let times = Times::of(cx);
     if let Some(place) = cx.chosen_queue()? {
-        cx.output().note(format!("Queue {place}"));
+        let room = cx.output().columns().map_or(usize::MAX, |columns| columns.saturating_sub("Queue ".len()));
+        cx.output().note(format!("Queue {}", shorten_beginning(&escape(&place.to_string()), room)));
     }
     let mut table: Option<Table> = None;
     each_page(&mut *store, &args.state, args.limit, |jobs| {

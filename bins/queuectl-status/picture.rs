@@ -1,7 +1,7 @@
 //! How the queue is at one moment.
 
 use queuectl_cli::json::{StatusCounts, StatusDocument, WorkerDocument};
-use queuectl_cli::text::{duration, escape, plural, worker_state};
+use queuectl_cli::text::{duration, escape, plural, shorten_beginning, worker_state};
 use queuectl_cli::{Context, Failure, table};
 use queuectl_core::{State, Timestamp};
 use queuectl_store::{Access, Counts, Life, Location, Store, Worker};
@@ -34,6 +34,14 @@ pub(crate) fn take(cx: &Context) -> Result<Picture, Failure> {
     Ok(Picture { place: cx.chosen_queue()?, is_there, counts, workers, at: cx.now() })
 }
 
+/// The first line; of a place that is too long the end is shown, which tells more.
+fn heading(place: Option<&Location>, columns: usize) -> String {
+    const HEADING: &str = "Queue status";
+    let Some(place) = place.map(ToString::to_string) else { return HEADING.to_owned() };
+    let room = columns.saturating_sub(HEADING.len() + " of ".len());
+    format!("{HEADING} of {}", shorten_beginning(&escape(&place), room))
+}
+
 /// How often the queue is looked at for two things that belong together.
 const MOST_LOOKS: u32 = 3;
 
@@ -63,8 +71,8 @@ impl Picture {
 
     /// One line a state, then the total, then the workers; without the last line break.
     pub(crate) fn text(&self, cx: &Context) -> String {
-        let place = self.place.as_ref().map(|place| format!(" of {}", escape(&place.to_string())));
-        let mut lines = vec![format!("Queue status{}", place.unwrap_or_default())];
+        let columns = cx.output().columns().unwrap_or(usize::MAX);
+        let mut lines = vec![heading(self.place.as_ref(), columns)];
         for state in State::ALL {
             let padding = " ".repeat(10 - state.as_str().len());
             lines.push(format!("  {}{padding}: {}", table::state(state), self.counts.shown(state)));
@@ -76,7 +84,6 @@ impl Picture {
         lines.push(format!("Active workers: {}", self.active_workers()));
         for worker in &self.workers {
             let line = self.worker(worker);
-            let columns = cx.output().columns().unwrap_or(usize::MAX);
             lines.push(queuectl_cli::text::shorten(&line, columns).into_owned());
         }
         lines.join("\n")

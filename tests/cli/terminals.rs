@@ -150,4 +150,13 @@ fn every_table_fits() {
         }
     }
     drop(worker);
+    let far = format!("{}/queue.db", "a-folder-with-a-long-name/".repeat(4));
+    for columns in WIDTHS {
+        for verb in ["status", "list"] {
+            let shown = show(&home, &["--database", &far, verb], columns).assert_success();
+            let first = &shown.lines()[usize::from(verb == "status")];
+            assert!(first.starts_with("Queue ") && first.ends_with("long-name/queue.db"), "{first}");
+            assert!(first.chars().count() <= usize::from(columns), "{first}");
+        }
+    }
 }
