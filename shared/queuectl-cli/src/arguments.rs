@@ -103,10 +103,7 @@ pub fn command<A: CommandFactory>() -> clap::Command {
     if let Some(long_about) = long_about {
         command = command.long_about(long_about);
     }
-    with_exit_codes(with_json(command))
-        .bin_name(typed)
-        .version(env!("CARGO_PKG_VERSION"))
-        .propagate_version(true)
+    with_json(command).bin_name(typed).version(env!("CARGO_PKG_VERSION")).propagate_version(true)
 }
 
 const JSON: &str = "json";
@@ -120,6 +117,13 @@ fn with_json(command: clap::Command) -> clap::Command {
     }
     let json = Arg::new(JSON).long(JSON).global(true).action(ArgAction::SetTrue);
     command.arg(json.help("Print JSON; errors too").help_heading("Global options"))
+}
+
+/// Tells whether this may be a request for help: what is shown there alone would take a
+/// part of the time of a short command.
+fn may_show_help(arguments: &[OsString]) -> bool {
+    let asks = |word: &[u8]| word == b"help" || (word.starts_with(b"-") && word.contains(&b'h'));
+    arguments.len() < 2 || arguments.iter().any(|word| asks(word.as_encoded_bytes()))
 }
 
 /// What `parse_duration` understands.
@@ -151,8 +155,11 @@ fn with_exit_codes(command: clap::Command) -> clap::Command {
 pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
-    let mut command = command::<A>();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut command = command::<A>();
+    if may_show_help(&arguments) {
+        command = with_exit_codes(command);
+    }
     // As far as can be told from a command line that cannot be read.
     if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
         Failure::report_as_json(true);

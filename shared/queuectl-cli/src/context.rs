@@ -13,7 +13,6 @@ use std::cell::{OnceCell, RefCell};
 /// print to.
 #[derive(Debug)]
 pub struct Context {
-    program: String,
     global: GlobalArgs,
     output: Output,
     settings: OnceCell<Settings>,
@@ -21,15 +20,10 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
+    pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = global.output();
         let clock = RefCell::new(Clock::of_this_machine());
-        Self { program, global, output, settings: OnceCell::new(), clock }
-    }
-
-    /// How the program is called: `queuectl dlq`.
-    pub fn program_name(&self) -> &str {
-        &self.program
+        Self { global, output, settings: OnceCell::new(), clock }
     }
 
     /// The global flags as they were given.

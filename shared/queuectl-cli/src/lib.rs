@@ -53,10 +53,8 @@ use std::process::ExitCode;
 ///
 /// The name of `A`'s command must be the program's own, `queuectl-<name>`.
 pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
-    let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
-        let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
-        program(arguments, &Context::new(name, global))
-    });
+    let outcome = arguments::parse::<A>(std::env::args_os())
+        .and_then(|(arguments, global)| program(arguments, &Context::new(global)));
     let outcome = outcome.and_then(|()| io::stdout().flush().map_err(|error| Failure::of_output(&error)));
     match outcome {
         Ok(()) => Exit::Done.into(),

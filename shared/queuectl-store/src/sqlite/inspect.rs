@@ -93,6 +93,28 @@ impl Inspect for SqliteStore {
         self.tell_lives(&mut workers)?;
         Ok(workers)
     }
+
+    fn has_workers(&mut self) -> Result<bool> {
+        // Seen by the transaction that accepted them: a question less for each job.
+        if std::mem::take(&mut self.nobody_works) {
+            return Ok(false);
+        }
+        let workers: Vec<i64> = self.read(|connection| {
+            let mut workers = connection.prepare_cached(sql::WHO_TAKES_JOBS)?;
+            Ok(workers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })?;
+        if workers.is_empty() {
+            return Ok(false);
+        }
+        // Without the file nobody can tell.
+        let Some(lock_file) = LockFile::open_existing(&self.path)? else { return Ok(true) };
+        for worker in workers {
+            if lock_file.is_held(WorkerId(worker))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 impl SqliteStore {

@@ -39,6 +39,7 @@ impl Intake for SqliteStore {
             ledger.counts[State::Pending] += i64::try_from(enqueued.added).unwrap_or(i64::MAX);
             Ok((enqueued, roster(connection)?))
         })?;
+        self.nobody_works = workers.is_empty();
         self.ring_all(&workers);
         Ok(enqueued)
     }

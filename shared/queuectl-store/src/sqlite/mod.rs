@@ -47,6 +47,8 @@ pub struct SqliteStore {
     /// Which file this connection writes to; none for a queue that is not there.
     identity: Option<FileIdentity>,
     busy_timeout: Duration,
+    /// The last jobs were accepted while no worker was on the list.
+    nobody_works: bool,
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
@@ -91,8 +93,13 @@ impl SqliteStore {
         let connection = Connection::open_with_flags(&path, flags)
             .map_err(|error| explain(error, &path, options.busy_timeout))?;
         let real_path = path.clone();
-        let mut store =
-            Self { connection, path, identity: Some(identity), busy_timeout: options.busy_timeout };
+        let mut store = Self {
+            connection,
+            path,
+            identity: Some(identity),
+            busy_timeout: options.busy_timeout,
+            nobody_works: false,
+        };
         match store.set_up(options.access) {
             Err(StoreError::OlderSchema { found: 0, .. }) => Self::open_nothing(&real_path, options),
             set_up => set_up.map(|()| store),
@@ -112,7 +119,13 @@ impl SqliteStore {
             Ok(connection)
         });
         let connection = result.map_err(|error| explain(error, path, options.busy_timeout))?;
-        Ok(Self { connection, path: path.to_owned(), identity: None, busy_timeout: options.busy_timeout })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            identity: None,
+            busy_timeout: options.busy_timeout,
+            nobody_works: false,
+        })
     }
 
     fn set_up(&mut self, access: Access) -> Result<()> {

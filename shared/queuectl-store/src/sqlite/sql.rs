@@ -67,6 +67,7 @@ pub(super) const REGISTER: &str = "INSERT INTO worker (host, pid, manager_pid, b
 pub(super) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM worker WHERE ended_at_ms IS NULL ORDER BY note_region";
 pub(super) const ROSTER: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL";
+pub(super) const WHO_TAKES_JOBS: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL AND stop = 0";
 pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1 AND ended_at_ms IS NULL";
 pub(super) const REQUEST_STOP: &str =
     "UPDATE worker SET stop = max(stop, ?2) WHERE id = ?1 AND ended_at_ms IS NULL";

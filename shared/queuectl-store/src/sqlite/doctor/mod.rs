@@ -65,7 +65,7 @@ fn inside(path: PathBuf, busy_timeout: Duration) -> Vec<Finding> {
         Err(error) => return vec![refusal("database", &explain(error, &path, busy_timeout), &path)],
     };
     let identity = FileIdentity::of(&path).ok();
-    let mut store = SqliteStore { connection, path, identity, busy_timeout };
+    let mut store = SqliteStore { connection, path, identity, busy_timeout, nobody_works: false };
     let findings = match store.set_up(Access::Read) {
         Ok(()) => store.diagnose(),
         Err(error) => store.beyond(&error),
