@@ -8,11 +8,16 @@ use std::path::Path;
 
 /// Report everything that is wrong with the configuration
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config check";
 
 #[derive(Serialize)]
 struct Document<'a> {

@@ -1,5 +1,6 @@
 //! `queuectl config set`: changes one value in the user's file.
 
+use crate::typed::typed;
 use queuectl_cli::{Context, Failure};
 use queuectl_settings::{Key, edit};
 use serde::Serialize;
@@ -8,6 +9,7 @@ use std::path::Path;
 
 /// Change a setting in the configuration file
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct SetArgs {
     /// The setting; `_` and `-` are the same
     #[arg(value_name = "KEY", required_unless_present = "key_flag", conflicts_with = "key_flag")]
@@ -32,10 +34,16 @@ pub(crate) struct SetArgs {
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config set max-retries 5
+  queuectl config set job-timeout 10m
+  queuectl config set alias.today 'list --state completed'";
+
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
     file: &'a Path,
 }
 
@@ -44,7 +52,11 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
-        cx.output().json(&Document { key: &change.key, value: &change.value, file: &change.file })?;
+        cx.output().json(&Document {
+            key: &change.key,
+            value: typed(&change.key, &change.value),
+            file: &change.file,
+        })?;
     } else {
         cx.output().line(format!("{} = {}", change.key, queuectl_cli::text::escape(&change.value)))?;
     }

@@ -7,11 +7,16 @@ use serde::Serialize;
 
 /// Delete all dead jobs with their output, without asking
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ClearArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq clear";
 
 const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 

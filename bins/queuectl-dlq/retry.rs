@@ -2,7 +2,7 @@
 
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Exit, Failure};
+use queuectl_cli::{Context, Exit, Failure, find_job};
 use queuectl_core::{Job, JobId};
 use queuectl_store::{Store, StoreError};
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RetryArgs {
-    /// The jobs
+    /// The jobs: ids, numbers, beginnings or ends of ids, @last
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
 
@@ -41,12 +41,12 @@ pub(crate) fn retry(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
     if args.all {
         return retry_all(cx, args.json);
     }
-    let ids = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
+    let typed = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
     let mut store = cx.existing_store()?;
     let mut worst = None;
     let mut retried = Vec::new();
-    for id in ids {
-        match retry_one(cx, store.as_mut(), id, args.json) {
+    for typed in typed {
+        match retry_one(cx, store.as_mut(), &typed, args.json) {
             Ok(job) => retried.push(job),
             Err(failure) => {
                 failure.report();
@@ -63,10 +63,11 @@ pub(crate) fn retry(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
 fn retry_one(
     cx: &Context,
     store: Option<&mut Box<dyn Store>>,
-    id: JobId,
+    typed: &JobId,
     json: bool,
 ) -> Result<Job, Failure> {
-    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
+    let id = find_job(&mut **store, typed.as_str())?.id;
     store.retry_dead(&id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;

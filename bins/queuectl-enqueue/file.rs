@@ -20,6 +20,9 @@ const BATCH: usize = 5000;
 /// No job is longer, however much of it is escaped.
 const LONGEST_LINE_BYTES: u64 = 16 << 20;
 
+/// So many of those that were left out are named.
+const MOST_NAMED: usize = 1000;
+
 /// Jobs with the lines they stand on.
 struct Batch {
     jobs: Vec<NewJob>,
@@ -33,6 +36,8 @@ struct Batch {
 struct Document {
     added: u64,
     skipped: u64,
+    /// The first of them.
+    skipped_ids: Vec<String>,
 }
 
 /// Adds the jobs and prints how many they were.
@@ -51,13 +56,22 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     }
     let total = write(cx, &mut *store, &batch, on_taken, &again)?;
     if args.json {
-        return cx.output().json(&Document { added: total.added, skipped: total.skipped });
+        let skipped_ids = total.skipped.iter().take(MOST_NAMED);
+        return cx.output().json(&Document {
+            added: total.added,
+            skipped: total.skipped.len() as u64,
+            skipped_ids: skipped_ids.map(|&place| batch.jobs[place].id.to_string()).collect(),
+        });
     }
-    let skipped = match (on_taken, total.skipped) {
+    let skipped = match (on_taken, total.skipped.len()) {
         (OnTaken::Skip, skipped) => format!(", skipped: {skipped}"),
         _ => String::new(),
     };
-    cx.output().line(format!("Jobs added: {}{skipped}", total.added))
+    cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
+    if total.added > 0 {
+        cx.note_without_workers(&mut *store);
+    }
+    Ok(())
 }
 
 fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Failure> {
@@ -139,6 +153,7 @@ fn write(
 ) -> Result<Enqueued, Failure> {
     let bar = progress(cx, batch.jobs.len());
     let mut total = Enqueued::default();
+    let mut before = 0;
     for (jobs, lines) in batch.jobs.chunks(BATCH).zip(batch.lines.chunks(BATCH)) {
         let enqueued = store.enqueue(jobs, on_taken, cx.now()).map_err(|error| {
             bar.abandon();
@@ -151,14 +166,15 @@ fn write(
                 _ => format!("line {}", lines[0]),
             };
             let failure = Failure::from(error).about(place);
-            match total.added + total.skipped {
+            match total.added + total.skipped.len() as u64 {
                 0 if is_known => failure,
                 0 => failure.hint(again),
                 done => failure.hint(format!("{done} jobs before line {} are there; {again}", lines[0])),
             }
         })?;
         total.added += enqueued.added;
-        total.skipped += enqueued.skipped;
+        total.skipped.extend(enqueued.skipped.into_iter().map(|index| before + index));
+        before += jobs.len();
         bar.inc(jobs.len() as u64);
     }
     bar.finish_and_clear();

@@ -45,7 +45,7 @@ struct Args {
     #[arg(long)]
     skip_existing: bool,
 
-    /// Give the job this id instead of a random one
+    /// Give the job this id [default: a random one]
     #[arg(long, value_name = "ID")]
     id: Option<String>,
 
@@ -60,27 +60,27 @@ struct Args {
 /// What flags say about a job.
 #[derive(clap::Args)]
 struct Given {
-    /// Retry a failed job at most N times
+    /// Retry a failed job at most N times [default: max-retries of the configuration]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=i64::from(queuectl_core::NewJob::MOST_RETRIES)))]
     max_retries: Option<u32>,
 
-    /// End a run after this time: 30s, 10m; 0 lets it run for ever
+    /// End a run after this time; 0 lets it run for ever [default: job-timeout of the configuration]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     timeout: Option<Duration>,
 
-    /// Do not run it before this time has passed
+    /// Do not run it before this time has passed [default: 0]
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
     delay: Option<Duration>,
 
-    /// Run jobs of a larger number first
+    /// Run jobs of a larger number first [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     priority: Option<i32>,
 
-    /// Give the job this variable; NAME alone copies the value it has here
+    /// Give the job this variable; NAME alone copies the value it has here [default: none]
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
-    /// Run it in this folder instead of the current one
+    /// Run it in this folder [default: the current one]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
 }

@@ -4,10 +4,20 @@ use crate::draft::{Completion, Draft};
 use crate::json::Written;
 use crate::{Args, json};
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
 use queuectl_store::{Access, OnTaken};
+use serde::Serialize;
 use std::ffi::OsString;
+
+/// The job that is in the queue now.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    job: JobDocument<'a>,
+    /// It was there already, and what was typed was left out.
+    skipped: bool,
+}
 
 /// Adds the job and prints its id.
 pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
@@ -34,12 +44,23 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     }
     let said = if args.json {
         let found = store.job(&job.id).map_err(Failure::from);
-        found.and_then(|job| cx.output().json(&job.as_ref().map(JobDocument::from)))
+        let skipped = enqueued.added == 0;
+        found.and_then(|job| {
+            let document = job.as_ref().map(|job| Document { job: job.into(), skipped });
+            cx.output().json(&document)
+        })
     } else if enqueued.added > 0 {
-        cx.output().line(format!("Job added with ID: {}", job.id))
+        match cx.output().verbosity() {
+            // For a script that keeps it.
+            Verbosity::Quiet => cx.output().line(&job.id),
+            _ => cx.output().line(format!("Job added with ID: {}", job.id)),
+        }
     } else {
         Ok(())
     };
+    if enqueued.added > 0 && !args.json {
+        cx.note_without_workers(&mut *store);
+    }
     match said {
         // Who tries again would add it twice.
         Err(failure) if enqueued.added > 0 && !failure.message().is_empty() => {

@@ -22,6 +22,8 @@ pub(crate) struct Printer {
     out: Output,
     stream: Option<Stream>,
     form: Form,
+    /// The number of the attempt that is printed.
+    attempt: usize,
 }
 
 impl Printer {
@@ -29,13 +31,18 @@ impl Printer {
     pub(crate) fn all(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
         let out = cx.output();
         let form = if as_what == As::Json { Form::Array(out.json_array()) } else { Form::of(out, as_what) };
-        Self { out, stream, form }
+        Self { out, stream, form, attempt: 1 }
     }
 
     /// For output that is still being written.
     pub(crate) fn lines(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
         let out = cx.output();
-        Self { out, stream, form: Form::of(out, as_what) }
+        Self { out, stream, form: Form::of(out, as_what), attempt: 1 }
+    }
+
+    /// Has what comes next be that of the attempt of this number.
+    pub(crate) fn begin(&mut self, attempt: usize) {
+        self.attempt = attempt;
     }
 
     /// Prints an attempt's output from part `from` on; gives the part that comes next.
@@ -69,8 +76,8 @@ impl Printer {
                 let visible = &mut streams[usize::from(part.stream == Stream::Stderr)];
                 self.out.bytes(visible.next(&part.bytes).as_bytes())
             }
-            Form::Lines => self.out.json(&OutputDocument::from(part)),
-            Form::Array(array) => array.push(&OutputDocument::from(part)),
+            Form::Lines => self.out.json(&OutputDocument::new(self.attempt, part)),
+            Form::Array(array) => array.push(&OutputDocument::new(self.attempt, part)),
         }
     }
 

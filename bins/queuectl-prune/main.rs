@@ -1,9 +1,9 @@
 //! `queuectl prune`: deletes jobs that came to rest long ago.
 
 use queuectl_cli::text::{parse_duration, plural};
-use queuectl_cli::{Context, Failure, delete_settled, each_page, state_parser};
+use queuectl_cli::{Context, Failure, delete_settled, each_page, settled_state_parser};
 use queuectl_core::State;
-use queuectl_store::{Access, StoreError};
+use queuectl_store::Access;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use std::time::Duration;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-prune", after_help = EXAMPLES)]
 struct Args {
-    /// Delete jobs in this state: completed, dead or cancelled; can be repeated
-    #[arg(long, required = true, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
+    /// Delete jobs in this state; can be repeated
+    #[arg(long, required = true, value_name = "STATE", value_parser = settled_state_parser(), ignore_case = true)]
     state: Vec<State>,
 
-    /// Delete only jobs that came to rest so long ago: 12h, 7d
+    /// Delete only jobs that came to rest so long ago
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     older_than: Duration,
 
@@ -45,9 +45,6 @@ struct Document {
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
-        if let Some(&state) = args.state.iter().find(|state| !state.is_settled()) {
-            return Err(StoreError::NotSettled { state }.into());
-        }
         let deleted = if args.dry_run {
             count(cx, &args.state, args.older_than)?
         } else {

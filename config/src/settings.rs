@@ -219,6 +219,11 @@ impl Settings {
         &self.database
     }
 
+    /// Where it is said which queue is meant.
+    pub fn database_origin(&self) -> &Origin {
+        &self.resolved(Key::Database).origin
+    }
+
     /// Returns the command lines that have names of their own, none of them empty.
     pub fn aliases(&self) -> &BTreeMap<String, String> {
         &self.aliases

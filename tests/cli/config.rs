@@ -245,7 +245,7 @@ fn list_json_has_origin_unit_and_description() {
     let home = Home::new();
     let list = home.json(["config", "list", "--json"]);
     let entry = list.as_array().unwrap().iter().find(|entry| entry["key"] == "max-retries").unwrap();
-    assert_eq!((&entry["value"], &entry["origin"]), (&"3".into(), &"default".into()));
+    assert_eq!((&entry["value"], &entry["origin"]), (&3.into(), &"default".into()));
     assert!(entry["description"].as_str().is_some_and(|text| text.len() > 20));
 }
 

@@ -160,8 +160,7 @@ fn the_exec_path_comes_before_the_path() {
     let path = extension(&home, "hello", "#!/bin/sh\necho from the path\n");
     let folder = home.root().join("preferred");
     fs::create_dir(&folder).unwrap();
-    fs::copy(home.root().join("extensions/queuectl-hello"), folder.join("queuectl-hello")).unwrap();
-    fs::write(folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n").unwrap();
+    Home::make_script(&folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n");
     home.queuectl(["hello"])
         .env("PATH", path)
         .env("QUEUECTL_EXEC_PATH", folder)

@@ -34,7 +34,13 @@ fn with_dead(names: &[&str]) -> Home {
 fn list_is_empty_and_says_so_on_standard_error() {
     both(|spelling| {
         let home = Home::new();
-        home.run(spelling, ["dlq", "list"]).assert().success().stdout("").stderr(contains("No dead jobs"));
+        home.run(spelling, ["dlq", "list"])
+            .assert()
+            .success()
+            .stdout("")
+            .stderr(contains("There is no queue at "));
+        home.enqueue("a", "true");
+        home.run(spelling, ["dlq", "list"]).assert().success().stdout("").stderr("No dead jobs\n");
         home.run(spelling, ["dlq", "list", "--json"]).assert().success().stdout("[]\n").stderr("");
     });
 }

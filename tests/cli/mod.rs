@@ -17,6 +17,8 @@ mod enqueue;
 mod enqueue_file;
 mod file_types;
 mod guardian;
+mod help;
+mod json_words;
 mod limits;
 mod list;
 mod logs;
@@ -33,11 +35,16 @@ mod postgres_faults;
 mod postgres_settings;
 mod postgres_unknown;
 mod prune;
+mod references;
 mod show;
 mod status;
+mod surroundings;
 mod terminal;
+mod terminals;
 mod unreadable;
 mod unwritable;
+mod voice;
+mod waiting;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
@@ -55,14 +62,21 @@ pub fn trials() -> Vec<Trial> {
         documented::trials(),
         enqueue::trials(),
         enqueue_file::trials(),
+        help::trials(),
+        json_words::trials(),
         list::trials(),
         status::trials(),
         unreadable::trials(),
+        surroundings::trials(),
+        terminals::trials(),
+        voice::trials(),
+        waiting::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),
         prune::trials(),
         administration::trials(),
+        references::trials(),
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),

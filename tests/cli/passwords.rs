@@ -42,8 +42,7 @@ fn said(assert: &Assert) -> String {
 fn refused(assert: Assert) {
     let assert = assert.code(1).stdout("");
     let said = said(&assert);
-    for word in [WITHOUT, "hint: ", "~/.pgpass", "PGPASSWORD", "QUEUECTL_DATABASE", "`queuectl config path`"]
-    {
+    for word in [WITHOUT, "hint", "~/.pgpass", "PGPASSWORD", "QUEUECTL_DATABASE", "`queuectl config path`"] {
         assert!(said.contains(word), "{word} in {said}");
     }
 }

@@ -59,7 +59,7 @@ fn jobs_that_have_not_come_to_rest_are_refused() {
         for state in ["pending", "failed", "processing"] {
             home.run(spelling, ["prune", "--state", state, "--older-than", "0s"])
                 .assert()
-                .code(1)
+                .code(2)
                 .stderr(contains(state));
         }
         assert_eq!(home.counts().total(), 3);

@@ -148,6 +148,7 @@ suite! {
         a_request_to_stop_reaches_only_whom_it_names,
         a_request_to_stop_only_gets_stronger,
         a_request_to_stop_ends_with_its_worker,
+        a_stop_that_is_noted_is_seen_and_asks_nobody,
         ring_wakes_every_worker,
         a_dead_workers_lock_has_one_taker,
         a_dead_workers_notes_can_be_read,
@@ -160,6 +161,9 @@ suite! {
         jobs_are_listed_in_the_order_of_acceptance,
         jobs_are_listed_by_state,
         jobs_are_listed_page_by_page,
+        the_newest_jobs_begin_where_they_should,
+        a_job_is_meant_by_its_number_its_beginning_or_its_end,
+        jobs_that_came_to_rest_since_then_are_found,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
     upkeep:

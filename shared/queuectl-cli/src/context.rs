@@ -3,9 +3,9 @@
 use crate::arguments::GlobalArgs;
 use crate::failure::Failure;
 use crate::logging;
-use crate::output::Output;
+use crate::output::{Output, Verbosity};
 use queuectl_core::Timestamp;
-use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
+use queuectl_settings::{Database, Origin, Overrides, Places, Settings, Surroundings};
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
 use std::cell::{OnceCell, RefCell};
 
@@ -13,7 +13,6 @@ use std::cell::{OnceCell, RefCell};
 /// print to.
 #[derive(Debug)]
 pub struct Context {
-    program: String,
     global: GlobalArgs,
     output: Output,
     settings: OnceCell<Settings>,
@@ -21,15 +20,10 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
+    pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = global.output();
         let clock = RefCell::new(Clock::of_this_machine());
-        Self { program, global, output, settings: OnceCell::new(), clock }
-    }
-
-    /// How the program is called: `queuectl dlq`.
-    pub fn program_name(&self) -> &str {
-        &self.program
+        Self { global, output, settings: OnceCell::new(), clock }
     }
 
     /// The global flags as they were given.
@@ -99,19 +93,67 @@ impl Context {
     /// Opens the queue to change what is in it; none if there is no queue, and
     /// then none is made.
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
-        if self.is_missing()? { Ok(None) } else { self.store(Access::Change).map(Some) }
+        if self.is_missing()? {
+            self.note_no_queue()?;
+            return Ok(None);
+        }
+        let store = self.store(Access::Change)?;
+        self.if_there(store)
+    }
+
+    /// Says that nothing was found, or that there is no queue to find it in: a path that
+    /// was mistyped must not look like an empty queue.
+    pub fn note_nothing(&self, store: &mut dyn Store, nothing: &str) -> Result<(), Failure> {
+        match store.whereabouts()? {
+            Some(_) => self.output.note(nothing),
+            None => self.note_no_queue()?,
+        }
+        Ok(())
+    }
+
+    /// Says that there is no queue.
+    pub fn note_no_queue(&self) -> Result<(), Failure> {
+        let place = self.location()?;
+        self.output.note(format!("There is no queue at {place} yet; the first job makes it"));
+        Ok(())
+    }
+
+    /// The queue, if a flag, a variable or the configuration names it: then people are
+    /// told which it is.
+    pub fn chosen_queue(&self) -> Result<Option<Location>, Failure> {
+        match self.settings()?.database_origin() {
+            Origin::Default => Ok(None),
+            _ => self.location().map(Some),
+        }
+    }
+
+    /// Says so if nobody is there to run what waits. It is not worth an error.
+    pub fn note_without_workers(&self, store: &mut dyn Store) {
+        if self.output.verbosity() > Verbosity::Quiet && matches!(store.has_workers(), Ok(false)) {
+            self.output.note("No worker is running; start one with `queuectl worker start`");
+        }
     }
 
     /// The same to delete jobs, where the disk is full too.
     pub fn existing_store_to_delete(&self) -> Result<Option<Box<dyn Store>>, Failure> {
         if self.is_missing()? {
+            self.note_no_queue()?;
             return Ok(None);
         }
         logging::start_short_log(self.output.verbosity());
         let options = self.open_options(Access::Change)?;
         let store = queuectl_store::open_to_delete(&self.location()?, &options)?;
         self.clock.replace(store.clock());
-        Ok(Some(store))
+        self.if_there(store)
+    }
+
+    /// A store that was opened, if there is a queue in it; if not, says so.
+    fn if_there(&self, mut store: Box<dyn Store>) -> Result<Option<Box<dyn Store>>, Failure> {
+        let is_there = store.whereabouts()?.is_some();
+        if !is_there {
+            self.note_no_queue()?;
+        }
+        Ok(is_there.then_some(store))
     }
 
     fn is_missing(&self) -> Result<bool, Failure> {

@@ -7,12 +7,12 @@
 //!
 //! | Module | What it knows |
 //! |---|---|
-//! | `arguments` | the global flags, and how a command line is read |
+//! | `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
-//! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
+//! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
 //! | `deletion` | how jobs are deleted, and their room given back |
-//! | `output`, [`table`], [`json`], [`text`], `visible` | how things are printed |
+//! | `output`, [`table`], [`json`], [`text`], `times`, `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `replace` | how a process becomes another program |
 //! | `signals` | signals that would end a program without a word |
@@ -23,6 +23,7 @@ mod deletion;
 mod detail;
 mod exit;
 mod failure;
+mod find;
 pub mod json;
 mod logging;
 mod output;
@@ -31,20 +32,26 @@ mod replace;
 mod signals;
 pub mod table;
 pub mod text;
+mod times;
+mod usage;
 mod variables;
 mod visible;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, state_parser};
+pub use arguments::{
+    GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, settled_state_parser, state_parser,
+};
 pub use context::Context;
 pub use deletion::delete_settled;
-pub use detail::{find_job, last_attempt, show_job};
+pub use detail::{attempt_number, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use logging::{start_log, start_log_through};
+pub use find::find_job;
+pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;
-pub use table::Table;
+pub use table::{Narrow, Table};
+pub use times::Times;
 pub use variables::{Variables, variables};
 pub use visible::{Coloring, Visible};
 
@@ -56,10 +63,8 @@ use std::process::ExitCode;
 /// The name of `A`'s command must be the program's own, `queuectl-<name>`.
 pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
     signals::outlive_large_files();
-    let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
-        let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
-        program(arguments, &Context::new(name, global))
-    });
+    let outcome = arguments::parse::<A>(std::env::args_os())
+        .and_then(|(arguments, global)| program(arguments, &Context::new(global)));
     let outcome = outcome.and_then(|()| io::stdout().flush().map_err(|error| Failure::of_output(&error)));
     match outcome {
         Ok(()) => Exit::Done.into(),

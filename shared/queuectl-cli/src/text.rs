@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 use queuectl_core::{Timestamp, is_hidden};
+use queuectl_store::{Life, Stop, Worker};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -62,10 +63,40 @@ pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Cuts the beginning of a text, so that its end fits into so many columns of a terminal.
+pub fn shorten_beginning(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.len() <= columns || text.width() <= columns {
+        return Cow::Borrowed(text);
+    }
+    let mut left = columns.saturating_sub(1);
+    let mut from = text.len();
+    for (at, character) in text.char_indices().rev() {
+        let width = character.width().unwrap_or(0);
+        if width > left {
+            break;
+        }
+        (left, from) = (left - width, at);
+    }
+    let mark = if columns > 0 { "…" } else { "" };
+    Cow::Owned(format!("{mark}{}", &text[from..]))
+}
+
 /// A number of things: `1 job`, `2 jobs`.
 pub fn plural(number: u64, thing: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{ending}")
+}
+
+/// How a worker is, in one word.
+pub fn worker_state(worker: &Worker) -> &'static str {
+    match (worker.life, worker.stop) {
+        (Life::Dead, _) => "dead",
+        (Life::Unknown, _) => "unknown",
+        (Life::Alive, _) if worker.is_stalled => "stalled",
+        (Life::Alive, Some(Stop::Graceful)) => "stopping",
+        (Life::Alive, Some(Stop::Forced)) => "ending",
+        (Life::Alive, None) => "running",
+    }
 }
 
 /// A duration as people write it, no finer than they care: `340ms`, `2m 5s`.
@@ -103,7 +134,7 @@ pub fn rfc3339(time: Timestamp) -> String {
 }
 
 /// The nearest point in time that has a date.
-fn instant(time: Timestamp) -> jiff::Timestamp {
+pub(crate) fn instant(time: Timestamp) -> jiff::Timestamp {
     let nearest = if time.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or(nearest)
 }
@@ -169,6 +200,10 @@ mod tests {
         assert_eq!(shorten("漢字漢字", 4), "漢…");
         assert_eq!(shorten("éé", 2), "éé");
         assert_eq!(shorten("abc", 0), "");
+        assert_eq!(shorten_beginning("abcd", 3), "…cd");
+        assert_eq!(shorten_beginning("abc", 3), "abc");
+        assert_eq!(shorten_beginning("漢字漢字", 4), "…字");
+        assert_eq!(shorten_beginning("abc", 0), "");
     }
 
     #[test]

@@ -650,6 +650,20 @@ pub(super) const FAILED: &str =
 pub(super) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
 pub(super) const CANCELLED: &str = "SELECT seq FROM @settled WHERE state = 'cancelled'";
 pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
+pub(super) const JOBS_OF_NUMBERS: &str =
+    concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq = ANY ($1) ORDER BY seq");
+/// The numbers of the jobs that are meant; what is to be known of them is read then.
+pub(super) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
+pub(super) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT least($1, 1)";
+pub(super) const JOBS_THAT_BEGIN: &str =
+    "SELECT seq FROM @job WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+pub(super) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
+pub(super) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
+pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
+pub(super) const ALL_JOBS: &str = "@job";
+pub(super) const JOBS_NOW: &str = jobs_now!();
+/// Sorts all that are found: there is no index by the end.
+pub(super) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
 pub(super) const ATTEMPTS: &str = concat!(
     "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes FROM ",
@@ -676,6 +690,12 @@ pub(super) const WORKERS: &str = concat!(
     "SELECT ",
     worker_columns!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL ORDER BY w.id"
+);
+/// Who may take jobs, and where they show that they live; reads neither counts nor claims.
+pub(super) const WHO_TAKES_JOBS: &str = concat!(
+    "SELECT w.id, lock_file, ",
+    silence!(),
+    " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL AND stop = 0"
 );
 
 // Upkeep

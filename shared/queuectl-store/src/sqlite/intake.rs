@@ -32,13 +32,14 @@ impl Intake for SqliteStore {
                     (0, OnTaken::Refuse) => {
                         return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
                     }
-                    (0, OnTaken::Skip) => enqueued.skipped += 1,
+                    (0, OnTaken::Skip) => enqueued.skipped.push(index),
                     _ => enqueued.added += 1,
                 }
             }
             ledger.counts[State::Pending] += i64::try_from(enqueued.added).unwrap_or(i64::MAX);
             Ok((enqueued, roster(connection)?))
         })?;
+        self.nobody_works = workers.is_empty();
         self.ring_all(&workers);
         Ok(enqueued)
     }

@@ -57,6 +57,8 @@ pub struct SqliteStore {
     way: Way,
     /// After the connection, which still writes when it is closed.
     reserve: Reserve,
+    /// The last jobs were accepted while no worker was on the list.
+    nobody_works: bool,
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
@@ -164,7 +166,8 @@ impl SqliteStore {
         identity: Option<FileIdentity>,
         busy_timeout: Duration,
     ) -> Self {
-        Self { connection, path, identity, busy_timeout, way: Way::Ordinary, reserve: Reserve::Kept }
+        let (way, reserve) = (Way::Ordinary, Reserve::Kept);
+        Self { connection, path, identity, busy_timeout, way, reserve, nobody_works: false }
     }
 
     /// What is not there, wherever it should be, read as an empty queue.
