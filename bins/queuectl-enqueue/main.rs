@@ -20,7 +20,10 @@ use std::time::Duration;
 #[command(name = "queuectl-enqueue", after_help = EXAMPLES)]
 struct Args {
     /// What to run: shell text, a JSON job, or a program and its arguments
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    ///
+    /// Options stand before it; after one text those of a job may follow. Anything
+    /// else after its first word is the command's own.
+    #[arg(required_unless_present = "file", conflicts_with = "file", trailing_var_arg = true)]
     command: Vec<OsString>,
 
     /// Take COMMAND as shell text, whatever it begins with
@@ -86,7 +89,7 @@ Examples:
   queuectl enqueue --file jobs.jsonl --skip-existing";
 
 fn main() -> ExitCode {
-    queuectl_cli::run(|args: Args, cx| match &args.file {
+    queuectl_cli::run_with_command(|args: Args, cx| match &args.file {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })

@@ -155,7 +155,7 @@ fn a_wrong_command_line_exits_2() {
             vec!["true", "--timeout", "soon"],
             vec!["true", "--timeout", "-5"],
             vec!["true", "--priority", "9999999999"],
-            vec!["true", "--file", "-"],
+            vec!["--file", "-", "true"],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let output = home.run(spelling, given).write_stdin("").assert().get_output().clone();

@@ -14,6 +14,7 @@ mod doctor_workers;
 mod documented;
 mod enqueue;
 mod enqueue_file;
+mod enqueue_words;
 mod list;
 mod logs;
 mod mistakes;
@@ -39,6 +40,7 @@ pub fn trials() -> Vec<Trial> {
         documented::trials(),
         enqueue::trials(),
         enqueue_file::trials(),
+        enqueue_words::trials(),
         list::trials(),
         status::trials(),
         show::trials(),

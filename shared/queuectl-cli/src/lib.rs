@@ -8,6 +8,7 @@
 //! | Module | What it knows |
 //! |---|---|
 //! | `arguments` | the global flags, and how a command line is read |
+//! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
@@ -16,6 +17,7 @@
 //! | `replace` | how a process becomes another program |
 
 mod arguments;
+mod command_words;
 mod context;
 mod detail;
 mod exit;
@@ -41,6 +43,7 @@ pub use replace::replace_process;
 pub use table::Table;
 pub use variables::{Variables, variables};
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -48,11 +51,35 @@ use std::process::ExitCode;
 ///
 /// The name of `A`'s command must be the program's own, `queuectl-<name>`.
 pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
-    let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
-        let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
-        program(arguments, &Context::new(name, global))
-    });
-    let outcome = outcome.and_then(|()| io::stdout().flush().map_err(|error| Failure::of_output(&error)));
+    end(read_and_do(std::env::args_os().collect(), program))
+}
+
+/// Runs a program whose only positional argument is a command that somebody wants
+/// to be run; what cannot stand beside it conflicts with that argument.
+pub fn run_with_command<A: clap::Parser>(
+    program: impl FnOnce(A, &Context) -> Result<(), Failure>,
+) -> ExitCode {
+    let arranged = command_words::arrange(arguments::command::<A>, std::env::args_os().collect());
+    end(arranged.and_then(|arranged| {
+        read_and_do(arranged.arguments, |arguments, cx| {
+            program(arguments, cx)?;
+            arranged.remark.iter().for_each(|remark| cx.output().note(remark));
+            Ok(())
+        })
+    }))
+}
+
+fn read_and_do<A: clap::Parser>(
+    arguments: Vec<OsString>,
+    program: impl FnOnce(A, &Context) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (arguments, global) = arguments::parse::<A>(arguments)?;
+    let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
+    program(arguments, &Context::new(name, global))?;
+    io::stdout().flush().map_err(|error| Failure::of_output(&error))
+}
+
+fn end(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {
