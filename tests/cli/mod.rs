@@ -20,6 +20,7 @@ mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod nested;
 mod passwords;
 mod postgres;
 mod prune;
@@ -62,6 +63,7 @@ pub fn trials() -> Vec<Trial> {
         worker_rescue::trials(),
         mistakes::trials(),
         r#move::trials(),
+        nested::trials(),
         move_abort::trials(),
         passwords::trials(),
         postgres::trials(),

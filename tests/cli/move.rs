@@ -219,7 +219,7 @@ fn running_jobs_are_finished_first_and_control_c_only_ends_the_wait() {
         first.press_control_c();
         assert_eq!(first.wait().signal(), Some(Signal::SIGINT as i32));
         home.queuectl(["enqueue", "true"]).assert().code(75);
-        home.queuectl(["enqueue", "true", "--database", "new.db"])
+        home.queuectl(["enqueue", "--database", "new.db", "true"])
             .assert()
             .code(75)
             .stderr(contains("is being moved here from"));

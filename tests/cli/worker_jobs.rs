@@ -47,8 +47,8 @@ fn a_job_knows_which_it_is() {
     for line in [
         "QUEUECTL_JOB_ID=it's-me\n",
         "QUEUECTL_ATTEMPT=2\n",
-        "QUEUECTL_MAX_RETRIES=4\n",
-        "QUEUECTL_LEASE=2\n",
+        "QUEUECTL_JOB_MAX_RETRIES=4\n",
+        "QUEUECTL_JOB_LEASE=2\n",
         "QUEUECTL_QUEUE=default\n",
     ] {
         assert!(output.contains(line), "{line:?} in {output}");

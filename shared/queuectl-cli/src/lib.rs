@@ -41,7 +41,7 @@ pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use replace::replace_process;
 pub use table::Table;
-pub use variables::{Variables, variables};
+pub use variables::{Variables, inherited_variables, variables};
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

@@ -8,6 +8,20 @@ use crate::time::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
+/// The variables by which a job is told about itself, in this order: the mark of
+/// its processes, its id, the attempt, its retries, the claim, its queue.
+///
+/// None has the name of a setting, so that none is read back as one by what a job
+/// starts; a test of the settings compares the two lists.
+pub const JOB_VARIABLES: [&str; 6] = [
+    "QUEUECTL_RUN",
+    "QUEUECTL_JOB_ID",
+    "QUEUECTL_ATTEMPT",
+    "QUEUECTL_JOB_MAX_RETRIES",
+    "QUEUECTL_JOB_LEASE",
+    "QUEUECTL_QUEUE",
+];
+
 /// A job's number in the order of acceptance; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub i64);

@@ -21,7 +21,7 @@ mod url;
 pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
 pub use id::{InvalidJobId, JobId};
-pub use job::{Job, Lease, NewJob, Seq, WorkerId};
+pub use job::{JOB_VARIABLES, Job, Lease, NewJob, Seq, WorkerId};
 pub use retry::RetryPolicy;
 pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};

@@ -137,7 +137,8 @@ impl WorkerError {
 ///
 /// Reads its [`WorkerOptions`] and later the manager's commands from standard
 /// input; the end of that input means that the manager is gone, and is a request
-/// to stop. Calls `announce` when it is registered and holds its lock. On
+/// to stop. `settings` are the variables that are meant for the worker and not for
+/// what its jobs start. Calls `announce` when it is registered and holds its lock. On
 /// return, everything that ended is recorded.
 ///
 /// A worker is a session of its own, so that Ctrl+C reaches its manager alone,
@@ -147,7 +148,7 @@ impl WorkerError {
 ///
 /// [`WorkerError`] if it cannot begin, or the queue is found damaged, replaced
 /// or gone; running jobs are ended then.
-pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
+pub fn run(settings: &[String], announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     // Fails only for a session leader, which is what we want to be.
     let _already_leads = nix::unistd::setsid();
     limits::accept_signals()?;
@@ -155,7 +156,7 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     limits::allow_slots(options.concurrency)?;
     let queue = options.location();
     let mut store = open(&queue, &options.open_options()).map_err(WorkerError::at_the_start)?;
-    let environment = marker::environment_of_jobs(&queue);
+    let environment = marker::environment_of_jobs(&queue, settings);
     let newcomer =
         NewWorker { manager_pid: options.manager_pid, ..NewWorker::of_this_process(options.concurrency) };
     let clock = store.clock();
