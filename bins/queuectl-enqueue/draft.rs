@@ -2,7 +2,7 @@
 
 use crate::Given;
 use queuectl_cli::{Context, Failure};
-use queuectl_core::{CommandLine, Environment, JobId, NewJob};
+use queuectl_core::{CommandLine, Environment, JobId, NewJob, Timestamp};
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) struct Draft {
     /// Zero means for ever.
     pub(crate) timeout: Option<Duration>,
     pub(crate) delay: Option<Duration>,
+    /// Instead of a delay.
+    pub(crate) run_at: Option<Timestamp>,
 }
 
 impl Draft {
@@ -52,6 +54,8 @@ impl Draft {
             priority: self.priority.or(weaker.priority),
             max_retries: self.max_retries.or(weaker.max_retries),
             timeout: self.timeout.or(weaker.timeout),
+            // A delay that is said is stronger than a time that was.
+            run_at: self.run_at.or(weaker.run_at.filter(|_| self.delay.is_none())),
             delay: self.delay.or(weaker.delay),
         }
     }
@@ -102,6 +106,7 @@ impl Completion {
             max_retries: draft.max_retries.unwrap_or(self.max_retries),
             timeout,
             delay: draft.delay.unwrap_or_default(),
+            run_at: draft.run_at,
         })
     }
 

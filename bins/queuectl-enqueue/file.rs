@@ -2,7 +2,7 @@
 
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
-use crate::{Args, json};
+use crate::{Args, json, lines};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{JobId, NewJob};
@@ -57,6 +57,7 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
     } else {
         Box::new(BufReader::new(File::open(path).map_err(unreadable)?))
     };
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let flags = Draft::of_flags(&args.given)?;
     let mut completion = Completion::new(cx)?;
     let mut batch = Batch { jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
@@ -67,12 +68,15 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
         if input.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
-        let line = |failure: Failure| failure.about(format!("line {number}"));
-        let text = str::from_utf8(&bytes).map_err(|_| line(Failure::error("this is not UTF-8 text")))?;
+        let line = |failure: Failure| failure.about(format!("{name}, line {number}"));
+        let text = str::from_utf8(&bytes).map_err(|_| line(not_text(&bytes)))?;
+        let text = text.strip_prefix(json::BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(text);
         if text.trim().is_empty() {
             continue;
         }
-        let draft = flags.clone().over(json::parse(text, Written::InFile).map_err(line)?);
+        let said = if args.lines { lines::parse(text) } else { json::parse(text, Written::InFile).map(Some) };
+        let Some(said) = said.map_err(line)? else { continue };
+        let draft = flags.clone().over(said);
         if let Some(id) = &draft.id {
             if let Some(first) = seen.insert(id.clone(), number).filter(|_| !args.skip_existing) {
                 return Err(line(Failure::error(format!("job {id} is on line {first} already"))));
@@ -83,6 +87,17 @@ fn read(cx: &Context, path: &Path, args: &Args) -> Result<Batch, Failure> {
         batch.lines.push(number);
     }
     Ok(batch)
+}
+
+/// Says what it is instead, if that can be seen.
+fn not_text(bytes: &[u8]) -> Failure {
+    let failure = Failure::error("this is not UTF-8 text");
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            failure.hint("it is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8 FILE`")
+        }
+        _ => failure,
+    }
 }
 
 /// Makes sure that no id is taken before anything is written.

@@ -3,6 +3,8 @@
 mod draft;
 mod file;
 mod json;
+mod lines;
+mod lookalike;
 mod one;
 
 use queuectl_cli::text::parse_duration;
@@ -18,12 +20,13 @@ use std::time::Duration;
 /// Flags win over JSON fields.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-enqueue", after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 struct Args {
     /// What to run: shell text, a JSON job, or a program and its arguments
     ///
     /// Options stand before it; after one text those of a job may follow. Anything
     /// else after its first word is the command's own.
-    #[arg(required_unless_present = "file", conflicts_with = "file", trailing_var_arg = true)]
+    #[arg(required_unless_present = "file", conflicts_with_all = ["file", "lines"], trailing_var_arg = true)]
     command: Vec<OsString>,
 
     /// Take COMMAND as shell text, whatever it begins with
@@ -32,9 +35,13 @@ struct Args {
 
     /// Read jobs from this file (`-` is standard input), one JSON object a line
     ///
-    /// Nothing is added unless every line is good.
+    /// Nothing is added unless every line is good. `--lines` takes lines of shell.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "shell"])]
     file: Option<PathBuf>,
+
+    /// Take each line of the file as shell text; blank lines and comments are passed over
+    #[arg(long, requires = "file")]
+    lines: bool,
 
     /// Leave a job out if its id is taken
     #[arg(long)]
@@ -86,7 +93,8 @@ Examples:
   queuectl enqueue 'curl -fO https://example.com/a' --id fetch-a --max-retries 5 --timeout 30s
   queuectl enqueue '{\"id\":\"job1\",\"command\":\"sleep 2\"}'
   queuectl enqueue -- cp 'two words.txt' /tmp
-  queuectl enqueue --file jobs.jsonl --skip-existing";
+  queuectl enqueue --file jobs.jsonl --skip-existing
+  queuectl enqueue --file commands.txt --lines";
 
 fn main() -> ExitCode {
     queuectl_cli::run_with_command(|args: Args, cx| match &args.file {

@@ -138,14 +138,15 @@ impl Reader<'_> {
         if self.is_repeated(key.name(), offset) {
             return;
         }
-        match key.kind().read(Given::Written(value.get_ref())) {
+        let given = Given::Written(value.get_ref());
+        match key.kind().read(given) {
             Some(reading) => {
                 if matches!(&reading.value, Value::Location(Some(Database::Url(url))) if has_password(url)) {
                     self.layer.password_offset = Some(value.span().start);
                 }
                 self.layer.readings.insert(key, reading);
             }
-            None => self.invalid(key.name(), &key.kind().expected(), value),
+            None => self.invalid(key.name(), &key.kind().expected_instead_of(given), value),
         }
     }
 

@@ -314,7 +314,7 @@ pub(crate) fn read_typed(key: Key, typed: &OsString) -> Result<Reading, InvalidV
     key.kind().read(Given::Typed(typed)).ok_or_else(|| InvalidValue {
         key: key.to_string(),
         value: typed.to_string_lossy().into_owned(),
-        expected: key.kind().expected(),
+        expected: key.kind().expected_instead_of(Given::Typed(typed)),
     })
 }
 

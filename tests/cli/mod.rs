@@ -13,6 +13,7 @@ mod doctor_postgres_contents;
 mod doctor_workers;
 mod documented;
 mod enqueue;
+mod enqueue_fields;
 mod enqueue_file;
 mod enqueue_words;
 mod list;
@@ -40,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
     [
         documented::trials(),
         enqueue::trials(),
+        enqueue_fields::trials(),
         enqueue_file::trials(),
         enqueue_words::trials(),
         list::trials(),

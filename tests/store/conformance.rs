@@ -73,6 +73,7 @@ suite! {
         a_duplicate_is_skipped_on_request,
         a_duplicate_leaves_the_first_job_untouched,
         every_field_of_a_job_round_trips,
+        a_job_that_names_its_time_waits_for_it,
         every_text_round_trips,
         taken_ids_are_told_in_the_given_order,
         numbers_grow_and_are_never_reused,
@@ -228,6 +229,7 @@ pub fn new_job(name: &str) -> NewJob {
         max_retries: 3,
         timeout: None,
         delay: Duration::ZERO,
+        run_at: None,
     }
 }
 

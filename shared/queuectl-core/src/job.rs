@@ -75,11 +75,20 @@ pub struct NewJob {
     pub timeout: Option<Duration>,
     /// How long the first run must wait; zero means it is in line at once.
     pub delay: Duration,
+    /// When the first run may start, instead of a delay; a time that has passed means
+    /// at once.
+    pub run_at: Option<Timestamp>,
 }
 
 impl NewJob {
     /// The most retries a job may be given; more are a slip of the hand.
     pub const MOST_RETRIES: u32 = 1_000_000;
+
+    /// When it falls due if it is accepted now; none if it is in line at once.
+    pub fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let due_at = self.run_at.unwrap_or_else(|| now.after(self.delay));
+        (due_at > now).then_some(due_at)
+    }
 }
 
 /// A job as the store keeps it.

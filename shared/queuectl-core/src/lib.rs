@@ -3,7 +3,7 @@
 //! Everything that decides is here and nothing that acts: which state follows
 //! which ([`State::after`]), what an ended attempt means for its job
 //! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
-//! accepted at all ([`JobId`], [`CommandLine`]). No I/O, no clock, no
+//! accepted at all ([`JobId`], [`CommandLine`]), what units mean ([`parse_duration`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
 //! every value.
 
@@ -16,6 +16,7 @@ mod settle;
 mod state;
 mod text;
 mod time;
+mod units;
 mod url;
 
 pub use attempt::{Attempt, Outcome, Stream};
@@ -27,4 +28,5 @@ pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::is_hidden;
 pub use time::Timestamp;
+pub use units::{InvalidAmount, LONGEST_DURATION, parse_duration, parse_size};
 pub use url::{has_password, without_password};
