@@ -2,6 +2,7 @@
 
 mod draft;
 mod file;
+mod folder;
 mod json;
 mod lines;
 mod lookalike;
@@ -82,7 +83,7 @@ struct Given {
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
-    /// Run it in this folder instead of the current one
+    /// Run it in this folder instead of the current one; its worker must have it
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
 }

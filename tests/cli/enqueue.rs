@@ -128,7 +128,7 @@ fn bad_content_is_refused_and_leaves_nothing() {
             vec![r#"{"command":"true","priority":1e30}"#],
             vec![r#"{"command":"true","command":"false"}"#],
             vec!["true", "--env", "=x"],
-            vec!["true", "--cwd", "/no/such/folder"],
+            vec![r#"{"command":"true","cwd":""}"#],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let assert = home.run(spelling, given).assert();

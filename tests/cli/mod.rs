@@ -15,6 +15,7 @@ mod documented;
 mod enqueue;
 mod enqueue_fields;
 mod enqueue_file;
+mod enqueue_folder;
 mod enqueue_words;
 mod list;
 mod logs;
@@ -43,6 +44,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue::trials(),
         enqueue_fields::trials(),
         enqueue_file::trials(),
+        enqueue_folder::trials(),
         enqueue_words::trials(),
         list::trials(),
         status::trials(),

@@ -149,8 +149,9 @@ fn a_job_in_a_folder_that_is_gone_has_failed() {
     fs::remove_dir(home.path("gone")).unwrap();
     home.drain();
     let job = home.job("a");
-    assert_eq!((job.state, home.attempts("a")[0].outcome), (State::Dead, Some(Outcome::SpawnFailed)));
-    assert!(job.last_error.unwrap().contains("gone"));
+    assert_eq!((job.state, home.attempts("a")[0].outcome), (State::Dead, Some(Outcome::NoFolder)));
+    let error = format!("its folder {} is not there", home.path("gone").display());
+    assert_eq!(job.last_error.as_deref(), Some(error.as_str()));
 }
 
 fn a_job_whose_shell_syntax_is_wrong_has_failed() {
