@@ -4,6 +4,7 @@ mod backup;
 mod bad_queue;
 mod cancel;
 mod config;
+mod config_mistakes;
 mod demo;
 mod dispatch;
 mod dlq;
@@ -58,6 +59,7 @@ pub fn trials() -> Vec<Trial> {
         doctor_postgres_contents::trials(),
         doctor_workers::trials(),
         config::trials(),
+        config_mistakes::trials(),
         demo::trials(),
         dispatch::trials(),
         cancel::trials(),

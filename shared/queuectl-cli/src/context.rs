@@ -5,9 +5,11 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::output::Output;
 use queuectl_core::Timestamp;
-use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
+use queuectl_settings::{
+    Database, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
+};
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// What a program can ask for: its settings, the queue, the time, a place to
 /// print to.
@@ -18,13 +20,21 @@ pub struct Context {
     output: Output,
     settings: OnceCell<Settings>,
     clock: RefCell<Clock>,
+    warned_of_variables: Cell<bool>,
 }
 
 impl Context {
     pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
         let output = global.output();
         let clock = RefCell::new(Clock::of_this_machine());
-        Self { program, global, output, settings: OnceCell::new(), clock }
+        Self {
+            program,
+            global,
+            output,
+            settings: OnceCell::new(),
+            clock,
+            warned_of_variables: Cell::new(false),
+        }
     }
 
     /// How the program is called: `queuectl dlq`.
@@ -57,8 +67,24 @@ impl Context {
         Ok(Places::find(&self.overrides(), &Surroundings::of_this_process())?)
     }
 
+    /// Warns, once, of variables that look like ours and mean nothing.
+    pub fn warn_of_unknown_variables(&self) -> Vec<UnknownVariable> {
+        let unknown = unknown_variables(std::env::vars_os().map(|(name, _)| name));
+        if !self.warned_of_variables.replace(true) {
+            for UnknownVariable { name, nearest } in &unknown {
+                self.output.warn(format!("the variable {name} means nothing to queuectl"));
+                self.output.note(match nearest {
+                    Some(meant) => format!("hint: did you mean {meant}?"),
+                    None => format!("hint: take it away with `unset {name}`"),
+                });
+            }
+        }
+        unknown
+    }
+
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
+        self.warn_of_unknown_variables();
         Ok(match self.settings()?.database() {
             Database::File(path) => Location::File(path.clone()),
             Database::Url(url) => Location::Url(url.clone()),

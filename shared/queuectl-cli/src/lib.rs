@@ -14,6 +14,7 @@
 //! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
 //! | `output`, [`table`], [`json`], [`text`] | how things are printed |
 //! | `logging` | the log of the worker |
+//! | `programs` | which programs are of the family |
 //! | `replace` | how a process becomes another program |
 
 mod arguments;
@@ -26,6 +27,7 @@ pub mod json;
 mod logging;
 mod output;
 mod pages;
+mod programs;
 mod replace;
 pub mod table;
 pub mod text;
@@ -39,6 +41,7 @@ pub use failure::Failure;
 pub use logging::{start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
+pub use programs::{PROGRAM_PREFIX, is_program, program_in};
 pub use replace::replace_process;
 pub use table::Table;
 pub use variables::{Variables, inherited_variables, variables};
