@@ -1,4 +1,6 @@
-//! `queuectl prune`: deletes jobs that came to rest long ago.
+//! `queuectl prune`: deletes jobs that have come to rest.
+
+mod named;
 
 use queuectl_cli::text::{parse_duration, plural};
 use queuectl_cli::{Context, Failure, each_page, state_parser};
@@ -8,17 +10,25 @@ use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Delete jobs that came to rest long ago, with their output
+/// Delete jobs that have come to rest, with their output
+///
+/// Those that did so long ago, or those that are named. Their ids are free again.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-prune", after_help = EXAMPLES)]
 struct Args {
+    /// Delete these jobs: completed, dead or cancelled ones
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+
     /// Delete jobs in this state: completed, dead or cancelled; can be repeated
-    #[arg(long, required = true, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
+    #[arg(long, required_unless_present = "ids", conflicts_with = "ids", value_name = "STATE")]
+    #[arg(value_parser = state_parser(), ignore_case = true)]
     state: Vec<State>,
 
     /// Delete only jobs that came to rest so long ago: 12h, 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    older_than: Duration,
+    #[arg(long, required_unless_present = "ids", conflicts_with = "ids", value_name = "TIME")]
+    #[arg(value_parser = parse_duration)]
+    older_than: Option<Duration>,
 
     /// Delete nothing, only count
     #[arg(long)]
@@ -32,7 +42,8 @@ struct Args {
 const EXAMPLES: &str = "\
 Examples:
   queuectl prune --state completed --older-than 7d
-  queuectl prune --state completed --state cancelled --older-than 12h --dry-run";
+  queuectl prune --state completed --state cancelled --older-than 12h --dry-run
+  queuectl prune nightly-2026-11-22";
 
 /// Jobs of one transaction, so that workers are not kept waiting.
 const BATCH: u32 = 1000;
@@ -48,16 +59,18 @@ fn main() -> ExitCode {
         if let Some(&state) = args.state.iter().find(|state| !state.is_settled()) {
             return Err(StoreError::NotSettled { state }.into());
         }
-        let deleted = if args.dry_run {
-            count(cx, &args.state, args.older_than)?
-        } else {
-            delete(cx, &args.state, args.older_than)?
+        let (deleted, worst) = match args.older_than {
+            None => named::delete(cx, &args.ids, args.dry_run.into())?,
+            Some(older_than) if args.dry_run => (count(cx, &args.state, older_than)?, None),
+            Some(older_than) => (delete(cx, &args.state, older_than)?, None),
         };
         if args.json {
-            return cx.output().json(&Document { deleted, dry_run: args.dry_run });
+            cx.output().json(&Document { deleted, dry_run: args.dry_run })?;
+        } else {
+            let verb = if args.dry_run { "Would delete" } else { "Deleted" };
+            cx.output().line(format!("{verb} {}", plural(deleted, "job")))?;
         }
-        let verb = if args.dry_run { "Would delete" } else { "Deleted" };
-        cx.output().line(format!("{verb} {}", plural(deleted, "job")))
+        worst.map_or(Ok(()), |code| Err(Failure::said(code)))
     })
 }
 

@@ -170,6 +170,8 @@ suite! {
         a_job_that_has_come_to_rest_cannot_be_cancelled,
         an_unknown_job_cannot_be_cancelled_or_retried,
         cancel_rings_the_worker,
+        a_failed_job_can_be_hurried,
+        one_job_is_deleted_only_in_the_states_that_are_meant,
         a_retry_resets_attempts_and_keeps_max_retries,
         only_dead_jobs_can_be_retried,
         retries_take_the_oldest_dead_jobs_up_to_the_limit,

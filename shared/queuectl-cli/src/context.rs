@@ -23,6 +23,21 @@ pub struct Context {
     warned_of_variables: Cell<bool>,
 }
 
+/// Whether something is only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// Nothing is changed.
+    Yes,
+    /// It is done.
+    No,
+}
+
+impl From<bool> for DryRun {
+    fn from(flag: bool) -> Self {
+        if flag { Self::Yes } else { Self::No }
+    }
+}
+
 impl Context {
     pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
         let output = global.output();
@@ -128,6 +143,13 @@ impl Context {
             Location::File(path) if matches!(path.try_exists(), Ok(false)) => Ok(None),
             _ => self.store(Access::Change).map(Some),
         }
+    }
+
+    /// Opens the queue to delete what is named in it, or only to look; makes none.
+    pub fn store_to_delete(&self, dry_run: DryRun) -> Result<Box<dyn Store>, Failure> {
+        let store = if dry_run == DryRun::No { self.existing_store()? } else { None };
+        // Where no queue is, nothing that is named is found.
+        store.map_or_else(|| self.store(Access::Read), Ok)
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

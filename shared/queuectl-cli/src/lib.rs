@@ -34,7 +34,7 @@ pub mod text;
 mod variables;
 
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
-pub use context::Context;
+pub use context::{Context, DryRun};
 pub use detail::{find_job, last_attempt, show_job};
 pub use exit::Exit;
 pub use failure::Failure;

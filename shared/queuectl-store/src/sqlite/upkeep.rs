@@ -58,6 +58,17 @@ impl Upkeep for SqliteStore {
         Ok(())
     }
 
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        let workers = self.change(|connection, _| {
+            let found = find(connection, id)?;
+            after(id, found.state, Event::Hurried)?;
+            connection.prepare_cached(sql::HURRY)?.execute((found.seq.0, now.as_millis()))?;
+            Ok(roster(connection)?)
+        })?;
+        self.ring_all(&workers);
+        Ok(())
+    }
+
     fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
         let (revived, workers) = self.change(|connection, ledger| {
             let dead = seqs(connection, sql::OLDEST_DEAD, [limit])?;
@@ -81,9 +92,7 @@ impl Upkeep for SqliteStore {
                 let parameters = (state.as_str(), finished_before.as_millis(), left);
                 let old = seqs(connection, sql::SETTLED_BEFORE, parameters)?;
                 for seq in &old {
-                    connection.prepare_cached(sql::DELETE_OUTPUT)?.execute([seq.0])?;
-                    connection.prepare_cached(sql::DELETE_ATTEMPTS)?.execute([seq.0])?;
-                    connection.prepare_cached(sql::DELETE_JOB)?.execute([seq.0])?;
+                    delete(connection, *seq)?;
                 }
                 ledger.counts[*state] -= old.len() as i64;
                 pruned += old.len() as u64;
@@ -101,6 +110,21 @@ impl Upkeep for SqliteStore {
             })?;
         }
         Ok(pruned)
+    }
+
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        self.change(|connection, ledger| {
+            let Found { seq, state, .. } = find(connection, id)?;
+            if !states.contains(&state) {
+                return Err(StoreError::OtherState { id: id.clone(), state }.into());
+            }
+            delete(connection, seq)?;
+            ledger.counts[state] -= 1;
+            Ok(())
+        })
     }
 
     fn check(&mut self) -> Result<Vec<String>> {
@@ -173,6 +197,14 @@ fn revive(connection: &Connection, ledger: &mut Ledger, seq: Seq, now: Timestamp
     let place = ledger.next_place();
     connection.prepare_cached(sql::REVIVE)?.execute((seq.0, state.as_str(), place, now.as_millis()))?;
     ledger.counts.moved(State::Dead, state);
+    Ok(())
+}
+
+/// Deletes a job with all its records.
+fn delete(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
+    for statement in [sql::DELETE_OUTPUT, sql::DELETE_ATTEMPTS, sql::DELETE_JOB] {
+        connection.prepare_cached(statement)?.execute([seq.0])?;
+    }
     Ok(())
 }
 
