@@ -9,6 +9,7 @@ mod lookalike;
 mod one;
 
 use queuectl_cli::text::parse_duration;
+use queuectl_cli::{Elsewhere, elsewhere};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +83,16 @@ struct Given {
     /// Give the job this variable; NAME alone copies the value it has here
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "give a delay, such as `--delay 2h`, or a JSON job with `run_at`"
+    ))]
+    at: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Run it in this folder instead of the current one; its worker must have it
     #[arg(long, value_name = "DIR")]

@@ -1,7 +1,7 @@
 //! `queuectl list`: lists jobs in the order in which they were added.
 
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Failure, Table, each_page, state_parser, text};
+use queuectl_cli::{Context, Elsewhere, Failure, Table, each_page, elsewhere, state_parser, text};
 use queuectl_core::{Job, State};
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -17,6 +17,16 @@ struct Args {
     /// List at most N jobs
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
+
+    #[arg(hide = true, value_parser = elsewhere(
+        "name a state with `--state STATE`, and see one job with `queuectl show ID`"
+    ))]
+    word: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "another queue is at another place, `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Print JSON
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
 use crate::{detach, progress};
-use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
+use queuectl_cli::{Context, Elsewhere, Failure, elsewhere, start_log, start_log_through, variables};
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, is_inside_a_job, worker_environment,
 };
@@ -46,6 +46,19 @@ pub(crate) struct StartArgs {
     /// Print JSON about the workers that were started; goes with --detach
     #[arg(long, requires = "detach")]
     json: bool,
+
+    #[arg(long, short = 'j', alias = "jobs", hide = true, value_parser = elsewhere(
+        "say how many workers with `--count N`, how many jobs each runs at a time with `--concurrency N`"
+    ))]
+    workers: Option<Elsewhere>,
+
+    #[arg(hide = true, value_parser = elsewhere("say how many workers with `--count N`"))]
+    number: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Be the process that a detached start leaves behind
     #[arg(long, hide = true, conflicts_with = "detach")]

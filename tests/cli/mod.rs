@@ -18,6 +18,7 @@ mod enqueue_fields;
 mod enqueue_file;
 mod enqueue_folder;
 mod enqueue_words;
+mod habits;
 mod list;
 mod logs;
 mod mistakes;
@@ -47,6 +48,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue_file::trials(),
         enqueue_folder::trials(),
         enqueue_words::trials(),
+        habits::trials(),
         list::trials(),
         status::trials(),
         show::trials(),

@@ -68,7 +68,9 @@ impl Line<'_> {
         let pieces = self.options.pieces(self.rest);
         let may_follow = |piece: &Piece<'_>| match piece {
             Piece::Ours { of, .. } => {
-                of.iter().all(|option| self.options.is_of_a_job(option) || (!bare && is_shared(option)))
+                // What leads to another option is refused with that, and not here.
+                let is_ours = |option: &Arg| is_shared(option) || option.is_hide_set();
+                of.iter().all(|option| self.options.is_of_a_job(option) || (!bare && is_ours(option)))
             }
             Piece::Word | Piece::Dashes | Piece::Foreign => false,
         };

@@ -10,6 +10,7 @@
 //! | `arguments` | the global flags, and how a command line is read |
 //! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
+//! | `elsewhere` | options of others, and where they lead |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
 //! | `output`, [`table`], [`json`], [`text`] | how things are printed |
@@ -21,6 +22,7 @@ mod arguments;
 mod command_words;
 mod context;
 mod detail;
+mod elsewhere;
 mod exit;
 mod failure;
 pub mod json;
@@ -36,6 +38,7 @@ mod variables;
 pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, command, state_parser};
 pub use context::{Context, DryRun};
 pub use detail::{find_job, last_attempt, show_job};
+pub use elsewhere::{Elsewhere, elsewhere};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use logging::{start_log, start_log_through};
