@@ -18,12 +18,12 @@ trials![
     every_command_of_the_postgres_document_can_be_typed if Postgres,
 ];
 
-fn document(name: &str) -> String {
+pub fn document(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 /// The blocks of a language, without their fences.
-fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+pub fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).filter_map(|after| after.split("```").next()).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) use trials;
 pub enum Means {
     /// A program that makes others see another time.
     Faketime,
+    /// A program that takes JSON apart.
+    Jq,
     /// The right to mount an image of an ext4 file system.
     LoopDevices,
     /// The right to make networks of one's own.
@@ -52,6 +54,7 @@ impl Means {
     fn name(self) -> &'static str {
         match self {
             Self::Faketime => "faketime",
+            Self::Jq => "jq",
             Self::LoopDevices => "loop-devices",
             Self::Namespaces => "namespaces",
             Self::Openssl => "openssl",
@@ -84,6 +87,7 @@ impl Means {
         match self {
             // It makes a semaphore named by its pid, which somebody may have left.
             Self::Faketime => (0..5).any(|_| succeeds(Command::new("faketime").args(["-f", "+2y", "true"]))),
+            Self::Jq => succeeds(Command::new("jq").arg("--version")),
             Self::LoopDevices => {
                 let script = "image=$(mktemp); trap 'rm -f \"$image\"' EXIT; truncate -s 4M \"$image\"; \
                      mkfs.ext4 -q -F \"$image\"; mount -o loop \"$image\" /mnt";
