@@ -24,6 +24,7 @@ mod logs;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod move_back;
 mod nested;
 mod passwords;
 mod postgres;
@@ -73,6 +74,7 @@ pub fn trials() -> Vec<Trial> {
         r#move::trials(),
         nested::trials(),
         move_abort::trials(),
+        move_back::trials(),
         passwords::trials(),
         postgres::trials(),
         worker_stop::trials(),

@@ -79,8 +79,10 @@ impl Transfer for PostgresStore {
 
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.location();
-        self.step(&Step::Receive(moved), |session, _| {
-            if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
+        self.step(&Step::Receive(moved), |session, stood| {
+            if matches!(stood, Stage::Left(_)) {
+                forget_everything(session)
+            } else if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
                 Ok(())
             } else {
                 Err(StoreError::NotEmpty { queue: queue.clone() }.into())
@@ -114,12 +116,7 @@ impl Transfer for PostgresStore {
     }
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
-        self.step(&Step::Withdraw(id), |session, _| {
-            for statement in sql::FORGET_EVERYTHING {
-                session.rows(statement, &[])?;
-            }
-            Ok(())
-        })
+        self.step(&Step::Withdraw(id), |session, _| forget_everything(session))
     }
 }
 
@@ -140,6 +137,13 @@ impl PostgresStore {
             and(session, &stood)
         })
     }
+}
+
+fn forget_everything(session: &mut Session) -> Result<(), Trouble> {
+    for statement in sql::FORGET_EVERYTHING {
+        session.rows(statement, &[])?;
+    }
+    Ok(())
 }
 
 /// Where the queue stands, in this transaction.
