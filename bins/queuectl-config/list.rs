@@ -36,6 +36,7 @@ struct Document<'a> {
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let entries = cx.settings()?.entries();
+    cx.warn_of_unknown_variables();
     if args.json {
         let mut array = cx.output().json_array();
         entries.iter().try_for_each(|entry| array.push(&document(entry)))?;

@@ -1,7 +1,7 @@
 //! `queuectl config set`: changes one value in the user's file.
 
 use crate::typed::typed;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, is_program};
 use queuectl_settings::{Key, edit};
 use serde::Serialize;
 use std::env;
@@ -50,6 +50,9 @@ struct Document<'a> {
 pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let key = args.key.as_ref().or(args.key_flag.as_ref()).map_or("", String::as_str);
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
+    if let Some(name) = key.strip_prefix("alias.") {
+        refuse_unreachable(name)?;
+    }
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
         cx.output().json(&Document {
@@ -63,6 +66,16 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     warn_of_variable(cx, &change.key);
     note_about_workers(cx, &change.key);
     Ok(())
+}
+
+/// A program of the family is found before any alias.
+fn refuse_unreachable(name: &str) -> Result<(), Failure> {
+    let name = name.replace('_', "-");
+    if !is_program(&name) {
+        return Ok(());
+    }
+    Err(Failure::error(format!("the alias {name} could never be reached: `queuectl {name}` is a program"))
+        .hint(format!("choose another name, for example `my-{name}`")))
 }
 
 /// Says what a change does not reach; no worker reads an alias.

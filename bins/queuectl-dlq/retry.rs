@@ -1,13 +1,16 @@
-//! `queuectl dlq retry`: gives dead jobs another life.
+//! `queuectl dlq retry`: gives dead jobs another life, and hurries those that wait for a retry.
 
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Exit, Failure, find_job};
-use queuectl_core::{Job, JobId};
+use queuectl_core::{Job, JobId, State, Timestamp};
 use queuectl_store::{Store, StoreError};
 use serde::Serialize;
 
 /// Put dead jobs back into the queue, with all their retries
+///
+/// A failed job that waits for its retry need not wait any longer; what it has used up
+/// of its retries stays so.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RetryArgs {
@@ -68,23 +71,32 @@ fn retry_one(
 ) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
     let id = find_job(&mut **store, typed.as_str())?.id;
-    store.retry_dead(&id, cx.now()).map_err(|error| {
+    let now = revive_or_hurry(store.as_mut(), &id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;
     if !json {
-        cx.output().line(format!("Job {id} is pending again"))?;
+        cx.output().line(format!("Job {id} {now}"))?;
     }
     // From here on it has happened, whatever is said of the job as it is then.
-    let found =
-        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} is pending again")))?;
+    let found = store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} {now}")))?;
     Ok(found.ok_or(StoreError::NoSuchJob { id })?)
+}
+
+/// Does what the state of the job calls for; gives what to say of the job then.
+fn revive_or_hurry(store: &mut dyn Store, id: &JobId, now: Timestamp) -> Result<&'static str, StoreError> {
+    match store.retry_dead(id, now) {
+        Err(StoreError::Refused { source, .. }) if source.state == State::Failed => {
+            store.hurry(id, now).map(|()| "waits no longer for its retry")
+        }
+        revived => revived.map(|()| "is pending again"),
+    }
 }
 
 fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
     let mut retried = 0;
     if let Some(mut store) = cx.existing_store()? {
         // Jobs that die again meanwhile are not for this call.
-        let mut left = store.counts()?[queuectl_core::State::Dead].max(0) as u64;
+        let mut left = store.counts()?[State::Dead].max(0) as u64;
         while left > 0 {
             let batch = u32::try_from(left).unwrap_or(BATCH).min(BATCH);
             let now = store.retry_some_dead(batch, cx.now()).map_err(|error| {

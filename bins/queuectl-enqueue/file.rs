@@ -3,7 +3,7 @@
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
 use crate::run::Run;
-use crate::{Args, json};
+use crate::{Args, json, lines};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{JobId, NewJob};
@@ -50,7 +50,7 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     }
     // What a run has added before, it leaves out.
     let on_taken = if args.skip_existing || args.run.is_some() { OnTaken::Skip } else { OnTaken::Refuse };
-    let again = how_to_repeat(path, &run);
+    let again = how_to_repeat(path, args.lines, &run);
     if args.run.is_none() && batch.jobs.len() > BATCH {
         cx.output().note(format!("This is run {}; if it is interrupted, {again}", run.name()));
     }
@@ -81,6 +81,7 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
     } else {
         Box::new(BufReader::new(File::open(path).map_err(unreadable)?))
     };
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let flags = Draft::of_flags(&args.given)?;
     let mut completion = Completion::new(cx)?;
     let mut batch = Batch { jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
@@ -93,15 +94,18 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
         if rest.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
-        let line = |failure: Failure| failure.about(format!("line {number}"));
+        let line = |failure: Failure| failure.about(format!("{name}, line {number}"));
         if bytes.len() as u64 > LONGEST_LINE_BYTES {
             return Err(line(Failure::error("this is longer than 16 MiB, and no job is")));
         }
-        let text = str::from_utf8(&bytes).map_err(|_| line(Failure::error("this is not UTF-8 text")))?;
+        let text = str::from_utf8(&bytes).map_err(|_| line(not_text(&bytes)))?;
+        let text = text.strip_prefix(json::BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(text);
         if text.trim().is_empty() {
             continue;
         }
-        let mut draft = flags.clone().over(json::parse(text, Written::InFile).map_err(line)?);
+        let said = if args.lines { lines::parse(text) } else { json::parse(text, Written::InFile).map(Some) };
+        let Some(said) = said.map_err(line)? else { continue };
+        let mut draft = flags.clone().over(said);
         if let Some(id) = &draft.id {
             if let Some(first) = seen.insert(id.clone(), number).filter(|_| !args.skip_existing) {
                 return Err(line(Failure::error(format!("job {id} is on line {first} already"))));
@@ -114,6 +118,17 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
         batch.lines.push(number);
     }
     Ok(batch)
+}
+
+/// Says what it is instead, if that can be seen.
+fn not_text(bytes: &[u8]) -> Failure {
+    let failure = Failure::error("this is not UTF-8 text");
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            failure.hint("it is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8 FILE`")
+        }
+        _ => failure,
+    }
 }
 
 /// Makes sure that no id is taken before anything is written; in a run that was begun
@@ -182,10 +197,11 @@ fn write(
 }
 
 /// What to type to go on: what is there already is found by its ids.
-fn how_to_repeat(path: &Path, run: &Run) -> String {
+fn how_to_repeat(path: &Path, lines: bool, run: &Run) -> String {
     let file = path.display().to_string();
+    let lines = if lines { " --lines" } else { "" };
     format!(
-        "repeat it with the same lines and flags, and add `--run {0}`: `queuectl enqueue --file {1} --run {0}`; no \
+        "repeat it with the same lines and flags, and add `--run {0}`: `queuectl enqueue --file {1}{lines} --run {0}`; no \
          line is added twice",
         shell_words::quote(run.name()),
         shell_words::quote(&file)

@@ -2,11 +2,15 @@
 
 mod draft;
 mod file;
+mod folder;
 mod json;
+mod lines;
+mod lookalike;
 mod one;
 mod run;
 
 use queuectl_cli::text::parse_duration;
+use queuectl_cli::{Elsewhere, elsewhere};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,9 +23,13 @@ use std::time::Duration;
 /// Flags win over JSON fields.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-enqueue", after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command line")]
 struct Args {
     /// What to run: shell text, a JSON job, or a program and its arguments
-    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    ///
+    /// Options stand before it; after one text those of a job may follow. Anything
+    /// else after its first word is the command's own.
+    #[arg(required_unless_present = "file", conflicts_with_all = ["file", "lines", "run"], trailing_var_arg = true)]
     command: Vec<OsString>,
 
     /// Take COMMAND as shell text, whatever it begins with
@@ -30,15 +38,19 @@ struct Args {
 
     /// Read jobs from this file (`-` is standard input), one JSON object a line
     ///
-    /// Nothing is added unless every line is good.
+    /// Nothing is added unless every line is good. `--lines` takes lines of shell.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "shell"])]
     file: Option<PathBuf>,
+
+    /// Take each line of the file as shell text; blank lines and comments are passed over
+    #[arg(long, requires = "file")]
+    lines: bool,
 
     /// Give this run of the file a name: repeated with it, it adds no line twice
     ///
     /// Any word. Without it a run gets a name of its own, which is said where it has to
     /// be repeated. The file and the other flags are to be the same.
-    #[arg(long, value_name = "NAME", conflicts_with = "command", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", requires = "file", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     run: Option<String>,
 
     /// Leave a job out if its id is taken
@@ -80,7 +92,17 @@ struct Given {
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
-    /// Run it in this folder [default: the current one]
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "give a delay, such as `--delay 2h`, or a JSON job with `run_at`"
+    ))]
+    at: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
+
+    /// Run it in this folder instead of the current one; its worker must have it
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
 }
@@ -91,10 +113,11 @@ Examples:
   queuectl enqueue 'curl -fO https://example.com/a' --id fetch-a --max-retries 5 --timeout 30s
   queuectl enqueue '{\"id\":\"job1\",\"command\":\"sleep 2\"}'
   queuectl enqueue -- cp 'two words.txt' /tmp
-  queuectl enqueue --file jobs.jsonl --skip-existing";
+  queuectl enqueue --file jobs.jsonl --skip-existing
+  queuectl enqueue --file commands.txt --lines";
 
 fn main() -> ExitCode {
-    queuectl_cli::run(|args: Args, cx| match &args.file {
+    queuectl_cli::run_with_command(|args: Args, cx| match &args.file {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })

@@ -2,7 +2,7 @@
 
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
-use crate::{Args, json};
+use crate::{Args, json, lookalike};
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
@@ -74,6 +74,9 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
 /// program with its arguments.
 fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
+    if let ([first, ..], false) = (&words[..], shell) {
+        lookalike::refuse(first)?;
+    }
     let text = match words[..] {
         [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
         [text] => text.to_owned(),

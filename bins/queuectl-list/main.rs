@@ -3,7 +3,7 @@
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::{escape, shorten_beginning};
-use queuectl_cli::{Context, Failure, Table, Times, each_page, state_parser};
+use queuectl_cli::{Context, Elsewhere, Failure, Table, Times, each_page, elsewhere, state_parser};
 use queuectl_core::{Job, State};
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -19,6 +19,16 @@ struct Args {
     /// List only the newest N jobs [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+
+    #[arg(hide = true, value_parser = elsewhere(
+        "name a state with `--state STATE`, and see one job with `queuectl show ID`"
+    ))]
+    word: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "another queue is at another place, `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Print JSON
     #[arg(long)]

@@ -4,7 +4,8 @@ use crate::drained::Drained;
 use crate::{detach, progress};
 use queuectl_cli::text::plural;
 use queuectl_cli::{
-    Context, Exit, Failure, Verbosity, begin_lines_with_times, start_log, start_log_through, variables,
+    Context, Elsewhere, Exit, Failure, Verbosity, begin_lines_with_times, elsewhere, start_log,
+    start_log_through, variables,
 };
 use queuectl_files::Owners;
 use queuectl_runtime::{
@@ -52,6 +53,19 @@ pub(crate) struct StartArgs {
     /// Print JSON about the workers that were started; goes with --detach
     #[arg(long)]
     json: bool,
+
+    #[arg(long, short = 'j', alias = "jobs", hide = true, value_parser = elsewhere(
+        "say how many workers with `--count N`, how many jobs each runs at a time with `--concurrency N`"
+    ))]
+    workers: Option<Elsewhere>,
+
+    #[arg(hide = true, value_parser = elsewhere("say how many workers with `--count N`"))]
+    number: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Be the process that a detached start leaves behind
     #[arg(long, hide = true, conflicts_with = "detach")]

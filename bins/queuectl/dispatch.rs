@@ -2,7 +2,7 @@
 
 use crate::find::{self, Shelves};
 use crate::{alias, replace, unknown};
-use queuectl_cli::{Context, Exit, Failure, variables};
+use queuectl_cli::{Context, Exit, Failure, inherited_variables, variables};
 use queuectl_files::Owners;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,8 +16,9 @@ pub(crate) fn go_straight() -> Option<()> {
     let name = words.next().filter(|name| name != "help")?;
     let shelves = Shelves::around_this_program().ok()?;
     let program = shelves.program(name.to_str().filter(|name| find::is_name(name))?)?;
+    let variables = inherited_variables().ok()?;
     // Why it could not be done is said by who comes next.
-    let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), Vec::new());
+    let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), variables);
     None
 }
 

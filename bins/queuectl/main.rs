@@ -6,6 +6,7 @@
 mod alias;
 mod dispatch;
 mod find;
+mod habits;
 mod list;
 mod replace;
 mod unknown;

@@ -281,7 +281,7 @@ fn a_relative_database_starts_at_the_file() {
         home.run(spelling, ["enqueue", "true"]).assert().success();
         assert!(database.exists());
         // A flag is typed here, so it starts here.
-        home.run(spelling, ["enqueue", "true", "--database", "here.db"]).assert().success();
+        home.run(spelling, ["enqueue", "--database", "here.db", "true"]).assert().success();
         assert!(home.path("here.db").exists());
     });
 }

@@ -39,7 +39,7 @@ trials![
 ];
 
 /// Puts an executable script on a PATH of its own; gives that PATH.
-fn extension(home: &Home, name: &str, script: &str) -> OsString {
+pub fn extension(home: &Home, name: &str, script: &str) -> OsString {
     let folder = home.root().join("extensions");
     fs::create_dir_all(&folder).unwrap();
     write_script(&folder.join(format!("queuectl-{name}")), script);
@@ -233,7 +233,7 @@ fn global_flags_before_the_name_reach_the_program() {
 fn global_flags_are_taken_by_each_program() {
     let home = Home::new();
     for arguments in [
-        vec!["enqueue", "--id", "a", "true"],
+        vec!["enqueue", "--id", "a", "sleep 0"],
         vec!["list"],
         vec!["status"],
         vec!["show", "a"],

@@ -129,7 +129,7 @@ fn bad_content_is_refused_and_leaves_nothing() {
             vec![r#"{"command":"true","priority":1e30}"#],
             vec![r#"{"command":"true","command":"false"}"#],
             vec!["true", "--env", "=x"],
-            vec!["true", "--cwd", "/no/such/folder"],
+            vec![r#"{"command":"true","cwd":""}"#],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let assert = home.run(spelling, given).assert();
@@ -156,7 +156,7 @@ fn a_wrong_command_line_exits_2() {
             vec!["true", "--timeout", "soon"],
             vec!["true", "--timeout", "-5"],
             vec!["true", "--priority", "9999999999"],
-            vec!["true", "--file", "-"],
+            vec!["--file", "-", "true"],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let output = home.run(spelling, given).write_stdin("").assert().get_output().clone();

@@ -25,7 +25,7 @@ trials![
 ];
 
 const HANGS: &str =
-    "if [ $QUEUECTL_LEASE = 1 ]; then touch hangs; trap '' TERM; while :; do sleep 0.05; done; fi";
+    "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch hangs; trap '' TERM; while :; do sleep 0.05; done; fi";
 
 /// A manager whose worker has begun.
 fn started(home: &Home) -> Worker {
@@ -186,6 +186,9 @@ fn in_a_job_its_own_lease_is_no_setting() {
     home.queuectl(["config", "get", "lease"]).assert().success().stdout("30\n");
     let outside = home.with("QUEUECTL_LEASE", "1");
     outside.queuectl(["config", "get", "lease"]).assert().code(1).stderr(contains("QUEUECTL_LEASE"));
-    let in_a_job = outside.with("QUEUECTL_RUN", "run/1/1/1");
-    in_a_job.queuectl(["config", "get", "lease"]).assert().success().stdout("30\n");
+    let home = Home::quick().with("QUEUECTL_LEASE", "60s");
+    home.enqueue("a", "\"$QUEUECTL\" config get lease >lease; echo $QUEUECTL_JOB_LEASE >own");
+    home.drain();
+    assert_eq!(fs::read_to_string(home.path("lease")).unwrap(), "30\n");
+    assert_eq!(fs::read_to_string(home.path("own")).unwrap(), "1\n");
 }

@@ -290,7 +290,7 @@ fn a_forced_stop_interrupts_and_charges_nothing() {
 fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
     let home = patient();
     let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
-    home.enqueue("victim", &format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+    home.enqueue("victim", &format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
     let _worker = home.worker([""; 0]);
     home.wait_for_file("hangs");
     let began = Instant::now();

@@ -172,7 +172,7 @@ fn workers_in_the_background_do_not_end_with_a_hangup() {
 
 fn a_hangup_of_everything_in_the_background_charges_no_job() {
     let home = Home::quick();
-    home.enqueue_once("a", "[ $QUEUECTL_LEASE = 1 ] || exit 0; touch up; sleep 1000; true");
+    home.enqueue_once("a", "[ $QUEUECTL_JOB_LEASE = 1 ] || exit 0; touch up; sleep 1000; true");
     in_the_background(&home);
     home.wait_for_file("up");
     signal_everything(&home, Signal::SIGHUP, Order::JobsFirst);

@@ -73,6 +73,7 @@ suite! {
         a_duplicate_is_skipped_on_request,
         a_duplicate_leaves_the_first_job_untouched,
         every_field_of_a_job_round_trips,
+        a_job_that_names_its_time_waits_for_it,
         every_text_round_trips,
         taken_ids_are_told_in_the_given_order,
         numbers_grow_and_are_never_reused,
@@ -175,6 +176,8 @@ suite! {
         a_job_that_has_come_to_rest_cannot_be_cancelled,
         an_unknown_job_cannot_be_cancelled_or_retried,
         cancel_rings_the_worker,
+        a_failed_job_can_be_hurried,
+        one_job_is_deleted_only_in_the_states_that_are_meant,
         a_retry_resets_attempts_and_keeps_max_retries,
         only_dead_jobs_can_be_retried,
         retries_take_the_oldest_dead_jobs_up_to_the_limit,
@@ -234,6 +237,7 @@ pub fn new_job(name: &str) -> NewJob {
         max_retries: 3,
         timeout: None,
         delay: Duration::ZERO,
+        run_at: None,
     }
 }
 

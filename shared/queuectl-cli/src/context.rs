@@ -5,9 +5,11 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::output::{Output, Verbosity};
 use queuectl_core::Timestamp;
-use queuectl_settings::{Database, Origin, Overrides, Places, Settings, Surroundings};
+use queuectl_settings::{
+    Database, Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
+};
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// What a program can ask for: its settings, the queue, the time, a place to
 /// print to.
@@ -17,13 +19,30 @@ pub struct Context {
     output: Output,
     settings: OnceCell<Settings>,
     clock: RefCell<Clock>,
+    warned_of_variables: Cell<bool>,
+}
+
+/// Whether something is only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// Nothing is changed.
+    Yes,
+    /// It is done.
+    No,
+}
+
+impl From<bool> for DryRun {
+    fn from(flag: bool) -> Self {
+        if flag { Self::Yes } else { Self::No }
+    }
 }
 
 impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = global.output();
         let clock = RefCell::new(Clock::of_this_machine());
-        Self { global, output, settings: OnceCell::new(), clock }
+        let warned_of_variables = Cell::new(false);
+        Self { global, output, settings: OnceCell::new(), clock, warned_of_variables }
     }
 
     /// The global flags as they were given.
@@ -51,8 +70,24 @@ impl Context {
         Ok(Places::find(&self.overrides(), &Surroundings::of_this_process())?)
     }
 
+    /// Warns, once, of variables that look like ours and mean nothing.
+    pub fn warn_of_unknown_variables(&self) -> Vec<UnknownVariable> {
+        let unknown = unknown_variables(std::env::vars_os().map(|(name, _)| name));
+        if !self.warned_of_variables.replace(true) {
+            for UnknownVariable { name, nearest } in &unknown {
+                self.output.warn(format!("the variable {name} means nothing to queuectl"));
+                self.output.note(match nearest {
+                    Some(meant) => format!("hint: did you mean {meant}?"),
+                    None => format!("hint: take it away with `unset {name}`"),
+                });
+            }
+        }
+        unknown
+    }
+
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
+        self.warn_of_unknown_variables();
         Ok(match self.settings()?.database() {
             Database::File(path) => Location::File(path.clone()),
             Database::Url(url) => Location::Url(url.clone()),
@@ -158,6 +193,13 @@ impl Context {
 
     fn is_missing(&self) -> Result<bool, Failure> {
         Ok(matches!(self.location()?, Location::File(path) if matches!(path.try_exists(), Ok(false))))
+    }
+
+    /// Opens the queue to delete what is named in it, or only to look; makes none.
+    pub fn store_to_delete(&self, dry_run: DryRun) -> Result<Box<dyn Store>, Failure> {
+        let store = if dry_run == DryRun::No { self.existing_store_to_delete()? } else { None };
+        // Where no queue is, nothing that is named is found.
+        store.map_or_else(|| self.store(Access::Read), Ok)
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

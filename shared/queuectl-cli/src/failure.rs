@@ -196,6 +196,8 @@ fn of_store(error: &StoreError) -> Failure {
                     let message = format!("job {id} is {state}; only dead jobs can be retried");
                     Failure::new(Exit::NotFound, message).hint("list them with `queuectl dlq list`")
                 }
+                Event::Hurried => Failure::new(Exit::NotFound, message)
+                    .hint(format!("see what became of it with `queuectl show {id}`")),
                 Event::Cancelled => Failure::error(format!(
                     "job {id} is {state}; only pending, processing and failed jobs can be cancelled"
                 ))
@@ -208,6 +210,13 @@ fn of_store(error: &StoreError) -> Failure {
         )),
         StoreError::UnreadableRecord { .. } => Failure::error(message)
             .hint("see all such rows, and what to do about them, with `queuectl doctor`"),
+        StoreError::OtherState { id, state } if state.is_settled() => {
+            Failure::error(message).hint(format!("delete it with `queuectl prune {id}`"))
+        }
+        StoreError::OtherState { id, .. } => {
+            Failure::error(format!("{message}; only completed, dead and cancelled jobs can be deleted"))
+                .hint(format!("end it first with `queuectl cancel {id}`"))
+        }
         StoreError::DuplicateId { id, .. } => {
             Failure::error(message).hint(format!("see it with `queuectl show {id}`, or choose another --id"))
         }

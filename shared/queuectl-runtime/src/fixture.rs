@@ -59,6 +59,7 @@ impl Queue {
             max_retries: 3,
             timeout: None,
             delay: Duration::ZERO,
+            run_at: None,
         };
         let mut store = self.store();
         let now = store.clock().now();

@@ -98,6 +98,14 @@ pub trait Upkeep {
     /// [`StoreError::Refused`](crate::StoreError::Refused) if it is not dead.
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
 
+    /// Ends the wait of a failed job for its retry; its attempts stay charged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
+    /// [`StoreError::Refused`](crate::StoreError::Refused) if it has not failed.
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
+
     /// Takes up to `limit` jobs out of the dead letter queue, oldest first; says how many.
     fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64>;
 
@@ -114,6 +122,16 @@ pub trait Upkeep {
     /// Gives some of the room that deleted jobs had back to the disk, in one short
     /// transaction; tells whether there may be more. A server does so by itself.
     fn give_back(&mut self) -> Result<bool>;
+
+    /// Deletes one job with all its records, so that its id is free.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob);
+    /// [`StoreError::OtherState`](crate::StoreError::OtherState) if it is in none of these
+    /// states; [`StoreError::NotSettled`](crate::StoreError::NotSettled) if one of them is
+    /// not final.
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()>;
 
     /// Examines the whole store; an empty list means that it is sound.
     fn check(&mut self) -> Result<Vec<String>>;

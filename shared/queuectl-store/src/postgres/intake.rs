@@ -16,7 +16,7 @@ impl Intake for PostgresStore {
         let max_retries: Vec<i64> = jobs.iter().map(|job| i64::from(job.max_retries)).collect();
         let timeouts: Vec<Option<i64>> = jobs.iter().map(timeout_ms).collect();
         let due: Vec<Option<i64>> =
-            jobs.iter().map(|job| (!job.delay.is_zero()).then(|| now.after(job.delay).as_millis())).collect();
+            jobs.iter().map(|job| job.due_at(now).map(Timestamp::as_millis)).collect();
         let environments: Vec<Option<String>> =
             jobs.iter().map(|job| crate::stored::environment_text(&job.env)).collect();
         let folders: Vec<&str> = jobs.iter().map(|job| job.cwd.as_str()).collect();

@@ -727,6 +727,12 @@ pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = 
          SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, coalesce(exit_code, signal), last_error \
          FROM gone WHERE outcome IS NOT NULL) \
      INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, false FROM revived RETURNING seq";
+/// Of one that is in line already the wait is over.
+pub(super) const HURRY: &str = "WITH due AS (UPDATE @wait SET run_at_ms = $2, \
+         waits_since_ms = least(waits_since_ms, $2) WHERE seq = $1 RETURNING seq) \
+     UPDATE @job SET updated_at_ms = $2 WHERE seq IN (SELECT seq FROM due)";
+/// Only a job that has come to rest, and nobody else is about to change.
+pub(super) const SETTLED: &str = "SELECT seq FROM @settled WHERE seq = $1 FOR UPDATE";
 pub(super) const OLDEST_DEAD: &str =
     "SELECT seq FROM @settled WHERE state = 'dead' ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED";
 /// The oldest first; by the order of acceptance, since an index by the end would have to
@@ -776,7 +782,7 @@ pub(super) const ALL_WORKERS: &str =
 pub(super) const DOUBTFUL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes, seq FROM @attempt WHERE $1 OR output_bytes < 0 OR dropped_bytes < 0 \
      OR (outcome IN ('exit', 'signal') AND code IS NULL) OR outcome NOT IN \
-     ('exit', 'signal', 'timeout', 'spawn-failed', 'worker-lost', 'interrupted', 'cancelled')";
+     ('exit', 'signal', 'timeout', 'spawn-failed', 'no-folder', 'worker-lost', 'interrupted', 'cancelled')";
 /// How many connections there are, and how many there may be. Of those of other
 /// roles not everybody is told the type.
 /// As they are for everybody else with this role and database.

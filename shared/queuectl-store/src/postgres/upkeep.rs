@@ -59,6 +59,17 @@ impl Upkeep for PostgresStore {
         Ok(())
     }
 
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        self.change(|session, _| {
+            let found = find(session, id)?;
+            after(id, found.state, Event::Hurried)?;
+            session.rows(sql::HURRY, values![found.seq.0, now.as_millis()])?;
+            Ok(())
+        })?;
+        self.ring_all();
+        Ok(())
+    }
+
     fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
         let revived = self.change(|session, books| {
             let dead = seqs(session, sql::OLDEST_DEAD, limit)?;
@@ -93,6 +104,23 @@ impl Upkeep for PostgresStore {
 
     fn give_back(&mut self) -> Result<bool> {
         Ok(false)
+    }
+
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        self.change(|session, books| {
+            let Found { seq, state, .. } = find(session, id)?;
+            if !states.contains(&state) {
+                return Err(StoreError::OtherState { id: id.clone(), state }.into());
+            }
+            let here = session.rows(sql::SETTLED, values![seq.0])?;
+            still_there(here.len(), 1, ())?;
+            session.rows(sql::DELETE, values![vec![seq.0]])?;
+            books.counts[state] -= 1;
+            Ok(())
+        })
     }
 
     fn check(&mut self) -> Result<Vec<String>> {

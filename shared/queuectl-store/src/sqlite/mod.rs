@@ -208,8 +208,10 @@ impl SqliteStore {
             }
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
-            if let (Access::Write | Access::Change, Some(identity)) = (access, identity) {
-                transfer::insist_not_left(connection, &path)?;
+            if let (Access::Write | Access::Change | Access::Return, Some(identity)) = (access, identity) {
+                if access != Access::Return {
+                    transfer::insist_not_left(connection, &path)?;
+                }
                 migrate::adopt_copy(connection, &path, &identity.to_string())
             } else {
                 Ok(connection.pragma_update(None, "query_only", true)?)

@@ -184,6 +184,9 @@ pub(super) const REQUEST_CANCEL: &str =
     "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";
 pub(super) const REVIVE: &str = "UPDATE job SET state = ?2, attempts = 0, crashes = 0, finished_at_ms = NULL, \
      place = ?3, ready = ?3, updated_at_ms = ?4 WHERE seq = ?1";
+/// Of one that is in line already the wait is over.
+pub(super) const HURRY: &str = "UPDATE job SET run_at_ms = ?2, waits_since_ms = min(waits_since_ms, ?2), \
+     updated_at_ms = ?2 WHERE seq = ?1 AND ready IS NULL";
 pub(super) const OLDEST_DEAD: &str = "SELECT seq FROM job WHERE state = 'dead' ORDER BY seq LIMIT ?1";
 pub(super) const SETTLED_BEFORE: &str =
     "SELECT seq FROM job WHERE state = ?1 AND finished_at_ms < ?2 ORDER BY finished_at_ms LIMIT ?3";
