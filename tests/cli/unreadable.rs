@@ -1,9 +1,9 @@
 //! Rows that cannot be read: the job is set aside, and all others go on.
 
 use super::doctor::complains;
-use crate::support::Home;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
+use crate::support::{DEADLINE, Home, kill_all, marked, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -23,6 +23,8 @@ trials![
     a_running_job_of_a_server_whose_row_is_spoilt_meanwhile_ends_as_it_should if Postgres,
     an_attempt_or_output_that_cannot_be_read_is_shown_as_far_as_it_can_be,
     a_worker_whose_row_cannot_be_read_keeps_nobody_from_working,
+    a_dead_worker_whose_row_is_spoilt_keeps_no_worker_from_starting,
+    a_dead_worker_of_a_server_whose_row_is_spoilt_keeps_no_worker_from_starting if Postgres,
     counts_that_cannot_be_are_counted_anew,
     values_of_another_type_than_their_columns_are_set_aside,
     a_backup_keeps_a_row_as_it_is,
@@ -298,6 +300,27 @@ fn a_worker_whose_row_cannot_be_read_keeps_nobody_from_working() {
     complains(&home, "error", "rows", "worker 2: column host is not UTF-8");
     home.drain();
     assert_eq!(home.counts()[State::Completed], 2);
+}
+
+/// Its place for notes cannot be one, and it has left a job.
+fn starts_beside_a_spoilt_row(home: &Home, spoil: &dyn Fn(&Home)) {
+    home.enqueue("left", "[ $QUEUECTL_LEASE -gt 1 ] || { touch running; sleep 1000; }");
+    let _killed_with_its_home = home.worker(["--count", "1"]);
+    wait_until(DEADLINE, "the job runs", || home.path("running").exists());
+    let marker = format!("TEST_HOME={}", home.root().display());
+    kill_all(|| marked(&[&marker]));
+    spoil(home);
+    home.queuectl(["worker", "start", "--drain"]).assert().success();
+    assert_eq!(home.state("left"), State::Completed);
+}
+
+fn a_dead_worker_whose_row_is_spoilt_keeps_no_worker_from_starting() {
+    starts_beside_a_spoilt_row(&Home::quick(), &|home| in_file(home, "UPDATE worker SET note_region = -5"));
+}
+
+fn a_dead_worker_of_a_server_whose_row_is_spoilt_keeps_no_worker_from_starting() {
+    let home = Home::quick().on_server(Server::shared());
+    starts_beside_a_spoilt_row(&home, &|home| on_server(home, "UPDATE worker SET note_region = -5"));
 }
 
 fn counts_that_cannot_be_are_counted_anew() {

@@ -217,8 +217,10 @@ pub(super) fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
 /// The lowest region of this lock file that no worker at work uses, and where nobody
 /// looks for what a dead one has left.
 fn free_region(session: &mut Session, lock_file: &LockFile, here: &str) -> Result<u32, Trouble> {
-    let in_use: Vec<u32> =
-        all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::number(found, 0))?;
+    let numbers: Vec<i64> =
+        all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::get(found, 0))?;
+    // What cannot be a region is in nobody's way: another worker's row may be spoilt.
+    let in_use: Vec<u32> = numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect();
     let mut region = 0;
     while in_use.contains(&region) || !lock_file.has_room_at(region)? {
         region += 1;

@@ -183,10 +183,12 @@ impl Work for SqliteStore {
 
 /// The lowest region of notes that no worker at work uses.
 fn free_region(connection: &Connection) -> rusqlite::Result<u32> {
-    let in_use: Vec<u32> = connection
+    let numbers: Vec<i64> = connection
         .prepare_cached(sql::REGIONS_IN_USE)?
-        .query_map([], |row| row.get(0))?
+        .query_map([], |row| Ok(row.get(0).unwrap_or(-1)))?
         .collect::<rusqlite::Result<_>>()?;
+    // What cannot be a region is in nobody's way: another worker's row may be spoilt.
+    let in_use: Vec<u32> = numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect();
     Ok((0..).zip(&in_use).find(|(free, used)| free != *used).map_or(in_use.len() as u32, |(free, _)| free))
 }
 
