@@ -36,6 +36,9 @@ const STAYS_FOR: Duration = Duration::from_millis(100);
 pub(crate) struct Background {
     pipes: Mutex<Vec<LeftOpen>>,
     suspected: Mutex<Vec<Suspected>>,
+    /// Locked during a look: what one has taken off the list is not told yet, and the
+    /// last one must not end before that.
+    looking: Mutex<()>,
 }
 
 /// A pipe that was open when its job had exited.
@@ -84,15 +87,16 @@ impl Background {
 
     /// Reads and forgets what was written; says once which jobs have left processes.
     pub(crate) fn drain(&self) {
-        self.look_after(LOOKED_FOR_AFTER);
+        self.look_after(LOOKED_FOR_AFTER, tell);
     }
 
     /// The same for the last time, and so at once.
     pub(crate) fn drain_at_last(&self) {
-        self.look_after(Duration::ZERO);
+        self.look_after(Duration::ZERO, tell);
     }
 
-    fn look_after(&self, looked_for_after: Duration) {
+    fn look_after(&self, looked_for_after: Duration, tell: impl Fn(&JobId)) {
+        let _until_all_is_told = lock(&self.looking);
         let mut scratch = [0; 16 * 1024];
         lock(&self.pipes).retain_mut(|left| drain(&mut left.pipe, &mut scratch));
         let mut due: Vec<Suspected> = lock(&self.suspected)
@@ -107,8 +111,7 @@ impl Background {
         for (index, process) in processes::carriers(&markers) {
             if !told[index] && process.outlives(STAYS_FOR) {
                 told[index] = true;
-                let job = &due[index].job;
-                tracing::info!("Job {job} has left processes in the background; they live on.");
+                tell(&due[index].job);
             }
         }
     }
@@ -116,6 +119,10 @@ impl Background {
     fn may_be_there(&self, suspected: &Suspected) -> bool {
         suspected.group_was_there || lock(&self.pipes).iter().any(|left| left.marker == suspected.marker)
     }
+}
+
+fn tell(job: &JobId) {
+    tracing::info!("Job {job} has left processes in the background; they live on.");
 }
 
 /// Reads what is in a pipe now; tells whether anybody may still write to it.
@@ -132,4 +139,38 @@ fn drain(pipe: &mut PipeReader, scratch: &mut [u8]) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use crate::fixture::wait_until;
+    use crate::marker;
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    #[test]
+    fn the_last_look_waits_for_one_that_has_yet_to_tell() {
+        let marker = format!("test-of-the-last-look/{}/1/1", std::process::id());
+        let mut command = Command::new("sleep");
+        // What holds nothing of the test's keeps nobody waiting if it fails.
+        command.arg("1000").env(marker::RUN, &marker).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut left = command.spawn().unwrap();
+        let background = Background::default();
+        let job = JobId::trusted("a".into());
+        let suspected = Suspected { job, marker, group_was_there: true, since: Instant::now() };
+        lock(&background.suspected).push(suspected);
+        let is_told = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| background.look_after(Duration::ZERO, |_| is_told.store(true, Ordering::SeqCst)));
+            wait_until("the look has begun", || lock(&background.suspected).is_empty());
+            background.drain_at_last();
+            let was_told = is_told.load(Ordering::SeqCst);
+            left.kill().unwrap();
+            left.wait().unwrap();
+            assert!(was_told, "the worker would have ended without a word");
+        });
+    }
 }
