@@ -193,7 +193,7 @@ fn processes(cx: &Context) -> Vec<WorkerHere> {
         return Vec::new();
     };
     match lock_file_here(&location, &options) {
-        Ok(Some(lock_file)) => workers_here(&lock_file),
+        Ok(Some(lock_file)) => workers_here(&lock_file).unwrap_or_default(),
         Ok(None) | Err(_) => Vec::new(),
     }
 }
@@ -231,7 +231,7 @@ fn stop_processes(
         say_inside(cx, args);
     }
     let waits = !args.no_wait && !is_inside;
-    // Whoever takes the place of one that ends meanwhile is not meant.
+    // A worker that replaces one that ends meanwhile is not meant.
     while waits && processes(cx).iter().any(|left| workers.iter().any(|one| one.pid == left.pid)) {
         cx.output().pause(LOOK_EVERY)?;
     }

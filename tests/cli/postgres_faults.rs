@@ -23,6 +23,7 @@ trials![
     a_command_does_not_wait_for_ever_for_a_silent_server if Postgres,
     a_worker_that_waits_for_a_connection_stops_at_once if Postgres,
     workers_are_stopped_though_the_server_cannot_be_reached if Postgres,
+    a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached if Postgres,
 ];
 
 /// Whatever a server can say without the tables being others.
@@ -305,6 +306,28 @@ fn a_worker_that_waits_for_a_connection_stops_at_once() {
     worker.wait();
     // It takes no time; what is between here and the hour is for slow machines.
     assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
+}
+
+/// It would start another worker when the server is back.
+fn a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached() {
+    for arguments in [&["worker", "stop"][..], &["worker", "stop", "--force"]] {
+        let mut field = Field::begin(&["--concurrency", "2"]);
+        let workers = field.home.worker_pids();
+        field.proxy.door(Does::Refuse);
+        field.proxy.cut();
+        for worker in workers {
+            kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
+        }
+        field.worker.wait_until_it_says("A worker died");
+        field.home.queuectl(arguments).assert().success().stdout(contains("Stopped 1 worker"));
+        // Its jobs may not have been given back, and it says so.
+        assert_eq!(field.worker.wait().code(), Some(1));
+        field.proxy.heal();
+        let mut later = field.home.worker(["--drain"]);
+        fs::write(field.home.path("go"), "").unwrap();
+        later.wait_for_success();
+        assert_eq!(field.home.state("long"), State::Completed);
+    }
 }
 
 fn workers_are_stopped_though_the_server_cannot_be_reached() {

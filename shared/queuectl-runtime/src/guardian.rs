@@ -13,7 +13,7 @@ use nix::sys::signal::SigSet;
 use queuectl_store::machine;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -157,7 +157,6 @@ impl Plan {
 ///
 /// If it is not told what to guard, or cannot begin.
 pub fn run() -> io::Result<()> {
-    close_what_was_inherited()?;
     let _already_leads = nix::unistd::setsid();
     name_this_process();
     // It goes when it is not needed any more, and not when it is asked to.
@@ -200,19 +199,6 @@ pub fn run() -> io::Result<()> {
             },
         }
     }
-}
-
-/// Lets go of what others have opened: it would be held for as long as this process lives.
-fn close_what_was_inherited() -> io::Result<()> {
-    let inherited: Vec<i32> = fs::read_dir("/proc/self/fd")?
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|&descriptor| descriptor > 2)
-        .collect();
-    for descriptor in inherited {
-        // The one by which they were listed is closed already.
-        let _closed = nix::unistd::close(descriptor);
-    }
-    Ok(())
 }
 
 /// Tools that look for workers by their name must not find this one.

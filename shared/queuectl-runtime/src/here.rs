@@ -1,10 +1,9 @@
 //! Workers of this machine, found without the queue.
 //!
-//! Who lives is known to a server, and a server can be away just when its workers are
-//! to stop. But each worker keeps the lock file of its queue open for as long as it
-//! lives, which the system shows to its own user.
+//! Which workers live is known to the queue, and a server can be away, or a disk full,
+//! just when they are to stop. But the lock file says enough of each.
 
-use queuectl_store::LockFile;
+use queuectl_store::{Found, LockFile, Result, machine};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::Path;
@@ -18,17 +17,32 @@ pub struct WorkerHere {
     pub manager_pid: u32,
 }
 
-/// The workers that have a lock file open; none where the system does not show that.
-pub fn workers_here(lock_file: &LockFile) -> Vec<WorkerHere> {
-    let Ok(path) = lock_file.path().canonicalize() else { return Vec::new() };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|&pid| is_program(pid, "work") && has_open(pid, &path))
-        .map(|pid| {
-            let parent = parent_of(pid).filter(|&parent| is_program(parent, "start"));
-            WorkerHere { pid, manager_pid: parent.unwrap_or(pid) }
-        })
-        .collect()
+/// The workers of a queue that live on this machine, and those that died while their
+/// managers live, which would start others. None where the system does not show that.
+///
+/// # Errors
+///
+/// If the lock file cannot be read.
+pub fn workers_here(lock_file: &LockFile) -> Result<Vec<WorkerHere>> {
+    let mut here = Vec::new();
+    for Found { entry, is_retired, .. } in lock_file.entries()? {
+        if is_retired || entry.pid_namespace != machine::pid_namespace() {
+            continue;
+        }
+        let lives = lock_file.is_held(entry.worker)?;
+        // The number of a manager that is gone may be another process's by now: of a
+        // worker that lives it is the parent, and else it has the lock file open.
+        let is_its_own = if lives {
+            parent_of(entry.pid) == Some(entry.manager_pid)
+        } else {
+            has_open(entry.manager_pid, lock_file.path())
+        };
+        let manager = Some(entry.manager_pid).filter(|&pid| is_its_own && is_manager(pid));
+        if let Some(manager_pid) = manager.or(lives.then_some(entry.pid)) {
+            here.push(WorkerHere { pid: entry.pid, manager_pid });
+        }
+    }
+    Ok(here)
 }
 
 /// Has the managers of these workers stop: as Ctrl+C once, or by force as twice. Tells of
@@ -59,15 +73,16 @@ pub fn is_inside_worker(worker: u32) -> bool {
     parents.take(MOST_PARENTS).any(|pid| pid == worker)
 }
 
-/// Tells whether a process is our program for workers, doing this.
-fn is_program(pid: u32, action: &str) -> bool {
+/// Tells whether a process is our program for workers, as their manager.
+fn is_manager(pid: u32) -> bool {
     let Ok(line) = fs::read(format!("/proc/{pid}/cmdline")) else { return false };
     let mut words = line.split(|&byte| byte == 0);
     let program = words.next().unwrap_or_default();
-    program.ends_with(b"queuectl-worker") && words.any(|word| word == action.as_bytes())
+    program.ends_with(b"queuectl-worker") && words.any(|word| word == b"start")
 }
 
 fn has_open(pid: u32, path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     descriptors.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|open| open == path)
 }
