@@ -2,17 +2,20 @@
 
 use crate::support::postgres::{Mode, Server};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, alive, role, seconds, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, Worker, alive, kill_all, marked, role, seconds, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getsid};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
+use queuectl_store::LeaseTimes;
 use serde_json::json;
 use std::fs;
 use std::time::Instant;
 
 trials![
+    the_lease_of_the_settings_is_what_workers_keep,
+    a_heartbeat_that_is_no_time_keeps_no_job_from_running_again if Postgres,
     a_manager_of_a_queue_on_a_server_has_a_guardian_that_goes_with_it if Postgres,
     a_queue_in_a_file_needs_no_guardian,
     a_guardian_holds_nothing_of_its_callers if Postgres,
@@ -188,4 +191,36 @@ fn in_a_job_its_own_lease_is_no_setting() {
     outside.queuectl(["config", "get", "lease"]).assert().code(1).stderr(contains("QUEUECTL_LEASE"));
     let in_a_job = outside.with("QUEUECTL_RUN", "run/1/1/1");
     in_a_job.queuectl(["config", "get", "lease"]).assert().success().stdout("30\n");
+}
+
+fn the_lease_of_the_settings_is_what_workers_keep() {
+    let home = Home::new();
+    let lease = |seconds: u64| home.queuectl(["config", "set", "lease", &format!("{seconds}s")]).assert();
+    let (shortest, longest) = (LeaseTimes::SHORTEST.as_secs(), LeaseTimes::LONGEST.as_secs());
+    let usual = format!("{}\n", LeaseTimes::USUAL.length().as_secs());
+    home.queuectl(["config", "get", "lease"]).assert().success().stdout(usual);
+    for refused in [shortest - 1, longest + 1] {
+        lease(refused).code(1);
+    }
+    for taken in [shortest, longest] {
+        lease(taken).success();
+    }
+}
+
+/// Somebody has written into the tables by hand: what is no time was not heard lately.
+fn a_heartbeat_that_is_no_time_keeps_no_job_from_running_again() {
+    for time in ["infinity", "-infinity"] {
+        let home = Home::quick().with("QUEUECTL_LEASE", "10s").on_server(Server::shared());
+        home.enqueue("held", "[ $QUEUECTL_LEASE -gt 1 ] || { touch running; sleep 1000; }");
+        let _killed_with_its_home = home.worker(["--count", "1"]);
+        home.wait_for_file("running");
+        let marker = format!("TEST_HOME={}", home.root().display());
+        kill_all(|| marked(&[&marker]));
+        let spoil =
+            format!("UPDATE heartbeat SET beat_at = '{time}'; UPDATE worker SET lock_file = 'elsewhere'");
+        home.schema().client().batch_execute(&spoil).unwrap();
+        home.queuectl(["worker", "list"]).assert().success();
+        home.queuectl(["worker", "start", "--drain"]).assert().success();
+        assert_eq!(home.state("held"), State::Completed, "{time}");
+    }
 }

@@ -127,7 +127,8 @@ macro_rules! is_suspect {
 /// milliseconds. What follows from that is said in one place, `row::Silence`.
 macro_rules! silence {
     () => {
-        "coalesce(lease_ms, 30000), (coalesce(extract(epoch FROM clock_timestamp() - beat_at), 0) * 1000)::bigint, \
+        "coalesce(lease_ms, 0), (CASE WHEN NOT isfinite(beat_at) THEN 9000000000000000 \
+         ELSE coalesce(extract(epoch FROM clock_timestamp() - beat_at), 0) * 1000 END)::bigint, \
          (extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1000)::bigint"
     };
 }
@@ -143,7 +144,7 @@ macro_rules! worker_columns {
          (SELECT count(*) FROM @claim WHERE worker = w.id), lock_file, \
          ",
             silence!(),
-            ", (extract(epoch FROM beat_at) * 1000)::bigint"
+            ", (CASE WHEN isfinite(beat_at) THEN extract(epoch FROM beat_at) * 1000 END)::bigint"
         )
     };
 }
@@ -483,7 +484,8 @@ pub(super) const BEAT: &str =
 /// Who is where, for how long nothing was heard of them, and when each lease was last
 /// renewed, as a number that changes then: only between machines.
 pub(super) const NEIGHBOURS: &str = concat!(
-    "SELECT id, lock_file, coalesce(extract(epoch FROM beat_at) * 1000000, 0)::bigint, ",
+    "SELECT id, lock_file, \
+     coalesce(CASE WHEN isfinite(beat_at) THEN extract(epoch FROM beat_at) * 1000000 END, 0)::bigint, ",
     silence!(),
     " FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL"
 );
