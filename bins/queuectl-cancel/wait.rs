@@ -59,7 +59,7 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// Looks whether anybody is there to end the job.
+    /// Looks whether a worker is there to end the job.
     fn doubt(&mut self, store: &mut dyn Store) -> Result<(), Failure> {
         let Some(worker) = store.worker(self.worker)?.filter(|worker| worker.ended_at.is_none()) else {
             return Ok(());

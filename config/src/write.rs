@@ -55,7 +55,7 @@ fn refuse_unfit(target: &Path, owners: Owners) -> Result<(), SettingsError> {
         Ok(Found::File(metadata)) => queuectl_files::check_owner(target, &metadata, owners),
         Ok(Found::Nothing) => queuectl_files::check_new(target, owners),
         Err(FileError::Unfit(_)) => return Err(SettingsError::NotAFile { file: target.to_owned() }),
-        // What the system says, it says again to whoever reads or writes.
+        // What the system says, it says again at the next read or write.
         Err(FileError::Io(_)) => Ok(()),
     }
     .map_err(SettingsError::Unfit)

@@ -16,7 +16,7 @@ const TAIL_LINES: usize = 10;
 const WIDEST_LINE: usize = 1000;
 
 /// The end of an output that is read, and that a document has: a job's output may be
-/// larger than the memory of whoever looks at it.
+/// larger than the memory of the program that shows it.
 const END_BYTES: u32 = 64 * 1024;
 
 /// Finds a job by what was typed as its id.

@@ -61,7 +61,7 @@ impl Output {
         self.bytes(format!("{text}\n").as_bytes())
     }
 
-    /// Prints a bare value that somebody has chosen: to a program as it is, to a person
+    /// Prints a bare value that a user has chosen: to a program as it is, to a person
     /// with what is hidden shown.
     pub fn value(self, value: &str) -> Result<(), Failure> {
         if self.terminal { self.line(escape(value)) } else { self.line(value) }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// No text that a person writes is longer.
 const LONGEST_TEXT_BYTES: u64 = 1 << 20;
 
-/// Whoever takes a file away and makes it again is not followed for longer.
+/// A file that is taken away and made again more often than this is given up.
 const MOST_TRIES: u32 = 100;
 
 /// As many links as the kernel follows.

@@ -21,7 +21,7 @@ pub enum Owners {
     /// Those of the user who runs it.
     #[default]
     Own,
-    /// Those of anybody, if root runs it.
+    /// Those of every user, if root runs it.
     AnyForRoot,
 }
 

@@ -1,7 +1,7 @@
 //! Ends what dead and hanging workers of this machine have started, whatever the store does.
 //!
 //! Other machines cannot see those processes, and start the same jobs when a lease has
-//! run out. So whoever of us is left here (a manager, a worker, a guardian) looks
+//! run out. So each process of ours that is left here (a manager, a worker, a guardian) looks
 //! again and again at the lock file, which says enough: who died, whose lease has run
 //! out, how their processes are known. The store is told later, by a rescue, which
 //! finds nothing left to end.
@@ -209,7 +209,7 @@ impl Guard {
         if Bug::EarlyRescue.is_planted() || self.is_out_of_sight(entry) {
             return Ok(Finding::OutOfSight);
         }
-        // Pids that were noted in another namespace are somebody else's here; the marker
+        // Pids that were noted in another namespace are other processes' here; the marker
         // is the same everywhere, and a namespace below ours can be seen.
         let groups = if is_visible(entry) {
             let notes = file.notes(found.region)?;
@@ -234,7 +234,7 @@ impl Guard {
             }
             return Ok(Finding::OutOfSight);
         }
-        // The notes stay: whoever gives the jobs back reads there which had started.
+        // The notes stay: the rescue reads there which jobs had started.
         file.note_ended(entry.worker, found.region)?;
         Ok(Finding::Ended)
     }

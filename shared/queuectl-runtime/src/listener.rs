@@ -114,7 +114,7 @@ impl Hearing {
 
     /// Something that is waited for has come.
     pub(crate) fn look_again(&self) {
-        // Whoever is about to wait holds the lock until it does.
+        // The thread that is about to wait holds the lock until it does.
         drop(lock(&self.heard));
         self.changed.notify_all();
     }

@@ -245,7 +245,7 @@ fn say_owed(workers: &[(Option<WorkerId>, u32)], are_ended: bool, reason: &str) 
 
 fn listen_for_signals(events: Sender<Event>) -> Result<(), ManagerError> {
     let mut wanted = vec![SIGINT, SIGTERM];
-    // Whoever types `nohup` wants it ignored.
+    // A user who types `nohup` wants it ignored.
     if !limits::is_ignored(SIGHUP) {
         wanted.push(SIGHUP);
     }

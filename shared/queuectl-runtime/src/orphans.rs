@@ -3,7 +3,7 @@
 //! In a container without an init the manager is process 1, and every process whose
 //! parent has ended becomes its child. One that has ended too stays a zombie, and
 //! keeps its pid, until it is waited for. Those that the manager has started itself
-//! are waited for by whoever started them, who must learn how they ended.
+//! are waited for by the thread that started them, which must learn how they ended.
 
 use crate::slot::lock;
 #[cfg(target_os = "linux")]

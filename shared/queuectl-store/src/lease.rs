@@ -60,7 +60,7 @@ impl LeaseTimes {
         (self.0 / 15).max(Duration::from_secs(2))
     }
 
-    /// Whoever was seen to renew it within so long lives, whatever the server's clock
+    /// A worker that was seen to renew it within so long lives, whatever the server's clock
     /// says: an administrator may have set it forward.
     pub(crate) fn seen_still_for(self) -> Duration {
         self.renewed_every() * 5 / 2

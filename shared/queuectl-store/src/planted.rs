@@ -19,7 +19,7 @@ pub enum Bug {
     LivenessByPid,
     /// A worker that cannot renew its lease runs its jobs on.
     LeaseOverrun,
-    /// Whoever is left on a machine leaves a dead or hanging worker's processes alone.
+    /// Guards leave a dead or hanging worker's processes alone.
     NoGuard,
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 /// No process has more ancestors that are looked at.
 const MOST_ANCESTORS: u32 = 64;
 
-/// What anybody may know of a process.
+/// What every user may know of a process.
 struct Stat {
     parent: i32,
     /// Ticks after the machine's boot.

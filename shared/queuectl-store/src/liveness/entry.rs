@@ -60,7 +60,7 @@ pub struct Found {
     pub region: u32,
     /// For how long the worker has not renewed its lease; none where it has none.
     pub silence: Option<Duration>,
-    /// How long ago somebody looked for its processes and found none.
+    /// How long ago a guard looked for its processes and found none.
     pub quiet_for: Option<Duration>,
     /// Whether it has ended well: whatever of it lives on may do so.
     pub is_retired: bool,

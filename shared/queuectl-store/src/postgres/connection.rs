@@ -20,7 +20,7 @@ use tokio_postgres::{
     AsyncMessage, Client, Config, Error, Notification, Row, SimpleQueryMessage, Socket, Statement,
 };
 
-/// What the server sends, whether somebody waits for it or not.
+/// What the server sends, whether it was asked or not.
 type Messages = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
 
 /// A connection to a server, used by one thread.

@@ -39,7 +39,7 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
     };
     let at_most = address.connect_timeout();
     let mut store = PostgresStore::unconnected(address, &options);
-    // To count a long queue may take as long as for anybody else.
+    // To count a long queue may take as long as for any command.
     store.answers_within += busy_timeout;
     match store.connect(at_most) {
         Ok(()) => store.findings(),

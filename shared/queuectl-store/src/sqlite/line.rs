@@ -173,7 +173,7 @@ fn set_aside(
     let at = now.as_millis();
     let is_counted =
         connection.query_row(sql::STATE_OF_SEQ, [job.seq.0], |found| Ok(row::state(found, 0).is_ok()))?;
-    // The row may break rules that somebody has switched off, and must be written all the same.
+    // The row may break rules that were switched off by hand, and must be written all the same.
     connection.pragma_update(None, "ignore_check_constraints", true)?;
     let written = match connection.execute(sql::SET_ASIDE, (job.seq.0, at, &error)) {
         Err(refused) if refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
