@@ -1,7 +1,9 @@
 //! What becomes of the jobs of a worker that was killed.
 
 use crate::support::trials::trials;
-use crate::support::{ALIVE, DEADLINE, Home, Worker, alive, seconds, wait_until};
+use crate::support::{
+    ALIVE, DEADLINE, Home, Worker, alive, kill_all as kill_processes, marked, seconds, wait_until,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
@@ -9,6 +11,7 @@ use serde_json::json;
 use std::time::Instant;
 
 trials![
+    a_drain_of_nothing_leaves_nothing_of_the_dead,
     a_job_of_a_killed_worker_runs_again_within_5_seconds,
     it_runs_again_within_5_seconds_while_the_only_other_worker_is_busy,
     it_is_taken_over_when_the_manager_is_killed_too,
@@ -285,4 +288,19 @@ fn output_written_before_the_crash_is_kept() {
     home.wait_for("victim", State::Completed);
     home.queuectl(["logs", "victim", "--attempt", "1"]).assert().stdout("run 1\n");
     home.queuectl(["logs", "victim"]).assert().stdout("run 2\n");
+}
+
+/// It would have ended before it had looked at its neighbours.
+fn a_drain_of_nothing_leaves_nothing_of_the_dead() {
+    let home = Home::quick();
+    for _ in 0..10 {
+        let worker = home.worker(["--count", "1"]);
+        worker.wait_until_it_says("Loop started");
+        // First the manager, so that it looks after nothing.
+        worker.signal(Signal::SIGSTOP);
+        let marker = format!("TEST_HOME={}", home.root().display());
+        kill_processes(|| marked(&[&marker]));
+        home.drain();
+        assert_eq!(home.store().workers().unwrap(), [], "a dead worker is on the list");
+    }
 }

@@ -537,6 +537,8 @@ impl<'a> Desk<'a> {
             Some(Drain::Everything) => self.counts.unsettled() == 0,
             Some(Drain::Ready) => self.line_is_empty && self.counts[State::Processing] == 0,
         };
+        // Who drains an empty queue would be gone before it has looked after the dead.
+        let drained = drained && !self.floor.looks_first();
         self.failing.is_none() && (self.stop.is_some() || self.budget == Some(0) || drained)
     }
 

@@ -49,6 +49,7 @@ pub(crate) struct Floor {
     outside: Arc<Outside>,
     roster: Mutex<Vec<WorkerId>>,
     is_broken: AtomicBool,
+    looks_first: AtomicBool,
 }
 
 /// Jobs that were claimed and not started.
@@ -115,6 +116,7 @@ impl Floor {
             outside,
             roster: Mutex::default(),
             is_broken: AtomicBool::new(false),
+            looks_first: AtomicBool::new(false),
         })
     }
 
@@ -395,6 +397,24 @@ impl Floor {
     pub(crate) fn ring(&self) {
         lock(&self.tray).rang.get_or_insert_with(Instant::now);
         self.tray_filled.notify_one();
+    }
+
+    /// The first look at neighbours begins: what died while no worker was here is taken
+    /// back by it.
+    pub(crate) fn begins_first_look(&self) {
+        self.looks_first.store(true, Ordering::SeqCst);
+    }
+
+    /// The first look has ended, whatever came of it.
+    pub(crate) fn ends_first_look(&self) {
+        if self.looks_first.swap(false, Ordering::SeqCst) {
+            self.ring();
+        }
+    }
+
+    /// Tells whether the first look is under way.
+    pub(crate) fn looks_first(&self) -> bool {
+        self.looks_first.load(Ordering::SeqCst)
     }
 
     /// Has the worker stop; a request is only ever made stronger.

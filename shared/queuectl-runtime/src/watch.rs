@@ -55,6 +55,7 @@ pub(crate) fn start(
         };
         thread::Builder::new().name("guard".into()).spawn(stand_guard)?;
     }
+    floor.begins_first_look();
     thread::Builder::new().name("watch".into()).spawn(move || {
         let mut watch =
             Watch { floor: &floor, store: None, not_before: HashMap::new(), unseen_since: HashMap::new() };
@@ -127,6 +128,7 @@ impl Watch<'_> {
                 return;
             }
             self.look_at_neighbours();
+            self.floor.ends_first_look();
         }
     }
 
