@@ -57,7 +57,7 @@ fn recovery(bench: &Bench, killed: Killed, round: u64) -> Result<f64> {
     let first = home.worker(&["--count", "1"])?;
     let (up, again) = (home.path("up"), home.path("again"));
     let line = format!(
-        "if [ $QUEUECTL_LEASE = 1 ]; then : >{}; exec sleep 1000; fi; exec {} {} {}",
+        "if [ $QUEUECTL_JOB_LEASE = 1 ]; then : >{}; exec sleep 1000; fi; exec {} {} {}",
         up.display(),
         std::env::current_exe()?.display(),
         stamp::FLAG,

@@ -12,6 +12,7 @@
 
 mod cli;
 mod documents;
+mod recipes;
 mod store;
 #[allow(dead_code, reason = "shared with the other test program and the benches, which use the rest")]
 mod support;
@@ -25,7 +26,10 @@ fn main() -> ExitCode {
     // Most of a test is waiting for programs that wait.
     let processors = available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(processors * 3);
-    let trials = [store::trials(), cli::trials(), documents::trials()].into_iter().flatten().collect();
+    let trials = [store::trials(), cli::trials(), documents::trials(), recipes::trials()]
+        .into_iter()
+        .flatten()
+        .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::postgres::stop_shared();
     conclusion.exit_code()

@@ -136,6 +136,7 @@ impl Home {
             max_retries: 3,
             timeout: None,
             delay: Duration::ZERO,
+            run_at: None,
         })
     }
 

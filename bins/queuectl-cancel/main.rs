@@ -3,7 +3,7 @@
 mod wait;
 
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Exit, Failure};
+use queuectl_cli::{Context, Exit, Failure, find_job};
 use queuectl_core::{Job, JobId, Lease, WorkerId};
 use queuectl_runtime::Surrounding;
 use queuectl_store::{Cancelled, Store, StoreError};
@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-cancel", after_help = EXAMPLES)]
 struct Args {
-    /// The jobs
+    /// The jobs: ids, numbers, beginnings or ends of ids, @last
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 
@@ -33,12 +33,12 @@ Examples:
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
-        let ids = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
+        let typed = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
         let mut store = cx.existing_store()?;
         let mut worst = None;
         let mut cancelled = Vec::new();
-        for id in ids {
-            match cancel(cx, store.as_mut(), id, &args) {
+        for typed in typed {
+            match cancel(cx, store.as_mut(), &typed, &args) {
                 Ok(job) => cancelled.push(job),
                 Err(failure) => {
                     failure.report();
@@ -54,8 +54,14 @@ fn main() -> ExitCode {
 }
 
 /// Cancels one job; gives it as it is then.
-fn cancel(cx: &Context, store: Option<&mut Box<dyn Store>>, id: JobId, args: &Args) -> Result<Job, Failure> {
-    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+fn cancel(
+    cx: &Context,
+    store: Option<&mut Box<dyn Store>>,
+    typed: &JobId,
+    args: &Args,
+) -> Result<Job, Failure> {
+    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
+    let id = find_job(&mut **store, typed.as_str())?.id;
     let cancelled = store.cancel(&id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;

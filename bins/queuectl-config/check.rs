@@ -1,23 +1,30 @@
 //! `queuectl config check`: tells everything that is wrong.
 
 use queuectl_cli::text::escape;
-use queuectl_cli::{Context, Exit, Failure};
-use queuectl_settings::Problem;
+use queuectl_cli::{Context, Exit, Failure, is_program};
+use queuectl_settings::{Problem, Settings};
 use serde::Serialize;
 use std::path::Path;
 
 /// Report everything that is wrong with the configuration
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config check";
+
 #[derive(Serialize)]
 struct Document<'a> {
     file: &'a Path,
     problems: Vec<ProblemDocument>,
+    /// Variables that look like ours and mean nothing.
+    unknown_variables: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -30,30 +37,49 @@ struct ProblemDocument {
 pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let places = cx.places()?;
     let problems = queuectl_settings::check(&places)?;
-    // With nothing wrong in the file, the variables and flags are left.
-    let elsewhere = if problems.is_empty() { cx.settings().err() } else { None };
-    let sound = problems.is_empty() && elsewhere.is_none();
+    // With nothing wrong in the file, what is beside it is left.
+    let elsewhere = if problems.is_empty() { beside_the_file(cx) } else { Vec::new() };
+    let unknown = cx.warn_of_unknown_variables();
+    let sound = problems.is_empty() && elsewhere.is_empty();
     if args.json {
         let mut documents: Vec<_> = problems.iter().map(document).collect();
-        documents.extend(elsewhere.map(|failure| ProblemDocument {
+        documents.extend(elsewhere.iter().map(|failure| ProblemDocument {
             line: None,
             column: None,
             message: failure.message().to_owned(),
         }));
-        cx.output().json(&Document { file: places.config_file(), problems: documents })?;
+        let unknown_variables = unknown.into_iter().map(|variable| variable.name).collect();
+        cx.output().json(&Document { file: places.config_file(), problems: documents, unknown_variables })?;
     } else {
         for problem in &problems {
             Failure::error(problem.to_string()).hint(problem.hint()).report();
         }
-        if let Some(failure) = elsewhere {
-            failure.report();
-        }
+        elsewhere.iter().for_each(Failure::report);
         if sound {
             let file = places.config_file().display().to_string();
             cx.output().line(format!("{}: no problems", escape(&file)))?;
         }
     }
     if sound { Ok(()) } else { Err(Failure::said(Exit::Error)) }
+}
+
+/// What is wrong with variables, flags, and aliases that a program hides.
+fn beside_the_file(cx: &Context) -> Vec<Failure> {
+    match cx.settings() {
+        Err(failure) => vec![failure],
+        Ok(settings) => unreachable_aliases(settings),
+    }
+}
+
+fn unreachable_aliases(settings: &Settings) -> Vec<Failure> {
+    let hidden = settings.aliases().keys().filter(|name| is_program(name));
+    hidden
+        .map(|name| {
+            let message = format!("the alias {name} can never be reached: `queuectl {name}` is a program");
+            let hint = format!("take it away with `queuectl config unset alias.{name}`");
+            Failure::error(message).hint(hint)
+        })
+        .collect()
 }
 
 fn document(problem: &Problem) -> ProblemDocument {

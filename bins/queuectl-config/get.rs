@@ -1,10 +1,12 @@
 //! `queuectl config get`: prints one value.
 
+use crate::typed::typed;
 use queuectl_cli::{Context, Exit, Failure};
 use serde::Serialize;
 
 /// Print the value of a setting
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct GetArgs {
     #[command(flatten)]
     pub(crate) name: Name,
@@ -13,6 +15,11 @@ pub(crate) struct GetArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config get max-retries
+  queuectl config get database";
 
 /// A key, with or without a flag before it.
 #[derive(clap::Args)]
@@ -36,12 +43,16 @@ impl Name {
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
 }
 
 pub(crate) fn get(cx: &Context, args: &GetArgs) -> Result<(), Failure> {
     let key = args.name.key();
     // All it can say is that there is no such key.
     let value = cx.settings()?.get(key).map_err(|error| Failure::from(error).with_code(Exit::NotFound))?;
-    if args.json { cx.output().json(&Document { key, value }) } else { cx.output().value(value) }
+    if args.json {
+        cx.output().json(&Document { key, value: typed(key, value) })
+    } else {
+        cx.output().value(value)
+    }
 }

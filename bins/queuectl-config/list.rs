@@ -1,5 +1,6 @@
 //! `queuectl config list`: prints every setting.
 
+use crate::typed::typed;
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
 use queuectl_settings::Entry;
@@ -8,6 +9,7 @@ use std::fmt::Write as _;
 
 /// Print every setting
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
     /// Say where each value comes from
     #[arg(long)]
@@ -18,10 +20,15 @@ pub(crate) struct ListArgs {
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config list
+  queuectl config list --origin";
+
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
     origin: String,
     unit: &'a str,
     description: &'a str,
@@ -29,6 +36,7 @@ struct Document<'a> {
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let entries = cx.settings()?.entries();
+    cx.warn_of_unknown_variables();
     if args.json {
         let mut array = cx.output().json_array();
         entries.iter().try_for_each(|entry| array.push(&document(entry)))?;
@@ -46,7 +54,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
 fn document(entry: &Entry) -> Document<'_> {
     Document {
         key: &entry.key,
-        value: &entry.value,
+        value: typed(&entry.key, &entry.value),
         origin: entry.origin.to_string(),
         unit: entry.unit,
         description: entry.description,

@@ -5,6 +5,7 @@ mod get;
 mod list;
 mod path;
 mod set;
+mod typed;
 mod unset;
 
 use std::process::ExitCode;

@@ -6,11 +6,17 @@ use std::path::Path;
 
 /// Print where the configuration file is, or would be
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct PathArgs {
     /// Print JSON, with the folders for data and logs
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config path
+  queuectl config path --json | jq -r .state";
 
 #[derive(Serialize)]
 struct Document<'a> {

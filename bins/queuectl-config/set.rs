@@ -1,6 +1,7 @@
 //! `queuectl config set`: changes one value in the user's file.
 
-use queuectl_cli::{Context, Failure};
+use crate::typed::typed;
+use queuectl_cli::{Context, Failure, is_program};
 use queuectl_settings::{Key, edit};
 use serde::Serialize;
 use std::env;
@@ -8,6 +9,7 @@ use std::path::Path;
 
 /// Change a setting in the configuration file
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct SetArgs {
     /// The setting; `_` and `-` are the same
     #[arg(value_name = "KEY", required_unless_present = "key_flag", conflicts_with = "key_flag")]
@@ -32,25 +34,48 @@ pub(crate) struct SetArgs {
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config set max-retries 5
+  queuectl config set job-timeout 10m
+  queuectl config set alias.today 'list --state completed'";
+
 #[derive(Serialize)]
 struct Document<'a> {
     key: &'a str,
-    value: &'a str,
+    value: serde_json::Value,
     file: &'a Path,
 }
 
 pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let key = args.key.as_ref().or(args.key_flag.as_ref()).map_or("", String::as_str);
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
+    if let Some(name) = key.strip_prefix("alias.") {
+        refuse_unreachable(name)?;
+    }
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
-        cx.output().json(&Document { key: &change.key, value: &change.value, file: &change.file })?;
+        cx.output().json(&Document {
+            key: &change.key,
+            value: typed(&change.key, &change.value),
+            file: &change.file,
+        })?;
     } else {
         cx.output().line(format!("{} = {}", change.key, queuectl_cli::text::escape(&change.value)))?;
     }
     warn_of_variable(cx, &change.key);
     note_about_workers(cx, &change.key);
     Ok(())
+}
+
+/// A program of the family is found before any alias.
+fn refuse_unreachable(name: &str) -> Result<(), Failure> {
+    let name = name.replace('_', "-");
+    if !is_program(&name) {
+        return Ok(());
+    }
+    Err(Failure::error(format!("the alias {name} could never be reached: `queuectl {name}` is a program"))
+        .hint(format!("choose another name, for example `my-{name}`")))
 }
 
 /// Says what a change does not reach; no worker reads an alias.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 /// Take a setting out of the configuration file, so that its default counts
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct UnsetArgs {
     #[command(flatten)]
     name: Name,
@@ -16,6 +17,10 @@ pub(crate) struct UnsetArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl config unset max-retries";
 
 #[derive(Serialize)]
 struct Document<'a> {

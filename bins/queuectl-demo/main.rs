@@ -10,12 +10,16 @@ use std::process::ExitCode;
 /// A job that succeeds, one that fails twice and then succeeds, and one that is
 /// hopeless until somebody helps. Takes about ten seconds and touches no other queue.
 #[derive(clap::Parser)]
-#[command(name = "queuectl-demo")]
+#[command(name = "queuectl-demo", after_help = EXAMPLES)]
 struct Args {
     /// Print JSON: the jobs as they are at the end
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl demo";
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {

@@ -1,29 +1,88 @@
-//! `queuectl dlq clear`: deletes the dead jobs.
+//! `queuectl dlq clear`: deletes dead jobs.
 
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Failure, delete_settled};
+use queuectl_cli::{Context, Exit, Failure, delete_settled, find_job, give_room_back};
 use queuectl_core::{State, Timestamp};
+use queuectl_store::{Access, Store, StoreError};
 use serde::Serialize;
 
-/// Delete all dead jobs with their output, without asking
+/// Delete dead jobs with their output, without asking
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ClearArgs {
+    /// The jobs; all dead ones if none is named
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+
+    /// Delete nothing, only count
+    #[arg(long)]
+    dry_run: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq clear --dry-run
+  queuectl dlq clear job-1";
 
 const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 
 #[derive(Serialize)]
 struct Document {
     cleared: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
-    let cleared = delete_settled(cx, &[State::Dead], || END_OF_TIME)?;
+    let (cleared, worst) = match (args.ids.is_empty(), args.dry_run) {
+        (true, true) => (cx.store(Access::Read)?.counts()?[State::Dead].max(0) as u64, None),
+        (true, false) => (delete_settled(cx, &[State::Dead], || END_OF_TIME)?, None),
+        (false, _) => clear_some(cx, args)?,
+    };
     if args.json {
-        return cx.output().json(&Document { cleared });
+        cx.output().json(&Document { cleared, dry_run: args.dry_run })?;
+    } else {
+        let verb = if args.dry_run { "Would clear" } else { "Cleared" };
+        cx.output().line(format!("{verb} {}", plural(cleared, "dead job")))?;
     }
-    cx.output().line(format!("Cleared {}", plural(cleared, "dead job")))
+    worst.map_or(Ok(()), |code| Err(Failure::said(code)))
+}
+
+/// Clears those that are named and dead, and says what is wrong with the others; gives
+/// how many were cleared, and the first exit code that is not 0.
+fn clear_some(cx: &Context, args: &ClearArgs) -> Result<(u64, Option<Exit>), Failure> {
+    let mut store = cx.store_to_delete(args.dry_run.into())?;
+    let (mut cleared, mut worst) = (0, None);
+    for typed in &args.ids {
+        match clear_one(&mut *store, typed, args.dry_run) {
+            Ok(()) => cleared += 1,
+            Err(failure) => {
+                failure.report();
+                worst.get_or_insert(failure.code());
+            }
+        }
+    }
+    if !args.dry_run && cleared > 0 {
+        give_room_back(cx, &mut *store);
+    }
+    Ok((cleared, worst))
+}
+
+fn clear_one(store: &mut dyn Store, typed: &str, dry_run: bool) -> Result<(), Failure> {
+    let job = find_job(store, typed)?;
+    let cleared = match job.state {
+        State::Dead if dry_run => Ok(()),
+        _ => store.delete(&job.id, &[State::Dead]),
+    };
+    cleared.map_err(|error| match error {
+        StoreError::OtherState { id, state } => {
+            Failure::new(Exit::NotFound, format!("job {id} is {state}, not dead"))
+                .hint("list the dead ones with `queuectl dlq list`")
+        }
+        error => error.into(),
+    })
 }

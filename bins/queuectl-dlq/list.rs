@@ -1,5 +1,6 @@
 //! `queuectl dlq list`: lists the dead jobs and why they died.
 
+use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Stays};
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::{Context, Failure, Table, each_page};
 use queuectl_core::State;
@@ -7,15 +8,22 @@ use queuectl_store::Access;
 
 /// List dead jobs, oldest first, with their last error
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
-    /// List at most N jobs
-    #[arg(long, value_name = "N")]
+    /// List only the newest N jobs [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq list
+  queuectl dlq list --limit 20
+  queuectl dlq list --json | jq -r '.[].last_error'";
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
@@ -27,18 +35,23 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         })?;
         return array.end();
     }
-    let mut table = Table::new(&["ID", "Command", "Attempts", "Last Error"]).fit(1, out.columns());
+    let header = ["No", "ID", "Command", "Attempts", "Last Error"];
+    let narrow = [Stays, CutsBeginnings, CutsEnds, Stays, CutsEnds];
+    // In a pipe the id stands first.
+    let first = usize::from(!out.is_terminal());
+    let mut table = Table::new(&header[first..]).fit(out.columns(), &narrow[first..]);
     let mut listed = false;
     each_page(cx.output(), &mut *store, &[State::Dead], args.limit, |jobs| {
         listed = true;
         for job in jobs {
+            let (number, attempts) = (job.seq.to_string(), job.attempts.to_string());
             let error = job.last_error.as_deref().unwrap_or_default();
-            table.row([job.id.as_str(), job.command.as_str(), &job.attempts.to_string(), error]);
+            table.row(&[&number, job.id.as_str(), job.command.as_str(), &attempts, error][first..]);
         }
         out.bytes(table.page().as_bytes())
     })?;
     if !listed {
-        out.note("No dead jobs");
+        cx.note_nothing(&mut *store, "No dead jobs")?;
     }
     Ok(())
 }

@@ -1,17 +1,20 @@
-//! `queuectl dlq retry`: gives dead jobs another life.
+//! `queuectl dlq retry`: gives dead jobs another life, and hurries those that wait for a retry.
 
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Exit, Failure};
-use queuectl_core::{Job, JobId};
+use queuectl_cli::{Context, Exit, Failure, find_job};
+use queuectl_core::{Job, JobId, Seq, State, Timestamp};
 use queuectl_store::{Store, StoreError};
 use serde::Serialize;
 
 /// Put dead jobs back into the queue, with all their retries
+///
+/// A failed job that waits for its retry need not wait any longer; what it has used up
+/// of its retries stays so.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RetryArgs {
-    /// The jobs
+    /// The jobs: ids, numbers, beginnings or ends of ids, @last
     #[arg(value_name = "ID", required_unless_present = "all")]
     ids: Vec<String>,
 
@@ -41,12 +44,12 @@ pub(crate) fn retry(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
     if args.all {
         return retry_all(cx, args.json);
     }
-    let ids = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
+    let typed = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
     let mut store = cx.existing_store()?;
     let mut worst = None;
     let mut retried = Vec::new();
-    for id in ids {
-        match retry_one(cx, store.as_mut(), id, args.json) {
+    for typed in typed {
+        match retry_one(cx, store.as_mut(), &typed, args.json) {
             Ok(job) => retried.push(job),
             Err(failure) => {
                 failure.report();
@@ -63,43 +66,60 @@ pub(crate) fn retry(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
 fn retry_one(
     cx: &Context,
     store: Option<&mut Box<dyn Store>>,
-    id: JobId,
+    typed: &JobId,
     json: bool,
 ) -> Result<Job, Failure> {
-    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    store.retry_dead(&id, cx.now()).map_err(|error| {
+    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
+    let id = find_job(&mut **store, typed.as_str())?.id;
+    let now = revive_or_hurry(store.as_mut(), &id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;
     if !json {
-        cx.output().line(format!("Job {id} is pending again"))?;
+        cx.output().line(format!("Job {id} {now}"))?;
     }
     // From here on it has happened, whatever is said of the job as it is then.
-    let found =
-        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} is pending again")))?;
+    let found = store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} {now}")))?;
     Ok(found.ok_or(StoreError::NoSuchJob { id })?)
 }
 
+/// Does what the state of the job calls for; gives what to say of the job then.
+fn revive_or_hurry(store: &mut dyn Store, id: &JobId, now: Timestamp) -> Result<&'static str, StoreError> {
+    match store.retry_dead(id, now) {
+        Err(StoreError::Refused { source, .. }) if source.state == State::Failed => {
+            store.hurry(id, now).map(|()| "waits no longer for its retry")
+        }
+        revived => revived.map(|()| "is pending again"),
+    }
+}
+
 fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
-    let mut retried = 0;
+    let (mut retried, mut refused) = (0, None);
     if let Some(mut store) = cx.existing_store()? {
         // Jobs that die again meanwhile are not for this call.
-        let mut left = store.counts()?[queuectl_core::State::Dead].max(0) as u64;
+        let mut left = store.counts()?[State::Dead].max(0) as u64;
+        let mut after = Seq(0);
         while left > 0 {
             let batch = u32::try_from(left).unwrap_or(BATCH).min(BATCH);
-            let now = store.retry_some_dead(batch, cx.now()).map_err(|error| {
+            let step = store.retry_some_dead(after, batch, cx.now()).map_err(|error| {
                 let how = "see which are left with `queuectl dlq list`, and run it again for them";
                 Failure::of_change(error, format!("{retried} jobs are pending again, and of some more"), how)
             })?;
-            if now == 0 {
-                break;
+            let Some(last) = step.last else { break };
+            after = last;
+            retried += step.revived;
+            left = left.saturating_sub(step.revived + step.unreadable.len() as u64);
+            for (id, reason) in step.unreadable {
+                let failure = Failure::from(StoreError::UnreadableJob { id, reason });
+                failure.report();
+                refused = Some(failure.code());
             }
-            retried += now;
-            left -= now.min(left);
         }
     }
     if json {
-        return cx.output().json(&Document { retried });
+        cx.output().json(&Document { retried })?;
+    } else {
+        let are = if retried == 1 { "is" } else { "are" };
+        cx.output().line(format!("{} {are} pending again", plural(retried, "job")))?;
     }
-    let are = if retried == 1 { "is" } else { "are" };
-    cx.output().line(format!("{} {are} pending again", plural(retried, "job")))
+    refused.map_or(Ok(()), |code| Err(Failure::said(code)))
 }

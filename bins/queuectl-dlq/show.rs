@@ -6,14 +6,20 @@ use queuectl_store::Access;
 
 /// Show everything about a dead job
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
-    /// The job
+    /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
 
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq show job-1
+  queuectl dlq show @last";
 
 pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;

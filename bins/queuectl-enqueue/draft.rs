@@ -1,11 +1,12 @@
 //! A job while it is put together: what flags say, then JSON, then the configuration.
 
 use crate::Given;
-use queuectl_cli::{Context, Failure};
-use queuectl_core::{CommandLine, Environment, JobId, NewJob};
+use crate::folder::Folders;
+use queuectl_cli::{Context, Failure, Output};
+use queuectl_core::{CommandLine, Environment, JobId, NewJob, Timestamp};
 use std::collections::BTreeMap;
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -22,6 +23,8 @@ pub(crate) struct Draft {
     /// Zero means for ever.
     pub(crate) timeout: Option<Duration>,
     pub(crate) delay: Option<Duration>,
+    /// Instead of a delay.
+    pub(crate) run_at: Option<Timestamp>,
 }
 
 impl Draft {
@@ -52,6 +55,8 @@ impl Draft {
             priority: self.priority.or(weaker.priority),
             max_retries: self.max_retries.or(weaker.max_retries),
             timeout: self.timeout.or(weaker.timeout),
+            // A delay that is said is stronger than a time that was.
+            run_at: self.run_at.or(weaker.run_at.filter(|_| self.delay.is_none())),
             delay: self.delay.or(weaker.delay),
         }
     }
@@ -59,25 +64,20 @@ impl Draft {
 
 /// Completes drafts; looks the rest up once.
 pub(crate) struct Completion {
-    current_folder: PathBuf,
+    output: Output,
     max_retries: u32,
     timeout: Option<Duration>,
-    /// The last folder that was found to be there: most jobs share one.
-    good_folder: Option<(PathBuf, String)>,
+    folders: Folders,
 }
 
 impl Completion {
     pub(crate) fn new(cx: &Context) -> Result<Self, Failure> {
         let settings = cx.settings()?;
-        let current_folder = env::current_dir().map_err(|error| {
-            Failure::error(format!("cannot find the current folder: {error}"))
-                .hint("name one with `--cwd DIR`, or go to one that exists")
-        })?;
         Ok(Self {
-            current_folder,
+            output: cx.output(),
             max_retries: settings.max_retries(),
             timeout: settings.job_timeout(),
-            good_folder: None,
+            folders: Folders::default(),
         })
     }
 
@@ -90,44 +90,19 @@ impl Completion {
             Some(timeout) => (!timeout.is_zero()).then_some(timeout),
             None => self.timeout,
         };
-        let folder =
-            draft.cwd.map_or_else(|| self.current_folder.clone(), |cwd| self.current_folder.join(cwd));
         Ok(NewJob {
             id: draft.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
             command,
-            cwd: self.folder(folder)?,
+            cwd: self.folders.of(draft.cwd, self.output)?,
             env: Environment::new(draft.env)?,
             queue: draft.queue.unwrap_or_else(|| "default".to_owned()),
             priority: draft.priority.unwrap_or(0),
             max_retries: draft.max_retries.unwrap_or(self.max_retries),
             timeout,
             delay: draft.delay.unwrap_or_default(),
+            run_at: draft.run_at,
         })
     }
-
-    fn folder(&mut self, folder: PathBuf) -> Result<String, Failure> {
-        if let Some((good, text)) = &self.good_folder
-            && *good == folder
-        {
-            return Ok(text.clone());
-        }
-        let text = folder_text(&folder)?;
-        self.good_folder = Some((folder, text.clone()));
-        Ok(text)
-    }
-}
-
-fn folder_text(folder: &Path) -> Result<String, Failure> {
-    let shown = folder.display();
-    match folder.metadata() {
-        Ok(found) if !found.is_dir() => return Err(Failure::error(format!("{shown} is not a folder"))),
-        Ok(_) => {}
-        Err(error) => return Err(Failure::error(format!("cannot run a job in the folder {shown}: {error}"))),
-    }
-    let text = folder.to_str().filter(|text| !text.contains('\0'));
-    let text =
-        text.ok_or_else(|| Failure::error(format!("the name of the folder {shown} is not valid UTF-8")))?;
-    Ok(text.to_owned())
 }
 
 /// Understands `NAME=VALUE`, and `NAME` as what it is here.

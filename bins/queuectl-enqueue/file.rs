@@ -3,7 +3,7 @@
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
 use crate::run::Run;
-use crate::{Args, json};
+use crate::{Args, json, lines};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{JobId, NewJob};
@@ -20,8 +20,13 @@ const BATCH: usize = 5000;
 /// No job is longer, however much of it is escaped.
 const LONGEST_LINE_BYTES: u64 = 16 << 20;
 
+/// So many of those that were left out are named.
+const MOST_NAMED: usize = 1000;
+
 /// Jobs with the lines they stand on.
 struct Batch {
+    /// What the file is called in errors.
+    name: String,
     jobs: Vec<NewJob>,
     /// The line of each job, from 1.
     lines: Vec<usize>,
@@ -33,6 +38,8 @@ struct Batch {
 struct Document {
     added: u64,
     skipped: u64,
+    /// The first of them.
+    skipped_ids: Vec<String>,
 }
 
 /// Adds the jobs and prints how many they were.
@@ -45,19 +52,28 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     }
     // What a run has added before, it leaves out.
     let on_taken = if args.skip_existing || args.run.is_some() { OnTaken::Skip } else { OnTaken::Refuse };
-    let again = how_to_repeat(path, &run);
+    let again = how_to_repeat(path, args.lines, &run);
     if args.run.is_none() && batch.jobs.len() > BATCH {
         cx.output().note(format!("This is run {}; if it is interrupted, {again}", run.name()));
     }
     let total = write(cx, &mut *store, &batch, on_taken, &again)?;
     if args.json {
-        return cx.output().json(&Document { added: total.added, skipped: total.skipped });
+        let skipped_ids = total.skipped.iter().take(MOST_NAMED);
+        return cx.output().json(&Document {
+            added: total.added,
+            skipped: total.skipped.len() as u64,
+            skipped_ids: skipped_ids.map(|&place| batch.jobs[place].id.to_string()).collect(),
+        });
     }
-    let skipped = match (on_taken, total.skipped) {
+    let skipped = match (on_taken, total.skipped.len()) {
         (OnTaken::Skip, skipped) => format!(", skipped: {skipped}"),
         _ => String::new(),
     };
-    cx.output().line(format!("Jobs added: {}{skipped}", total.added))
+    cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
+    if total.added > 0 {
+        cx.note_without_workers(&mut *store);
+    }
+    Ok(())
 }
 
 fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Failure> {
@@ -67,9 +83,10 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
     } else {
         Box::new(BufReader::new(File::open(path).map_err(unreadable)?))
     };
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let flags = Draft::of_flags(&args.given)?;
     let mut completion = Completion::new(cx)?;
-    let mut batch = Batch { jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
+    let mut batch = Batch { name, jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
     let mut seen: HashMap<JobId, usize> = HashMap::new();
     let mut bytes = Vec::new();
     for number in 1.. {
@@ -79,15 +96,19 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
         if rest.read_until(b'\n', &mut bytes).map_err(unreadable)? == 0 {
             break;
         }
-        let line = |failure: Failure| failure.about(format!("line {number}"));
+        let name = &batch.name;
+        let line = |failure: Failure| failure.about(format!("{name}, line {number}"));
         if bytes.len() as u64 > LONGEST_LINE_BYTES {
             return Err(line(Failure::error("this is longer than 16 MiB, and no job is")));
         }
-        let text = str::from_utf8(&bytes).map_err(|_| line(Failure::error("this is not UTF-8 text")))?;
+        let text = str::from_utf8(&bytes).map_err(|_| line(not_text(&bytes)))?;
+        let text = text.strip_prefix(json::BYTE_ORDER_MARK).filter(|_| number == 1).unwrap_or(text);
         if text.trim().is_empty() {
             continue;
         }
-        let mut draft = flags.clone().over(json::parse(text, Written::InFile).map_err(line)?);
+        let said = if args.lines { lines::parse(text) } else { json::parse(text, Written::InFile).map(Some) };
+        let Some(said) = said.map_err(line)? else { continue };
+        let mut draft = flags.clone().over(said);
         if let Some(id) = &draft.id {
             if let Some(first) = seen.insert(id.clone(), number).filter(|_| !args.skip_existing) {
                 return Err(line(Failure::error(format!("job {id} is on line {first} already"))));
@@ -102,6 +123,17 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
     Ok(batch)
 }
 
+/// Says what it is instead, if that can be seen.
+fn not_text(bytes: &[u8]) -> Failure {
+    let failure = Failure::error("this is not UTF-8 text");
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
+            failure.hint("it is UTF-16; convert it with `iconv -f UTF-16 -t UTF-8 FILE`")
+        }
+        _ => failure,
+    }
+}
+
 /// Makes sure that no id is taken before anything is written; in a run that was begun
 /// before, none by another job than that of the line.
 fn refuse_taken(store: &mut dyn Store, batch: &Batch, may_be_a_repetition: bool) -> Result<(), Failure> {
@@ -114,7 +146,7 @@ fn refuse_taken(store: &mut dyn Store, batch: &Batch, may_be_a_repetition: bool)
             }
             let error = StoreError::DuplicateId { id: taken, index: place };
             return Err(Failure::from(error)
-                .about(format!("line {}", batch.lines[place]))
+                .about(format!("{}, line {}", batch.name, batch.lines[place]))
                 .hint("leave out what is there already with `--skip-existing`"));
         }
     }
@@ -139,6 +171,7 @@ fn write(
 ) -> Result<Enqueued, Failure> {
     let bar = progress(cx, batch.jobs.len());
     let mut total = Enqueued::default();
+    let mut before = 0;
     for (jobs, lines) in batch.jobs.chunks(BATCH).zip(batch.lines.chunks(BATCH)) {
         let enqueued = store.enqueue(jobs, on_taken, cx.now()).map_err(|error| {
             bar.abandon();
@@ -150,15 +183,16 @@ fn write(
                 }
                 _ => format!("line {}", lines[0]),
             };
-            let failure = Failure::from(error).about(place);
-            match total.added + total.skipped {
+            let failure = Failure::from(error).about(format!("{}, {place}", batch.name));
+            match total.added + total.skipped.len() as u64 {
                 0 if is_known => failure,
                 0 => failure.hint(again),
                 done => failure.hint(format!("{done} jobs before line {} are there; {again}", lines[0])),
             }
         })?;
         total.added += enqueued.added;
-        total.skipped += enqueued.skipped;
+        total.skipped.extend(enqueued.skipped.into_iter().map(|index| before + index));
+        before += jobs.len();
         bar.inc(jobs.len() as u64);
     }
     bar.finish_and_clear();
@@ -166,10 +200,11 @@ fn write(
 }
 
 /// What to type to go on: what is there already is found by its ids.
-fn how_to_repeat(path: &Path, run: &Run) -> String {
+fn how_to_repeat(path: &Path, lines: bool, run: &Run) -> String {
     let file = path.display().to_string();
+    let lines = if lines { " --lines" } else { "" };
     format!(
-        "repeat it with the same lines and flags, and add `--run {0}`: `queuectl enqueue --file {1} --run {0}`; no \
+        "repeat it with the same lines and flags, and add `--run {0}`: `queuectl enqueue --file {1}{lines} --run {0}`; no \
          line is added twice",
         shell_words::quote(run.name()),
         shell_words::quote(&file)

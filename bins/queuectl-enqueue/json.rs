@@ -3,8 +3,8 @@
 use crate::draft::Draft;
 use queuectl_cli::Failure;
 use queuectl_cli::json::JOB_KEYS;
-use queuectl_cli::text::{nearest, parse_duration};
-use queuectl_core::{CommandLine, JobId, NewJob};
+use queuectl_cli::text::{nearest, parse_duration, parse_time};
+use queuectl_core::{CommandLine, JobId, NewJob, Timestamp};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -13,12 +13,46 @@ use std::time::Duration;
 
 /// Fields that mean something; the others of a printed job are what became of
 /// it, and are ignored.
-const FIELDS: [&str; 10] =
-    ["id", "command", "cwd", "env", "queue", "priority", "max_retries", "timeout", "timeout_ms", "delay"];
+pub(crate) const FIELDS: [&str; 11] = [
+    "id",
+    "command",
+    "cwd",
+    "env",
+    "queue",
+    "priority",
+    "max_retries",
+    "timeout",
+    "timeout_ms",
+    "delay",
+    "run_at",
+];
+
+/// What others call our fields.
+const NAMES_OF_OTHERS: [(&str, &[&str]); 9] = [
+    ("command", &["cmd", "cmdline", "command_line", "exec", "run", "script", "shell"]),
+    ("id", &["job_id", "name", "key", "uuid"]),
+    ("max_retries", &["retries", "retry", "max_retry", "max_attempts"]),
+    ("cwd", &["dir", "folder", "workdir", "working_dir", "working_directory", "path"]),
+    ("env", &["environment", "envs", "variables"]),
+    ("delay", &["after", "delay_seconds", "delay_s", "wait"]),
+    ("run_at", &["at", "when", "scheduled_at", "scheduled_for", "start_at", "eta"]),
+    ("timeout", &["timeout_s", "timeout_seconds", "time_limit", "ttl"]),
+    ("priority", &["prio", "nice", "weight"]),
+];
+
+/// What some programs put before the first character of a file.
+pub(crate) const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// The field of ours that others call so.
+pub(crate) fn meant_by(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    NAMES_OF_OTHERS.iter().find(|(_, others)| others.contains(&name.as_str())).map(|(field, _)| *field)
+}
 
 /// Tells whether a text is a job as JSON: `{`, and the next that is not blank is
 /// `"` or `}`. So `{ echo a; }` is shell text.
 pub(crate) fn is_job(text: &str) -> bool {
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
     let after = text.trim_start().strip_prefix('{').map(str::trim_start);
     after.is_some_and(|after| after.starts_with(['"', '}']))
 }
@@ -43,9 +77,11 @@ pub(crate) enum Written {
 ///
 /// What is wrong with it. It names the field.
 pub(crate) fn parse(text: &str, written: Written) -> Result<Draft, Failure> {
-    let Unique(value) = serde_json::from_str(text).map_err(|error| malformed(&error, written))?;
+    let text = text.trim_start_matches(BYTE_ORDER_MARK);
+    let Unique(value) = serde_json::from_str(text).map_err(|error| malformed(text, &error, written))?;
     let Value::Object(fields) = value else {
-        return Err(Failure::error(r#"a job is a JSON object, for example {"command":"sleep 2"}"#));
+        let failure = Failure::error(r#"a job is a JSON object, for example {"command":"sleep 2"}"#);
+        return Err(failure.hint(hint_for(text, written)));
     };
     let mut draft = Draft::default();
     for (name, value) in &fields {
@@ -57,8 +93,11 @@ pub(crate) fn parse(text: &str, written: Written) -> Result<Draft, Failure> {
             take(&mut draft, name, value).map_err(|failure| failure.about(format!("the field {name}")))?;
         }
     }
-    if ["timeout", "timeout_ms"].iter().all(|name| fields.get(*name).is_some_and(|value| !value.is_null())) {
-        return Err(Failure::error("the fields timeout and timeout_ms say the same thing; give one"));
+    for (one, other) in [("timeout", "timeout_ms"), ("delay", "run_at")] {
+        if [one, other].iter().all(|name| fields.get(*name).is_some_and(|value| !value.is_null())) {
+            let message = format!("the fields {one} and {other} say the same thing; give one");
+            return Err(Failure::error(message));
+        }
     }
     Ok(draft)
 }
@@ -96,12 +135,19 @@ fn take(draft: &mut Draft, name: &str, value: &Value) -> Result<(), Failure> {
         "timeout_ms" => {
             let millis = value.as_u64().ok_or_else(|| expected("a whole number of milliseconds", value))?;
             let span = Duration::from_millis(millis);
-            draft.timeout = Some(parse_duration(&span.as_secs_f64().to_string()).map_err(Failure::error)?);
+            draft.timeout = Some(parse_duration(&span.as_secs_f64().to_string()).map_err(invalid)?);
         }
         "delay" => draft.delay = Some(span(value)?),
+        "run_at" => draft.run_at = Some(time(value)?),
+        // Of a printed job that waits for its retry the two are the same.
+        "next_retry_at" => draft.run_at = draft.run_at.or(Some(time(value)?)),
         _ => {}
     }
     Ok(())
+}
+
+fn time(value: &Value) -> Result<Timestamp, Failure> {
+    parse_time(text(value)?).map_err(|reason| Failure::error(format!("{reason}, not {value}")))
 }
 
 fn text(value: &Value) -> Result<&str, Failure> {
@@ -115,7 +161,11 @@ fn span(value: &Value) -> Result<Duration, Failure> {
         Value::Number(number) => number.to_string(),
         _ => return Err(expected("a duration such as \"30s\", or a number of seconds", value)),
     };
-    parse_duration(&text).map_err(|reason| Failure::error(format!("{reason}, not {value}")))
+    parse_duration(&text).map_err(|reason| invalid(format!("{reason}, not {value}")))
+}
+
+fn invalid(reason: impl fmt::Display) -> Failure {
+    Failure::error(reason.to_string())
 }
 
 fn expected(what: &str, found: &Value) -> Failure {
@@ -124,23 +174,35 @@ fn expected(what: &str, found: &Value) -> Failure {
 
 fn unknown(name: &str) -> Failure {
     let failure = Failure::error(format!("there is no field {name:?} in a job"));
-    match nearest(name, FIELDS).first() {
+    match meant_by(name).or_else(|| nearest(name, FIELDS).first().copied()) {
         Some(meant) => failure.hint(format!("did you mean \"{meant}\"?")),
         None => failure.hint(format!("the fields are {}", FIELDS.join(", "))),
     }
 }
 
-fn malformed(error: &serde_json::Error, written: Written) -> Failure {
+fn malformed(text: &str, error: &serde_json::Error, written: Written) -> Failure {
     let message = error.to_string();
     // Without the place, which is told with the object and for one line.
     let reason = message.split(" at line ").next().unwrap_or_default();
-    let hint = match written {
-        Written::Typed => {
+    Failure::error(format!("this is not a JSON job: {reason} (column {})", error.column()))
+        .hint(hint_for(text, written))
+}
+
+fn hint_for(text: &str, written: Written) -> &'static str {
+    match (written, text.trim()) {
+        (Written::Typed, _) => {
             r#"put it into single quotes: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#
         }
-        Written::InFile => r#"each line is one job, for example {"id":"a","command":"sleep 2"}"#,
-    };
-    Failure::error(format!("this is not a JSON job: {reason} (column {})", error.column())).hint(hint)
+        (Written::InFile, list) if list.starts_with('[') => {
+            "a file has one job a line; make that of a list with `jq -c '.[]' FILE | queuectl enqueue --file -`"
+        }
+        (Written::InFile, "{") => {
+            "a file has one job a line; make that of longer objects with `jq -c . FILE | queuectl enqueue --file -`"
+        }
+        (Written::InFile, _) => {
+            r#"each line is one job, for example {"id":"a","command":"sleep 2"}; for a file of plain shell lines add --lines"#
+        }
+    }
 }
 
 /// A JSON value in which no object has the same key twice.
@@ -250,6 +312,37 @@ mod tests {
     }
 
     #[test]
+    fn a_time_counts_and_so_does_that_of_a_retry() {
+        let at = Some(Timestamp::from_millis(1_893_456_000_000));
+        for field in ["run_at", "next_retry_at"] {
+            let draft = parse(&format!(r#"{{"command":"b","{field}":"2030-01-01T00:00:00.000Z"}}"#));
+            assert_eq!(draft.unwrap().run_at, at, "{field}");
+        }
+        let flags = Draft { delay: Some(Duration::ZERO), ..Draft::default() };
+        let json = parse(r#"{"command":"b","run_at":"2030-01-01T00:00:00Z"}"#).unwrap();
+        assert_eq!(flags.over(json).run_at, None, "a flag is stronger");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_job() {
+        assert!(is_job("\u{feff}{\"command\":\"x\"}"));
+        assert_eq!(parse("\u{feff}{\"command\":\"x\"}").unwrap().command.unwrap().as_str(), "x");
+    }
+
+    #[test]
+    fn what_others_call_a_field_leads_to_ours() {
+        for (theirs, ours) in
+            [("cmd", "command"), ("retries", "max_retries"), ("workdir", "cwd"), ("at", "run_at")]
+        {
+            let failure = parse(&format!(r#"{{"{theirs}":"x"}}"#)).unwrap_err().to_string();
+            assert!(failure.contains(&format!("did you mean \"{ours}\"?")), "{failure}");
+        }
+        for (field, _) in NAMES_OF_OTHERS {
+            assert!(FIELDS.contains(&field));
+        }
+    }
+
+    #[test]
     fn an_error_names_the_field() {
         for (text, part) in [
             (r#"{"command":"x","max_retires":1}"#, "max_retires"),
@@ -261,6 +354,11 @@ mod tests {
             (r#"{"command":"x","timeout":-1}"#, "the field timeout"),
             (r#"{"command":"x","timeout_ms":99999999999999999}"#, "the field timeout_ms"),
             (r#"{"command":"x","timeout":1,"timeout_ms":1}"#, "timeout_ms"),
+            (r#"{"command":"x","delay":"5M"}"#, "5months"),
+            (r#"{"command":"x","run_at":"tomorrow"}"#, "the field run_at"),
+            (r#"{"command":"x","run_at":1900000000}"#, "the field run_at"),
+            (r#"{"command":"x","run_at":"2030-01-01T00:00:00"}"#, "with its zone"),
+            (r#"{"command":"x","run_at":"2030-01-01T00:00:00Z","delay":1}"#, "delay and run_at"),
             (r#"{"command":"x","priority":3000000000}"#, "the field priority"),
             (r#"{"command":"  "}"#, "the field command"),
             (r#"{"command":1}"#, "the field command"),

@@ -2,12 +2,22 @@
 
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
-use crate::{Args, json};
+use crate::{Args, json, lookalike};
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
 use queuectl_store::{Access, OnTaken};
+use serde::Serialize;
 use std::ffi::OsString;
+
+/// The job that is in the queue now.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    job: JobDocument<'a>,
+    /// It was there already, and what was typed was left out.
+    skipped: bool,
+}
 
 /// Adds the job and prints its id.
 pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
@@ -34,12 +44,23 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     }
     let said = if args.json {
         let found = store.job(&job.id).map_err(Failure::from);
-        found.and_then(|job| cx.output().json(&job.as_ref().map(JobDocument::from)))
+        let skipped = enqueued.added == 0;
+        found.and_then(|job| {
+            let document = job.as_ref().map(|job| Document { job: job.into(), skipped });
+            cx.output().json(&document)
+        })
     } else if enqueued.added > 0 {
-        cx.output().line(format!("Job added with ID: {}", job.id))
+        match cx.output().verbosity() {
+            // For a script that keeps it.
+            Verbosity::Quiet => cx.output().line(&job.id),
+            _ => cx.output().line(format!("Job added with ID: {}", job.id)),
+        }
     } else {
         Ok(())
     };
+    if enqueued.added > 0 && !args.json {
+        cx.note_without_workers(&mut *store);
+    }
     match said {
         // Who tries again would add it twice.
         Err(failure) if enqueued.added > 0 && !failure.message().is_empty() => {
@@ -53,6 +74,9 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
 /// program with its arguments.
 fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
+    if let ([first, ..], false) = (&words[..], shell) {
+        lookalike::refuse(first)?;
+    }
     let text = match words[..] {
         [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
         [text] => text.to_owned(),

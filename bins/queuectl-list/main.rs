@@ -1,7 +1,9 @@
 //! `queuectl list`: lists jobs in the order in which they were added.
 
+use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Failure, Table, each_page, state_parser, text};
+use queuectl_cli::text::{escape, shorten_beginning};
+use queuectl_cli::{Context, Elsewhere, Failure, Table, Times, each_page, elsewhere, state_parser};
 use queuectl_core::{Job, State};
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -10,13 +12,23 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-list", after_help = EXAMPLES)]
 struct Args {
-    /// List only jobs in this state; can be repeated
+    /// List only jobs in this state; can be repeated [default: all]
     #[arg(long, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
     state: Vec<State>,
 
-    /// List at most N jobs
-    #[arg(long, value_name = "N")]
+    /// List only the newest N jobs [default: all]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+
+    #[arg(hide = true, value_parser = elsewhere(
+        "name a state with `--state STATE`, and see one job with `queuectl show ID`"
+    ))]
+    word: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "another queue is at another place, `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Print JSON
     #[arg(long)]
@@ -28,6 +40,9 @@ Examples:
   queuectl list
   queuectl list --state failed --state dead
   queuectl list --json | jq -r '.[].id'";
+
+/// So many jobs are looked through for one that waits before the table begins.
+const FULL_SCREENS: usize = 999;
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| if args.json { as_json(cx, &args) } else { as_table(cx, &args) })
@@ -44,33 +59,50 @@ fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
 
 fn as_table(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
-    let header = ["ID", "Command", "State", "Retries", "Created At"];
-    let mut table = Table::new(&header).fit(1, cx.output().columns());
-    let mut listed = false;
+    let times = Times::of(cx);
+    if let Some(place) = cx.chosen_queue()? {
+        let room = cx.output().columns().map_or(usize::MAX, |columns| columns.saturating_sub("Queue ".len()));
+        cx.output().note(format!("Queue {}", shorten_beginning(&escape(&place.to_string()), room)));
+    }
+    let mut table: Option<Table> = None;
     each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
-        listed = true;
+        let table = table.get_or_insert_with(|| begin(cx, jobs));
         for job in jobs {
-            add(&mut table, job);
+            add(cx, table, job, &times);
         }
         cx.output().bytes(table.page().as_bytes())
     })?;
-    if !listed {
+    if table.is_none() {
         let states: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
         let states = states.join(" or ");
-        cx.output().note(if states.is_empty() { "No jobs".to_owned() } else { format!("No {states} jobs") });
+        cx.note_nothing(
+            &mut *store,
+            &if states.is_empty() { "No jobs".to_owned() } else { format!("No {states} jobs") },
+        )?;
     }
     Ok(())
 }
 
-fn add(table: &mut Table, job: &Job) {
-    table.row_of(
-        job.state,
-        [
-            job.id.as_str(),
-            job.command.as_str(),
-            job.state.as_str(),
-            &format!("{}/{}", job.retries(), job.max_retries),
-            &text::time(job.created_at),
-        ],
-    );
+/// The table that these jobs begin. On a terminal a column in which nothing stands
+/// would only take room from the commands.
+fn begin(cx: &Context, jobs: &[Job]) -> Table {
+    if !cx.output().is_terminal() {
+        return Table::new(&["ID", "Command", "State", "Retries", "Created At", "Due At"]);
+    }
+    let header = ["No", "ID", "Command", "State", "Retries", "Created", "Due"];
+    let narrow = [Stays, CutsBeginnings, CutsEnds, Stays, Goes, Goes, Stays];
+    let waits = jobs.len() > FULL_SCREENS || jobs.iter().any(|job| job.run_at.is_some());
+    let shown = if waits { header.len() } else { header.len() - 1 };
+    Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown])
+}
+
+fn add(cx: &Context, table: &mut Table, job: &Job, times: &Times) {
+    let number = job.seq.to_string();
+    let retries = format!("{}/{}", job.retries(), job.max_retries);
+    let created = times.short(job.created_at);
+    let due = job.run_at.map(|at| times.due(at)).unwrap_or_default();
+    let cells =
+        [&number, job.id.as_str(), job.command.as_str(), job.state.as_str(), &retries, &created, &due];
+    let first = usize::from(!cx.output().is_terminal());
+    table.row_of(job.state, &cells[first..]);
 }

@@ -1,14 +1,22 @@
 //! Follows a job until it has come to rest.
 
 use crate::print::Printer;
-use queuectl_cli::{Context, Failure, last_attempt};
-use queuectl_core::{JobId, Lease};
+use queuectl_cli::{Context, Failure, Times, attempt_number, last_attempt};
+use queuectl_core::{Job, JobId, Lease, State, Timestamp};
 use queuectl_store::{Store, StoreError};
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Prints an attempt's output while it is written, then that of the next attempt.
+/// It looks this often between two looks at whether a worker is there.
+const LOOKS_BEFORE_DOUBT: u32 = 50;
+
+/// Prints an attempt's output while it is written, then that of the next attempt; says
+/// what is waited for.
+///
+/// # Errors
+///
+/// If the job comes to another end than that it completes.
 pub(crate) fn follow(
     cx: &Context,
     store: &mut dyn Store,
@@ -18,6 +26,7 @@ pub(crate) fn follow(
 ) -> Result<(), Failure> {
     let mut current = first;
     let mut next = 0;
+    let mut wait = Wait::default();
     loop {
         // Before the output: what an ended attempt wrote is there when its end is.
         let job = store.job(id)?.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
@@ -30,12 +39,77 @@ pub(crate) fn follow(
         match ended.or_else(|| last_attempt(&job, &attempts).filter(later)) {
             Some(lease) => {
                 if current.is_some() {
-                    cx.output().note(format!("… attempt {}", lease.number));
+                    printer.end_line()?;
+                    cx.output().note(format!("… attempt {}", attempt_number(&attempts, lease)));
                 }
+                printer.begin(attempt_number(&attempts, lease));
                 (current, next) = (Some(lease), 0);
             }
-            None if job.state.is_settled() => return Ok(()),
-            None => cx.output().pause(PAUSE)?,
+            None if job.state.is_settled() => {
+                printer.end_line()?;
+                return end(cx, &job);
+            }
+            None => {
+                wait.tell(cx, store, &job, printer)?;
+                cx.output().pause(PAUSE)?;
+            }
+        }
+    }
+}
+
+/// What was said already of what is waited for.
+#[derive(Default)]
+struct Wait {
+    due: Option<Timestamp>,
+    looks: u32,
+    nobody_works: bool,
+}
+
+impl Wait {
+    fn tell(
+        &mut self,
+        cx: &Context,
+        store: &mut dyn Store,
+        job: &Job,
+        printer: &mut Printer,
+    ) -> Result<(), Failure> {
+        if job.state == State::Processing {
+            return Ok(());
+        }
+        printer.end_line()?;
+        if job.run_at.is_some() && job.run_at != self.due {
+            self.due = job.run_at;
+            let due = job.run_at.map(|at| Times::of(cx).due(at)).unwrap_or_default();
+            cx.output().note(match &job.last_error {
+                Some(error) if job.state == State::Failed => {
+                    format!("Job {} failed ({error}); it is due again: {due}", job.id)
+                }
+                _ => format!("Job {} is due: {due}", job.id),
+            });
+        }
+        if self.looks.is_multiple_of(LOOKS_BEFORE_DOUBT) && !self.nobody_works {
+            self.nobody_works = matches!(store.has_workers(), Ok(false));
+            if self.nobody_works {
+                cx.note_without_workers(store);
+            }
+        }
+        self.looks = self.looks.wrapping_add(1);
+        Ok(())
+    }
+}
+
+fn end(cx: &Context, job: &Job) -> Result<(), Failure> {
+    let id = &job.id;
+    match job.state {
+        State::Dead => {
+            let error = job.last_error.as_deref().unwrap_or("no reason known");
+            Err(Failure::error(format!("job {id} is dead: {error}"))
+                .hint(format!("give it another life with `queuectl dlq retry {id}`")))
+        }
+        State::Cancelled => Err(Failure::error(format!("job {id} was cancelled"))),
+        _ => {
+            cx.output().note(format!("Job {id} completed"));
+            Ok(())
         }
     }
 }

@@ -4,8 +4,8 @@ mod follow;
 mod print;
 
 use print::{As, Printer};
-use queuectl_cli::{Exit, Failure, find_job, last_attempt};
-use queuectl_core::{Lease, Stream};
+use queuectl_cli::{Exit, Failure, attempt_number, find_job, last_attempt};
+use queuectl_core::{Attempt, Job, Lease, Stream};
 use queuectl_store::Access;
 use std::process::ExitCode;
 
@@ -17,20 +17,20 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-logs", after_help = EXAMPLES)]
 struct Args {
-    /// The job
+    /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
 
     /// Go on until the job has come to rest, through its retries
     #[arg(long, short)]
     follow: bool,
 
-    /// Print only what was written there
+    /// Print only what was written there [default: both, in the order of writing]
     #[arg(long, value_name = "STREAM")]
     stream: Option<StreamName>,
 
-    /// Print this attempt instead of the last; `queuectl show` lists them
+    /// Print this attempt, counted from 1; `queuectl show` lists them [default: the last]
     #[arg(long, value_name = "N")]
-    attempt: Option<i64>,
+    attempt: Option<usize>,
 
     /// Print byte for byte on a terminal too, which obeys whatever the job wrote
     #[arg(long, conflicts_with = "json")]
@@ -52,7 +52,10 @@ const EXAMPLES: &str = "\
 Examples:
   queuectl logs job-1
   queuectl logs -f job-1 --stream stderr
-  queuectl logs job-1 --attempt 2";
+  queuectl logs job-1 --attempt 2
+
+Exit codes: 0 done, 1 error, 2 the command line is wrong, 4 not found, 75 busy: try again;
+with --follow 0 the job completed, 1 it is dead or was cancelled";
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
@@ -61,13 +64,10 @@ fn main() -> ExitCode {
         let attempts = store.attempts(job.seq)?;
         let lease = match args.attempt {
             None => last_attempt(&job, &attempts),
-            Some(number) if number == job.lease || attempts.iter().any(|a| a.lease.number == number) => {
-                Some(Lease { seq: job.seq, number })
-            }
-            Some(number) => {
-                return Err(Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
-                    .hint(format!("list them with `queuectl show {}`", job.id)));
-            }
+            Some(number) => Some(chosen(&job, &attempts, number).ok_or_else(|| {
+                Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
+                    .hint(format!("list them with `queuectl show {}`", job.id))
+            })?),
         };
         let stream = args.stream.map(|name| match name {
             StreamName::Stdout => Stream::Stdout,
@@ -80,13 +80,20 @@ fn main() -> ExitCode {
         };
         if args.follow {
             let mut printer = Printer::lines(cx, stream, as_what);
-            follow::follow(cx, &mut *store, &job.id, lease, &mut printer)?;
-            return printer.end();
+            printer.begin(lease.map_or(1, |lease| attempt_number(&attempts, lease)));
+            return follow::follow(cx, &mut *store, &job.id, lease, &mut printer);
         }
         let mut printer = Printer::all(cx, stream, as_what);
         if let Some(lease) = lease {
+            printer.begin(attempt_number(&attempts, lease));
             printer.print_from(&mut *store, lease, 0)?;
         }
         printer.end()
     })
+}
+
+/// The attempt of this number, ended or running.
+fn chosen(job: &Job, attempts: &[Attempt], number: usize) -> Option<Lease> {
+    let ended = number.checked_sub(1).and_then(|index| attempts.get(index)).map(|attempt| attempt.lease);
+    ended.or_else(|| last_attempt(job, attempts).filter(|&lease| attempt_number(attempts, lease) == number))
 }

@@ -22,6 +22,10 @@ pub(crate) struct Printer {
     out: Output,
     stream: Option<Stream>,
     form: Form,
+    /// The number of the attempt that is printed.
+    attempt: usize,
+    /// Whether the terminal stands in the middle of a line.
+    within_line: bool,
 }
 
 impl Printer {
@@ -29,13 +33,18 @@ impl Printer {
     pub(crate) fn all(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
         let out = cx.output();
         let form = if as_what == As::Json { Form::Array(out.json_array()) } else { Form::of(out, as_what) };
-        Self { out, stream, form }
+        Self { out, stream, form, attempt: 1, within_line: false }
     }
 
     /// For output that is still being written.
     pub(crate) fn lines(cx: &Context, stream: Option<Stream>, as_what: As) -> Self {
         let out = cx.output();
-        Self { out, stream, form: Form::of(out, as_what) }
+        Self { out, stream, form: Form::of(out, as_what), attempt: 1, within_line: false }
+    }
+
+    /// Has what comes next be that of the attempt of this number.
+    pub(crate) fn begin(&mut self, attempt: usize) {
+        self.attempt = attempt;
     }
 
     /// Prints an attempt's output from part `from` on; gives the part that comes next.
@@ -67,10 +76,11 @@ impl Printer {
             Form::Bytes => self.out.bytes(&part.bytes),
             Form::Visible(streams) => {
                 let visible = &mut streams[usize::from(part.stream == Stream::Stderr)];
-                self.out.bytes(visible.next(&part.bytes).as_bytes())
+                let shown = visible.next(&part.bytes);
+                self.on_terminal(&shown)
             }
-            Form::Lines => self.out.json(&OutputDocument::from(part)),
-            Form::Array(array) => array.push(&OutputDocument::from(part)),
+            Form::Lines => self.out.json(&OutputDocument::new(self.attempt, part)),
+            Form::Array(array) => array.push(&OutputDocument::new(self.attempt, part)),
         }
     }
 
@@ -83,9 +93,23 @@ impl Printer {
         }
     }
 
+    /// Has what is said next to the person begin a line of its own.
+    pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
+        self.end_streams()?;
+        if self.within_line { self.on_terminal("\n") } else { Ok(()) }
+    }
+
     fn end_streams(&mut self) -> Result<(), Failure> {
         let Form::Visible(streams) = &mut self.form else { return Ok(()) };
-        streams.iter_mut().try_for_each(|visible| self.out.bytes(visible.end().as_bytes()))
+        let shown: String = streams.iter_mut().map(Visible::end).collect();
+        self.on_terminal(&shown)
+    }
+
+    fn on_terminal(&mut self, shown: &str) -> Result<(), Failure> {
+        if let Some(last) = shown.chars().next_back() {
+            self.within_line = last != '\n';
+        }
+        self.out.bytes(shown.as_bytes())
     }
 }
 

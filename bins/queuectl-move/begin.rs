@@ -30,8 +30,14 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     for place in [&from, &to] {
         insist_text(place)?;
     }
-    let id = id_of(&old, there.as_ref().map(|(_, new)| new), &from, &to)?;
-    if let Some((mut store, new)) = there
+    let way = match &there {
+        Some((_, Whereabouts { stage: Stage::Left(left), .. })) if leads_to(cx, left, &old) => Way::Back,
+        _ => Way::On,
+    };
+    let id = id_of(&old, there.as_ref().map(|(_, new)| new), &from, &to, way)?;
+    if way == Way::Back {
+        cx.output().note(format!("What was left at {to} is replaced by what is at {from}"));
+    } else if let Some((mut store, new)) = there
         && !new.stage.is_of(&id)
     {
         store.insist_open()?;
@@ -39,7 +45,7 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
             return Err(StoreError::NotEmpty { queue: to }.into());
         }
     }
-    let mut new = open(cx, &to, Access::Write)?;
+    let mut new = open(cx, &to, if way == Way::Back { Access::Return } else { Access::Write })?;
     // The last to be opened, so that the clock is this one's.
     let mut old = cx.store(Access::Write)?;
     old.leave(&Move { id: id.clone(), place: to.to_string() })?;
@@ -49,16 +55,42 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     Ok(Ends { old, new, id, from, to, is_open_there })
 }
 
+/// Whether a queue goes to a new place, or to one that it has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    On,
+    Back,
+}
+
+/// Tells whether the queue that has left a place is the one that is to be moved,
+/// however often it has moved since.
+fn leads_to(cx: &Context, left: &Move, old: &Whereabouts) -> bool {
+    const MOST_MOVES: usize = 16;
+    let mut next = left.place.clone();
+    for _ in 0..MOST_MOVES {
+        let found = place(cx, OsStr::new(&next)).and_then(|place| find(cx, &place));
+        match found {
+            Ok(Some((_, found))) if found.queue == old.queue => return true,
+            Ok(Some((_, Whereabouts { stage: Stage::Left(moved), .. }))) => next = moved.place,
+            // In doubt nothing is replaced.
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Goes on with the move that was begun, or begins one.
 fn id_of(
     old: &Whereabouts,
     new: Option<&Whereabouts>,
     from: &Location,
     to: &Location,
+    way: Way,
 ) -> Result<MoveId, Failure> {
     // However the place is spelled.
     let is_there = |id| new.is_some_and(|new| new.stage.is_of(id));
     match &old.stage {
+        Stage::Settled | Stage::Arrived(_) if way == Way::Back => Ok(MoveId::of_return()),
         Stage::Settled | Stage::Arrived(_) => Ok(MoveId::random()),
         Stage::Leaving(moved) | Stage::Switching(moved)
             if moved.place == to.to_string() || is_there(&moved.id) =>

@@ -1,27 +1,36 @@
-//! `queuectl prune`: deletes jobs that came to rest long ago.
+//! `queuectl prune`: deletes jobs that have come to rest.
+
+mod named;
 
 use queuectl_cli::text::{parse_duration, plural};
-use queuectl_cli::{Context, Failure, delete_settled, each_page, state_parser};
+use queuectl_cli::{Context, Failure, delete_settled, each_page, settled_state_parser};
 use queuectl_core::State;
-use queuectl_store::{Access, StoreError};
+use queuectl_store::Access;
 use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Delete jobs that came to rest long ago, with their output
+/// Delete jobs that have come to rest, with their output
 ///
+/// Those that did so long ago, or those that are named. Their ids are free again.
 /// Their room is given back to the disk, in steps, while workers go on. It works on a
 /// full disk too: room for that is kept back beside the queue.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-prune", after_help = EXAMPLES)]
 struct Args {
-    /// Delete jobs in this state: completed, dead or cancelled; can be repeated
-    #[arg(long, required = true, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
+    /// Delete these jobs: completed, dead or cancelled ones
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+
+    /// Delete jobs in this state; can be repeated
+    #[arg(long, required_unless_present = "ids", conflicts_with = "ids", value_name = "STATE")]
+    #[arg(value_parser = settled_state_parser(), ignore_case = true)]
     state: Vec<State>,
 
-    /// Delete only jobs that came to rest so long ago: 12h, 7d
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    older_than: Duration,
+    /// Delete only jobs that came to rest so long ago
+    #[arg(long, required_unless_present = "ids", conflicts_with = "ids", value_name = "TIME")]
+    #[arg(value_parser = parse_duration)]
+    older_than: Option<Duration>,
 
     /// Delete nothing, only count
     #[arg(long)]
@@ -35,7 +44,8 @@ struct Args {
 const EXAMPLES: &str = "\
 Examples:
   queuectl prune --state completed --older-than 7d
-  queuectl prune --state completed --state cancelled --older-than 12h --dry-run";
+  queuectl prune --state completed --state cancelled --older-than 12h --dry-run
+  queuectl prune job-1";
 
 #[derive(Serialize)]
 struct Document {
@@ -45,19 +55,18 @@ struct Document {
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
-        if let Some(&state) = args.state.iter().find(|state| !state.is_settled()) {
-            return Err(StoreError::NotSettled { state }.into());
-        }
-        let deleted = if args.dry_run {
-            count(cx, &args.state, args.older_than)?
-        } else {
-            delete_settled(cx, &args.state, || cx.now().before(args.older_than))?
+        let (deleted, worst) = match args.older_than {
+            None => named::delete(cx, &args.ids, args.dry_run.into())?,
+            Some(older_than) if args.dry_run => (count(cx, &args.state, older_than)?, None),
+            Some(older_than) => (delete_settled(cx, &args.state, || cx.now().before(older_than))?, None),
         };
         if args.json {
-            return cx.output().json(&Document { deleted, dry_run: args.dry_run });
+            cx.output().json(&Document { deleted, dry_run: args.dry_run })?;
+        } else {
+            let verb = if args.dry_run { "Would delete" } else { "Deleted" };
+            cx.output().line(format!("{verb} {}", plural(deleted, "job")))?;
         }
-        let verb = if args.dry_run { "Would delete" } else { "Deleted" };
-        cx.output().line(format!("{verb} {}", plural(deleted, "job")))
+        worst.map_or(Ok(()), |code| Err(Failure::said(code)))
     })
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 #[derive(clap::Parser)]
 #[command(name = "queuectl-show", after_help = EXAMPLES)]
 struct Args {
-    /// The job
+    /// The job: its id, its number, a beginning or an end of its id, or @last
     id: String,
 
     /// Print JSON

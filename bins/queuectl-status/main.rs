@@ -36,6 +36,9 @@ fn main() -> ExitCode {
             return watch::watch(cx, args.interval, args.json);
         }
         let picture = picture::take(cx)?;
+        if !picture.is_there {
+            cx.note_no_queue()?;
+        }
         if args.json { cx.output().json(&picture.document()) } else { cx.output().line(picture.text(cx)) }
     })
 }

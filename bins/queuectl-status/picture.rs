@@ -1,15 +1,19 @@
 //! How the queue is at one moment.
 
-use queuectl_cli::json::{CountsDocument, StatusDocument, WorkerDocument};
-use queuectl_cli::text::{duration, escape, plural};
+use queuectl_cli::json::{StatusCounts, StatusDocument, WorkerDocument};
+use queuectl_cli::text::{duration, escape, plural, shorten_beginning, worker_state};
 use queuectl_cli::{Context, Failure, table};
 use queuectl_core::{State, Timestamp};
-use queuectl_store::{Access, Counts, Life, Worker};
+use queuectl_store::{Access, Counts, Life, Location, Store, Worker};
 use std::collections::HashSet;
 
 /// Jobs and workers at one moment.
 pub(crate) struct Picture {
-    counts: Counts,
+    /// The queue, if it is another than the one that is meant by default.
+    place: Option<Location>,
+    /// Whether there is a queue.
+    pub(crate) is_there: bool,
+    counts: StatusCounts,
     workers: Vec<Worker>,
     at: Timestamp,
 }
@@ -17,8 +21,7 @@ pub(crate) struct Picture {
 /// Looks at the queue; one that is not there is an empty one.
 pub(crate) fn take(cx: &Context) -> Result<Picture, Failure> {
     let mut store = cx.store(Access::Read)?;
-    let counts = store.counts()?;
-    let workers = store.workers()?;
+    let (counts, workers) = at_one_moment(&mut *store)?;
     let is_unknown = |is_here| workers.iter().any(|w| w.life == Life::Unknown && w.is_here == is_here);
     if is_unknown(true) {
         cx.output().warn("the lock file of the workers is missing, so nobody can tell which of them live");
@@ -26,27 +29,61 @@ pub(crate) fn take(cx: &Context) -> Result<Picture, Failure> {
     if is_unknown(false) {
         cx.output().warn("it is too early to tell which of the workers on other machines live");
     }
-    Ok(Picture { counts, workers, at: cx.now() })
+    let counts = StatusCounts::new(counts, &workers);
+    let is_there = counts.counts.total() > 0 || !workers.is_empty() || store.whereabouts()?.is_some();
+    Ok(Picture { place: cx.chosen_queue()?, is_there, counts, workers, at: cx.now() })
+}
+
+/// The first line; of a place that is too long the end is shown, which tells more.
+fn heading(place: Option<&Location>, columns: usize) -> String {
+    const HEADING: &str = "Queue status";
+    let Some(place) = place.map(ToString::to_string) else { return HEADING.to_owned() };
+    let room = columns.saturating_sub(HEADING.len() + " of ".len());
+    format!("{HEADING} of {}", shorten_beginning(&escape(&place), room))
+}
+
+/// How often the queue is looked at for two things that belong together.
+const MOST_LOOKS: u32 = 3;
+
+/// Jobs and workers that belong together: what is processing, the workers hold. In a
+/// queue that never holds still, nearly so.
+fn at_one_moment(store: &mut dyn Store) -> Result<(Counts, Vec<Worker>), Failure> {
+    let mut look = || Ok::<_, Failure>((store.counts()?, store.workers()?));
+    let belong_together = |(counts, workers): &(Counts, Vec<Worker>)| {
+        let held: u64 = workers.iter().map(|worker| worker.jobs_now).sum();
+        held.cast_signed() == counts[State::Processing]
+    };
+    let mut seen = look()?;
+    for _ in 1..MOST_LOOKS {
+        if belong_together(&seen) {
+            break;
+        }
+        seen = look()?;
+    }
+    Ok(seen)
 }
 
 impl Picture {
     pub(crate) fn document(&self) -> StatusDocument<'_> {
         let workers = self.workers.iter().map(WorkerDocument::from);
-        StatusDocument { jobs: CountsDocument(self.counts), workers: workers.collect() }
+        StatusDocument { jobs: self.counts, workers: workers.collect() }
     }
 
     /// One line a state, then the total, then the workers; without the last line break.
     pub(crate) fn text(&self, cx: &Context) -> String {
-        let mut lines = vec!["Queue status".to_owned()];
+        let columns = cx.output().columns().unwrap_or(usize::MAX);
+        let mut lines = vec![heading(self.place.as_ref(), columns)];
         for state in State::ALL {
             let padding = " ".repeat(10 - state.as_str().len());
-            lines.push(format!("  {}{padding}: {}", table::state(state), self.counts[state]));
+            lines.push(format!("  {}{padding}: {}", table::state(state), self.counts.shown(state)));
+            if state == State::Processing && self.counts.claimed > 0 {
+                lines.push(format!("  claimed   : {} (in advance, not started)", self.counts.claimed));
+            }
         }
-        lines.push(format!("  total     : {}", self.counts.total()));
+        lines.push(format!("  total     : {}", self.counts.counts.total()));
         lines.push(format!("Active workers: {}", self.active_workers()));
         for worker in &self.workers {
             let line = self.worker(worker);
-            let columns = cx.output().columns().unwrap_or(usize::MAX);
             lines.push(queuectl_cli::text::shorten(&line, columns).into_owned());
         }
         lines.join("\n")
@@ -64,21 +101,22 @@ impl Picture {
     }
 
     fn worker(&self, worker: &Worker) -> String {
-        let how = match (worker.life, worker.stop) {
-            (Life::Alive, _) if worker.is_stalled => ", stands still",
-            (Life::Alive, None) => "",
-            (Life::Alive, Some(_)) => ", stopping",
-            (Life::Dead, _) => ", dead: its jobs go to the next worker",
-            (Life::Unknown, _) => ", perhaps",
+        let how = match worker_state(worker) {
+            "running" => String::new(),
+            "dead" => ", dead: its jobs go to the next worker".to_owned(),
+            "unknown" => ", perhaps".to_owned(),
+            "stalled" => ", stalled, its process was stopped".to_owned(),
+            state => format!(", {state}"),
         };
+        // What matters first: the end may be cut.
         format!(
-            "  worker {} (PID {} on {}): {} now, {} done, for {}{how}",
+            "  worker {}{how}: {} now, {} done, for {} (PID {} on {})",
             worker.id,
-            worker.pid,
-            escape(&worker.host),
-            plural(worker.jobs_now, "job"),
+            plural(worker.jobs_running(), "job"),
             worker.jobs_done,
             duration(std::time::Duration::from_secs(self.at.since(worker.started_at).as_secs())),
+            worker.pid,
+            escape(&worker.host),
         )
     }
 }
@@ -115,8 +153,10 @@ mod tests {
     }
 
     fn active(workers: &[(&str, &str, Life)]) -> String {
-        let workers = workers.iter().map(|&(host, boot_id, life)| worker(host, boot_id, life)).collect();
-        Picture { counts: Counts::default(), workers, at: Timestamp::default() }.active_workers()
+        let workers: Vec<_> =
+            workers.iter().map(|&(host, boot_id, life)| worker(host, boot_id, life)).collect();
+        let counts = StatusCounts::new(Counts::default(), &workers);
+        Picture { place: None, is_there: true, counts, workers, at: Timestamp::default() }.active_workers()
     }
 
     #[test]

@@ -4,6 +4,7 @@ use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{Context, Failure};
 use queuectl_files::{FileError, Owners, Unfit};
 use queuectl_runtime::open_log;
+use queuectl_store::{Access, Life, Worker};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -62,7 +63,23 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
         "Started {} in the background (manager PID {manager_pid}); the log is {}",
         plural(u64::from(count), "worker"),
         escape(&path.display().to_string())
-    ))
+    ))?;
+    tell_of_neighbours(cx, manager_pid);
+    Ok(())
+}
+
+/// Who starts workers twice by mistake has twice as many.
+fn tell_of_neighbours(cx: &Context, manager_pid: u32) {
+    let Ok(workers) = cx.store(Access::Read).and_then(|mut store| Ok(store.workers()?)) else { return };
+    let is_other =
+        |worker: &&Worker| worker.is_here && worker.life == Life::Alive && worker.manager_pid != manager_pid;
+    let others = workers.iter().filter(is_other).count() as u64;
+    if others > 0 {
+        let others = plural(others, "worker");
+        cx.output().note(format!(
+            "{others} of this queue ran on this machine already; stop all of them with `queuectl worker stop`"
+        ));
+    }
 }
 
 /// Variables that name files, and may name them from where a person types.

@@ -1,69 +1,58 @@
 //! `queuectl worker list`: shows the workers of this queue, on all machines.
 
+use queuectl_cli::Narrow::{CutsEnds, Goes, Stays};
 use queuectl_cli::json::WorkerDocument;
-use queuectl_cli::text::duration;
+use queuectl_cli::text::{duration, worker_state};
 use queuectl_cli::{Context, Failure, Table};
 use queuectl_core::Timestamp;
-use queuectl_store::{Access, Life, Stop, Worker};
+use queuectl_store::Access;
 use std::time::Duration;
 
 /// Show the workers: where they run, for how long, and what they do
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  queuectl worker list
+  queuectl worker list --json | jq '.[].jobs_now'";
+
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
-    let workers = cx.store(Access::Read)?.workers()?;
+    let mut store = cx.store(Access::Read)?;
+    let workers = store.workers()?;
     if args.json {
         return cx.output().json(&workers.iter().map(WorkerDocument::from).collect::<Vec<_>>());
     }
     if workers.is_empty() {
-        cx.output().note("No workers");
-        return Ok(());
+        return cx.note_nothing(&mut *store, "No workers");
     }
     let now = cx.now();
-    let mut table = Table::new(&[
-        "Worker",
-        "Host",
-        "PID",
-        "State",
-        "Uptime",
-        "Jobs now",
-        "Jobs done",
-        "Heartbeat",
-        "Given up",
-    ]);
+    let header =
+        ["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat", "Given up"];
+    let narrow = [Stays, CutsEnds, Stays, Stays, Goes, Stays, Goes, Goes, Goes];
+    let mut table = Table::new(&header).fit(cx.output().columns(), &narrow);
     for worker in &workers {
         if let Some(problem) = &worker.unreadable {
             cx.output().warn(format!("the row of worker {} cannot be read: {problem}", worker.id));
         }
-        table.row([
+        table.row(&[
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),
-            state(worker),
+            worker_state(worker),
             &duration(now.since(worker.started_at)),
-            &format!("{}/{}", worker.jobs_now, worker.concurrency),
+            &format!("{}/{}", worker.jobs_running(), worker.concurrency),
             &worker.jobs_done.to_string(),
             &heartbeat(worker.heartbeat_at, now),
             &given_up(worker.given_up_at(), now),
         ]);
     }
     cx.output().table(&table)
-}
-
-fn state(worker: &Worker) -> &'static str {
-    match (worker.life, worker.stop) {
-        (Life::Dead, _) => "dead",
-        (Life::Unknown, _) => "unknown",
-        (Life::Alive, _) if worker.is_stalled => "stalled",
-        (Life::Alive, Some(Stop::Graceful)) => "stopping",
-        (Life::Alive, Some(Stop::Forced)) => "ending",
-        (Life::Alive, None) => "running",
-    }
 }
 
 /// When it last told the server that it lives; where no server is told, nothing.

@@ -1,6 +1,7 @@
 //! `queuectl worker`: runs jobs.
 
 mod detach;
+mod drained;
 mod guard;
 mod list;
 mod progress;

@@ -1,9 +1,10 @@
 //! The bar that a person sees who waits for the queue to drain.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use queuectl_cli::{Context, Failure};
 use queuectl_core::State;
 use queuectl_store::{Access, Counts, Store};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -25,8 +26,12 @@ impl Bar {
         let mut store = queuectl_store::open(&cx.location()?, &cx.open_options(Access::Write)?)?;
         let begin = store.counts()?;
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} jobs, {per_sec}, {msg} [{elapsed}]");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let style = ProgressStyle::with_template("{bar:14} {pos}/{len}, {rate}, {eta} left, {wide_msg}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        bar.set_style(style.with_key("rate", |state: &ProgressState, rate: &mut dyn fmt::Write| {
+            // Nothing can be told if there is no room for it.
+            let _ = write!(rate, "{:.1}/s", state.per_sec());
+        }));
         let ended = Arc::new(AtomicBool::new(false));
         let refresher = {
             let (bar, ended) = (bar.clone(), Arc::clone(&ended));
@@ -66,5 +71,6 @@ fn refresh(bar: &ProgressBar, store: &mut dyn Store, begin: Counts) {
     let done = (settled(&now) - settled(&begin)).max(0) as u64;
     bar.set_length(done + now.unsettled().max(0) as u64);
     bar.set_position(done);
-    bar.set_message(format!("{} running, {} to retry", now[State::Processing], now[State::Failed]));
+    let died = (now[State::Dead] - begin[State::Dead]).max(0);
+    bar.set_message(format!("{died} died, {} to retry", now[State::Failed]));
 }

@@ -1,7 +1,12 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
+use crate::drained::Drained;
 use crate::{detach, progress};
-use queuectl_cli::{Context, Failure, start_log, start_log_through, variables};
+use queuectl_cli::text::plural;
+use queuectl_cli::{
+    Context, Elsewhere, Exit, Failure, Verbosity, begin_lines_with_times, elsewhere, start_log,
+    start_log_through, variables,
+};
 use queuectl_files::Owners;
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
@@ -28,17 +33,17 @@ pub(crate) struct StartArgs {
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     concurrency: Option<u32>,
 
-    /// End after N jobs, shared out evenly among the workers
+    /// End after N jobs, shared out evenly among the workers [default: go on]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
 
     /// End when nothing is left: no job pending, processing or failed; with
-    /// `ready`, ignore what is not due yet
+    /// `ready`, ignore what is not due yet [default: go on]
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     drain: Option<DrainArg>,
 
-    /// Look for jobs this often when nobody rings, for example 500ms
-    #[arg(long, value_name = "DURATION")]
+    /// Look for jobs this often when nobody rings [default: poll-interval of the configuration]
+    #[arg(long, value_name = "TIME")]
     poll_interval: Option<String>,
 
     /// Return when all workers run, and leave them in the background
@@ -46,8 +51,21 @@ pub(crate) struct StartArgs {
     detach: bool,
 
     /// Print JSON about the workers that were started; goes with --detach
-    #[arg(long, requires = "detach")]
+    #[arg(long)]
     json: bool,
+
+    #[arg(long, short = 'j', alias = "jobs", hide = true, value_parser = elsewhere(
+        "say how many workers with `--count N`, how many jobs each runs at a time with `--concurrency N`"
+    ))]
+    workers: Option<Elsewhere>,
+
+    #[arg(hide = true, value_parser = elsewhere("say how many workers with `--count N`"))]
+    number: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`"
+    ))]
+    queue: Option<Elsewhere>,
 
     /// Be the process that a detached start leaves behind
     #[arg(long, hide = true, conflicts_with = "detach")]
@@ -63,13 +81,17 @@ enum DrainArg {
 const EXAMPLES: &str = "\
 Examples:
   queuectl worker start --count 4
-  queuectl worker start --drain && echo all done
+  queuectl worker start --drain && echo drained
   queuectl worker start --count 2 --detach";
 
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     hand_on_no_open_files();
     if is_inside_a_job() {
         return Err(start_as_nobodys_job());
+    }
+    if args.json && !args.detach {
+        let failure = Failure::new(Exit::Usage, "`--json` goes with `--detach` only");
+        return Err(failure.hint("see `queuectl worker start --help`"));
     }
     let options = options(cx, args)?;
     let count =
@@ -78,11 +100,13 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
         return detach::detach(cx, count, args.json);
     }
     if args.in_background {
+        begin_lines_with_times();
         // It must outlive the terminal. Fails only for a session leader.
         let _already_leads = rustix::process::setsid();
     }
     // The bar is for a person who waits for the end.
-    let bar = (args.drain.is_some() && !args.in_background && io::stderr().is_terminal())
+    let is_watched = io::stderr().is_terminal() && cx.output().verbosity() > Verbosity::Quiet;
+    let bar = (args.drain.is_some() && !args.in_background && is_watched)
         .then(|| progress::Bar::start(cx))
         .transpose()?;
     let (level, prefix) = (cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
@@ -97,8 +121,15 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     };
     let program = std::env::current_exe()
         .map_err(|error| Failure::error(format!("cannot find the worker program: {error}")))?;
-    let mut manager =
-        Manager::new(program, vec!["work".into()], vec!["guard".into()], options, log).map_err(failure)?;
+    let mut work = vec!["work".to_owned()];
+    if args.in_background {
+        work.push("--log-times".to_owned());
+    }
+    let mut manager = Manager::new(program, work, vec!["guard".into()], options, log).map_err(failure)?;
+    if !args.in_background {
+        tell_of_neighbours(manager.neighbours().map_err(failure)?);
+    }
+    let drained = args.drain.map(|_| Drained::begin(cx)).transpose()?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         detach::leave_the_folder()?;
@@ -109,7 +140,19 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     }
     let ended = manager.run(count).map_err(failure);
     drop(bar);
+    // The jobs are done, whether it can be told or not.
+    if let Some(Err(error)) = drained.map(|drained| drained.tell(cx)) {
+        tracing::warn!("What was drained cannot be told: {}", error.message());
+    }
     ended
+}
+
+/// Who starts workers twice by mistake would have twice as many.
+fn tell_of_neighbours(neighbours: usize) {
+    if neighbours > 0 {
+        let workers = plural(neighbours as u64, "worker");
+        tracing::info!("{workers} of this queue ran on this machine already; these are more.");
+    }
 }
 
 /// Becomes the same program without the marks of the job it was started from:

@@ -18,6 +18,7 @@ use std::time::Duration;
 ///
 /// Waits until they are gone; Ctrl+C ends the wait, not the request.
 #[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct StopArgs {
     /// Stop the workers on all machines that share this queue
@@ -36,6 +37,12 @@ pub(crate) struct StopArgs {
     #[arg(long)]
     json: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl worker stop
+  queuectl worker stop --force --no-wait
+  queuectl worker stop --everywhere";
 
 /// How often it looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

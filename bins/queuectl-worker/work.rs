@@ -1,17 +1,25 @@
 //! `queuectl-worker work`: one worker process, started by its manager.
 
-use queuectl_cli::{Context, Exit, Failure, start_log};
+use queuectl_cli::{Context, Exit, Failure, begin_lines_with_times, start_log};
 use queuectl_runtime::{WorkerError, worker};
+use queuectl_settings::Key;
 use std::io::{self, Write};
 
 /// Be one worker; its manager tells it on standard input what to do
 #[derive(clap::Args)]
-pub(crate) struct WorkArgs {}
+pub(crate) struct WorkArgs {
+    /// Begin each line of the log with its time
+    #[arg(long)]
+    log_times: bool,
+}
 
-pub(crate) fn work(cx: &Context, _args: &WorkArgs) -> Result<(), Failure> {
+pub(crate) fn work(cx: &Context, args: &WorkArgs) -> Result<(), Failure> {
+    if args.log_times {
+        begin_lines_with_times();
+    }
     let prefix = format!("[Worker PID {}]", std::process::id());
     start_log(cx.settings()?.log_level(), prefix);
-    let worked = worker::run(|id| {
+    let worked = worker::run(&Key::variables_of_one_process(), |id| {
         // If the manager is gone, the end of standard input will say so.
         let mut manager = io::stdout();
         let _manager_is_gone = writeln!(manager, "ready {id}").and_then(|()| manager.flush());

@@ -2,8 +2,9 @@
 
 use crate::find::{self, Shelves};
 use crate::{alias, replace, unknown};
-use queuectl_cli::{Context, Exit, Failure, variables};
+use queuectl_cli::{Context, Exit, Failure, inherited_variables, variables};
 use queuectl_files::Owners;
+use queuectl_settings::Settings;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -16,8 +17,9 @@ pub(crate) fn go_straight() -> Option<()> {
     let name = words.next().filter(|name| name != "help")?;
     let shelves = Shelves::around_this_program().ok()?;
     let program = shelves.program(name.to_str().filter(|name| find::is_name(name))?)?;
+    let variables = inherited_variables().ok()?;
     // Why it could not be done is said by who comes next.
-    let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), Vec::new());
+    let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), variables);
     None
 }
 
@@ -39,29 +41,55 @@ pub(crate) fn become_program(
     cx: &Context,
     shelves: &Shelves,
     typed: &OsStr,
-    arguments: &[OsString],
+    arguments: Vec<OsString>,
+    json: bool,
 ) -> Result<(), Failure> {
     let not_a_name =
         || Failure::new(Exit::UnknownCommand, format!("`{}` is no command", typed.to_string_lossy()));
     let name = typed.to_str().filter(|name| find::is_name(name)).ok_or_else(not_a_name)?;
     let variables = variables(cx.global())?;
+    // Every program of the family takes it, before its actions too.
+    let flags = || json.then(|| OsString::from("--json")).into_iter();
     if let Some(program) = shelves.program(name) {
-        return Err(replace::with(shelves, &program, arguments, variables));
+        let arguments: Vec<OsString> = flags().chain(arguments).collect();
+        return Err(replace::with(shelves, &program, &arguments, variables));
     }
     // Only now: a broken file must not lock the user out of `config check`.
-    let aliases = cx.settings()?.aliases();
+    let settings = settings(cx, &arguments)?;
+    let aliases = settings.aliases();
     let expanded = alias::expand(name, aliases, |name| shelves.program(name).is_some())?;
     if aliases.contains_key(name)
         && let Some(hidden) = shelves.extension(name)
     {
         cx.output().warn(format!("the alias {name} hides {}", hidden.display()));
     }
-    let found = shelves.program(&expanded.name).or_else(|| shelves.extension(&expanded.name));
-    let found = found.ok_or_else(|| unknown::failure(name, &expanded.name, shelves, aliases))?;
-    let arguments: Vec<OsString> =
-        expanded.arguments.into_iter().map(OsString::from).chain(arguments.iter().cloned()).collect();
-    if shelves.program(&expanded.name).is_none() {
-        refuse_another_users(&found, cx.global().owners())?;
-    }
+    let words = expanded.arguments.into_iter().map(OsString::from).chain(arguments);
+    let (found, arguments): (_, Vec<OsString>) = match shelves.program(&expanded.name) {
+        Some(program) => (program, flags().chain(words).collect()),
+        None => match shelves.extension(&expanded.name) {
+            Some(_) if json => return Err(no_program_of_ours(name)),
+            Some(extension) => {
+                refuse_another_users(&extension, cx.global().owners())?;
+                (extension, words.collect())
+            }
+            None => return Err(unknown::failure(name, &expanded.name, shelves, aliases)),
+        },
+    };
     Err(replace::with(shelves, &found, &arguments, variables))
+}
+
+/// The configuration with the aliases. An alias is followed by flags of the program
+/// that it stands for; of these `--as-root` matters here already.
+fn settings(cx: &Context, arguments: &[OsString]) -> Result<Settings, Failure> {
+    let mut overrides = cx.overrides();
+    if arguments.iter().take_while(|word| *word != "--").any(|word| word == "--as-root") {
+        overrides.owners = Owners::AnyForRoot;
+    }
+    Ok(Settings::load(&overrides)?)
+}
+
+/// The arguments of an extension are passed untouched, and it may know no JSON.
+fn no_program_of_ours(name: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("`{name}` is a command of your own, which --json does not reach"))
+        .hint(format!("if it takes it, type it after the name: `queuectl {name} --json`"))
 }

@@ -1,6 +1,6 @@
 //! Where programs and extensions are.
 
-use queuectl_cli::{Exit, Failure};
+use queuectl_cli::{Exit, Failure, PROGRAM_PREFIX, program_in};
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsString;
@@ -9,8 +9,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 pub(crate) use queuectl_settings::is_command_name as is_name;
-
-const PREFIX: &str = "queuectl-";
 
 /// The folders in which programs and extensions stand.
 pub(crate) struct Shelves {
@@ -39,13 +37,12 @@ impl Shelves {
 
     /// What stands beside this program under this name, whether it can be run or not.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
-        let path = self.own_folder.join(format!("{PREFIX}{name}"));
-        path.symlink_metadata().is_ok().then_some(path)
+        program_in(&self.own_folder, name)
     }
 
     /// The first extension of this name that can be run, else the first that cannot.
     pub(crate) fn extension(&self, name: &str) -> Option<PathBuf> {
-        let file = format!("{PREFIX}{name}");
+        let file = format!("{PROGRAM_PREFIX}{name}");
         let found = || self.others.iter().map(|folder| folder.join(&file)).filter(|path| path.exists());
         found().find(|path| can_be_run(path)).or_else(|| found().next())
     }
@@ -60,7 +57,7 @@ impl Shelves {
         let mut extensions = BTreeMap::new();
         for folder in self.others.iter().filter(|folder| **folder != self.own_folder) {
             for name in names_in(folder) {
-                let path = folder.join(format!("{PREFIX}{name}"));
+                let path = folder.join(format!("{PROGRAM_PREFIX}{name}"));
                 extensions.entry(name).or_insert(path);
             }
         }
@@ -85,7 +82,7 @@ fn names_in(folder: &Path) -> Vec<String> {
         .filter_map(|entry| {
             let entry = entry.ok()?;
             let file = entry.file_name();
-            let name = file.to_str()?.strip_prefix(PREFIX)?;
+            let name = file.to_str()?.strip_prefix(PROGRAM_PREFIX)?;
             (is_name(name) && can_be_run(&entry.path())).then(|| name.to_owned())
         })
         .collect()

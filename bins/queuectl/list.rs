@@ -2,7 +2,7 @@
 
 use crate::Args;
 use crate::find::{Shelves, is_name};
-use queuectl_cli::{Context, Exit, Failure, Table};
+use queuectl_cli::{Context, Exit, Failure, Narrow, Table};
 use serde::Serialize;
 use std::io::{self, Write as _};
 
@@ -49,10 +49,11 @@ pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Fa
     if json {
         return cx.output().json(&entries);
     }
-    let mut table = Table::new(&["Name", "Kind", "Stands For"]).fit(2, cx.output().columns());
+    let mut table = Table::new(&["Name", "Kind", "Stands For"])
+        .fit(cx.output().columns(), &[Narrow::CutsEnds, Narrow::Stays, Narrow::CutsEnds]);
     for entry in &entries {
         let stands_for = entry.expansion.as_deref().or(entry.path.as_deref()).unwrap_or_default();
-        table.row([&entry.name, entry.kind, stands_for]);
+        table.row(&[&entry.name, entry.kind, stands_for]);
     }
     cx.output().table(&table)
 }
@@ -63,14 +64,25 @@ pub(crate) fn help(cx: &Context, shelves: &Shelves) -> Result<(), Failure> {
 }
 
 /// Prints the usage, for who has typed too little.
-pub(crate) fn usage(shelves: &Shelves) -> Failure {
+pub(crate) fn usage(shelves: &Shelves, json: bool) -> Failure {
+    if json {
+        return Failure::new(Exit::Usage, "the command line names no program")
+            .hint("list what there is with `queuectl --list`");
+    }
     let _ = io::stderr().write_all(usage_text(shelves).as_bytes());
     Failure::said(Exit::Usage)
 }
+
+/// Those of a program are its own.
+const EXIT_CODES: &str =
+    "Exit codes: those of the program; 126 it cannot be run, 127 there is no such command";
 
 fn usage_text(shelves: &Shelves) -> String {
     let names: Vec<String> = shelves.programs().into_iter().collect();
     let programs = format!("Programs: {}", names.join(", "));
     let more = "Type `queuectl help NAME` for one of them, `queuectl --list` for aliases and extensions too.";
-    queuectl_cli::command::<Args>().after_help(format!("{programs}\n{more}")).render_help().to_string()
+    queuectl_cli::command::<Args>()
+        .after_help(format!("{programs}\n{more}\n\n{EXIT_CODES}"))
+        .render_help()
+        .to_string()
 }

@@ -6,6 +6,7 @@
 mod alias;
 mod dispatch;
 mod find;
+mod habits;
 mod list;
 mod replace;
 mod unknown;
@@ -31,8 +32,8 @@ struct Args {
     #[arg(long)]
     list: bool,
 
-    /// Print the list as JSON
-    #[arg(long, requires = "list")]
+    /// Print JSON; before a name, have that program print it
+    #[arg(long)]
     json: bool,
 
     #[command(subcommand)]
@@ -51,18 +52,20 @@ fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let shelves = Shelves::around_this_program()?;
         let words = match args.typed {
-            Some(Typed::Words(words)) if !args.help && !args.list => words,
             _ if args.list => return list::list(cx, &shelves, args.json),
-            _ if args.help => return list::help(cx, &shelves),
-            _ => return Err(list::usage(&shelves)),
+            Some(Typed::Words(words)) => words,
+            None if args.help => return list::help(cx, &shelves),
+            None => return Err(list::usage(&shelves, args.json)),
         };
-        match words.split_first() {
-            Some((name, rest)) if name == "help" => match rest.first() {
-                None => list::help(cx, &shelves),
-                Some(name) => dispatch::become_program(cx, &shelves, name, &["--help".into()]),
-            },
-            Some((name, arguments)) => dispatch::become_program(cx, &shelves, name, arguments),
-            None => Err(list::usage(&shelves)),
+        let (asks_for_help, words) = match words.split_first() {
+            Some((name, rest)) if name == "help" => (true, rest),
+            _ => (args.help, &words[..]),
+        };
+        let Some((name, arguments)) = words.split_first() else { return list::help(cx, &shelves) };
+        let mut arguments = arguments.to_vec();
+        if asks_for_help {
+            arguments.push("--help".into());
         }
+        dispatch::become_program(cx, &shelves, name, arguments, args.json)
     })
 }

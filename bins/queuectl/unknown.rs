@@ -1,6 +1,7 @@
 //! What to say about a name that nobody has.
 
 use crate::find::{Shelves, is_name};
+use crate::habits;
 use queuectl_cli::text::nearest;
 use queuectl_cli::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,9 @@ pub(crate) fn failure(
         format!("the alias {typed} stands for `{expanded}`, and there is no such command")
     };
     let failure = Failure::new(Exit::UnknownCommand, message);
+    if let Some(lead) = habits::leads_to(expanded) {
+        return failure.hint(lead);
+    }
     let mut names: BTreeSet<String> = shelves.programs();
     names.extend(aliases.keys().filter(|name| is_name(name)).cloned());
     names.extend(shelves.extensions().into_keys());

@@ -38,7 +38,7 @@ pub struct Change {
 /// # Errors
 ///
 /// [`SettingsError::UnknownKey`], [`SettingsError::Value`],
-/// [`SettingsError::AliasName`], or [`SettingsError::PasswordTyped`] if the value
+/// [`SettingsError::AliasName`], [`SettingsError::AliasOfKey`], or [`SettingsError::PasswordTyped`] if the value
 /// is a URL with a password, before anything is touched;
 /// [`SettingsError::File`] if anything else in the file is wrong, and then it
 /// stays as it is; otherwise what the system said.
@@ -111,6 +111,9 @@ fn read_for_file(key: Key, value: &str, places: &Places) -> Result<Reading, Inva
 }
 
 fn check_alias(name: &str, command: &str) -> Result<(), SettingsError> {
+    if Key::find(name).is_some() {
+        return Err(SettingsError::AliasOfKey { name: name.to_owned() });
+    }
     if !alias::is_name(name) {
         return Err(SettingsError::AliasName { name: name.to_owned() });
     }

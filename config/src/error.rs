@@ -52,6 +52,12 @@ pub enum SettingsError {
         /// The name as it was typed, without `alias.`.
         name: String,
     },
+    /// An alias that was to be set has the name of a setting.
+    #[error("`{}` cannot be the name of an alias: it is that of a setting", Shown(name))]
+    AliasOfKey {
+        /// The name as it was typed, without `alias.`.
+        name: String,
+    },
     /// Something in the configuration file is wrong.
     #[error("{0}")]
     File(Box<Problem>),
@@ -122,10 +128,16 @@ impl SettingsError {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "see every key with `queuectl config list`".to_owned(),
             }),
+            Self::AliasOfKey { name } => {
+                Some(format!("change the setting with `queuectl config set {name} VALUE`"))
+            }
             Self::File(problem) => Some(problem.hint()),
             Self::Value(InvalidValue { hint: Some(hint), .. })
             | Self::Flag(InvalidValue { hint: Some(hint), .. })
             | Self::Variable { invalid: InvalidValue { hint: Some(hint), .. }, .. } => Some(hint.clone()),
+            Self::Flag(invalid) if invalid.value.is_empty() => {
+                Some(format!("leave out `--{}`, and it is what the configuration says", invalid.key))
+            }
             Self::Value(invalid) if invalid.value.is_empty() => {
                 Some(format!("go back to the default with `queuectl config unset {}`", invalid.key))
             }
@@ -193,6 +205,11 @@ impl Problem {
             Fault::Value(_) | Fault::Syntax { .. } | Fault::Repeated { .. } | Fault::AliasName { .. } => {
                 "see everything that is wrong with `queuectl config check`".to_owned()
             }
+            Fault::KeyBelowAlias { key, .. } => {
+                format!(
+                    "move the line above `[alias]`, or take it away with `queuectl config unset alias.{key}`"
+                )
+            }
             Fault::PasswordExposed { .. } => {
                 format!("take the file from them with `chmod 600 {}`", self.file.display())
             }
@@ -205,6 +222,7 @@ impl Problem {
             Fault::Value(InvalidValue { key, .. })
             | Fault::Repeated { key, .. }
             | Fault::PasswordExposed { key, .. } => Some(key),
+            Fault::KeyBelowAlias { address, .. } => Some(address),
             Fault::Syntax { .. } | Fault::UnknownKey { .. } | Fault::AliasName { .. } => None,
         }
     }
@@ -245,6 +263,14 @@ pub enum Fault {
         key: String,
         /// The permissions of the file.
         mode: u32,
+    },
+    /// A setting stands below `[alias]`, where it sets nothing.
+    #[error("the setting {key} stands below [alias], where it would be the name of a command")]
+    KeyBelowAlias {
+        /// The name of the setting, as it is written but for `_`.
+        key: String,
+        /// What names it as an alias: `alias.max-retries`.
+        address: String,
     },
     /// The name of an alias cannot be typed as a command.
     #[error(

@@ -157,7 +157,12 @@ impl Reader<'_> {
                 }
                 self.layer.readings.insert(key, reading);
             }
-            None => self.invalid(key.name(), &key.kind().expected(), value, key.kind().hint(given)),
+            None => self.invalid(
+                key.name(),
+                &key.kind().expected_instead_of(given),
+                value,
+                key.kind().hint(given),
+            ),
         }
     }
 
@@ -166,7 +171,9 @@ impl Reader<'_> {
             let offset = name.span().start;
             let canonical = canonical(name.get_ref());
             let key = Address::Alias(canonical.clone()).to_string();
-            if !alias::is_name(&canonical) {
+            if Key::find(&canonical).is_some() {
+                self.faults.push((offset, Fault::KeyBelowAlias { key: canonical, address: key }));
+            } else if !alias::is_name(&canonical) {
                 self.faults.push((offset, Fault::AliasName { name: name.get_ref().to_string() }));
             } else if !self.is_repeated(&key, offset) {
                 match value.get_ref() {
@@ -275,6 +282,19 @@ count = 2
                 "13:2: there is no setting `worker`",
             ]
         );
+    }
+
+    #[test]
+    fn a_setting_below_the_aliases_is_a_fault_whatever_its_value_is() {
+        let text = "[alias]\nq = \"list\"\nmax_retries = 5\ndatabase = \"/srv/queue.db\"\ndb-path = \"x\"\n";
+        let said = |line: usize, key: &str| {
+            format!(
+                "{line}:1: the setting {key} stands below [alias], where it would be the name of a command"
+            )
+        };
+        assert_eq!(problems(text), [said(3, "max-retries"), said(4, "database"), said(5, "db-path")]);
+        let (_, problems) = read(text, Path::new("c"));
+        assert!(problems[0].hint().contains("`queuectl config unset alias.max-retries`"));
     }
 
     #[test]

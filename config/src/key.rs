@@ -108,6 +108,12 @@ impl Key {
         format!("QUEUECTL_{}", self.name().to_ascii_uppercase().replace('-', "_"))
     }
 
+    /// Returns the variables that are meant for one program and not for what its jobs
+    /// start: all but where the queue is.
+    pub fn variables_of_one_process() -> Vec<String> {
+        Key::ALL.into_iter().filter(|key| *key != Key::Database).map(Key::variable).collect()
+    }
+
     /// Finds the key with this name, in any of its spellings.
     pub fn find(name: &str) -> Option<Key> {
         let name = canonical(name);
@@ -190,6 +196,13 @@ mod tests {
         }
         assert_eq!(Key::MaxRetries.variable(), "QUEUECTL_MAX_RETRIES");
         assert_eq!(Key::Database.variable(), "QUEUECTL_DATABASE");
+    }
+
+    #[test]
+    fn nothing_a_job_is_told_has_the_name_of_a_setting() {
+        for name in queuectl_core::JOB_VARIABLES {
+            assert!(Key::ALL.into_iter().all(|key| key.variable() != name), "{name}");
+        }
     }
 
     #[test]

@@ -14,6 +14,7 @@
 //! | `places` | which files and folders are meant |
 //! | `file` | a configuration file, read; every [`Problem`] in it |
 //! | `settings` | the layers, one over the other |
+//! | `variables` | which variables mean something |
 //! | [`edit`] | changes to the user's file, which keep its comments |
 //! | `write` | how a file is replaced: locked, whole, durable |
 
@@ -25,6 +26,7 @@ mod key;
 mod places;
 mod settings;
 mod value;
+mod variables;
 mod write;
 
 pub use alias::is_name as is_command_name;
@@ -34,6 +36,7 @@ pub use key::Key;
 pub use places::{Places, Surroundings};
 pub use settings::{Entry, Origin, Overrides, Settings};
 pub use value::{Database, LogLevel};
+pub use variables::{UnknownVariable, unknown_variables};
 
 /// The text of `queuectl.toml`: every key with its description, unit and default.
 pub const DEFAULTS: &str = include_str!("../queuectl.toml");

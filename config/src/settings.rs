@@ -219,6 +219,11 @@ impl Settings {
         &self.database
     }
 
+    /// Where it is said which queue is meant.
+    pub fn database_origin(&self) -> &Origin {
+        &self.resolved(Key::Database).origin
+    }
+
     /// Returns the command lines that have names of their own, none of them empty.
     pub fn aliases(&self) -> &BTreeMap<String, String> {
         &self.aliases
@@ -303,7 +308,7 @@ fn resolve(
     let flag = overrides.flags.iter().rev().find(|(named, _)| *named == key);
     let flag = flag.map(|(_, typed)| read_typed(key, typed)).transpose().map_err(SettingsError::Flag)?;
     let name = key.variable();
-    let variable = surroundings.variable(&name).filter(|_| !is_told_to_a_job(key, surroundings));
+    let variable = surroundings.variable(&name);
     let variable = variable.map(|typed| read_typed(key, &typed)).transpose();
     let variable = variable.map_err(|invalid| SettingsError::Variable { variable: name.clone(), invalid })?;
 
@@ -318,18 +323,12 @@ fn resolve(
         .unwrap_or_else(|| Resolved { reading: defaults().readings[&key].clone(), origin: Origin::Default }))
 }
 
-/// Tells whether the variable of a key is not meant as a setting: in a job,
-/// `QUEUECTL_LEASE` is the number of the job's own lease.
-fn is_told_to_a_job(key: Key, surroundings: &Surroundings<'_>) -> bool {
-    key == Key::Lease && surroundings.variable("QUEUECTL_RUN").is_some()
-}
-
 /// Understands what was typed as the value of a key.
 pub(crate) fn read_typed(key: Key, typed: &OsString) -> Result<Reading, InvalidValue> {
     key.kind().read(Given::Typed(typed)).ok_or_else(|| InvalidValue {
         key: key.to_string(),
         value: typed.to_string_lossy().into_owned(),
-        expected: key.kind().expected(),
+        expected: key.kind().expected_instead_of(Given::Typed(typed)),
         hint: key.kind().hint(Given::Typed(typed)),
     })
 }

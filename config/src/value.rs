@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use queuectl_core::{NotAPlace, Place, without_password};
+use queuectl_core::{InvalidAmount, NotAPlace, Place, parse_duration, parse_size, without_password};
 use toml::de::DeValue;
 
 /// How much is said on stderr and in the log, least first.
@@ -122,14 +122,16 @@ impl Kind {
             Kind::Duration { least, most } => Value::Duration(
                 given
                     .number()
-                    .map_or_else(
-                        || humantime::parse_duration(given.text()?).ok(),
-                        |s| Duration::try_from_secs_f64(s).ok(),
-                    )
+                    .map(|seconds| seconds.to_string())
+                    .or_else(|| given.with_a_unit().map(str::to_owned))
+                    .and_then(|text| parse_duration(&text).ok())
                     .filter(|duration| (least..=most).contains(duration))?,
             ),
             Kind::Size { most_bytes } => Value::Size(
-                given.whole().or_else(|| parse_size(given.text()?)).filter(|bytes| *bytes <= most_bytes)?,
+                given
+                    .whole()
+                    .or_else(|| parse_size(given.with_a_unit()?).ok())
+                    .filter(|bytes| *bytes <= most_bytes)?,
             ),
             Kind::Level => Value::Level(given.text()?.parse().ok()?),
             Kind::Location => Value::Location(given.location()?),
@@ -152,6 +154,19 @@ impl Kind {
         match (self, given.place()) {
             (Kind::Location, Some(Err(not_a_place))) => Some(not_a_place.hint().to_owned()),
             _ => None,
+        }
+    }
+
+    /// Says what the key can have instead of this, for messages.
+    pub(crate) fn expected_instead_of(self, given: Given<'_>) -> String {
+        let ambiguous = given.text().and_then(|text| match self {
+            Kind::Duration { .. } => parse_duration(text).err(),
+            Kind::Size { .. } => parse_size(text).err(),
+            _ => None,
+        });
+        match ambiguous {
+            Some(InvalidAmount::Ambiguous { spellings, .. }) => spellings,
+            _ => self.expected(),
         }
     }
 
@@ -185,6 +200,11 @@ impl<'a> Given<'a> {
             Given::Written(DeValue::String(text), _) => Some(text),
             Given::Written(..) => None,
         }
+    }
+
+    /// Returns a text that is no number: a file has TOML's own numbers.
+    fn with_a_unit(self) -> Option<&'a str> {
+        self.text().filter(|text| text.trim().parse::<f64>().is_err())
     }
 
     fn whole(self) -> Option<u64> {
@@ -255,23 +275,6 @@ impl FromStr for LogLevel {
             _ => Err(()),
         }
     }
-}
-
-/// Understands `256KiB`, `10MB`, `1 GiB`, in any case.
-fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) =
-        text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()));
-    let factor = match unit.trim_start().to_ascii_lowercase().as_str() {
-        "b" => 1,
-        "kb" => 1000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "kib" => 1 << 10,
-        "mib" => 1 << 20,
-        "gib" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(factor)
 }
 
 #[cfg(test)]
@@ -350,6 +353,18 @@ mod tests {
         }
         assert!(Key::PollInterval.kind().expected().starts_with("a duration from 1ms to 1day"));
         assert!(Key::BackoffMax.kind().expected().starts_with("a duration from 0s to 10years"));
+    }
+
+    #[test]
+    fn a_unit_with_two_meanings_is_refused_with_both_spellings() {
+        let said = |key: Key, text: &str| key.kind().expected_instead_of(Given::Typed(OsStr::new(text)));
+        assert_eq!((typed(Key::JobTimeout, "5M"), typed(Key::OutputLimit, "1M")), (None, None));
+        assert!(said(Key::JobTimeout, "5M").contains("5m for minutes, or 5months"));
+        assert!(
+            said(Key::OutputLimit, "1M").contains("1MB") && said(Key::OutputLimit, "1M").contains("1MiB")
+        );
+        assert!(said(Key::OutputLimit, "2GiB").starts_with("a size from 0"));
+        assert_eq!(typed(Key::JobTimeout, "0.0005"), None, "it would be told from none nowhere");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::doctor_postgres::{as_role, follow_all, on_a_server, sql, troubles, wi
 use crate::support::pgbouncer::Pool;
 use crate::support::postgres::{Mode, Server, program};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -14,6 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 trials![
+    sequences_at_their_end_are_told_until_the_advice_is_typed if Postgres,
     sequences_that_are_behind_are_told_until_the_advice_is_typed if Postgres,
     changes_are_folded_though_all_tables_are_published if Postgres,
     a_table_without_an_identity_is_told_until_the_advice_is_typed if Postgres,
@@ -26,6 +27,31 @@ trials![
     what_survives_a_failover_is_said_as_far_as_the_role_is_told if Postgres,
     room_on_the_servers_disk_is_told if Postgres,
 ];
+
+fn sequences_at_their_end_are_told_until_the_advice_is_typed() {
+    let home = Home::quick().on_server(Server::shared());
+    home.enqueue("a", "true");
+    let schema = home.schema().name().to_owned();
+    for (sequence, stops) in [
+        ("job_seq_seq", "no job can be added"),
+        ("place", "no job can be added or retried"),
+        ("worker_id_seq", "no worker can start"),
+    ] {
+        let name = format!("{schema}.{sequence}");
+        let end = |end: i64| {
+            let statement = format!("SELECT setval('{name}', {}); ALTER SEQUENCE {name} MAXVALUE {end}", 9);
+            home.schema().client().batch_execute(&statement).unwrap();
+        };
+        end(9);
+        complains(&home, "error", "sequences", &format!("{sequence} has given out its last number: {stops}"));
+        end(1000);
+        let advice =
+            complains(&home, "warning", "sequences", &format!("{sequence} has only 991 numbers left"));
+        let typed = advice.split('`').nth(1).unwrap();
+        home.typed(Spelling::Dispatched, typed).assert().success();
+        assert_eq!(complaints(&home).iter().filter(|found| found["check"] == "sequences").count(), 0);
+    }
+}
 
 fn sequences_that_are_behind_are_told_until_the_advice_is_typed() {
     let (_server, home) = on_a_server(&[]);

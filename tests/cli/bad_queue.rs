@@ -42,7 +42,8 @@ fn is_refused(home: &Home, word: &str) {
             let output = assert.get_output();
             let said = String::from_utf8_lossy(&output.stderr);
             assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
-            assert!(said.contains("queuectl: error: ") && said.contains(word), "{arguments:?}: {said}");
+            let begin = if arguments.contains(&"--json") { "{\"error\":" } else { "queuectl: error: " };
+            assert!(said.contains(begin) && said.contains(word), "{arguments:?}: {said}");
             assert!(output.stdout.is_empty(), "{arguments:?}");
         }
     });

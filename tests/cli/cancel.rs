@@ -187,7 +187,7 @@ fn it_is_said_when_the_worker_stands_still() {
     cancel.wait_until_it_says(&format!("stands still; job a is ended when it goes on: `kill -CONT {pid}`"));
     let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
     stop.wait_until_it_says(&format!("stands still, and stops when it goes on: `kill -CONT {pid}`"));
-    assert!(home.stdout(["status"]).contains("stands still"));
+    assert!(home.stdout(["status"]).contains("stalled"));
     kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
     cancel.wait_for_success();
     stop.wait_for_success();

@@ -245,7 +245,7 @@ fn list_json_has_origin_unit_and_description() {
     let home = Home::new();
     let list = home.json(["config", "list", "--json"]);
     let entry = list.as_array().unwrap().iter().find(|entry| entry["key"] == "max-retries").unwrap();
-    assert_eq!((&entry["value"], &entry["origin"]), (&"3".into(), &"default".into()));
+    assert_eq!((&entry["value"], &entry["origin"]), (&3.into(), &"default".into()));
     assert!(entry["description"].as_str().is_some_and(|text| text.len() > 20));
 }
 
@@ -281,7 +281,7 @@ fn a_relative_database_starts_at_the_file() {
         home.run(spelling, ["enqueue", "true"]).assert().success();
         assert!(database.exists());
         // A flag is typed here, so it starts here.
-        home.run(spelling, ["enqueue", "true", "--database", "here.db"]).assert().success();
+        home.run(spelling, ["enqueue", "--database", "here.db", "true"]).assert().success();
         assert!(home.path("here.db").exists());
     });
 }

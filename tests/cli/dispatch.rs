@@ -39,7 +39,7 @@ trials![
 ];
 
 /// Puts an executable script on a PATH of its own; gives that PATH.
-fn extension(home: &Home, name: &str, script: &str) -> OsString {
+pub fn extension(home: &Home, name: &str, script: &str) -> OsString {
     let folder = home.root().join("extensions");
     fs::create_dir_all(&folder).unwrap();
     write_script(&folder.join(format!("queuectl-{name}")), script);
@@ -160,8 +160,7 @@ fn the_exec_path_comes_before_the_path() {
     let path = extension(&home, "hello", "#!/bin/sh\necho from the path\n");
     let folder = home.root().join("preferred");
     fs::create_dir(&folder).unwrap();
-    fs::copy(home.root().join("extensions/queuectl-hello"), folder.join("queuectl-hello")).unwrap();
-    fs::write(folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n").unwrap();
+    Home::make_script(&folder.join("queuectl-hello"), "#!/bin/sh\necho preferred\n");
     home.queuectl(["hello"])
         .env("PATH", path)
         .env("QUEUECTL_EXEC_PATH", folder)
@@ -234,7 +233,7 @@ fn global_flags_before_the_name_reach_the_program() {
 fn global_flags_are_taken_by_each_program() {
     let home = Home::new();
     for arguments in [
-        vec!["enqueue", "--id", "a", "true"],
+        vec!["enqueue", "--id", "a", "sleep 0"],
         vec!["list"],
         vec!["status"],
         vec!["show", "a"],

@@ -1,7 +1,7 @@
 //! `queuectl dlq`.
 
 use crate::support::trials::trials;
-use crate::support::{Home, both};
+use crate::support::{Home, Spelling, both};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -17,6 +17,9 @@ trials![
     retry_all_takes_every_dead_job,
     retry_wakes_a_sleeping_worker,
     clear_deletes_only_the_dead,
+    retry_hurries_a_failed_job,
+    clear_takes_ids_and_does_what_it_can,
+    clear_can_be_tried_dry,
     an_unknown_action_exits_2,
 ];
 
@@ -34,7 +37,13 @@ fn with_dead(names: &[&str]) -> Home {
 fn list_is_empty_and_says_so_on_standard_error() {
     both(|spelling| {
         let home = Home::new();
-        home.run(spelling, ["dlq", "list"]).assert().success().stdout("").stderr(contains("No dead jobs"));
+        home.run(spelling, ["dlq", "list"])
+            .assert()
+            .success()
+            .stdout("")
+            .stderr(contains("There is no queue at "));
+        home.enqueue("a", "true");
+        home.run(spelling, ["dlq", "list"]).assert().success().stdout("").stderr("No dead jobs\n");
         home.run(spelling, ["dlq", "list", "--json"]).assert().success().stdout("[]\n").stderr("");
     });
 }
@@ -131,6 +140,60 @@ fn clear_deletes_only_the_dead() {
         home.run(spelling, ["dlq", "clear", "--json"]).assert().success().stdout("{\"cleared\":2}\n");
         assert_eq!((home.counts()[State::Dead], home.state("waits")), (0, State::Pending));
         home.run(spelling, ["show", "a"]).assert().code(4);
+    });
+}
+
+fn retry_hurries_a_failed_job() {
+    for (spelling, line) in [
+        (Spelling::Dispatched, "queuectl retry a"),
+        (Spelling::Dispatched, "queuectl dlq retry a"),
+        (Spelling::Direct, "queuectl dlq retry a"),
+    ] {
+        let home = Home::quick().with("QUEUECTL_BACKOFF_BASE", "3600").with("QUEUECTL_POLL_INTERVAL", "1h");
+        home.enqueue("a", "[ -e mended ]");
+        home.enqueue("b", "false");
+        let _worker = home.worker([""; 0]);
+        home.wait_for("a", State::Failed);
+        home.wait_for("b", State::Failed);
+        home.make_file("mended");
+        home.typed(spelling, line).assert().success().stdout("Job a waits no longer for its retry\n");
+        home.wait_for("a", State::Completed);
+        assert_eq!((home.job("a").attempts, home.state("b")), (2, State::Failed));
+        // What has come to rest, or is pending, is not hurried.
+        home.typed(spelling, line).assert().code(4);
+    }
+    let home = Home::new();
+    home.queuectl(["enqueue", "true", "--id", "later", "--delay", "1h"]).assert().success();
+    home.queuectl(["dlq", "retry", "later"]).assert().code(4).stderr(contains("job later is pending"));
+}
+
+fn clear_takes_ids_and_does_what_it_can() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b", "c"]);
+        home.enqueue("waits", "true");
+        home.run(spelling, ["dlq", "clear", "a", "waits", "ghost", "c"])
+            .assert()
+            .code(4)
+            .stdout("Cleared 2 dead jobs\n")
+            .stderr(contains("job waits is pending, not dead").and(contains("ghost")));
+        assert_eq!((home.counts()[State::Dead], home.state("b"), home.counts().total()), (1, State::Dead, 2));
+    });
+}
+
+fn clear_can_be_tried_dry() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        home.run(spelling, ["dlq", "clear", "--dry-run"])
+            .assert()
+            .success()
+            .stdout("Would clear 2 dead jobs\n");
+        home.run(spelling, ["dlq", "clear", "a", "--dry-run"])
+            .assert()
+            .success()
+            .stdout("Would clear 1 dead job\n");
+        let json = home.json(["dlq", "clear", "--dry-run", "--json"]);
+        assert_eq!((&json["cleared"], &json["dry_run"]), (&2.into(), &true.into()));
+        assert_eq!(home.counts()[State::Dead], 2);
     });
 }
 

@@ -24,6 +24,7 @@ trials![
     a_command_that_no_shell_can_be_given_is_refused,
     invalid_utf8_is_refused,
     a_duplicate_is_refused_unless_it_is_to_be_skipped,
+    a_quiet_enqueue_prints_the_bare_id,
     retries_come_from_flag_json_configuration_and_default,
     a_job_runs_where_it_was_typed,
     only_named_variables_are_kept,
@@ -128,7 +129,7 @@ fn bad_content_is_refused_and_leaves_nothing() {
             vec![r#"{"command":"true","priority":1e30}"#],
             vec![r#"{"command":"true","command":"false"}"#],
             vec!["true", "--env", "=x"],
-            vec!["true", "--cwd", "/no/such/folder"],
+            vec![r#"{"command":"true","cwd":""}"#],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let assert = home.run(spelling, given).assert();
@@ -155,7 +156,7 @@ fn a_wrong_command_line_exits_2() {
             vec!["true", "--timeout", "soon"],
             vec!["true", "--timeout", "-5"],
             vec!["true", "--priority", "9999999999"],
-            vec!["true", "--file", "-"],
+            vec!["--file", "-", "true"],
         ] {
             let given = ["enqueue"].into_iter().chain(arguments.iter().copied());
             let output = home.run(spelling, given).write_stdin("").assert().get_output().clone();
@@ -289,6 +290,20 @@ fn invalid_utf8_is_refused() {
         fs::write(home.path("jobs"), b"{\"command\":\"true\"}\n{\"command\":\"\xff\"}\n").unwrap();
         home.run(spelling, ["enqueue", "--file", "jobs"]).assert().code(1).stderr(contains("line 2"));
         is_untouched(&home);
+    });
+}
+
+fn a_quiet_enqueue_prints_the_bare_id() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["enqueue", "-q", "--id", "a", "true"])
+            .assert()
+            .success()
+            .stdout("a\n")
+            .stderr("");
+        let printed = home.run(spelling, ["enqueue", "-q", "true"]).assert().success().get_output().clone();
+        let id = String::from_utf8(printed.stdout).unwrap();
+        assert_eq!(home.job(id.trim_end()).command.as_str(), "true");
     });
 }
 

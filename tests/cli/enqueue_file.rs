@@ -18,6 +18,10 @@ trials![
     the_name_of_a_run_is_no_excuse_for_a_taken_id,
     a_taken_id_in_a_file_is_named_with_its_line,
     an_unreadable_file_is_named,
+    a_byte_order_mark_and_the_line_ends_of_windows_do_no_harm,
+    a_file_of_plain_lines_is_taken_with_a_flag,
+    what_is_no_line_of_shell_is_named_with_file_and_line,
+    an_error_names_the_file_and_leads_on,
 ];
 
 fn a_file_of_jobs_is_added() {
@@ -116,6 +120,86 @@ fn a_taken_id_in_a_file_is_named_with_its_line() {
         .code(1)
         .stderr(contains("line 3").and(contains("job c exists already")));
     assert_eq!(home.counts().total(), 1, "the lines before it are not added either");
+}
+
+fn a_byte_order_mark_and_the_line_ends_of_windows_do_no_harm() {
+    both(|spelling| {
+        let home = Home::new();
+        let text =
+            "\u{feff}{\"id\":\"a\",\"command\":\"echo é\"}\r\n\r\n{\"id\":\"b\",\"command\":\"true\"}\r\n";
+        fs::write(home.path("jobs"), text).unwrap();
+        home.run(spelling, ["enqueue", "--file", "jobs"]).assert().success();
+        fs::write(home.path("lines"), "\u{feff}echo 'a b'\r\n\r\necho c\r\n").unwrap();
+        home.run(spelling, ["enqueue", "--lines", "--file", "lines"]).assert().success();
+        let commands: Vec<_> = home
+            .json(["list", "--json"])
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|job| job["command"].clone())
+            .collect();
+        assert_eq!(commands, ["echo é", "true", "echo 'a b'", "echo c"]);
+        // The same on a command line, as `"$(cat file)"` makes it.
+        home.run(spelling, ["enqueue", "\u{feff}{\"id\":\"d\",\"command\":\"true\"}"]).assert().success();
+        assert_eq!(home.job("d").command.as_str(), "true");
+    });
+}
+
+fn a_file_of_plain_lines_is_taken_with_a_flag() {
+    both(|spelling| {
+        let home = Home::quick();
+        let lines = "#!/bin/sh\n# two of them\necho 'one of' \"two\" | tr a-z A-Z\n\n  exit 3  \n";
+        home.run(spelling, ["enqueue", "--file", "-", "--lines", "--max-retries", "0"])
+            .write_stdin(lines)
+            .assert()
+            .success()
+            .stdout("Jobs added: 2\n");
+        home.drain();
+        let counts = home.counts();
+        assert_eq!((counts[State::Completed], counts[State::Dead]), (1, 1));
+        let first = home.json(["list", "--json"])[0]["id"].as_str().unwrap().to_owned();
+        assert_eq!(home.stdout(["logs", &first]), "ONE OF TWO\n");
+        home.run(spelling, ["enqueue", "--lines", "true"]).assert().code(2);
+    });
+}
+
+fn what_is_no_line_of_shell_is_named_with_file_and_line() {
+    let home = Home::new();
+    for (line, said) in
+        [("{\"command\":\"true\"}", "leave --lines out"), ("curl \\", "backslash"), ("“make all”", "curly")]
+    {
+        fs::write(home.path("commands.txt"), format!("true\n{line}\n")).unwrap();
+        home.queuectl(["enqueue", "--file", "commands.txt", "--lines"])
+            .assert()
+            .code(1)
+            .stderr(contains("commands.txt, line 2:").and(contains(said)));
+    }
+    is_untouched(&home);
+}
+
+fn an_error_names_the_file_and_leads_on() {
+    let home = Home::new();
+    for (text, said) in [
+        ("make all\n", "add --lines"),
+        ("{\"cmd\":\"make all\"}\n", "did you mean \"command\"?"),
+        ("[{\"command\":\"true\"}]\n", "jq -c '.[]'"),
+        ("{\n  \"command\": \"true\"\n}\n", "jq -c ."),
+        ("\u{ff}\u{fe}", "add --lines"),
+    ] {
+        fs::write(home.path("jobs.txt"), text).unwrap();
+        home.queuectl(["enqueue", "--file", "jobs.txt"])
+            .assert()
+            .code(1)
+            .stderr(contains("jobs.txt, line 1:").and(contains(said)));
+        home.queuectl(["enqueue", "--file", "-"])
+            .write_stdin(text)
+            .assert()
+            .code(1)
+            .stderr(contains("standard input, line 1:").and(contains(said)));
+    }
+    fs::write(home.path("jobs.txt"), b"\xff\xfe{\0\"\0").unwrap();
+    home.queuectl(["enqueue", "--file", "jobs.txt"]).assert().code(1).stderr(contains("iconv"));
+    is_untouched(&home);
 }
 
 fn an_unreadable_file_is_named() {

@@ -39,6 +39,11 @@ fn put(kind: &str, path: &Path) -> Option<UnixListener> {
     None
 }
 
+/// A line of words with global flags behind the name of the program.
+fn with<'a>(words: &[&'a str], flags: [&'a str; 2]) -> Vec<&'a str> {
+    [&words[..1], &flags, &words[1..]].concat()
+}
+
 const KINDS: [&str; 4] = ["a folder", "a FIFO", "a socket", "a device"];
 
 fn a_database_that_is_no_file_is_refused_at_once() {
@@ -55,7 +60,7 @@ fn a_database_that_is_no_file_is_refused_at_once() {
                 &["move", "--abort"],
                 &["doctor"],
             ] {
-                let assert = home.run(spelling, arguments).args(["--database", "other.db"]).assert().code(1);
+                let assert = home.run(spelling, with(arguments, ["--database", "other.db"])).assert().code(1);
                 let output = assert.get_output();
                 let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
                 assert!(said.contains(kind) && said.contains("hint: "), "{arguments:?}: {said}");
@@ -84,7 +89,7 @@ fn a_configuration_that_is_no_file_is_refused_at_once() {
                 &["worker", "start", "--drain"],
                 &["doctor"],
             ] {
-                let assert = home.run(spelling, arguments).args(["--config", "other.toml"]).assert().code(1);
+                let assert = home.run(spelling, with(arguments, ["--config", "other.toml"])).assert().code(1);
                 let output = assert.get_output();
                 let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
                 assert!(said.contains(kind), "{arguments:?}: {said}");

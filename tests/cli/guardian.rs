@@ -28,7 +28,7 @@ trials![
 ];
 
 const HANGS: &str =
-    "if [ $QUEUECTL_LEASE = 1 ]; then touch hangs; trap '' TERM; while :; do sleep 0.05; done; fi";
+    "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch hangs; trap '' TERM; while :; do sleep 0.05; done; fi";
 
 /// A manager whose worker has begun.
 fn started(home: &Home) -> Worker {
@@ -189,8 +189,11 @@ fn in_a_job_its_own_lease_is_no_setting() {
     home.queuectl(["config", "get", "lease"]).assert().success().stdout("30\n");
     let outside = home.with("QUEUECTL_LEASE", "1");
     outside.queuectl(["config", "get", "lease"]).assert().code(1).stderr(contains("QUEUECTL_LEASE"));
-    let in_a_job = outside.with("QUEUECTL_RUN", "run/1/1/1");
-    in_a_job.queuectl(["config", "get", "lease"]).assert().success().stdout("30\n");
+    let home = Home::quick().with("QUEUECTL_LEASE", "60s");
+    home.enqueue("a", "\"$QUEUECTL\" config get lease >lease; echo $QUEUECTL_JOB_LEASE >own");
+    home.drain();
+    assert_eq!(fs::read_to_string(home.path("lease")).unwrap(), "30\n");
+    assert_eq!(fs::read_to_string(home.path("own")).unwrap(), "1\n");
 }
 
 fn the_lease_of_the_settings_is_what_workers_keep() {
@@ -211,7 +214,7 @@ fn the_lease_of_the_settings_is_what_workers_keep() {
 fn a_heartbeat_that_is_no_time_keeps_no_job_from_running_again() {
     for time in ["infinity", "-infinity"] {
         let home = Home::quick().with("QUEUECTL_LEASE", "10s").on_server(Server::shared());
-        home.enqueue("held", "[ $QUEUECTL_LEASE -gt 1 ] || { touch running; sleep 1000; }");
+        home.enqueue("held", "[ $QUEUECTL_JOB_LEASE -gt 1 ] || { touch running; sleep 1000; }");
         let _killed_with_its_home = home.worker(["--count", "1"]);
         home.wait_for_file("running");
         let marker = format!("TEST_HOME={}", home.root().display());

@@ -73,7 +73,7 @@ fn output_into_a_file_that_may_not_grow_is_an_error() {
             .assert()
             .success()
             .stdout(contains("cannot write to standard output: File too large"))
-            .stdout(contains("hint: raise that limit").and(contains("code 1\n")));
+            .stdout(contains("hint").and(contains("raise that limit")).and(contains("code 1\n")));
     }
 }
 

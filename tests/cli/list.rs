@@ -15,7 +15,8 @@ trials![
     json_has_every_documented_field,
     states_can_be_repeated_and_are_taken_in_any_case,
     nothing_is_cut_without_a_limit,
-    a_limit_takes_the_oldest,
+    a_limit_takes_the_newest,
+    a_pipe_is_not_padded_by_one_long_command,
     a_long_id_is_shown_whole,
     a_pipe_gets_no_colour,
     a_reader_that_leaves_ends_it_quietly,
@@ -124,13 +125,27 @@ fn nothing_is_cut_without_a_limit() {
     assert_eq!(home.stdout(["list"]).lines().count(), 2501);
 }
 
-fn a_limit_takes_the_oldest() {
+fn a_pipe_is_not_padded_by_one_long_command() {
+    let home = Home::quick();
+    home.enqueue("long", &"x".repeat(900));
+    home.enqueue_all((0..5000).map(|n| json!({"id": format!("job-{n}"), "command": "true"})));
+    let listed = home.stdout(["list"]);
+    assert_eq!(listed.lines().count(), 5002);
+    assert!(listed.len() < 800_000, "{} bytes", listed.len());
+}
+
+fn a_limit_takes_the_newest() {
     both(|spelling| {
         let home = with_jobs(20);
         let output = home.run(spelling, ["list", "--limit", "3", "--json"]).assert().success();
         let list: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
-        assert_eq!(ids(&list), ["job-0", "job-1", "job-2"]);
-        home.run(spelling, ["list", "--limit", "0", "--json"]).assert().success().stdout("[]\n");
+        assert_eq!(ids(&list), ["job-17", "job-18", "job-19"]);
+        for state in ["pending", "dead"] {
+            let arguments = ["list", "--state", state, "--limit", "1000000", "--json"];
+            let output = home.run(spelling, arguments).assert().success();
+            let list: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+            assert_eq!(ids(&list).len(), if state == "dead" { 0 } else { 20 });
+        }
     });
 }
 
@@ -180,14 +195,17 @@ fn a_reader_that_leaves_ends_it_quietly() {
 
 fn words_go_to_standard_error() {
     let home = Home::new();
-    home.queuectl(["list"]).assert().success().stdout("").stderr(contains("No jobs"));
-    home.queuectl(["-q", "list"]).assert().success().stdout("").stderr("");
+    let none = "There is no queue at ";
+    home.queuectl(["list"]).assert().success().stdout("").stderr(contains(none).and(contains("queue.db")));
+    home.enqueue("a", "true");
+    home.queuectl(["list", "--state", "dead"]).assert().success().stdout("").stderr("No dead jobs\n");
+    home.queuectl(["-q", "list", "--state", "dead"]).assert().success().stdout("").stderr("");
 }
 
 fn absurd_limits_are_refused() {
     both(|spelling| {
         let home = with_jobs(1);
-        for limit in ["-1", "many", "1.5", "99999999999999999999999"] {
+        for limit in ["0", "-1", "many", "1.5", "99999999999999999999999"] {
             home.run(spelling, ["list", "--limit", limit]).assert().code(2);
         }
         home.run(spelling, ["list", "--limit", &u64::MAX.to_string()]).assert().success();

@@ -93,7 +93,7 @@ fn m05_processing_is_recovered_and_live_jobs_are_not_requeued() {
 fn m06_a_finished_job_does_not_overwrite_the_result_of_who_took_over() {
     let home = Home::quick();
     // The first run would fail in the end, if it were let.
-    home.enqueue("a", "[ $QUEUECTL_LEASE -ge 2 ] && exit 0; touch running; sleep 1000; exit 7");
+    home.enqueue("a", "[ $QUEUECTL_JOB_LEASE -ge 2 ] && exit 0; touch running; sleep 1000; exit 7");
     let _worker = home.worker([""; 0]);
     home.wait_for_file("running");
     kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGKILL).unwrap();

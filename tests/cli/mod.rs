@@ -5,6 +5,7 @@ mod backup;
 mod bad_queue;
 mod cancel;
 mod config;
+mod config_mistakes;
 mod demo;
 mod dispatch;
 mod dlq;
@@ -14,9 +15,15 @@ mod doctor_postgres_contents;
 mod doctor_workers;
 mod documented;
 mod enqueue;
+mod enqueue_fields;
 mod enqueue_file;
+mod enqueue_folder;
+mod enqueue_words;
 mod file_types;
 mod guardian;
+mod habits;
+mod help;
+mod json_words;
 mod limits;
 mod list;
 mod logs;
@@ -24,6 +31,8 @@ mod memory;
 mod mistakes;
 mod r#move;
 mod move_abort;
+mod move_back;
+mod nested;
 mod outside;
 mod owners;
 mod passwords;
@@ -33,11 +42,16 @@ mod postgres_faults;
 mod postgres_settings;
 mod postgres_unknown;
 mod prune;
+mod references;
 mod show;
 mod status;
+mod surroundings;
 mod terminal;
+mod terminals;
 mod unreadable;
 mod unwritable;
+mod voice;
+mod waiting;
 mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
@@ -54,21 +68,33 @@ pub fn trials() -> Vec<Trial> {
     [
         documented::trials(),
         enqueue::trials(),
+        enqueue_fields::trials(),
         enqueue_file::trials(),
+        help::trials(),
+        json_words::trials(),
+        enqueue_folder::trials(),
+        enqueue_words::trials(),
+        habits::trials(),
         list::trials(),
         status::trials(),
         unreadable::trials(),
+        surroundings::trials(),
+        terminals::trials(),
+        voice::trials(),
+        waiting::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),
         prune::trials(),
         administration::trials(),
+        references::trials(),
         backup::trials(),
         doctor::trials(),
         doctor_postgres::trials(),
         doctor_postgres_contents::trials(),
         doctor_workers::trials(),
         config::trials(),
+        config_mistakes::trials(),
         demo::trials(),
         dispatch::trials(),
         cancel::trials(),
@@ -79,8 +105,10 @@ pub fn trials() -> Vec<Trial> {
         memory::trials(),
         mistakes::trials(),
         r#move::trials(),
+        nested::trials(),
         move_abort::trials(),
         outside::trials(),
+        move_back::trials(),
         passwords::trials(),
         places::trials(),
         limits::trials(),

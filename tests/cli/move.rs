@@ -33,7 +33,7 @@ trials![
 ];
 
 /// A home with a job in every state, but for processing; attempts and output too.
-fn in_use() -> Home {
+pub fn in_use() -> Home {
     let home = Home::quick();
     home.enqueue("good", "echo words; echo more >&2; printf '\\377\\000'");
     home.enqueue_once("bad", "echo oops >&2; exit 3");
@@ -50,7 +50,7 @@ fn in_use() -> Home {
 }
 
 /// Everything that is told of a queue.
-fn told(home: &Home, database: Option<&str>) -> Vec<String> {
+pub fn told(home: &Home, database: Option<&str>) -> Vec<String> {
     let place: Vec<&str> = database.into_iter().flat_map(|database| ["--database", database]).collect();
     let mut calls: Vec<Vec<&str>> =
         vec![vec!["list", "--json"], vec!["list"], vec!["status", "--json"], vec!["dlq", "list", "--json"]];
@@ -98,7 +98,7 @@ pub fn is_open(home: &Home, path: &Path) -> bool {
     path.exists() && open(path, Access::Read, home).insist_open().is_ok()
 }
 
-fn on_the_server() -> (Arc<Schema>, String) {
+pub fn on_the_server() -> (Arc<Schema>, String) {
     let schema = Arc::new(Server::shared().schema());
     let url = Server::shared().url(schema.name());
     (schema, url)
@@ -219,7 +219,7 @@ fn running_jobs_are_finished_first_and_control_c_only_ends_the_wait() {
         first.press_control_c();
         assert_eq!(first.wait().signal(), Some(Signal::SIGINT as i32));
         home.queuectl(["enqueue", "true"]).assert().code(75);
-        home.queuectl(["enqueue", "true", "--database", "new.db"])
+        home.queuectl(["enqueue", "--database", "new.db", "true"])
             .assert()
             .code(75)
             .stderr(contains("is being moved here from"));

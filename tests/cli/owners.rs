@@ -20,6 +20,7 @@ trials![
     a_user_may_read_a_configuration_of_root_that_only_root_can_write if Root,
     a_user_is_told_how_to_get_back_what_root_has_left if Root,
     another_users_link_leads_nowhere if Root,
+    as_root_may_stand_behind_an_alias if Root,
     an_extension_or_alias_of_another_user_is_not_run if Root,
     doctor_names_owners_and_the_file_that_is_wrong if Root,
 ];
@@ -96,7 +97,10 @@ fn root_is_refused_the_queue_of_a_user_and_told_what_to_type() {
                 .code(1)
                 .stdout("")
                 .stderr(contains("belongs to the user number 40001"))
-                .stderr(contains("sudo -u '#40001' queuectl"))
+                .stderr(contains(format!(
+                    "sudo -u '#40001' env QUEUECTL_HOME={} queuectl",
+                    home.queue_folder().display()
+                )))
                 .stderr(contains("--as-root"));
         }
         assert_eq!(files(&home), before, "something was made or changed");
@@ -112,13 +116,15 @@ fn what_root_makes_with_as_root_belongs_to_the_user() {
         let home = home_of_alice();
         home.run(spelling, ["enqueue", "true"]).assert().code(1).stderr(contains("--as-root"));
         assert_eq!(files(&home), []);
-        home.run(spelling, ["enqueue", "--id", "a", "true", "--as-root"]).assert().success();
+        home.run(spelling, ["enqueue", "--as-root", "--id", "a", "true"]).assert().success();
         all_belong_to_alice(&home);
         home.run(spelling, ["list"]).env("QUEUECTL_AS_ROOT", "1").assert().success().stdout(contains("a "));
         home.queuectl(["--as-root", "status"]).assert().success();
         home.run(spelling, ["config", "set", "max-retries", "5", "--as-root"]).assert().success();
         let new = home.queue_folder().join("sub/new.db");
-        home.run(spelling, ["enqueue", "true", "--as-root", "--database"]).arg(&new).assert().success();
+        home.run(spelling, ["enqueue", "--as-root", "--database", new.to_str().unwrap(), "true"])
+            .assert()
+            .success();
         assert_eq!(fs::metadata(&new).unwrap().uid(), ALICE);
         home.run(spelling, ["backup", "copy.db", "--as-root"]).assert().success();
         assert_eq!(fs::metadata(home.path("copy.db")).unwrap().uid(), ALICE, "it is a copy of alice's");
@@ -254,6 +260,17 @@ fn a_user_is_told_how_to_get_back_what_root_has_left() {
     }
 }
 
+/// The flag is the alias's program's, and matters before that is known.
+fn as_root_may_stand_behind_an_alias() {
+    let home = home_of_alice();
+    alice(&home, "queuectl config set alias.shown list && queuectl enqueue --id a true").success();
+    for line in ["ls --as-root", "shown --as-root", "--as-root shown"] {
+        home.queuectl(line.split(' ')).assert().success().stdout(contains("a "));
+    }
+    home.queuectl(["shown"]).assert().code(1).stderr(contains("--as-root"));
+    home.queuectl(["add", "--", "--as-root"]).assert().code(1).stderr(contains("--as-root"));
+}
+
 fn another_users_link_leads_nowhere() {
     let home = home_of_alice();
     fs::set_permissions(home.queue_folder(), Permissions::from_mode(0o1777)).unwrap();
@@ -316,7 +333,7 @@ fn doctor_names_owners_and_the_file_that_is_wrong() {
         .assert()
         .code(1)
         .stdout(contains("queue.db belongs to the user number 40001"))
-        .stdout(contains("sudo -u '#40001' queuectl"));
+        .stdout(contains("sudo -u '#40001' env QUEUECTL_HOME="));
     home.queuectl(["doctor", "--as-root"])
         .assert()
         .success()

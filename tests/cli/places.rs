@@ -71,7 +71,8 @@ fn everywhere(text: &str, look: impl Fn(&str)) {
     both(|spelling| {
         let home = Home::new();
         home.configure("");
-        let flag = |words: &[&str]| home.run(spelling, words).args(["--database", text]);
+        let flag =
+            |words: &[&str]| home.run(spelling, [&words[..1], &["--database", text], &words[1..]].concat());
         let variable = |words: &[&str]| home.run(spelling, words).env("QUEUECTL_DATABASE", text);
         let mut programs = Vec::new();
         for words in [&["enqueue", "true"][..], &["list"], &["worker", "start", "--drain"], &["doctor"]] {
@@ -109,7 +110,7 @@ fn the_password_of_such_an_address_is_shown_by_nobody() {
     for text in NOT_QUITE {
         let home = Home::new();
         for program in [
-            home.queuectl(["enqueue", "true", "--database", text]),
+            home.queuectl(["enqueue", "--database", text, "true"]),
             home.queuectl(["enqueue", "true"]).env("QUEUECTL_DATABASE", text),
             home.queuectl(["move", "--to", text]),
             home.queuectl(["doctor"]).env("QUEUECTL_DATABASE", text),
@@ -124,7 +125,7 @@ fn the_password_of_such_an_address_is_shown_by_nobody() {
     }
     for text in NEITHER {
         let home = Home::new();
-        home.queuectl(["enqueue", "true", "--database", text]).assert().code(1).stderr(contains("hint: "));
+        home.queuectl(["enqueue", "--database", text, "true"]).assert().code(1).stderr(contains("hint: "));
         home.queuectl(["list"]).env("QUEUECTL_DATABASE", text).assert().code(1).stdout("");
         assert_eq!(files(&home), [""; 0], "{text:?} made a file");
     }
@@ -133,13 +134,13 @@ fn the_password_of_such_an_address_is_shown_by_nobody() {
 fn a_new_queue_is_made_by_a_path_and_not_by_a_bare_word() {
     both(|spelling| {
         let home = Home::new();
-        home.run(spelling, ["enqueue", "true", "--database", "shop"])
+        home.run(spelling, ["enqueue", "--database", "shop", "true"])
             .assert()
             .code(1)
             .stderr(contains("hint: for a new file type `./shop` or `shop.db`"));
         assert_eq!(files(&home), [""; 0]);
         for path in ["./shop", "mail.db", "sub/jobs", "./a:b", "~/mine"] {
-            home.run(spelling, ["enqueue", "true", "--database", path]).assert().success();
+            home.run(spelling, ["enqueue", "--database", path, "true"]).assert().success();
         }
         for path in ["shop", "mail.db", "sub/jobs", "a:b", "../home/mine"] {
             assert!(home.path(path).is_file(), "{path}");
@@ -150,7 +151,7 @@ fn a_new_queue_is_made_by_a_path_and_not_by_a_bare_word() {
 fn a_file_of_any_name_that_is_there_is_a_queue() {
     let home = Home::new();
     for name in ["shop", "a:b", "'quoted'"] {
-        home.queuectl(["enqueue", "true", "--database", &format!("./{name}")]).assert().success();
+        home.queuectl(["enqueue", "--database", &format!("./{name}"), "true"]).assert().success();
         home.queuectl(["--database", name, "enqueue", "true"]).assert().success();
         let listed = home.json(["list", "--json", "--database", name]);
         assert_eq!(listed.as_array().unwrap().len(), 2, "{name}");

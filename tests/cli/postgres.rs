@@ -107,7 +107,8 @@ fn told(home: &Home, spelling: Spelling, line: &str) -> String {
     let spelling = if line.starts_with("queuectl") { spelling } else { Spelling::Dispatched };
     let output = home.typed(spelling, line).assert().get_output().clone();
     let words = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes).replace(home.root().to_str().unwrap(), "HOME");
+        let text = String::from_utf8_lossy(bytes).replace(&home.location().to_string(), "QUEUE");
+        let text = text.replace(home.root().to_str().unwrap(), "HOME");
         match serde_json::from_str(&text) {
             Ok(document) => without_times(document).to_string(),
             Err(_) => text.lines().map(|line| format!("{}\n", without_numbers(line))).collect(),
@@ -147,6 +148,9 @@ fn without_numbers(line: &str) -> String {
 fn every_command_prints_what_it_prints_on_sqlite() {
     both(|spelling| {
         let (sqlite, postgres) = (Home::quick(), home());
+        // Both are named, so both are told.
+        let database = sqlite.database().display().to_string();
+        let sqlite = sqlite.with("QUEUECTL_DATABASE", &database);
         for line in DAY {
             let expected = told(&sqlite, spelling, line);
             assert_eq!(told(&postgres, spelling, line), expected, "{spelling:?}");
@@ -286,7 +290,7 @@ fn a_forced_stop_interrupts_and_charges_nothing() {
 fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
     let home = patient();
     let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
-    home.enqueue("victim", &format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+    home.enqueue("victim", &format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
     let _worker = home.worker([""; 0]);
     home.wait_for_file("hangs");
     let began = Instant::now();

@@ -19,12 +19,32 @@ trials![
     a_worker_that_is_replaced_meanwhile_is_replaced_again if Postgres,
     tables_that_are_gone_end_a_worker_in_order if Postgres,
     connections_that_fall_silent_are_made_anew if Postgres,
+    a_forced_stop_ends_jobs_at_once_though_the_server_hangs if Postgres,
     a_manager_hears_signals_while_no_server_answers if Postgres,
     a_command_does_not_wait_for_ever_for_a_silent_server if Postgres,
     a_worker_that_waits_for_a_connection_stops_at_once if Postgres,
     workers_are_stopped_though_the_server_cannot_be_reached if Postgres,
     a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached if Postgres,
 ];
+
+/// With a lease so long it is the stop that ends them.
+fn a_forced_stop_ends_jobs_at_once_though_the_server_hangs() {
+    let mut field = Field::begin_in(Home::quick().with("QUEUECTL_LEASE", "5min"), &["--concurrency", "2"]);
+    field.proxy.door(Does::Hang);
+    field.proxy.asked(Does::Hang);
+    let began = Instant::now();
+    let mut stop = field.home.background(Spelling::Direct, ["worker", "stop", "--force"]);
+    wait_until(DEADLINE, "its processes are ended", || field.home.processes_of("long").is_empty());
+    let ended = began.elapsed();
+    stop.wait();
+    assert_eq!(field.worker.wait().code(), Some(1), "what became of the job could not be recorded");
+    // Far below the lease; what is between is for slow machines.
+    assert!(ended < DEADLINE / 2, "{ended:?}");
+    field.proxy.heal();
+    fs::write(field.home.path("go"), "").unwrap();
+    field.home.drain();
+    assert_eq!(field.home.state("long"), State::Completed);
+}
 
 /// Whatever a server can say without the tables being others.
 const CODES: [&str; 34] = [
@@ -49,9 +69,13 @@ struct Field {
 
 impl Field {
     fn begin(arguments: &[&str]) -> Self {
+        Self::begin_in(Home::quick(), arguments)
+    }
+
+    fn begin_in(home: Home, arguments: &[&str]) -> Self {
         let proxy = Proxy::before(Server::shared());
         let schema = Arc::new(Server::shared().schema());
-        let home = Home::quick()
+        let home = home
             .with("QUEUECTL_BUSY_TIMEOUT", "5s")
             .with("QUEUECTL_CONNECT_TIMEOUT", "5s")
             .in_schema(&schema, &proxy.url(schema.name()));

@@ -13,6 +13,8 @@ trials![
     jobs_that_have_not_come_to_rest_are_refused,
     what_to_delete_must_be_said,
     room_is_given_back_to_the_disk_while_workers_go_on,
+    the_ids_of_named_jobs_are_free_again,
+    named_jobs_that_have_not_come_to_rest_are_refused,
 ];
 
 /// A home with a completed, a dead and a pending job.
@@ -59,7 +61,7 @@ fn jobs_that_have_not_come_to_rest_are_refused() {
         for state in ["pending", "failed", "processing"] {
             home.run(spelling, ["prune", "--state", state, "--older-than", "0s"])
                 .assert()
-                .code(1)
+                .code(2)
                 .stderr(contains(state));
         }
         assert_eq!(home.counts().total(), 3);
@@ -75,6 +77,8 @@ fn what_to_delete_must_be_said() {
             vec!["prune", "--older-than", "7d"],
             vec!["prune", "--state", "lost", "--older-than", "7d"],
             vec!["prune", "--state", "completed", "--older-than", "soon"],
+            vec!["prune", "good", "--state", "completed"],
+            vec!["prune", "good", "--older-than", "0"],
         ] {
             home.run(spelling, &arguments).assert().code(2);
         }
@@ -111,4 +115,53 @@ fn room_is_given_back_to_the_disk_while_workers_go_on() {
     assert_eq!(home.store().check().unwrap(), [""; 0]);
     worker.signal(Signal::SIGTERM);
     worker.wait_for_success();
+}
+
+fn the_ids_of_named_jobs_are_free_again() {
+    both(|spelling| {
+        let home = with_one_of_each();
+        home.queuectl(["cancel", "waits"]).assert().success();
+        let ids = ["good", "bad", "waits"];
+        home.run(spelling, ["prune", "--dry-run", "good", "bad"])
+            .assert()
+            .success()
+            .stdout("Would delete 2 jobs\n");
+        home.run(spelling, [&["prune"], &ids[..]].concat()).assert().success().stdout("Deleted 3 jobs\n");
+        assert_eq!(home.counts().total(), 0);
+        for id in ids {
+            home.enqueue(id, "true");
+        }
+        home.drain();
+        let pruned = home.json(["prune", "good", "--json"]);
+        assert_eq!((&pruned["deleted"], &pruned["dry_run"]), (&1.into(), &false.into()));
+        assert_eq!(home.store().check().unwrap(), [""; 0]);
+    });
+}
+
+fn named_jobs_that_have_not_come_to_rest_are_refused() {
+    both(|spelling| {
+        let home = with_one_of_each();
+        for dry in [&[][..], &["--dry-run"]] {
+            home.run(spelling, [&["prune", "waits"], dry].concat())
+                .assert()
+                .code(1)
+                .stderr(contains(
+                    "job waits is pending; only completed, dead and cancelled jobs can be deleted",
+                ))
+                .stderr(contains("`queuectl cancel waits`"));
+            home.run(spelling, [&["prune", "ghost"], dry].concat())
+                .assert()
+                .code(4)
+                .stderr(contains("ghost"));
+        }
+        home.run(spelling, ["prune", "ghost", "good"]).assert().code(4).stdout("Deleted 1 job\n");
+        assert_eq!(home.counts().total(), 2);
+        // Where no queue is, none is made.
+        let home = Home::new();
+        for call in [["prune", "ghost"], ["dlq", "clear"]] {
+            home.run(spelling, call).assert();
+        }
+        home.run(spelling, ["dlq", "clear", "ghost"]).assert().code(4);
+        assert!(!home.queue_folder().exists());
+    });
 }

@@ -38,9 +38,9 @@ fn json_has_the_attempts_and_the_output() {
     assert_eq!(attempts.len(), 2);
     for (index, attempt) in attempts.iter().enumerate() {
         assert_eq!(attempt["lease"], index + 1);
-        assert_eq!((&attempt["outcome"], &attempt["code"]), (&json!("exit"), &json!(3)));
+        assert_eq!((&attempt["outcome"], &attempt["exit_code"]), (&json!("exit"), &json!(3)));
         assert_eq!(attempt["output_bytes"], 6);
-        assert!(attempt["started_at"].is_string() && attempt["ended_at"].is_string());
+        assert!(attempt["started_at"].is_string() && attempt["finished_at"].is_string());
     }
 }
 

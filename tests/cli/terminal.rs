@@ -40,7 +40,8 @@ fn what_a_job_wrote_is_followed_and_not_obeyed() {
     let home = Home::quick();
     home.enqueue_once("a", &format!("printf '{HOSTILE}'; sleep 0.2; printf '\\033'; exit 1"));
     home.drain();
-    assert_eq!(seen(&home, Spelling::Dispatched, ["logs", "-f", "a"]), format!("{SHOWN}\\x1b"));
+    let end = "queuectl: error: job a is dead: exit code 1\nhint: give it another life with `queuectl dlq retry a`\n";
+    assert_eq!(seen(&home, Spelling::Dispatched, ["logs", "-f", "a"]), format!("{SHOWN}\\x1b\n{end}"));
 }
 
 fn raw_output_is_what_the_job_wrote() {

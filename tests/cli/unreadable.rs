@@ -91,6 +91,8 @@ fn is_set_aside(home: &Home, problem: &str) {
     home.queuectl(["logs", "bad"]).assert().success();
     let said = home.queuectl(["dlq", "retry", "bad"]).assert().code(1);
     said.stderr(contains("the row of job bad cannot be read").and(contains("hint: ")));
+    let all = home.queuectl(["dlq", "retry", "--all"]).assert().code(1).stdout("0 jobs are pending again\n");
+    all.stderr(contains("the row of job bad cannot be read"));
     home.queuectl(["cancel", "bad"]).assert().code(1).stderr(contains("job bad is dead"));
     home.queuectl(["dlq", "clear"]).assert().success();
     assert_eq!(home.counts().total(), 2);
@@ -304,12 +306,14 @@ fn a_worker_whose_row_cannot_be_read_keeps_nobody_from_working() {
 
 /// Its place for notes cannot be one, and it has left a job.
 fn starts_beside_a_spoilt_row(home: &Home, spoil: &dyn Fn(&Home)) {
-    home.enqueue("left", "[ $QUEUECTL_LEASE -gt 1 ] || { touch running; sleep 1000; }");
+    home.enqueue("left", "[ $QUEUECTL_JOB_LEASE -gt 1 ] || { touch running; sleep 1000; }");
     let _killed_with_its_home = home.worker(["--count", "1"]);
     wait_until(DEADLINE, "the job runs", || home.path("running").exists());
     let marker = format!("TEST_HOME={}", home.root().display());
     kill_all(|| marked(&[&marker]));
     spoil(home);
+    let advice = complains(home, "error", "rows", "column note_region has the number -5");
+    assert!(advice.contains("UPDATE") && advice.contains("worker SET … WHERE id = 1"), "{advice}");
     home.queuectl(["worker", "start", "--drain"]).assert().success();
     assert_eq!(home.state("left"), State::Completed);
 }

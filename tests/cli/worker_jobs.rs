@@ -48,8 +48,8 @@ fn a_job_knows_which_it_is() {
     for line in [
         "QUEUECTL_JOB_ID=it's-me\n",
         "QUEUECTL_ATTEMPT=2\n",
-        "QUEUECTL_MAX_RETRIES=4\n",
-        "QUEUECTL_LEASE=2\n",
+        "QUEUECTL_JOB_MAX_RETRIES=4\n",
+        "QUEUECTL_JOB_LEASE=2\n",
         "QUEUECTL_QUEUE=default\n",
     ] {
         assert!(output.contains(line), "{line:?} in {output}");
@@ -150,8 +150,9 @@ fn a_job_in_a_folder_that_is_gone_has_failed() {
     fs::remove_dir(home.path("gone")).unwrap();
     home.drain();
     let job = home.job("a");
-    assert_eq!((job.state, home.attempts("a")[0].outcome), (State::Dead, Some(Outcome::SpawnFailed)));
-    assert!(job.last_error.unwrap().contains("gone"));
+    assert_eq!((job.state, home.attempts("a")[0].outcome), (State::Dead, Some(Outcome::NoFolder)));
+    let error = format!("its folder {} is not there", home.path("gone").display());
+    assert_eq!(job.last_error.as_deref(), Some(error.as_str()));
 }
 
 fn a_job_whose_shell_syntax_is_wrong_has_failed() {

@@ -149,7 +149,7 @@ fn a_password_stands_in_no_argument_and_in_no_log() {
 fn a_worker_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() {
     let server = Server::start(&[("fsync", "off")]);
     let home = Home::quick().on_server(&server);
-    home.enqueue("held", "if [ $QUEUECTL_LEASE = 1 ]; then touch running; sleep 1000; fi");
+    home.enqueue("held", "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch running; sleep 1000; fi");
     let mut worker = worker(&home);
     home.wait_for_file("running");
     let pid = home.worker_pids()[0];
@@ -167,7 +167,7 @@ fn a_worker_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() {
 fn two_signals_end_everything_while_the_server_is_away() {
     let server = Server::start(&[("fsync", "off")]);
     let home = Home::quick().on_server(&server);
-    home.enqueue("held", "if [ $QUEUECTL_LEASE = 1 ]; then touch running; sleep 1000; fi");
+    home.enqueue("held", "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch running; sleep 1000; fi");
     let mut worker = worker(&home);
     home.wait_for_file("running");
     let pid = home.worker_pids()[0];
@@ -190,7 +190,7 @@ fn two_signals_end_everything_while_the_server_is_away() {
 fn a_worker_that_stands_still_is_ended_before_others_may_run_its_job() {
     let (here, there) = two_machines();
     let command =
-        "if [ $QUEUECTL_LEASE = 1 ]; then touch running; trap '' TERM; while :; do sleep 0.05; done; fi";
+        "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch running; trap '' TERM; while :; do sleep 0.05; done; fi";
     here.enqueue("held", command);
     let mut mine = worker(&here);
     here.wait_for_file("running");

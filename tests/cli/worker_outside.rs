@@ -30,8 +30,13 @@ enum Order {
 
 fn signal_everything(home: &Home, signal: Signal, order: Order) {
     let ours = home.managers_and_workers();
-    let all = marked(&[&format!("TEST_HOME={}", home.root().display())]);
-    let jobs: Vec<i32> = all.into_iter().filter(|pid| !ours.contains(pid)).collect();
+    let marker = format!("TEST_HOME={}", home.root().display());
+    let mut jobs: Vec<i32> = Vec::new();
+    // While it becomes another program its environment cannot be read.
+    wait_until(DEADLINE, "the job is found", || {
+        jobs = marked(&[&marker]).into_iter().filter(|pid| !ours.contains(pid)).collect();
+        !jobs.is_empty()
+    });
     let pids = match order {
         Order::JobsFirst => [jobs, ours],
         Order::JobsLast => [ours, jobs],
@@ -172,7 +177,7 @@ fn workers_in_the_background_do_not_end_with_a_hangup() {
 
 fn a_hangup_of_everything_in_the_background_charges_no_job() {
     let home = Home::quick();
-    home.enqueue_once("a", "[ $QUEUECTL_LEASE = 1 ] || exit 0; touch up; sleep 1000; true");
+    home.enqueue_once("a", "[ $QUEUECTL_JOB_LEASE = 1 ] || exit 0; touch up; sleep 1000; true");
     in_the_background(&home);
     home.wait_for_file("up");
     signal_everything(&home, Signal::SIGHUP, Order::JobsFirst);

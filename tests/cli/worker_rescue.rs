@@ -277,7 +277,7 @@ fn readers_never_requeue_a_job_that_runs() {
 
 fn output_written_before_the_crash_is_kept() {
     let home = Home::quick();
-    home.enqueue("victim", &format!("echo run $QUEUECTL_LEASE; {}", hangs_once()));
+    home.enqueue("victim", &format!("echo run $QUEUECTL_JOB_LEASE; {}", hangs_once()));
     let _worker = home.worker([""; 0]);
     home.wait_for_file("hangs");
     wait_until(DEADLINE, "the first words are stored", || {

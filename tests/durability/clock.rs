@@ -159,7 +159,7 @@ fn held() -> String {
 
 /// Fails once.
 fn fails_once() -> String {
-    watched("[ $QUEUECTL_LEASE -gt 1 ] || exit 1")
+    watched("[ $QUEUECTL_JOB_LEASE -gt 1 ] || exit 1")
 }
 
 fn a_clock_set_two_years_forward_and_back_takes_no_job_from_its_worker() {

@@ -22,7 +22,7 @@ trials![
 
 /// Runs in its first attempt until a rescue ends it or it is told to go on.
 fn held() -> String {
-    watched("touch $ORACLE/running-$QUEUECTL_LEASE; until [ -e $ORACLE/go ]; do sleep 0.02; done")
+    watched("touch $ORACLE/running-$QUEUECTL_JOB_LEASE; until [ -e $ORACLE/go ]; do sleep 0.02; done")
 }
 
 /// The shell of a job that runs; what it starts in its turn comes and goes.
@@ -197,7 +197,7 @@ fn started_inside_a_job(how: &str) -> (Oracle, Worker, Oracle) {
     let first = format!("{}; while :; do sleep 0.05; done", starting_a_worker(&inner, how));
     assert!(outer.enqueue(
         "starter",
-        &watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi")),
+        &watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi")),
         &[]
     ));
     let worker = outer.home().worker([""; 0]);

@@ -257,7 +257,7 @@ fn a_damaged_lock_file_never_lets_a_job_run_twice_at_once() {
         let oracle = Oracle::new(Home::quick());
         let home = oracle.home();
         let first = "touch running; while :; do sleep 0.05; done";
-        let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+        let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
         // Its end by a rescuer may count as its own, where a living worker was called dead.
         assert!(oracle.enqueue("victim", &command, &["--max-retries", "3"]));
         let mut worker = home.worker([""; 0]);

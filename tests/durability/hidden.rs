@@ -70,7 +70,7 @@ impl Hiding {
             "(setsid {} 1000 </dev/null >/dev/null 2>&1 &); until [ -e go-{id} ]; do sleep 0.02; done; {rest}",
             self.words
         );
-        let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {hide}; fi"));
+        let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {hide}; fi"));
         assert!(self.oracle.enqueue(id, &command, options));
     }
 

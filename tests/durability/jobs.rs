@@ -169,7 +169,7 @@ fn a_rescue_ends_whatever_a_hostile_job_has_left_before_the_next_start() {
         let oracle = oracle();
         for (name, start) in hostile() {
             let first = format!("{start}\n while :; do sleep 0.05; done");
-            let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+            let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
             assert!(oracle.enqueue(name, &command, &["--max-retries", "0"]));
         }
         let mut worker = worker_for_all(&oracle);
@@ -261,7 +261,7 @@ fn a_tree_of_processes_is_ended_whatever_ends_its_job() {
     let took = began.elapsed().as_millis();
     oracle.home().wait_for("late", State::Dead);
     oracle.home().wait_until_nothing_is_left_of("late");
-    let on_the_first = "if [ $QUEUECTL_LEASE = 1 ]; then sh ./tree 0; fi";
+    let on_the_first = "if [ $QUEUECTL_JOB_LEASE = 1 ]; then sh ./tree 0; fi";
     assert!(oracle.enqueue("lost", &watched(on_the_first), &once));
     oracle.home().wait_for_file("up-lost");
     kill(Pid::from_raw(oracle.home().worker_pids()[0]), Signal::SIGKILL).unwrap();

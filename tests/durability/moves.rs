@@ -44,6 +44,7 @@ fn fill(store: &mut dyn Store, jobs: u64) {
         max_retries: 0,
         timeout: None,
         delay: Duration::ZERO,
+        run_at: None,
     };
     let all: Vec<NewJob> = (0..jobs).map(new_job).collect();
     for jobs in all.chunks(10_000) {

@@ -34,7 +34,7 @@ fn a_stranger_with_the_pid_of_a_dead_job_or_worker_is_never_signalled() {
     for strangers in STRANGERS.iter().cycle().take(2 * count as usize) {
         let oracle = Oracle::new(Home::quick());
         let first = "echo $$ >job; echo $PPID >worker; touch hangs; while :; do sleep 0.05; done";
-        let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+        let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
         assert!(oracle.enqueue("victim", &command, &["--max-retries", "0"]));
         let script = format!(
             "take() {{ echo $(($1 - 1)) >/proc/sys/kernel/ns_last_pid; }}
@@ -112,7 +112,7 @@ fn a_manager_that_is_process_1_leaves_no_zombies() {
     for number in 0..5 {
         home.enqueue(&format!("job-{number}"), orphans);
     }
-    home.enqueue("poison", "[ $QUEUECTL_LEASE != 1 ] || kill -9 $PPID; true");
+    home.enqueue("poison", "[ $QUEUECTL_JOB_LEASE != 1 ] || kill -9 $PPID; true");
     let mut command = home.program("unshare");
     command.args([
         "--pid",
@@ -162,7 +162,7 @@ fn first_child(pid: i32) -> i32 {
 
 fn hangs_once() -> String {
     let first = "touch hangs-$QUEUECTL_JOB_ID; while :; do sleep 0.05; done";
-    watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"))
+    watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"))
 }
 
 fn kill_all(pids: &[i32]) {

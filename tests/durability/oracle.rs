@@ -27,11 +27,11 @@ trials![
 /// has the lock; a `flock` that was killed says nothing.)
 const BEGIN: &str = "exec 9>>\"$ORACLE/lock-$QUEUECTL_JOB_ID\"; \
      flock -n -E 75 9; \
-     [ $? != 75 ] || echo \"twice $QUEUECTL_JOB_ID $QUEUECTL_LEASE\" >>\"$ORACLE/log\"; \
-     echo \"start $QUEUECTL_JOB_ID $QUEUECTL_LEASE\" >>\"$ORACLE/log\"; ";
+     [ $? != 75 ] || echo \"twice $QUEUECTL_JOB_ID $QUEUECTL_JOB_LEASE\" >>\"$ORACLE/log\"; \
+     echo \"start $QUEUECTL_JOB_ID $QUEUECTL_JOB_LEASE\" >>\"$ORACLE/log\"; ";
 
 /// Writes down its end.
-const END: &str = "; echo \"end $QUEUECTL_JOB_ID $QUEUECTL_LEASE\" >>\"$ORACLE/log\"";
+const END: &str = "; echo \"end $QUEUECTL_JOB_ID $QUEUECTL_JOB_LEASE\" >>\"$ORACLE/log\"";
 
 /// A user whose jobs are watched.
 pub struct Oracle {
@@ -316,7 +316,7 @@ fn the_oracle_sees_a_job_that_runs_twice_at_once() {
     // The same job, as somebody would start it who does not know of the first.
     let mut second = oracle.home().program("/bin/sh");
     second.args(["-c", &watched("")]).env("ORACLE", oracle.folder());
-    second.env("QUEUECTL_JOB_ID", "a").env("QUEUECTL_LEASE", "2");
+    second.env("QUEUECTL_JOB_ID", "a").env("QUEUECTL_JOB_LEASE", "2");
     assert!(second.status().unwrap().success());
     oracle.home().make_file("go");
     worker.wait_for_success();

@@ -32,7 +32,7 @@ fn must_be_found(bug: Bug, scenario: impl Fn(Oracle, Option<Bug>) -> Vec<Breach>
 
 /// The first run hangs with a child in a session of its own; another ends at once.
 fn hangs_once() -> String {
-    watched("if [ $QUEUECTL_LEASE = 1 ]; then touch hangs; setsid sleep 1000 & sleep 1000; fi")
+    watched("if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch hangs; setsid sleep 1000 & sleep 1000; fi")
 }
 
 fn signal(pid: i32, signal: Signal) {

@@ -21,7 +21,9 @@ trials![
 
 /// The first run hangs, with a child in a session of its own; the second ends.
 fn hangs_once() -> String {
-    watched(": >run-$QUEUECTL_LEASE; if [ $QUEUECTL_LEASE = 1 ]; then setsid sleep 1000 & sleep 1000; fi")
+    watched(
+        ": >run-$QUEUECTL_JOB_LEASE; if [ $QUEUECTL_JOB_LEASE = 1 ]; then setsid sleep 1000 & sleep 1000; fi",
+    )
 }
 
 fn kill_hard(pid: i32) {

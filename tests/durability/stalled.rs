@@ -93,7 +93,7 @@ fn register(store: &mut dyn Store) -> queuectl_store::Registration {
 fn run_as(oracle: &Oracle, id: &str, lease: i64) {
     let mut second: Command = oracle.home().program("/bin/sh");
     second.args(["-c", &watched("")]).env("ORACLE", oracle.folder());
-    second.env("QUEUECTL_JOB_ID", id).env("QUEUECTL_LEASE", lease.to_string());
+    second.env("QUEUECTL_JOB_ID", id).env("QUEUECTL_JOB_LEASE", lease.to_string());
     assert!(second.status().unwrap().success());
 }
 

@@ -73,6 +73,7 @@ suite! {
         a_duplicate_is_skipped_on_request,
         a_duplicate_leaves_the_first_job_untouched,
         every_field_of_a_job_round_trips,
+        a_job_that_names_its_time_waits_for_it,
         every_text_round_trips,
         taken_ids_are_told_in_the_given_order,
         numbers_grow_and_are_never_reused,
@@ -148,6 +149,7 @@ suite! {
         a_request_to_stop_reaches_only_whom_it_names,
         a_request_to_stop_only_gets_stronger,
         a_request_to_stop_ends_with_its_worker,
+        a_stop_that_is_noted_is_seen_and_asks_nobody,
         ring_wakes_every_worker,
         a_dead_workers_lock_has_one_taker,
         a_dead_workers_notes_can_be_read,
@@ -160,6 +162,9 @@ suite! {
         jobs_are_listed_in_the_order_of_acceptance,
         jobs_are_listed_by_state,
         jobs_are_listed_page_by_page,
+        the_newest_jobs_begin_where_they_should,
+        a_job_is_meant_by_its_number_its_beginning_or_its_end,
+        jobs_that_came_to_rest_since_then_are_found,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
     upkeep:
@@ -171,6 +176,8 @@ suite! {
         a_job_that_has_come_to_rest_cannot_be_cancelled,
         an_unknown_job_cannot_be_cancelled_or_retried,
         cancel_rings_the_worker,
+        a_failed_job_can_be_hurried,
+        one_job_is_deleted_only_in_the_states_that_are_meant,
         a_retry_resets_attempts_and_keeps_max_retries,
         only_dead_jobs_can_be_retried,
         retries_take_the_oldest_dead_jobs_up_to_the_limit,
@@ -230,6 +237,7 @@ pub fn new_job(name: &str) -> NewJob {
         max_retries: 3,
         timeout: None,
         delay: Duration::ZERO,
+        run_at: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the queue is looked at.
 
 use super::conformance::{Place, Queue, T0, at, id, ids, new_job};
-use queuectl_core::{Job, Lease, NewJob, Outcome, Seq, State};
+use queuectl_core::{Job, JobReference, Lease, NewJob, Outcome, Seq, State};
 use queuectl_store::Selection;
 
 pub fn an_empty_queue_is_empty(place: &dyn Place) {
@@ -71,6 +71,71 @@ pub fn jobs_are_listed_page_by_page(place: &dyn Place) {
         seen.extend(page.iter().map(|job| job.id.to_string()));
     }
     assert_eq!(seen, names);
+}
+
+pub fn the_newest_jobs_begin_where_they_should(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    assert_eq!(queue.store.first_of_newest(&[], 3).unwrap(), None);
+    queue.enqueue(&["a", "b", "c", "d"]);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 2, T0);
+    for job in &claimed {
+        queue.end(worker.id, job.last_lease(), Outcome::Exit(0), T0);
+    }
+    let seqs: Vec<Seq> = queue.all().iter().map(|job| job.seq).collect();
+    let mut first = |states: &[State], count| queue.store.first_of_newest(states, count).unwrap();
+    assert_eq!(first(&[], 1), Some(seqs[3]));
+    assert_eq!(first(&[], 3), Some(seqs[1]));
+    assert_eq!(first(&[], u64::MAX), Some(seqs[0]));
+    assert_eq!(first(&[State::Completed], 1), Some(seqs[1]));
+    assert_eq!(first(&[State::Completed, State::Pending], 3), Some(seqs[1]));
+    assert_eq!(first(&[State::Pending], 9), Some(seqs[2]));
+    assert_eq!(first(&[State::Dead, State::Failed, State::Processing, State::Cancelled], 9), None);
+}
+
+fn names(jobs: &[Job]) -> Vec<String> {
+    jobs.iter().map(|job| job.id.to_string()).collect()
+}
+
+pub fn a_job_is_meant_by_its_number_its_beginning_or_its_end(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["night-a", "night-b", "day-a", "été-100%", "x_y"]);
+    let seqs: Vec<Seq> = queue.all().iter().map(|job| job.seq).collect();
+    let mut meant =
+        |reference: JobReference, limit| names(&queue.store.jobs_meant(&reference, limit).unwrap());
+    assert_eq!(meant(JobReference::Number(seqs[2]), 9), ["day-a"]);
+    assert_eq!(meant(JobReference::Number(Seq(i64::MAX)), 9), [""; 0]);
+    assert_eq!(meant(JobReference::Last, 9), ["x_y"]);
+    assert_eq!(meant(JobReference::Beginning("night".into()), 9), ["night-a", "night-b"]);
+    assert_eq!(meant(JobReference::Beginning("night".into()), 1), ["night-a"]);
+    assert_eq!(meant(JobReference::Beginning("d".into()), 9), ["day-a"]);
+    assert_eq!(meant(JobReference::Beginning("é".into()), 9), ["été-100%"]);
+    assert_eq!(meant(JobReference::Ending("-b".into()), 9), ["night-b"]);
+    assert_eq!(meant(JobReference::Ending("é-100%".into()), 9), ["été-100%"]);
+    assert_eq!(meant(JobReference::Ending("-a".into()), 9).len(), 2);
+    // No pattern, and not longer than the id.
+    for text in ["%", "_", "N", "night-a-and-more", "xx_y"] {
+        assert_eq!(meant(JobReference::Beginning(text.into()), 9), [""; 0], "{text}");
+    }
+    for text in ["a%", "-_", "xx_y", "A"] {
+        assert_eq!(meant(JobReference::Ending(text.into()), 9), [""; 0], "{text}");
+    }
+}
+
+pub fn jobs_that_came_to_rest_since_then_are_found(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let once = |name| NewJob { max_retries: 0, ..new_job(name) };
+    queue.accept(&[once("a"), once("b"), once("c"), new_job("good")], T0);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 4, T0);
+    for (job, (seconds, code)) in claimed.iter().zip([(10, 1), (20, 1), (30, 1), (30, 0)]) {
+        queue.end(worker.id, job.last_lease(), Outcome::Exit(code), at(seconds));
+    }
+    let mut since =
+        |seconds, limit| names(&queue.store.settled_since(State::Dead, at(seconds), limit).unwrap());
+    assert_eq!(since(20, 9), ["b", "c"]);
+    assert_eq!(since(0, 2).len(), 2);
+    assert_eq!(since(31, 9), [""; 0]);
 }
 
 pub fn a_worker_is_counted_by_its_jobs(place: &dyn Place) {

@@ -58,7 +58,7 @@ pub fn a_duplicate_is_skipped_on_request(place: &dyn Place) {
     queue.enqueue(&["a"]);
     let batch = [new_job("b"), new_job("a"), new_job("c"), new_job("c")];
     let enqueued = queue.store.enqueue(&batch, OnTaken::Skip, at(1)).unwrap();
-    assert_eq!(enqueued, Enqueued { added: 2, skipped: 2 });
+    assert_eq!(enqueued, Enqueued { added: 2, skipped: vec![1, 3] });
     assert_eq!(ids(&queue.all()), ["a", "b", "c"]);
     assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
 }
@@ -91,6 +91,7 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
         max_retries: 0,
         timeout: Some(Duration::from_millis(1500)),
         delay: Duration::from_mins(1),
+        run_at: None,
     };
     queue.accept(std::slice::from_ref(&given), T0);
     let job = queue.job("a");
@@ -101,6 +102,20 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
     assert_eq!((job.attempts, job.crashes, job.lease, job.worker), (0, 0, 0, None));
     assert_eq!((job.started_at, job.finished_at, job.exit_code, job.signal), (None, None, None, None));
     assert_eq!((job.last_error, job.cancel_requested), (None, false));
+}
+
+pub fn a_job_that_names_its_time_waits_for_it(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let jobs = [
+        NewJob { run_at: Some(at(60)), ..new_job("later") },
+        // What was printed and has passed meanwhile.
+        NewJob { run_at: Some(T0.before(Duration::from_mins(1))), ..new_job("now") },
+        // The time is stronger than a delay.
+        NewJob { run_at: Some(at(60)), delay: Duration::from_secs(5), ..new_job("both") },
+    ];
+    queue.accept(&jobs, T0);
+    let due = ["later", "now", "both"].map(|name| queue.job(name).run_at);
+    assert_eq!(due, [Some(at(60)), None, Some(at(60))]);
 }
 
 pub fn every_text_round_trips(place: &dyn Place) {

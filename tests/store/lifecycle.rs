@@ -43,6 +43,7 @@ fn happens(queue: &mut Queue, name: &str, event: Event, worker: &Registration, l
             Err(_) => false,
         },
         Event::Revived => queue.store.retry_dead(&id(name), now).is_ok(),
+        Event::Hurried => queue.store.hurry(&id(name), now).is_ok(),
     }
 }
 

@@ -6,7 +6,7 @@
 use super::conformance::{self, NOTHING, Place, Queue, at, ended, id, new_job};
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use queuectl_core::{Job, NewJob, Outcome, State, Stream};
+use queuectl_core::{Job, NewJob, Outcome, Seq, State, Stream};
 use queuectl_store::{Access, Exchange, Location, OpenOptions, OutputPart, Selection, Store};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ fn work(place: &dyn Place, name: &str) {
         Selection { states: vec![State::Dead, State::Failed], after: queuectl_core::Seq(0), limit: 10 };
     queue.store.jobs(&page).unwrap();
     queue.store.workers().unwrap();
-    queue.store.retry_some_dead(10, at(22)).unwrap();
+    queue.store.retry_some_dead(Seq(0), 10, at(22)).unwrap();
     queue.store.prune(&[State::Completed], at(0), 10).unwrap();
     queue.store.retire(worker.id, &conformance::POLICY, at(23)).unwrap();
 }

@@ -1,7 +1,7 @@
 //! Random lives of many jobs, the same each time.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, ended, id, new_job};
-use queuectl_core::{Lease, NewJob, Outcome, State, Timestamp};
+use queuectl_core::{Lease, NewJob, Outcome, Seq, State, Timestamp};
 use queuectl_store::{Counts, Exchange, OnTaken, Registration};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl World {
             2..=5 => self.exchange(),
             6 => self.lose_a_worker(),
             7 => self.cancel(),
-            8 => drop(self.queue.store.retry_some_dead(self.dice.below(3) as u32, self.now).unwrap()),
+            8 => drop(self.queue.store.retry_some_dead(Seq(0), self.dice.below(3) as u32, self.now).unwrap()),
             _ => {
                 let states = [State::Completed, State::Cancelled];
                 let before = self.now.before(Duration::from_secs(self.dice.below(30)));

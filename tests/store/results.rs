@@ -45,6 +45,7 @@ pub fn every_kind_of_failure_is_retried(place: &dyn Place) {
         (Outcome::Signal(9), None, Some(9)),
         (Outcome::Timeout, None, None),
         (Outcome::SpawnFailed, None, None),
+        (Outcome::NoFolder, None, None),
     ];
     for (index, (outcome, exit_code, signal)) in kinds.into_iter().enumerate() {
         let name = format!("job-{index}");

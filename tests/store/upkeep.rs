@@ -1,8 +1,8 @@
 //! What people do to jobs.
 
 use super::conformance::{NOTHING, Place, Queue, T0, at, id, ids, new_job};
-use queuectl_core::{Job, NewJob, Outcome, State, Stream};
-use queuectl_store::{Cancelled, Exchange, OutputPart, StoreError};
+use queuectl_core::{Job, NewJob, Outcome, Seq, State, Stream};
+use queuectl_store::{Cancelled, Exchange, OutputPart, Retried, StoreError};
 use std::time::Duration;
 
 /// Brings jobs of these names to death at `T0`.
@@ -108,9 +108,55 @@ pub fn an_unknown_job_cannot_be_cancelled_or_retried(place: &dyn Place) {
     for error in [
         queue.store.cancel(&id("ghost"), T0).unwrap_err(),
         queue.store.retry_dead(&id("ghost"), T0).unwrap_err(),
+        queue.store.hurry(&id("ghost"), T0).unwrap_err(),
+        queue.store.delete(&id("ghost"), &[State::Dead]).unwrap_err(),
     ] {
         assert!(matches!(&error, StoreError::NoSuchJob { id: named } if *named == id("ghost")), "{error:?}");
     }
+}
+
+pub fn a_failed_job_can_be_hurried(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.enqueue(&["a"]);
+    let worker = queue.register();
+    queue.run(worker.id, Outcome::Exit(1), T0);
+    assert_eq!(queue.claim_ids(worker.id, 9, at(1)), [""; 0], "it waits for its retry");
+    // Twice is as good as once.
+    for _ in 0..2 {
+        queue.store.hurry(&id("a"), at(1)).unwrap();
+        let job = queue.job("a");
+        assert_eq!((job.state, job.attempts, job.run_at), (State::Failed, 1, Some(at(1))));
+        assert_eq!(job.updated_at, at(1));
+    }
+    assert_eq!(queue.claim_ids(worker.id, 9, at(1)), ["a"]);
+    assert_eq!(queue.job("a").attempts, 2, "what came before stays charged");
+    assert_eq!(queue.store.check().unwrap(), [""; 0]);
+}
+
+pub fn one_job_is_deleted_only_in_the_states_that_are_meant(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    bury(&mut queue, &["dead"]);
+    queue.enqueue(&["completed", "waits"]);
+    let worker = queue.register();
+    queue.run(worker.id, Outcome::Exit(0), T0);
+    let error = queue.store.delete(&id("dead"), &[State::Completed]).unwrap_err();
+    assert!(matches!(&error, StoreError::OtherState { state: State::Dead, .. }), "{error:?}");
+    let settled = [State::Completed, State::Dead, State::Cancelled];
+    let error = queue.store.delete(&id("waits"), &settled).unwrap_err();
+    assert!(matches!(&error, StoreError::OtherState { state: State::Pending, .. }), "{error:?}");
+    let error = queue.store.delete(&id("waits"), &[State::Pending]).unwrap_err();
+    assert!(matches!(&error, StoreError::NotSettled { state: State::Pending }), "{error:?}");
+    assert_eq!(queue.all().len(), 3);
+    let seq = queue.job("completed").seq;
+    for name in ["dead", "completed"] {
+        queue.store.delete(&id(name), &settled).unwrap();
+        assert_eq!(queue.store.job(&id(name)).unwrap(), None);
+        // Its name is free again.
+        queue.enqueue(&[name]);
+    }
+    assert_eq!(queue.store.attempts(seq).unwrap(), []);
+    assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
+    assert_eq!(queue.store.check().unwrap(), [""; 0]);
 }
 
 pub fn cancel_rings_the_worker(place: &dyn Place) {
@@ -152,17 +198,20 @@ pub fn only_dead_jobs_can_be_retried(place: &dyn Place) {
         assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
         assert_eq!(queue.job(name), before);
     }
-    assert_eq!(queue.store.retry_some_dead(100, at(5)).unwrap(), 0);
+    assert_eq!(queue.store.retry_some_dead(Seq(0), 100, at(5)).unwrap(), Retried::default());
 }
 
 pub fn retries_take_the_oldest_dead_jobs_up_to_the_limit(place: &dyn Place) {
     let mut queue = Queue::open(place);
     bury(&mut queue, &["a", "b", "c"]);
-    assert_eq!(queue.store.retry_some_dead(2, at(1)).unwrap(), 2);
+    let first = queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap();
+    assert_eq!((first.revived, first.last), (2, Some(queue.job("b").seq)));
     let states = ["a", "b", "c"].map(|name| queue.state(name));
     assert_eq!(states, [State::Pending, State::Pending, State::Dead]);
-    assert_eq!(queue.store.retry_some_dead(2, at(1)).unwrap(), 1);
-    assert_eq!(queue.store.retry_some_dead(2, at(1)).unwrap(), 0);
+    let last = queue.job("c").seq;
+    assert_eq!(queue.store.retry_some_dead(last, 2, at(1)).unwrap(), Retried::default(), "none is behind it");
+    assert_eq!(queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap().revived, 1);
+    assert_eq!(queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap(), Retried::default());
     assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
 }
 

@@ -115,6 +115,20 @@ pub fn a_request_to_stop_ends_with_its_worker(place: &dyn Place) {
     assert_eq!(queue.exchange(next.id, &NOTHING, T0).stop, None);
 }
 
+pub fn a_stop_that_is_noted_is_seen_and_asks_nobody(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let (worker, other) = (queue.register(), queue.register());
+    assert!(queue.store.has_workers().unwrap());
+    let stops = queue.store.stops().unwrap();
+    queue.store.note_stop(worker.id, Stop::Graceful).unwrap();
+    assert_eq!(queue.store.worker(worker.id).unwrap().unwrap().stop, Some(Stop::Graceful));
+    assert_eq!(queue.store.worker(other.id).unwrap().unwrap().stop, None);
+    assert_eq!(queue.store.stops().unwrap(), stops);
+    assert!(queue.store.has_workers().unwrap());
+    queue.store.note_stop(other.id, Stop::Forced).unwrap();
+    assert!(!queue.store.has_workers().unwrap());
+}
+
 pub fn ring_wakes_every_worker(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let mut workers = [queue.register(), queue.register()];

@@ -372,6 +372,16 @@ impl Home {
         fs::write(self.path(name), "").unwrap();
     }
 
+    /// Makes a program of a script.
+    ///
+    /// Another process writes it: a file that is open for writing here, and so in
+    /// whatever is forked meanwhile, cannot be run.
+    pub fn make_script(file: &Path, script: &str) {
+        let mut command = process::Command::new("/bin/sh");
+        command.args(["-c", "cat >\"$0\" && chmod 755 \"$0\""]).arg(file);
+        Program::new(command).write_stdin(script).assert().success();
+    }
+
     /// The lines that jobs have left in a file.
     pub fn lines(&self, name: &str) -> Vec<String> {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
@@ -433,6 +443,9 @@ fn beside_the_dispatcher(name: &OsStr) -> PathBuf {
     program.push(name);
     Path::new(dispatcher()).with_file_name(program)
 }
+
+/// What is said on standard error to who waits where nobody works.
+pub const NO_WORKER: &str = "No worker is running; start one with `queuectl worker start`\n";
 
 /// A duration in seconds, for bounds that a document names.
 pub const fn seconds(seconds: u64) -> Duration {

@@ -7,13 +7,13 @@ pub mod postgres;
 mod processes;
 pub mod program;
 pub mod proxy;
-mod terminal;
+pub mod terminal;
 pub mod trials;
 mod wait;
 pub mod watched;
 mod worker;
 
-pub use home::{Home, Spelling, both, dispatcher, seconds};
+pub use home::{Home, NO_WORKER, Spelling, both, dispatcher, path_with_the_programs, seconds};
 #[allow(unused_imports, reason = "the two test programs need different ones")]
 pub use processes::Role;
 pub use processes::{ALIVE, alive, kill_all, marked, role};

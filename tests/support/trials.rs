@@ -30,6 +30,8 @@ pub enum Means {
     Faketime,
     /// The right to freeze processes, by a control group of one's own.
     Freezer,
+    /// A program that takes JSON apart.
+    Jq,
     /// The right to mount an image of an ext4 file system.
     LoopDevices,
     /// The right to make networks of one's own.
@@ -59,6 +61,7 @@ impl Means {
         match self {
             Self::Faketime => "faketime",
             Self::Freezer => "freezer",
+            Self::Jq => "jq",
             Self::LoopDevices => "loop-devices",
             Self::Namespaces => "namespaces",
             Self::Openssl => "openssl",
@@ -100,6 +103,7 @@ impl Means {
                      rmdir \"$folder\"";
                 succeeds(Command::new("/bin/sh").args(["-ec", script]))
             }
+            Self::Jq => succeeds(Command::new("jq").arg("--version")),
             Self::LoopDevices => {
                 let script = "image=$(mktemp); trap 'rm -f \"$image\"' EXIT; truncate -s 4M \"$image\"; \
                      mkfs.ext4 -q -F \"$image\"; mount -o loop \"$image\" /mnt";

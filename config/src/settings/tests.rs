@@ -95,7 +95,7 @@ fn without_file_and_variables_the_defaults_are_those_promised() {
     assert_eq!(settings.log_level(), LogLevel::Info);
     assert_eq!(settings.database(), &Database::File(user.home.path().join("data/queuectl/queue.db")));
     assert_eq!(settings.aliases()["start"], "worker start --detach");
-    assert_eq!(settings.aliases().len(), 6);
+    assert_eq!(settings.aliases().len(), 12);
     assert_eq!(settings.get("backoff-max").unwrap(), "24h");
     assert!(settings.entries().iter().all(|entry| entry.origin == Origin::Default));
 }
@@ -282,7 +282,7 @@ fn aliases_of_the_user_are_added_and_an_empty_one_takes_a_default_away() {
     assert_eq!(origin("alias.start"), Some(Origin::File(user.file())));
     assert_eq!(origin("alias.retry"), Some(Origin::Default));
     assert_eq!(origin("alias.stop"), None);
-    assert_eq!(entries[Key::ALL.len()].key, "alias.config-get");
+    assert_eq!(entries[Key::ALL.len()].key, "alias.add");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Colors, Output, Verbosity};
-use crate::text::escape;
+use crate::usage;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{NotAPlace, Place, State, has_password, is_hidden, without_password};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
+use queuectl_core::{NotAPlace, Place, State, has_password, without_password};
 use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
@@ -20,11 +20,11 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct GlobalArgs {
-    /// Read this configuration file
+    /// Read this configuration file [default: config.toml where `queuectl config path` says]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Use the queue at this place
+    /// Use the queue at this place [default: database of the configuration]
     #[arg(long, global = true, value_name = "URL|PATH")]
     pub database: Option<OsString>,
 
@@ -111,7 +111,7 @@ pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
 }
 
 /// Tells whether there is anything under this name.
-fn is_there(path: &Path) -> bool {
+pub(crate) fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
@@ -132,7 +132,46 @@ pub fn command<A: CommandFactory>() -> clap::Command {
     if let Some(long_about) = long_about {
         command = command.long_about(long_about);
     }
-    command.bin_name(typed).version(env!("CARGO_PKG_VERSION"))
+    with_json(command).bin_name(typed).version(env!("CARGO_PKG_VERSION")).propagate_version(true)
+}
+
+const JSON: &str = "json";
+
+/// Lets `--json` stand before an action too, if one of them takes it.
+fn with_json(command: clap::Command) -> clap::Command {
+    let takes_it =
+        |command: &clap::Command| command.get_arguments().any(|argument| argument.get_id() == JSON);
+    if takes_it(&command) || !command.get_subcommands().any(takes_it) {
+        return command;
+    }
+    let json = Arg::new(JSON).long(JSON).global(true).action(ArgAction::SetTrue);
+    command.arg(json.help("Print JSON; errors too").help_heading("Global options"))
+}
+
+/// Tells whether this may be a request for help: what is shown there alone would take a
+/// part of the time of a short command.
+fn may_show_help(arguments: &[OsString]) -> bool {
+    let asks = |word: &[u8]| word == b"help" || (word.starts_with(b"-") && word.contains(&b'h'));
+    arguments.len() < 2 || arguments.iter().any(|word| asks(word.as_encoded_bytes()))
+}
+
+/// What `parse_duration` understands.
+const HOW_TIMES_ARE_TYPED: &str = "A TIME is typed 500ms, 30s, 10m, 24h or 7d; a bare number is seconds.";
+
+/// Says below every help how the program can end, and how a time is typed that it takes.
+fn with_exit_codes(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(with_exit_codes);
+    if command.get_subcommands().next().is_some() {
+        return command;
+    }
+    let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let takes_time = command.get_arguments().any(|argument| {
+        argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "TIME"))
+    });
+    let exit_codes = if own.contains("Exit codes:") { "" } else { Exit::IN_HELP };
+    let parts = [own.as_str(), if takes_time { HOW_TIMES_ARE_TYPED } else { "" }, exit_codes];
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    command.after_help(parts.join("\n\n"))
 }
 
 /// Reads the command line.
@@ -145,12 +184,19 @@ pub fn command<A: CommandFactory>() -> clap::Command {
 pub(crate) fn parse<A: Parser>(
     arguments: impl IntoIterator<Item = OsString>,
 ) -> Result<(A, GlobalArgs), Failure> {
-    let mut command = command::<A>();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let is_hostile = arguments.iter().any(|argument| argument.to_string_lossy().contains(is_hidden));
-    let parsed = command
-        .try_get_matches_from_mut(arguments)
-        .and_then(|matches| Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?)));
+    let mut command = command::<A>();
+    if may_show_help(&arguments) {
+        command = with_exit_codes(command);
+    }
+    // As far as can be told from a command line that cannot be read.
+    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
+        Failure::report_as_json(true);
+    }
+    let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
+        Failure::report_as_json(asks_for_json(&matches));
+        Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?))
+    });
     let external = command.is_allow_external_subcommands_set();
     let (own, global) = parsed.map_err(|error| match error.kind() {
         // The content of an argument, not the form of the command line.
@@ -158,7 +204,7 @@ pub(crate) fn parse<A: Parser>(
             let code = if external { Exit::UnknownCommand } else { Exit::Error };
             Failure::new(code, "an argument is not valid UTF-8")
         }
-        _ => report(&error.format(&mut command), is_hostile),
+        _ => report(&error.format(&mut command), &command, &arguments),
     })?;
     if let Some(text) = global.config.as_deref().and_then(Path::to_str) {
         Place::check_path(text, is_there)
@@ -170,28 +216,43 @@ pub(crate) fn parse<A: Parser>(
     Ok((own, global))
 }
 
-/// Prints what clap has to say.
-fn report(error: &clap::Error, is_hostile: bool) -> Failure {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let printed = error.print().and_then(|()| io::stdout().flush());
-        return printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done));
+/// Prints the help that was asked for, or makes an error of what clap has found.
+fn report(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) -> Failure {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let printed = error.print().and_then(|()| io::stdout().flush());
+            printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
+        }
+        // Who types too little is shown what there is.
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !Failure::is_json() => {
+            let _ = error.print();
+            Failure::said(Exit::Usage)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Failure::new(Exit::Usage, "the command line says not what to do")
+        }
+        _ => usage::failure(error, command, arguments),
     }
-    if is_hostile {
-        // What was typed is repeated there, and may paint over the message. The text
-        // without colours is without the sequences that were typed too; what they have
-        // left is shown.
-        let plain = error.render().to_string();
-        let safe: Vec<_> = plain.lines().map(escape).collect();
-        let _ = io::stderr().write_all((safe.join("\n") + "\n").as_bytes());
-    } else {
-        let _ = error.print();
-    }
-    Failure::said(Exit::Usage)
+}
+
+/// Tells whether `--json` was given, to whichever part of the command.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    let here = matches.try_get_one::<bool>(JSON).is_ok_and(|json| json == Some(&true));
+    here || matches.subcommand().is_some_and(|(_, matches)| asks_for_json(matches))
 }
 
 /// Understands the name of a state.
 pub fn state_parser() -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(State::ALL.map(State::as_str))
+    parser_of(State::ALL.into_iter())
+}
+
+/// Understands the name of a state in which jobs are at rest, and no other.
+pub fn settled_state_parser() -> impl TypedValueParser<Value = State> {
+    parser_of(State::ALL.into_iter().filter(|state| state.is_settled()))
+}
+
+fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {
+    PossibleValuesParser::new(states.map(State::as_str))
         .try_map(|name| name.to_ascii_lowercase().parse::<State>())
 }
 

@@ -3,33 +3,46 @@
 use crate::arguments::GlobalArgs;
 use crate::failure::Failure;
 use crate::logging;
-use crate::output::Output;
+use crate::output::{Output, Verbosity};
 use queuectl_core::Timestamp;
-use queuectl_settings::{Database, Overrides, Places, Settings, Surroundings};
+use queuectl_settings::{
+    Database, Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
+};
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 /// What a program can ask for: its settings, the queue, the time, a place to
 /// print to.
 #[derive(Debug)]
 pub struct Context {
-    program: String,
     global: GlobalArgs,
     output: Output,
     settings: OnceCell<Settings>,
     clock: RefCell<Clock>,
+    warned_of_variables: Cell<bool>,
+}
+
+/// Whether something is only tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DryRun {
+    /// Nothing is changed.
+    Yes,
+    /// It is done.
+    No,
+}
+
+impl From<bool> for DryRun {
+    fn from(flag: bool) -> Self {
+        if flag { Self::Yes } else { Self::No }
+    }
 }
 
 impl Context {
-    pub(crate) fn new(program: String, global: GlobalArgs) -> Self {
+    pub(crate) fn new(global: GlobalArgs) -> Self {
         let output = global.output();
         let clock = RefCell::new(Clock::of_this_machine());
-        Self { program, global, output, settings: OnceCell::new(), clock }
-    }
-
-    /// How the program is called: `queuectl dlq`.
-    pub fn program_name(&self) -> &str {
-        &self.program
+        let warned_of_variables = Cell::new(false);
+        Self { global, output, settings: OnceCell::new(), clock, warned_of_variables }
     }
 
     /// The global flags as they were given.
@@ -57,8 +70,24 @@ impl Context {
         Ok(Places::find(&self.overrides(), &Surroundings::of_this_process())?)
     }
 
+    /// Warns, once, of variables that look like ours and mean nothing.
+    pub fn warn_of_unknown_variables(&self) -> Vec<UnknownVariable> {
+        let unknown = unknown_variables(std::env::vars_os().map(|(name, _)| name));
+        if !self.warned_of_variables.replace(true) {
+            for UnknownVariable { name, nearest } in &unknown {
+                self.output.warn(format!("the variable {name} means nothing to queuectl"));
+                self.output.note(match nearest {
+                    Some(meant) => format!("hint: did you mean {meant}?"),
+                    None => format!("hint: take it away with `unset {name}`"),
+                });
+            }
+        }
+        unknown
+    }
+
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
+        self.warn_of_unknown_variables();
         Ok(match self.settings()?.database() {
             Database::File(path) => Location::File(path.clone()),
             Database::Url(url) => Location::Url(url.clone()),
@@ -99,23 +128,78 @@ impl Context {
     /// Opens the queue to change what is in it; none if there is no queue, and
     /// then none is made.
     pub fn existing_store(&self) -> Result<Option<Box<dyn Store>>, Failure> {
-        if self.is_missing()? { Ok(None) } else { self.store(Access::Change).map(Some) }
+        if self.is_missing()? {
+            self.note_no_queue()?;
+            return Ok(None);
+        }
+        let store = self.store(Access::Change)?;
+        self.if_there(store)
+    }
+
+    /// Says that nothing was found, or that there is no queue to find it in: a path that
+    /// was mistyped must not look like an empty queue.
+    pub fn note_nothing(&self, store: &mut dyn Store, nothing: &str) -> Result<(), Failure> {
+        match store.whereabouts()? {
+            Some(_) => self.output.note(nothing),
+            None => self.note_no_queue()?,
+        }
+        Ok(())
+    }
+
+    /// Says that there is no queue.
+    pub fn note_no_queue(&self) -> Result<(), Failure> {
+        let place = self.location()?;
+        self.output.note(format!("There is no queue at {place} yet; the first job makes it"));
+        Ok(())
+    }
+
+    /// The queue, if a flag, a variable or the configuration names it: then people are
+    /// told which it is.
+    pub fn chosen_queue(&self) -> Result<Option<Location>, Failure> {
+        match self.settings()?.database_origin() {
+            Origin::Default => Ok(None),
+            _ => self.location().map(Some),
+        }
+    }
+
+    /// Says so if nobody is there to run what waits. It is not worth an error.
+    pub fn note_without_workers(&self, store: &mut dyn Store) {
+        if self.output.verbosity() > Verbosity::Quiet && matches!(store.has_workers(), Ok(false)) {
+            self.output.note("No worker is running; start one with `queuectl worker start`");
+        }
     }
 
     /// The same to delete jobs, where the disk is full too.
     pub fn existing_store_to_delete(&self) -> Result<Option<Box<dyn Store>>, Failure> {
         if self.is_missing()? {
+            self.note_no_queue()?;
             return Ok(None);
         }
         logging::start_short_log(self.output.verbosity());
         let options = self.open_options(Access::Change)?;
         let store = queuectl_store::open_to_delete(&self.location()?, &options)?;
         self.clock.replace(store.clock());
-        Ok(Some(store))
+        self.if_there(store)
+    }
+
+    /// A store that was opened, if there is a queue in it; if not, says so.
+    fn if_there(&self, mut store: Box<dyn Store>) -> Result<Option<Box<dyn Store>>, Failure> {
+        let is_there = store.whereabouts()?.is_some();
+        if !is_there {
+            self.note_no_queue()?;
+        }
+        Ok(is_there.then_some(store))
     }
 
     fn is_missing(&self) -> Result<bool, Failure> {
         Ok(matches!(self.location()?, Location::File(path) if matches!(path.try_exists(), Ok(false))))
+    }
+
+    /// Opens the queue to delete what is named in it, or only to look; makes none.
+    pub fn store_to_delete(&self, dry_run: DryRun) -> Result<Box<dyn Store>, Failure> {
+        let store = if dry_run == DryRun::No { self.existing_store_to_delete()? } else { None };
+        // Where no queue is, nothing that is named is found.
+        store.map_or_else(|| self.store(Access::Read), Ok)
     }
 
     /// The time, by the clock of the queue that was opened last; by this machine's

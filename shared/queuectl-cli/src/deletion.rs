@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use queuectl_core::{State, Timestamp};
+use queuectl_store::Store;
 
 /// Jobs of one transaction, so that workers are not kept waiting.
 const BATCH: u32 = 1000;
@@ -29,6 +30,12 @@ pub fn delete_settled(
         deleted += more;
     }
     // Also what an earlier call has deleted that was ended before it came to this.
+    give_room_back(cx, &mut *store);
+    Ok(deleted)
+}
+
+/// Gives the room of deleted jobs back to the disk. They are deleted, whether it can be or not.
+pub fn give_room_back(cx: &Context, store: &mut dyn Store) {
     loop {
         match store.give_back() {
             Ok(true) => {}
@@ -39,5 +46,4 @@ pub fn delete_settled(
             }
         }
     }
-    Ok(deleted)
 }

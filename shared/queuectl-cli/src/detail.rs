@@ -2,15 +2,20 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::json::ShownJob;
+use crate::json::{AttemptDocument, ShownJob};
+use crate::table::Narrow::{CutsEnds, Goes, Stays};
 use crate::table::{self, Table};
-use crate::text::{duration, escape, shorten, size, time};
-use queuectl_core::{Attempt, Job, JobId, Lease, Outcome, State};
-use queuectl_store::{Store, StoreError};
+use crate::text::{duration, escape, shorten, size};
+use crate::times::Times;
+use queuectl_core::{Attempt, Job, Lease, Outcome, State};
+use queuectl_store::Store;
 use std::fmt::Write as _;
 
 /// Lines of output that are shown of a job.
 const TAIL_LINES: usize = 10;
+
+/// Blanks before a line of what belongs together.
+const INDENT: usize = 2;
 
 /// The widest of them in a pipe.
 const WIDEST_LINE: usize = 1000;
@@ -19,23 +24,20 @@ const WIDEST_LINE: usize = 1000;
 /// larger than the memory of the program that shows it.
 const END_BYTES: u32 = 64 * 1024;
 
-/// Finds a job by what was typed as its id.
-///
-/// # Errors
-///
-/// [`Exit::Error`](crate::Exit::Error) if it cannot be an id,
-/// [`Exit::NotFound`](crate::Exit::NotFound) if no job has it.
-pub fn find_job(store: &mut dyn Store, id: &str) -> Result<Job, Failure> {
-    let id = JobId::new(id)?;
-    Ok(store.job(&id)?.ok_or(StoreError::NoSuchJob { id })?)
-}
-
 /// The last attempt of a job, running or ended; none before the first.
 ///
 /// A claim that was handed back unstarted is no attempt.
 pub fn last_attempt(job: &Job, attempts: &[Attempt]) -> Option<Lease> {
     let running = (job.state == State::Processing).then(|| job.last_lease());
     running.or_else(|| attempts.last().map(|attempt| attempt.lease))
+}
+
+/// The number of an attempt among those of its job, from 1.
+///
+/// Leases have gaps: a claim that was handed back unstarted is no attempt. Attempts that
+/// are charged begin anew after a retry from the dead letter queue; these go on.
+pub fn attempt_number(attempts: &[Attempt], lease: Lease) -> usize {
+    attempts.iter().filter(|attempt| attempt.lease.number < lease.number).count() + 1
 }
 
 /// Prints everything about a job: for a program, or for a person.
@@ -53,10 +55,11 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
             output_bytes: ended.map(|attempt| attempt.output_bytes),
             output_is_cut: end.as_ref().is_some_and(|end| end.is_cut),
             output: end.map(|end| end.text),
-            attempt_history: attempts.iter().map(Into::into).collect(),
+            attempt_history: AttemptDocument::history(&attempts),
         });
     }
-    let mut text = fields(job);
+    let times = Times::of(cx);
+    let mut text = fields(job, &times);
     let missing = match attempts.last() {
         Some(Attempt { outcome: Some(Outcome::Exit(127)), worker, .. }) => store.worker(*worker)?,
         _ => None,
@@ -66,7 +69,8 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
     }
     if !attempts.is_empty() {
         text.push_str("\nAttempts\n");
-        for line in attempts_table(&attempts).to_string().lines() {
+        let columns = cx.output().columns().map(|columns| columns.saturating_sub(INDENT));
+        for line in attempts_table(&attempts, &times, columns).to_string().lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
@@ -109,7 +113,7 @@ impl OutputEnd {
     }
 }
 
-fn fields(job: &Job) -> String {
+fn fields(job: &Job, times: &Times) -> String {
     let mut text = format!("Job {}\n", escape(job.id.as_str()));
     let mut add = |name: &str, value: &str| field(&mut text, name, value);
     add("command", job.command.as_str());
@@ -129,12 +133,12 @@ fn fields(job: &Job) -> String {
         add("crashes", &job.crashes.to_string());
     }
     add("time limit", &job.timeout.map_or_else(|| "none".to_owned(), duration));
-    add("created at", &time(job.created_at));
-    add("updated at", &time(job.updated_at));
+    add("created at", &times.full(job.created_at));
+    add("updated at", &times.full(job.updated_at));
     let next = if job.state == State::Failed { "next retry at" } else { "due at" };
     for (name, at) in [(next, job.run_at), ("started at", job.started_at), ("finished at", job.finished_at)] {
         if let Some(at) = at {
-            add(name, &time(at));
+            add(name, &times.full(at));
         }
     }
     if let Some(code) = job.exit_code {
@@ -157,8 +161,9 @@ fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "  {name:<14}: {}", escape(value));
 }
 
-fn attempts_table(attempts: &[Attempt]) -> Table {
-    let mut table = Table::new(&["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"]);
+fn attempts_table(attempts: &[Attempt], times: &Times, columns: Option<usize>) -> Table {
+    let header = ["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"];
+    let mut table = Table::new(&header).fit(columns, &[Stays, Goes, Goes, Stays, Goes, Goes, CutsEnds]);
     for attempt in attempts {
         let took = attempt.ended_at.map(|end| duration(end.since(attempt.started_at)));
         let outcome = attempt.outcome.map_or_else(|| "running".to_owned(), |outcome| outcome.to_string());
@@ -166,9 +171,9 @@ fn attempts_table(attempts: &[Attempt]) -> Table {
             0 => String::new(),
             bytes => format!(" ({} dropped)", size(bytes)),
         };
-        table.row([
-            &attempt.lease.number.to_string(),
-            &time(attempt.started_at),
+        table.row(&[
+            &attempt_number(attempts, attempt.lease).to_string(),
+            &times.short(attempt.started_at),
             &took.unwrap_or_default(),
             &outcome,
             &(size(attempt.output_bytes) + &dropped),

@@ -4,12 +4,16 @@
 //! here, with the exit code and the hint that go with it.
 
 use crate::exit::Exit;
+use crate::json;
+use crate::logging::beginning_of_line;
 use crate::text::escape;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::{RAISE_THE_LIMIT, SettingsError};
 use queuectl_store::{Location, ServerProblem, StoreError};
+use serde::Serialize;
 use std::fmt;
 use std::io::{self, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Why a program ends without having done what it was asked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,14 +103,45 @@ impl Failure {
         self.hint.as_deref()
     }
 
+    /// Has every failure of this program written as JSON, or as text.
+    pub(crate) fn report_as_json(json: bool) {
+        AS_JSON.store(json, Ordering::Relaxed);
+    }
+
+    /// Tells whether failures are written as JSON.
+    pub(crate) fn is_json() -> bool {
+        AS_JSON.load(Ordering::Relaxed)
+    }
+
     /// Writes it to standard error, if there is something to say and somebody
     /// to read it.
     pub fn report(&self) {
-        if !self.message.is_empty() {
-            let _ = io::stderr().write_all(format!("{self}\n").as_bytes());
+        if self.message.is_empty() {
+            return;
         }
+        let hint = self.hint.as_deref();
+        let document = Document { error: &self.message, hint, exit: self.code.code() };
+        let line = match json::to_string(&document) {
+            Ok(document) if Self::is_json() => document,
+            _ => {
+                let beginning = beginning_of_line();
+                format!("{beginning}{}", self.to_string().replace('\n', &format!("\n{beginning}")))
+            }
+        };
+        let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
+
+/// How a failure is written for a program.
+#[derive(Serialize)]
+struct Document<'a> {
+    error: &'a str,
+    hint: Option<&'a str>,
+    exit: u8,
+}
+
+/// Whether `--json` was given: failures are written in more places than one.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,6 +196,8 @@ fn of_store(error: &StoreError) -> Failure {
                     let message = format!("job {id} is {state}; only dead jobs can be retried");
                     Failure::new(Exit::NotFound, message).hint("list them with `queuectl dlq list`")
                 }
+                Event::Hurried => Failure::new(Exit::NotFound, message)
+                    .hint(format!("see what became of it with `queuectl show {id}`")),
                 Event::Cancelled => Failure::error(format!(
                     "job {id} is {state}; only pending, processing and failed jobs can be cancelled"
                 ))
@@ -173,6 +210,13 @@ fn of_store(error: &StoreError) -> Failure {
         )),
         StoreError::UnreadableRecord { .. } => Failure::error(message)
             .hint("see all such rows, and what to do about them, with `queuectl doctor`"),
+        StoreError::OtherState { id, state } if state.is_settled() => {
+            Failure::error(message).hint(format!("delete it with `queuectl prune {id}`"))
+        }
+        StoreError::OtherState { id, .. } => {
+            Failure::error(format!("{message}; only completed, dead and cancelled jobs can be deleted"))
+                .hint(format!("end it first with `queuectl cancel {id}`"))
+        }
         StoreError::DuplicateId { id, .. } => {
             Failure::error(message).hint(format!("see it with `queuectl show {id}`, or choose another --id"))
         }

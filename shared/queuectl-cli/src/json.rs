@@ -5,7 +5,7 @@
 
 use crate::failure::Failure;
 use crate::text::rfc3339;
-use queuectl_core::{Attempt, Job, State, Timestamp, is_hidden};
+use queuectl_core::{Attempt, Job, Outcome, State, Timestamp, is_hidden};
 use queuectl_store::{Counts, Life, OutputPart, Stop, Worker};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
@@ -15,7 +15,7 @@ use std::io;
 use std::time::Duration;
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 29] = [
+pub const JOB_KEYS: [&str; 30] = [
     "seq",
     "id",
     "command",
@@ -45,6 +45,8 @@ pub const JOB_KEYS: [&str; 29] = [
     "output_bytes",
     "output_is_cut",
     "attempt_history",
+    // Of `enqueue`.
+    "skipped",
 ];
 
 /// A job.
@@ -128,33 +130,48 @@ pub struct ShownJob<'a> {
     pub attempt_history: Vec<AttemptDocument<'a>>,
 }
 
-/// One attempt.
+/// One attempt, in the words of a job.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of `Attempt`")]
+#[expect(missing_docs, reason = "the other fields are those of `Attempt`")]
 pub struct AttemptDocument<'a> {
+    /// Its number among the attempts of its job, from 1; the same everywhere.
+    pub attempt: usize,
     pub lease: i64,
     pub worker: i64,
     pub host: &'a str,
     pub started_at: String,
-    pub ended_at: Option<String>,
+    pub finished_at: Option<String>,
     pub outcome: Option<&'static str>,
-    pub code: Option<i32>,
-    pub error: Option<&'a str>,
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    pub last_error: Option<&'a str>,
     pub output_bytes: u64,
     pub dropped_bytes: u64,
 }
 
-impl<'a> From<&'a Attempt> for AttemptDocument<'a> {
-    fn from(attempt: &'a Attempt) -> Self {
+impl<'a> AttemptDocument<'a> {
+    /// All attempts of a job, oldest first.
+    pub fn history(attempts: &'a [Attempt]) -> Vec<Self> {
+        (1..).zip(attempts).map(|(number, attempt)| Self::new(number, attempt)).collect()
+    }
+
+    fn new(number: usize, attempt: &'a Attempt) -> Self {
+        let (exit_code, signal) = match attempt.outcome {
+            Some(Outcome::Exit(code)) => (Some(code), None),
+            Some(Outcome::Signal(signal)) => (None, Some(signal)),
+            _ => (None, None),
+        };
         Self {
+            attempt: number,
             lease: attempt.lease.number,
             worker: attempt.worker.0,
             host: &attempt.host,
             started_at: rfc3339(attempt.started_at),
-            ended_at: optional(attempt.ended_at),
-            outcome: attempt.outcome.map(queuectl_core::Outcome::as_str),
-            code: attempt.outcome.and_then(queuectl_core::Outcome::code),
-            error: attempt.error.as_deref(),
+            finished_at: optional(attempt.ended_at),
+            outcome: attempt.outcome.map(Outcome::as_str),
+            exit_code,
+            signal,
+            last_error: attempt.error.as_deref(),
             output_bytes: attempt.output_bytes,
             dropped_bytes: attempt.dropped_bytes,
         }
@@ -164,7 +181,9 @@ impl<'a> From<&'a Attempt> for AttemptDocument<'a> {
 /// One piece of output.
 #[derive(Debug, Serialize)]
 pub struct OutputDocument {
-    /// The attempt.
+    /// The attempt's number among those of its job, from 1.
+    pub attempt: usize,
+    /// Its lease.
     pub lease: i64,
     /// Its place in the attempt's output; a gap means that parts were dropped.
     pub n: i64,
@@ -178,12 +197,14 @@ pub struct OutputDocument {
     pub base64: Option<String>,
 }
 
-impl From<&OutputPart> for OutputDocument {
-    fn from(part: &OutputPart) -> Self {
+impl OutputDocument {
+    /// A piece of the output of the attempt of this number.
+    pub fn new(attempt: usize, part: &OutputPart) -> Self {
         use base64::Engine as _;
         let text = String::from_utf8_lossy(&part.bytes);
         let lost = text.as_bytes() != part.bytes;
         Self {
+            attempt,
             lease: part.lease.number,
             n: part.n,
             stream: part.stream.as_str(),
@@ -209,8 +230,10 @@ pub struct WorkerDocument<'a> {
     pub started_at: String,
     /// Jobs it runs at a time.
     pub concurrency: u32,
-    /// Jobs it holds now.
+    /// Jobs it runs now.
     pub jobs_now: u64,
+    /// Jobs it has claimed in advance and not started.
+    pub jobs_claimed: u64,
     /// Attempts it has ended.
     pub jobs_done: u64,
     /// How it was asked to stop, if it was: `graceful` or `forced`.
@@ -238,7 +261,8 @@ impl<'a> From<&'a Worker> for WorkerDocument<'a> {
             manager_pid: worker.manager_pid,
             started_at: rfc3339(worker.started_at),
             concurrency: worker.concurrency,
-            jobs_now: worker.jobs_now,
+            jobs_now: worker.jobs_running(),
+            jobs_claimed: worker.jobs_claimed(),
             jobs_done: worker.jobs_done,
             stop: worker.stop.map(|stop| match stop {
                 Stop::Graceful => "graceful",
@@ -277,11 +301,50 @@ impl Serialize for CountsDocument {
     }
 }
 
+/// Jobs by state, as people count them: what a worker has claimed in advance does not
+/// run yet, and counts as `claimed`.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusCounts {
+    /// What is kept of the states.
+    pub counts: Counts,
+    /// How many of the jobs that are processing were claimed in advance.
+    pub claimed: i64,
+}
+
+impl StatusCounts {
+    /// Tells them apart by what the workers hold.
+    pub fn new(counts: Counts, workers: &[Worker]) -> Self {
+        let running: u64 = workers.iter().map(Worker::jobs_running).sum();
+        Self { counts, claimed: (counts[State::Processing] - running.cast_signed()).max(0) }
+    }
+
+    /// How many jobs are shown in a state.
+    pub fn shown(&self, state: State) -> i64 {
+        let claimed = if state == State::Processing { self.claimed } else { 0 };
+        self.counts[state] - claimed
+    }
+}
+
+impl Serialize for StatusCounts {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(State::ALL.len() + 2))?;
+        for state in State::ALL {
+            map.serialize_entry(state.as_str(), &self.shown(state))?;
+            if state == State::Processing {
+                map.serialize_entry("claimed", &self.claimed)?;
+            }
+        }
+        map.serialize_entry("total", &self.counts.total())?;
+        map.end()
+    }
+}
+
 /// How the queue is.
 #[derive(Debug, Serialize)]
 pub struct StatusDocument<'a> {
-    /// Jobs by state.
-    pub jobs: CountsDocument,
+    /// Jobs by state; of those that are processing, what was claimed in advance is
+    /// told apart.
+    pub jobs: StatusCounts,
     /// Workers that have not ended.
     pub workers: Vec<WorkerDocument<'a>>,
 }
@@ -378,8 +441,9 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&to_string(&shown).unwrap()).unwrap()
         };
         let failed = shown(State::Failed);
-        let keys: std::collections::BTreeSet<_> =
+        let mut keys: std::collections::BTreeSet<_> =
             failed.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.insert("skipped");
         assert_eq!(keys, JOB_KEYS.into());
         assert_eq!(failed["next_retry_at"], "2026-11-22T09:30:12.007Z");
         assert_eq!(failed["command"], "echo 'a\n\u{202e}'");

@@ -7,47 +7,63 @@
 //!
 //! | Module | What it knows |
 //! |---|---|
-//! | `arguments` | the global flags, and how a command line is read |
+//! | `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
+//! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
+//! | `elsewhere` | options of others, and where they lead |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
-//! | `pages`, `detail` | how jobs are read from the store: all of them, one of them |
+//! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
 //! | `deletion` | how jobs are deleted, and their room given back |
-//! | `output`, [`table`], [`json`], [`text`], `visible` | how things are printed |
+//! | `output`, [`table`], [`json`], [`text`], `times`, `visible` | how things are printed |
 //! | `logging` | the log of the worker |
+//! | `programs` | which programs are of the family |
 //! | `replace` | how a process becomes another program |
 //! | `signals` | signals that would end a program without a word |
 
 mod arguments;
+mod command_words;
 mod context;
 mod deletion;
 mod detail;
+mod elsewhere;
 mod exit;
 mod failure;
+mod find;
 pub mod json;
 mod logging;
 mod output;
 mod pages;
+mod programs;
 mod replace;
 mod signals;
 pub mod table;
 pub mod text;
+mod times;
+mod usage;
 mod variables;
 mod visible;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, state_parser};
-pub use context::Context;
-pub use deletion::delete_settled;
-pub use detail::{find_job, last_attempt, show_job};
+pub use arguments::{
+    GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, settled_state_parser, state_parser,
+};
+pub use context::{Context, DryRun};
+pub use deletion::{delete_settled, give_room_back};
+pub use detail::{attempt_number, last_attempt, show_job};
+pub use elsewhere::{Elsewhere, elsewhere};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use logging::{start_log, start_log_through};
+pub use find::find_job;
+pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
+pub use programs::{PROGRAM_PREFIX, is_program, program_in};
 pub use replace::replace_process;
-pub use table::Table;
-pub use variables::{Variables, variables};
+pub use table::{Narrow, Table};
+pub use times::Times;
+pub use variables::{Variables, inherited_variables, variables};
 pub use visible::{Coloring, Visible};
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -56,11 +72,35 @@ use std::process::ExitCode;
 /// The name of `A`'s command must be the program's own, `queuectl-<name>`.
 pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Failure>) -> ExitCode {
     signals::outlive_large_files();
-    let outcome = arguments::parse::<A>(std::env::args_os()).and_then(|(arguments, global)| {
-        let name = arguments::command::<A>().get_bin_name().unwrap_or_default().to_owned();
-        program(arguments, &Context::new(name, global))
-    });
-    let outcome = outcome.and_then(|()| io::stdout().flush().map_err(|error| Failure::of_output(&error)));
+    end(read_and_do(std::env::args_os().collect(), program))
+}
+
+/// Runs a program whose only positional argument is a command that somebody wants
+/// to be run; what cannot stand beside it conflicts with that argument.
+pub fn run_with_command<A: clap::Parser>(
+    program: impl FnOnce(A, &Context) -> Result<(), Failure>,
+) -> ExitCode {
+    signals::outlive_large_files();
+    let arranged = command_words::arrange(arguments::command::<A>, std::env::args_os().collect());
+    end(arranged.and_then(|arranged| {
+        read_and_do(arranged.arguments, |arguments, cx| {
+            program(arguments, cx)?;
+            arranged.remark.iter().for_each(|remark| cx.output().note(remark));
+            Ok(())
+        })
+    }))
+}
+
+fn read_and_do<A: clap::Parser>(
+    arguments: Vec<OsString>,
+    program: impl FnOnce(A, &Context) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (arguments, global) = arguments::parse::<A>(arguments)?;
+    program(arguments, &Context::new(global))?;
+    io::stdout().flush().map_err(|error| Failure::of_output(&error))
+}
+
+fn end(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => Exit::Done.into(),
         Err(failure) => {

@@ -1,11 +1,13 @@
 //! The log: one line an event, on standard error.
 
 use crate::output::Verbosity;
-use crate::text::escape;
+use crate::text::{escape, rfc3339};
 use queuectl_settings::LogLevel;
+use queuectl_store::Clock;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
@@ -22,6 +24,24 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// mix; nobody can be told that a line could not be written.
 pub fn start_log(level: LogLevel, prefix: impl Into<String>) {
     start(of_settings(level), Line { prefix: prefix.into() }, io::stderr);
+}
+
+/// Has every line that is written from now on begin with its time, in UTC: those of
+/// the log, and what is said beside it. For a log that is read later.
+pub fn begin_lines_with_times() {
+    HAVE_TIMES.store(true, Ordering::Relaxed);
+}
+
+static HAVE_TIMES: AtomicBool = AtomicBool::new(false);
+
+/// What a line begins with: the time and a blank, or nothing.
+pub(crate) fn beginning_of_line() -> String {
+    if HAVE_TIMES.load(Ordering::Relaxed) {
+        // Of this machine, as every log: the queue may be what is out of order.
+        format!("{} ", rfc3339(Clock::of_this_machine().now()))
+    } else {
+        String::new()
+    }
 }
 
 /// The same, but each line goes to a function: something is drawn on standard
@@ -95,6 +115,11 @@ where
     ) -> fmt::Result {
         let mut message = Message::default();
         event.record(&mut message);
+        write!(writer, "{}", beginning_of_line())?;
+        if HAVE_TIMES.load(Ordering::Relaxed) && !message.detail.is_empty() {
+            message.text.push(' ');
+            message.text.push_str(&message.detail);
+        }
         writeln!(writer, "{}", line(&self.prefix, *event.metadata().level(), &message.text))
     }
 }
@@ -112,6 +137,8 @@ fn line(prefix: &str, level: Level, message: &str) -> String {
 #[derive(Default)]
 struct Message {
     text: String,
+    /// What only a log that is read later has: who watches sees it happen.
+    detail: String,
 }
 
 impl Visit for Message {
@@ -122,6 +149,7 @@ impl Visit for Message {
                 let fields = std::mem::take(&mut self.text);
                 write!(self.text, "{value:?}{fields}")
             }
+            "detail" => write!(self.detail, "{value:?}"),
             name => write!(self.text, " {name}={value:?}"),
         };
     }

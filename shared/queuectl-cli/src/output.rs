@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::json;
+use crate::logging::beginning_of_line;
 use crate::table::Table;
 use crate::text::escape;
 use crate::visible::Coloring;
@@ -141,7 +142,7 @@ pub(crate) enum Colors {
 
 /// Nobody can be told that standard error is closed.
 fn say(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{}{line}\n", beginning_of_line()).as_bytes());
 }
 
 const BUFFER_BYTES: usize = 64 * 1024;

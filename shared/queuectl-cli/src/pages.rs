@@ -17,7 +17,7 @@ const FIRST_JOBS: u32 = 100;
 const PARTS_ON_PAGE: u32 = 64;
 
 /// Hands on the jobs of these states (all, if none is named) in the order of
-/// acceptance, at most `limit` of them. No page is empty.
+/// acceptance: all, or the newest `limit` of them. No page is empty.
 pub fn each_page(
     out: Output,
     store: &mut dyn Store,
@@ -26,7 +26,11 @@ pub fn each_page(
     mut page: impl FnMut(&[Job]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut left = limit.unwrap_or(u64::MAX);
-    let (mut after, mut wanted) = (Seq(0), FIRST_JOBS);
+    let first = match limit {
+        Some(limit) => store.first_of_newest(states, limit)?,
+        None => None,
+    };
+    let (mut after, mut wanted) = (Seq(first.map_or(0, |first| first.0.saturating_sub(1))), FIRST_JOBS);
     let (mut gathered, mut bytes) = (Vec::new(), 0);
     while left > 0 {
         let limit = u32::try_from(left).unwrap_or(u32::MAX).min(wanted);

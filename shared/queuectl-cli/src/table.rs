@@ -1,18 +1,36 @@
 //! Aligned tables without borders.
+//!
+//! In a pipe every column is there and nothing is cut; one long cell makes its own
+//! row longer and no other. On a terminal no row is wider than the terminal: long
+//! cells are cut, and what can be done without is left out.
 
+use crate::text::{escape, shorten, shorten_beginning};
 use colored::{Color, Colorize as _};
-use comfy_table::{ColumnConstraint, ContentArrangement, TableStyle, Width};
 use queuectl_core::State;
 use std::fmt;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::text::{escape, shorten};
-
 /// The widest cell in a pipe, where nothing else limits it.
 const WIDEST_CELL: usize = 1000;
 
+/// In a pipe no cell is made wider than this because another is: an id of ours fits.
+const WIDEST_PADDING: usize = 40;
+
 /// Blanks between two columns.
 const GAP: usize = 2;
+
+/// What a column does when the terminal is too narrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrow {
+    /// Nothing: it is shown whole.
+    Stays,
+    /// It shows its cells' ends, as of ids, which often begin alike.
+    CutsBeginnings,
+    /// It shows its cells' beginnings.
+    CutsEnds,
+    /// It is left out; the last of them first.
+    Goes,
+}
 
 #[derive(Clone, Debug)]
 struct Row {
@@ -25,11 +43,13 @@ struct Row {
 #[derive(Clone, Debug)]
 pub struct Table {
     header: Vec<String>,
+    narrow: Vec<Narrow>,
     rows: Vec<Row>,
-    /// The column that gives way when the terminal is too narrow.
-    flexible: Option<usize>,
     columns: Option<usize>,
-    widths: Vec<u16>,
+    /// The least that the next page has.
+    widths: Vec<usize>,
+    /// Columns that the first page has left out.
+    gone: Vec<bool>,
     headed: bool,
 }
 
@@ -38,31 +58,31 @@ impl Table {
     pub fn new(header: &[&str]) -> Self {
         Self {
             header: header.iter().map(|&title| title.to_owned()).collect(),
+            narrow: vec![Narrow::Stays; header.len()],
             rows: Vec::new(),
-            flexible: None,
             columns: None,
             widths: vec![0; header.len()],
+            gone: vec![false; header.len()],
             headed: true,
         }
     }
 
-    /// Shortens this column if the rows do not fit into so many columns of the
-    /// terminal; none means a pipe.
+    /// Makes the rows fit into so many columns of a terminal; none means a pipe.
     #[must_use]
-    pub fn fit(mut self, flexible: usize, columns: Option<usize>) -> Self {
-        self.flexible = Some(flexible);
+    pub fn fit(mut self, columns: Option<usize>, narrow: &[Narrow]) -> Self {
         self.columns = columns;
+        self.narrow = narrow.to_vec();
         self
     }
 
     /// Adds a row; what is hidden is escaped.
-    pub fn row<const N: usize>(&mut self, cells: [&str; N]) {
-        self.add(&cells, None);
+    pub fn row(&mut self, cells: &[&str]) {
+        self.add(cells, None);
     }
 
-    /// Adds a row one of whose cells is this state, and no later cell names one.
-    pub fn row_of<const N: usize>(&mut self, state: State, cells: [&str; N]) {
-        self.add(&cells, Some(state));
+    /// Adds a row one of whose cells is this state.
+    pub fn row_of(&mut self, state: State, cells: &[&str]) {
+        self.add(cells, Some(state));
     }
 
     fn add(&mut self, cells: &[&str], state: Option<State>) {
@@ -79,76 +99,124 @@ impl Table {
     /// Gives what there is and forgets it, for tables too long to be kept; the
     /// next page has no header, and columns at least as wide.
     pub fn page(&mut self) -> String {
-        let (page, widths) = self.render();
-        self.widths = widths;
+        let (page, layout) = self.render();
+        self.widths = layout.natural;
+        self.gone = layout.shown.iter().map(|&width| width == 0).collect();
         self.headed = false;
         self.rows.clear();
         page
     }
 
-    fn render(&self) -> (String, Vec<u16>) {
-        let widest = self.widest_flexible();
-        let mut table = comfy_table::Table::new();
-        table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
+    fn render(&self) -> (String, Layout) {
+        let layout = self.layout();
+        let mut page = String::new();
         if self.headed {
-            table.set_header(&self.header);
+            self.line(&mut page, &self.header, None, &layout.shown);
         }
         for row in &self.rows {
-            table.add_row(row.cells.iter().enumerate().map(|(column, cell)| match self.flexible {
-                Some(flexible) if flexible == column => shorten(cell, widest).into_owned(),
-                _ => cell.clone(),
-            }));
+            self.line(&mut page, &row.cells, row.state, &layout.shown);
         }
-        for (column, width) in table.column_iter_mut().zip(&self.widths) {
-            column.set_padding((0, GAP as u16));
-            // A lower bound of comfy-table's counts the padding.
-            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width + GAP as u16)));
-        }
-        let widths = table.column_max_content_widths();
-        let widths = widths.iter().zip(&self.widths).map(|(now, before)| *now.max(before)).collect();
-        let page = table.trim_fmt();
-        let header = self.headed.then_some(None);
-        let states = header.into_iter().chain(self.rows.iter().map(|row| row.state));
-        let lines = page.lines().zip(states).map(|(line, state)| colored_line(line, state) + "\n");
-        (lines.collect(), widths)
+        (page, layout)
     }
 
-    /// What the flexible column may have, so that the longest row fits.
-    fn widest_flexible(&self) -> usize {
-        let (Some(flexible), Some(columns)) = (self.flexible, self.columns) else { return WIDEST_CELL };
-        let title = self.header[flexible].width();
-        let others: usize = (0..self.header.len())
-            .filter(|&column| column != flexible)
+    fn layout(&self) -> Layout {
+        let natural: Vec<usize> = (0..self.header.len())
             .map(|column| {
                 let cells = self.rows.iter().map(|row| row.cells[column].width());
-                cells
-                    .chain([self.header[column].width(), usize::from(self.widths[column])])
-                    .max()
-                    .unwrap_or(0)
+                cells.chain([self.header[column].width(), self.widths[column]]).max().unwrap_or(0)
             })
-            .sum();
-        let gaps = GAP * (self.header.len() - 1);
-        columns.saturating_sub(others + gaps).clamp(title.max(8), WIDEST_CELL)
+            .collect();
+        let shown = match self.columns {
+            None => natural.iter().map(|&width| width.min(WIDEST_PADDING)).collect(),
+            Some(columns) => self.squeezed(&natural, columns),
+        };
+        Layout { natural, shown }
     }
+
+    /// How wide each column may be on a terminal; 0 is left out.
+    fn squeezed(&self, natural: &[usize], columns: usize) -> Vec<usize> {
+        let mut widths: Vec<usize> =
+            natural.iter().zip(&self.gone).map(|(&width, &gone)| if gone { 0 } else { width }).collect();
+        let least = |kind| match kind {
+            // What is cut from an id must leave enough to tell jobs apart.
+            Narrow::CutsBeginnings if columns >= 72 => 12,
+            Narrow::CutsBeginnings => 8,
+            _ => 16,
+        };
+        let at_least = |widths: &[usize]| -> usize {
+            let widths = widths.iter().zip(&self.narrow).map(|(&width, &kind)| match kind {
+                Narrow::CutsBeginnings | Narrow::CutsEnds => width.min(least(kind)),
+                Narrow::Stays | Narrow::Goes => width,
+            });
+            with_gaps(widths)
+        };
+        while at_least(&widths) > columns {
+            let can_go = |&column: &usize| self.narrow[column] == Narrow::Goes && widths[column] > 0;
+            let Some(last) = (0..widths.len()).rev().find(can_go) else { break };
+            widths[last] = 0;
+        }
+        // Ids give way first, as far as they can; then whatever is widest, until it fits.
+        for (kind, floor) in [
+            (Narrow::CutsBeginnings, least(Narrow::CutsBeginnings)),
+            (Narrow::CutsEnds, 4),
+            (Narrow::CutsBeginnings, 4),
+        ] {
+            while with_gaps(widths.iter().copied()) > columns {
+                let cuts = |&column: &usize| self.narrow[column] == kind && widths[column] > floor;
+                let Some(widest) = (0..widths.len()).filter(cuts).max_by_key(|&column| widths[column]) else {
+                    break;
+                };
+                widths[widest] -= 1;
+            }
+        }
+        widths
+    }
+
+    /// Adds a line with its cells in columns of these widths.
+    fn line(&self, page: &mut String, cells: &[String], state: Option<State>, widths: &[usize]) {
+        let colored = state.and_then(|state| cells.iter().rposition(|cell| *cell == state.as_str()));
+        let (mut line, mut plain, mut blanks) = (String::new(), String::new(), 0);
+        for (column, (cell, &width)) in cells.iter().zip(widths).enumerate().filter(|(_, cell)| *cell.1 > 0) {
+            let cell = match (self.columns, self.narrow[column]) {
+                (None, _) => cell.into(),
+                (Some(_), Narrow::CutsBeginnings) => shorten_beginning(cell, width),
+                (Some(_), _) => shorten(cell, width),
+            };
+            if !cell.is_empty() {
+                let gap = " ".repeat(blanks);
+                plain.extend([gap.as_str(), &cell]);
+                match state.filter(|_| colored == Some(column)) {
+                    Some(state) => line.extend([gap.as_str(), &self::state(state)]),
+                    None => line.extend([gap.as_str(), &cell]),
+                }
+                blanks = 0;
+            }
+            blanks += width.saturating_sub(cell.width()) + GAP;
+        }
+        match self.columns {
+            // Narrower than even the shortest row.
+            Some(columns) if plain.width() > columns => page.push_str(&shorten(&plain, columns)),
+            _ => page.push_str(&line),
+        }
+        page.push('\n');
+    }
+}
+
+/// How wide the columns would be, and how wide they are shown; 0 is left out.
+struct Layout {
+    natural: Vec<usize>,
+    shown: Vec<usize>,
+}
+
+/// What a row needs whose columns are so wide.
+fn with_gaps(widths: impl Iterator<Item = usize>) -> usize {
+    let (count, sum) = widths.filter(|&width| width > 0).fold((0, 0), |(n, sum), width| (n + 1, sum + width));
+    sum + GAP * usize::saturating_sub(count, 1)
 }
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render().0)
-    }
-}
-
-/// A line with the last state it names in its colour.
-///
-/// Colour comes last: to comfy-table it would count as width.
-fn colored_line(line: &str, named: Option<State>) -> String {
-    let place = named.and_then(|named| Some((named, line.rfind(named.as_str())?)));
-    match place {
-        Some((named, at)) => {
-            let after = &line[at + named.as_str().len()..];
-            format!("{}{}{after}", &line[..at], state(named))
-        }
-        None => line.to_owned(),
     }
 }
 
@@ -172,11 +240,13 @@ fn color(state: State) -> Color {
 mod tests {
     use super::*;
 
+    const JOBS: [Narrow; 4] = [Narrow::CutsBeginnings, Narrow::CutsEnds, Narrow::Stays, Narrow::Goes];
+
     #[test]
     fn columns_are_aligned_by_what_is_seen() {
         let mut table = Table::new(&["ID", "Command", "State"]);
-        table.row(["a", "echo 漢字\n\u{202e}", "pending"]);
-        table.row(["long-id", "true", "dead"]);
+        table.row(&["a", "echo 漢字\n\u{202e}", "pending"]);
+        table.row(&["long-id", "true", "dead"]);
         let wanted = [
             "ID       Command              State",
             "a        echo 漢字\\n\\u{202e}  pending",
@@ -186,26 +256,47 @@ mod tests {
     }
 
     #[test]
-    fn the_flexible_column_alone_gives_way_to_a_narrow_terminal() {
-        let mut table = Table::new(&["ID", "Command", "State"]).fit(1, Some(30));
-        let id = "0190b0c2-long";
-        table.row([id, "a command that is far too long", "pending"]);
-        for line in table.to_string().lines() {
-            assert!(line.width() <= 34, "{line}");
+    fn nothing_is_wider_than_the_terminal() {
+        for columns in 1..120 {
+            let mut table = Table::new(&["ID", "Command", "State", "Created At"]).fit(Some(columns), &JOBS);
+            table.row(&["0190b0c2-long-one", "a command that is far 漢字 too long", "pending", "14:05:09"]);
+            table.row(&["b", "true", "dead", "3 d ago"]);
+            for line in table.to_string().lines() {
+                assert!(line.width() <= columns, "{columns}: {line}");
+            }
         }
-        assert!(table.to_string().contains(&format!("{id}  a comma…  pending")), "{table}");
-        let mut piped = Table::new(&["ID", "Command"]).fit(1, None);
-        piped.row(["x", &"long ".repeat(50)]);
+    }
+
+    #[test]
+    fn an_id_shows_its_end_and_a_command_its_beginning() {
+        let mut table = Table::new(&["ID", "Command", "State", "Created At"]).fit(Some(40), &JOBS);
+        table.row(&["0190b0c2-long-one", "a command that is far too long", "pending", "14:05:09"]);
+        assert_eq!(
+            table.to_string(),
+            "ID        Command               State\n…ong-one  a command that is fa…  pending\n"
+                .replace("Command               ", "Command                ")
+        );
+        let mut piped = Table::new(&["ID", "Command"]).fit(None, &JOBS[..2]);
+        piped.row(&["x", &"long ".repeat(50)]);
         assert!(!piped.to_string().contains('…'));
+    }
+
+    #[test]
+    fn in_a_pipe_one_long_cell_makes_no_other_row_longer() {
+        let mut table = Table::new(&["ID", "Command", "State"]);
+        table.row(&["a", &"x".repeat(900), "dead"]);
+        table.row(&["b", "true", "dead"]);
+        let lines: Vec<usize> = table.to_string().lines().map(str::len).collect();
+        assert_eq!(lines, [2 + 2 + 40 + 2 + 5, 2 + 2 + 900 + 2 + 4, 2 + 2 + 40 + 2 + 4]);
     }
 
     #[test]
     fn later_pages_keep_the_columns_and_have_no_header() {
         let mut table = Table::new(&["ID", "State"]);
-        table.row(["a-long-one", "dead"]);
+        table.row(&["a-long-one", "dead"]);
         assert_eq!(table.page(), "ID          State\na-long-one  dead\n");
         assert!(table.is_empty());
-        table.row(["b", "dead"]);
+        table.row(&["b", "dead"]);
         assert_eq!(table.page(), "b           dead\n");
     }
 
@@ -217,9 +308,10 @@ mod tests {
     #[test]
     fn only_the_last_state_of_a_line_is_coloured() {
         colored::control::set_override(true);
-        let line = colored_line("dead  echo dead  dead  0/3", Some(State::Dead));
+        let mut table = Table::new(&["ID", "Command", "State", "Retries"]);
+        table.row_of(State::Dead, &["dead", "dead", "dead", "0/3"]);
+        let shown = table.to_string();
         colored::control::unset_override();
-        assert!(line.starts_with("dead  echo dead  \u{1b}["), "{line:?}");
-        assert_eq!(colored_line("dead", None), "dead");
+        assert!(shown.ends_with("dead  dead     \u{1b}[31mdead\u{1b}[0m   0/3\n"), "{shown:?}");
     }
 }

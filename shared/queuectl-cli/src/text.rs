@@ -1,7 +1,9 @@
 //! Text for people: nothing hidden, and units they know.
 
 use jiff::tz::TimeZone;
+pub use queuectl_core::parse_duration;
 use queuectl_core::{Timestamp, is_hidden};
+use queuectl_store::{Life, Stop, Worker};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -62,10 +64,40 @@ pub fn shorten(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Cuts the beginning of a text, so that its end fits into so many columns of a terminal.
+pub fn shorten_beginning(text: &str, columns: usize) -> Cow<'_, str> {
+    if text.len() <= columns || text.width() <= columns {
+        return Cow::Borrowed(text);
+    }
+    let mut left = columns.saturating_sub(1);
+    let mut from = text.len();
+    for (at, character) in text.char_indices().rev() {
+        let width = character.width().unwrap_or(0);
+        if width > left {
+            break;
+        }
+        (left, from) = (left - width, at);
+    }
+    let mark = if columns > 0 { "…" } else { "" };
+    Cow::Owned(format!("{mark}{}", &text[from..]))
+}
+
 /// A number of things: `1 job`, `2 jobs`.
 pub fn plural(number: u64, thing: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {thing}{ending}")
+}
+
+/// How a worker is, in one word.
+pub fn worker_state(worker: &Worker) -> &'static str {
+    match (worker.life, worker.stop) {
+        (Life::Dead, _) => "dead",
+        (Life::Unknown, _) => "unknown",
+        (Life::Alive, _) if worker.is_stalled => "stalled",
+        (Life::Alive, Some(Stop::Graceful)) => "stopping",
+        (Life::Alive, Some(Stop::Forced)) => "ending",
+        (Life::Alive, None) => "running",
+    }
 }
 
 /// A duration as people write it, no finer than they care: `340ms`, `2m 5s`.
@@ -103,30 +135,21 @@ pub fn rfc3339(time: Timestamp) -> String {
 }
 
 /// The nearest point in time that has a date.
-fn instant(time: Timestamp) -> jiff::Timestamp {
+pub(crate) fn instant(time: Timestamp) -> jiff::Timestamp {
     let nearest = if time.as_millis() < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
     jiff::Timestamp::from_millisecond(time.as_millis()).unwrap_or(nearest)
 }
 
-/// Understands a duration as people type it: `30s`, `10m`, `7d`, `1h 30m`; a
-/// bare number is seconds.
+/// Understands a point in time as programs write it: RFC 3339, in any zone.
 ///
 /// # Errors
 ///
-/// What is wrong with it, if it is none or longer than ten years.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    // As humantime counts a year, so that it accepts and shows "10years".
-    const LONGEST: Duration = Duration::from_hours(87_660);
-    let text = text.trim();
-    let span = match text.parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| expected_duration())?,
-        Err(_) => humantime::parse_duration(text).map_err(|_| expected_duration())?,
-    };
-    if span > LONGEST { Err("longer than 10 years".to_owned()) } else { Ok(span) }
-}
-
-fn expected_duration() -> String {
-    "expected a duration such as 500ms, 30s, 10m, 24h or 7d".to_owned()
+/// What is expected, if it is none.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    let instant: Result<jiff::Timestamp, _> = text.trim().parse();
+    instant
+        .map(|instant| Timestamp::from_millis(instant.as_millisecond()))
+        .map_err(|_| "expected a time with its zone, such as 2030-01-01T09:30:00Z".to_owned())
 }
 
 /// Returns up to three of the candidates that were probably meant, nearest first.
@@ -169,6 +192,10 @@ mod tests {
         assert_eq!(shorten("漢字漢字", 4), "漢…");
         assert_eq!(shorten("éé", 2), "éé");
         assert_eq!(shorten("abc", 0), "");
+        assert_eq!(shorten_beginning("abcd", 3), "…cd");
+        assert_eq!(shorten_beginning("abc", 3), "abc");
+        assert_eq!(shorten_beginning("漢字漢字", 4), "…字");
+        assert_eq!(shorten_beginning("abc", 0), "");
     }
 
     #[test]
@@ -197,14 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_with_and_without_a_unit() {
-        for (text, millis) in
-            [("30s", 30_000), ("1h 30m", 5_400_000), ("0", 0), ("2.5", 2500), ("7d", 604_800_000)]
-        {
-            assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in ["", "-1", "soon", "1e300", "NaN", "11y", "99999999999999999999s"] {
-            assert!(parse_duration(text).is_err(), "{text}");
+    fn a_time_is_read_as_it_is_printed() {
+        let printed = Timestamp::from_millis(1_795_339_812_007);
+        assert_eq!(parse_time(&rfc3339(printed)), Ok(printed));
+        assert_eq!(parse_time("2026-11-22T11:30:12.007+02:00"), Ok(printed));
+        for text in ["", "soon", "2026-11-22", "2026-11-22T09:30:12", "1795339812"] {
+            assert!(parse_time(text).is_err(), "{text}");
         }
     }
 

@@ -15,6 +15,8 @@ pub enum Outcome {
     Timeout,
     /// No process could be started for it.
     SpawnFailed,
+    /// Its folder is not there, or cannot be entered.
+    NoFolder,
     /// Its worker or machine died.
     WorkerLost,
     /// A forced stop ended it.
@@ -31,6 +33,7 @@ impl Outcome {
             Self::Signal(_) => "signal",
             Self::Timeout => "timeout",
             Self::SpawnFailed => "spawn-failed",
+            Self::NoFolder => "no-folder",
             Self::WorkerLost => "worker-lost",
             Self::Interrupted => "interrupted",
             Self::Cancelled => "cancelled",
@@ -52,6 +55,7 @@ impl Outcome {
             ("signal", Some(number)) => Some(Self::Signal(number)),
             ("timeout", _) => Some(Self::Timeout),
             ("spawn-failed", _) => Some(Self::SpawnFailed),
+            ("no-folder", _) => Some(Self::NoFolder),
             ("worker-lost", _) => Some(Self::WorkerLost),
             ("interrupted", _) => Some(Self::Interrupted),
             ("cancelled", _) => Some(Self::Cancelled),
@@ -72,6 +76,7 @@ impl fmt::Display for Outcome {
             Self::Signal(number) => write!(f, "signal {number}"),
             Self::Timeout => f.write_str("timeout"),
             Self::SpawnFailed => f.write_str("could not be started"),
+            Self::NoFolder => f.write_str("no folder"),
             Self::WorkerLost => f.write_str("lost with its worker"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Cancelled => f.write_str("cancelled"),
@@ -133,6 +138,7 @@ mod tests {
             Outcome::Signal(9),
             Outcome::Timeout,
             Outcome::SpawnFailed,
+            Outcome::NoFolder,
             Outcome::WorkerLost,
             Outcome::Interrupted,
             Outcome::Cancelled,

@@ -8,6 +8,20 @@ use crate::time::Timestamp;
 use std::fmt;
 use std::time::Duration;
 
+/// The variables by which a job is told about itself, in this order: the mark of
+/// its processes, its id, the attempt, its retries, the claim, its queue.
+///
+/// None has the name of a setting, so that none is read back as one by what a job
+/// starts; a test of the settings compares the two lists.
+pub const JOB_VARIABLES: [&str; 6] = [
+    "QUEUECTL_RUN",
+    "QUEUECTL_JOB_ID",
+    "QUEUECTL_ATTEMPT",
+    "QUEUECTL_JOB_MAX_RETRIES",
+    "QUEUECTL_JOB_LEASE",
+    "QUEUECTL_QUEUE",
+];
+
 /// A job's number in the order of acceptance; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seq(pub i64);
@@ -61,11 +75,20 @@ pub struct NewJob {
     pub timeout: Option<Duration>,
     /// How long the first run must wait; zero means it is in line at once.
     pub delay: Duration,
+    /// When the first run may start, instead of a delay; a time that has passed means
+    /// at once.
+    pub run_at: Option<Timestamp>,
 }
 
 impl NewJob {
     /// The most retries a job may be given; more are a slip of the hand.
     pub const MOST_RETRIES: u32 = 1_000_000;
+
+    /// When it falls due if it is accepted now; none if it is in line at once.
+    pub fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let due_at = self.run_at.unwrap_or_else(|| now.after(self.delay));
+        (due_at > now).then_some(due_at)
+    }
 }
 
 /// A job as the store keeps it.

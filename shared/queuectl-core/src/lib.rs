@@ -4,7 +4,7 @@
 //! which ([`State::after`]), what an ended attempt means for its job
 //! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), what is the place of a queue
-//! ([`Place`]). No I/O, no clock, no
+//! ([`Place`]), what units mean ([`parse_duration`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
 //! every value.
 
@@ -13,21 +13,25 @@ mod command;
 mod id;
 mod job;
 mod place;
+mod reference;
 mod retry;
 mod settle;
 mod state;
 mod text;
 mod time;
+mod units;
 mod url;
 
 pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
 pub use id::{InvalidJobId, JobId};
-pub use job::{Job, Lease, NewJob, Seq, WorkerId};
+pub use job::{JOB_VARIABLES, Job, Lease, NewJob, Seq, WorkerId};
 pub use place::{NotAPlace, Place};
+pub use reference::JobReference;
 pub use retry::RetryPolicy;
 pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;
+pub use units::{InvalidAmount, LONGEST_DURATION, parse_duration, parse_size};
 pub use url::{has_password, masked, without_password};

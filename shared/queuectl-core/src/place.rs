@@ -15,9 +15,9 @@ const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 /// How an address is written, for hints.
 const FORM: &str = "postgres://USER@HOST/DATABASE";
 
-/// Quotation marks that an env file or a word processor leaves around an address.
+/// Quotation marks that an env file, a document or a word processor leaves around an address.
 const QUOTES: &str =
-    "\"'`\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}\u{2039}\u{203a}";
+    "\"'`<>\u{2018}\u{2019}\u{201a}\u{201b}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}\u{2039}\u{203a}";
 
 /// The beginning of a connection string, of libpq (`host=db dbname=q`, with `PG` before
 /// the names of its variables) or of other drivers (`server=db;database=q`).
@@ -332,6 +332,10 @@ mod tests {
         for (text, hint) in [
             ("shop", "for a new file type `./shop` or `shop.db`"),
             ("\"shop.db\"", "leave out the quotes, blanks and line ends around it: `shop.db`"),
+            (
+                "<postgres://me:pw@h/d>",
+                "leave out the quotes, blanks and line ends around it: `postgres://me@h/d`",
+            ),
             ("POSTGRES://me:pw@h/d", "write it as a URL: `postgres://me@h/d`"),
             ("jdbc:postgresql://h:5432/d", "write it as a URL: `postgres://h:5432/d`"),
             ("sqlite:///var/x.db", "name the file by its path alone: `/var/x.db`"),

@@ -83,7 +83,13 @@ pub fn settle(
             };
             (event, given_back)
         }
-        Ending::Ran(Outcome::Exit(_) | Outcome::Signal(_) | Outcome::Timeout | Outcome::SpawnFailed) => {
+        Ending::Ran(
+            Outcome::Exit(_)
+            | Outcome::Signal(_)
+            | Outcome::Timeout
+            | Outcome::SpawnFailed
+            | Outcome::NoFolder,
+        ) => {
             let event = if standing.cancel_requested {
                 Event::Cancelled
             } else if charged > standing.max_retries {
@@ -130,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_missing_command_and_a_signal_are_failures_like_any_other() {
-        for outcome in [Outcome::Exit(127), Outcome::Signal(9), Outcome::Timeout, Outcome::SpawnFailed] {
+        let [missing, signal] = [Outcome::Exit(127), Outcome::Signal(9)];
+        for outcome in [missing, signal, Outcome::Timeout, Outcome::SpawnFailed, Outcome::NoFolder] {
             let verdict = after(processing(1, 3), outcome);
             assert_eq!((verdict.state, verdict.delay), (State::Failed, Some(Duration::from_secs(2))));
         }

@@ -13,6 +13,8 @@
 //!   └───── Revived ────────  dead ◄── Exhausted ── processing
 //! ```
 //!
+//! A failed job that is Hurried stays failed, and its wait is over.
+//!
 //! The table is [`State::after`]; everything else that looks like a rule about
 //! states asks it.
 
@@ -53,6 +55,8 @@ pub enum Event {
     Cancelled,
     /// A person took it out of the dead letter queue.
     Revived,
+    /// A person wants its retry now.
+    Hurried,
 }
 
 /// An event that cannot happen to a job in this state.
@@ -80,7 +84,7 @@ impl State {
         match (self, event) {
             (Self::Pending | Self::Failed, Event::Claimed) => Ok(Self::Processing),
             (Self::Processing, Event::Succeeded) => Ok(Self::Completed),
-            (Self::Processing, Event::RunFailed) => Ok(Self::Failed),
+            (Self::Processing, Event::RunFailed) | (Self::Failed, Event::Hurried) => Ok(Self::Failed),
             (Self::Processing, Event::Exhausted) => Ok(Self::Dead),
             (Self::Processing, Event::HandedBack) | (Self::Dead, Event::Revived) => Ok(Self::Pending),
             (Self::Pending | Self::Failed | Self::Processing, Event::Cancelled) => Ok(Self::Cancelled),
@@ -108,7 +112,7 @@ impl State {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Claimed,
         Self::Succeeded,
         Self::RunFailed,
@@ -116,6 +120,7 @@ impl Event {
         Self::HandedBack,
         Self::Cancelled,
         Self::Revived,
+        Self::Hurried,
     ];
 }
 
@@ -135,6 +140,7 @@ impl fmt::Display for Event {
             Self::HandedBack => "handed back",
             Self::Cancelled => "cancelled",
             Self::Revived => "retried",
+            Self::Hurried => "hurried",
         })
     }
 }
@@ -175,6 +181,7 @@ mod tests {
             for event in Event::ALL {
                 match state.after(event) {
                     Ok(State::Processing) => assert_eq!(event, Event::Claimed),
+                    Ok(State::Failed) if event == Event::Hurried => assert_eq!(state, State::Failed),
                     Ok(State::Completed | State::Dead | State::Failed) => {
                         assert_eq!(state, State::Processing);
                     }

@@ -44,8 +44,9 @@ impl Unfit {
     pub fn hint(&self, otherwise: &str) -> String {
         match self {
             Self::Foreign { owner, .. } if is_root() => format!(
-                "type it as that user, `sudo -u {} queuectl …`; root does it all the same with `--as-root`",
-                owner.typed()
+                "type it as that user, `sudo -u {} {}queuectl …`; root does it all the same with `--as-root`",
+                owner.typed(),
+                with_our_variables()
             ),
             Self::Foreign { path, .. } if is_in_our_folder(path) => {
                 format!(
@@ -92,6 +93,18 @@ pub(crate) fn kind(found: FileType) -> Option<&'static str> {
     } else {
         Some("a device")
     }
+}
+
+/// What sudo takes away and says which queue is meant, as it is typed before a program.
+fn with_our_variables() -> String {
+    let variables: Vec<String> = ["QUEUECTL_HOME", "QUEUECTL_CONFIG", "QUEUECTL_DATABASE"]
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+        // The owner of a file does not matter on a server, whose URL may have a password.
+        .filter(|(_, value)| !value.is_empty() && !value.contains("://"))
+        .map(|(name, value)| format!("{name}={} ", quoted(Path::new(&value))))
+        .collect();
+    if variables.is_empty() { String::new() } else { format!("env {}", variables.concat()) }
 }
 
 fn is_in_our_folder(path: &Path) -> bool {

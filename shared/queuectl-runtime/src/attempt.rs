@@ -42,7 +42,7 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     let (child, pipes) = match start(floor, slot, job, &marker) {
         Started::Yes(started) => *started,
         Started::CalledOff => return None,
-        Started::No(error) => return Some(failed_start(floor, job, error)),
+        Started::No(outcome, error) => return Some(failed_start(floor, job, outcome, error)),
     };
     let started_at = floor.now();
     floor.note(slot, Note { lease: job.last_lease(), pid: child.pid() });
@@ -67,7 +67,7 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
 
 enum Started {
     Yes(Box<(Child, Pipes)>),
-    No(String),
+    No(Outcome, String),
     CalledOff,
 }
 
@@ -79,7 +79,8 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
         let environment = JobEnvironment::new(floor.environment(), job, marker);
         let error = match child::start(job, environment, Stamp::of_attempt(marker)) {
             Ok(started) => return Started::Yes(Box::new(started)),
-            Err(NotStarted::Ever(error)) => return Started::No(error),
+            Err(NotStarted::Ever(error)) => return Started::No(Outcome::SpawnFailed, error),
+            Err(NotStarted::NoFolder(error)) => return Started::No(Outcome::NoFolder, error),
             Err(NotStarted::ForNow(error)) => error,
         };
         if began.elapsed() >= SHORTAGE_LASTS_AT_MOST {
@@ -97,13 +98,13 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
     }
 }
 
-fn failed_start(floor: &Floor, job: &Job, error: String) -> Ended {
+fn failed_start(floor: &Floor, job: &Job, outcome: Outcome, error: String) -> Ended {
     let now = floor.now();
     Ended {
         lease: job.last_lease(),
         started_at: now,
         ended_at: now,
-        outcome: Outcome::SpawnFailed,
+        outcome,
         error: Some(error),
         output_bytes: 0,
         dropped_bytes: 0,

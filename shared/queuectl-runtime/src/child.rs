@@ -40,6 +40,8 @@ pub(crate) struct Pipes {
 pub(crate) enum NotStarted {
     /// The machine is short of something; it may work later.
     ForNow(io::Error),
+    /// There is no folder to run it in.
+    NoFolder(String),
     /// It will not work.
     Ever(String),
 }
@@ -80,10 +82,23 @@ fn why_not_started(job: &Job, error: io::Error) -> NotStarted {
     use rustix::io::Errno;
     match Errno::from_io_error(&error) {
         Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => NotStarted::ForNow(error),
-        _ if !Path::new(&job.cwd).is_dir() => {
-            NotStarted::Ever(format!("its folder {} is not there", job.cwd))
+        _ if let Some(obstacle) = why_not_entered(Path::new(&job.cwd)) => {
+            NotStarted::NoFolder(format!("its folder {} {obstacle}", job.cwd))
         }
         _ => NotStarted::Ever(format!("/bin/sh could not be started: {error}")),
+    }
+}
+
+/// What keeps a job out of its folder; none if nothing does.
+fn why_not_entered(folder: &Path) -> Option<String> {
+    match folder.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("is not there".to_owned()),
+        Err(error) => Some(format!("cannot be entered: {error}")),
+        Ok(found) if !found.is_dir() => Some("is no folder".to_owned()),
+        Ok(_) => {
+            let refused = rustix::fs::access(folder, rustix::fs::Access::EXEC_OK).err()?;
+            Some(format!("cannot be entered: {}", io::Error::from(refused)))
+        }
     }
 }
 

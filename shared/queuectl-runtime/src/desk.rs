@@ -42,6 +42,9 @@ const MOST_DISK_FAILURES: u32 = 10;
 /// the lock ends with it.
 const MOST_WAITS_FOR_ITSELF: u32 = 3;
 
+/// So much of a command is logged at the end of its job.
+const LOGGED_CHARACTERS: usize = 80;
+
 /// The thread that owns the store.
 pub(crate) struct Desk<'a> {
     store: Box<dyn Work + Send>,
@@ -52,6 +55,8 @@ pub(crate) struct Desk<'a> {
     held: HashMap<Lease, Held>,
     cancelled: HashSet<Lease>,
     stop: Option<Stop>,
+    /// It stops for a reason that the store does not know of.
+    stop_to_note: Option<Stop>,
     budget: Option<u64>,
     counts: Counts,
     /// The last exchange found less than it asked for.
@@ -107,6 +112,8 @@ impl Obstacle {
 /// What the desk remembers of a job it holds.
 struct Held {
     id: JobId,
+    /// The beginning of its command, for the log.
+    command: String,
     max_retries: u32,
     is_suspect: bool,
 }
@@ -123,6 +130,7 @@ impl<'a> Desk<'a> {
             held: HashMap::new(),
             cancelled: HashSet::new(),
             stop: None,
+            stop_to_note: None,
             budget: options.max_jobs,
             counts: Counts::default(),
             line_is_empty: false,
@@ -218,7 +226,10 @@ impl<'a> Desk<'a> {
         loop {
             self.take_tray()?;
             match self.exchange() {
-                Ok(wrote) => self.recovered(wrote),
+                Ok(wrote) => {
+                    self.recovered(wrote);
+                    self.note_stop();
+                }
                 Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
                 Err(error) => return Err(error.into()),
             }
@@ -244,6 +255,9 @@ impl<'a> Desk<'a> {
         let stop = tray.stop;
         drop(tray);
         self.take_results();
+        if stop > self.stop {
+            self.stop_to_note = stop;
+        }
         self.stop_if_asked(stop);
         Ok(())
     }
@@ -304,6 +318,15 @@ impl<'a> Desk<'a> {
             self.floor.halt();
         } else {
             self.floor.start_nothing_more();
+        }
+    }
+
+    /// Has people see that this worker stops, if that takes a while. Only after the
+    /// store has just answered, and never twice: it is not worth waiting for.
+    fn note_stop(&mut self) {
+        let Some(stop) = self.stop_to_note.take().filter(|_| !self.held.is_empty()) else { return };
+        if let Err(error) = self.store.note_stop(self.floor.worker(), stop) {
+            tracing::debug!("{error}");
         }
     }
 
@@ -393,12 +416,12 @@ impl<'a> Desk<'a> {
             tracing::error!("Job {id} cannot be run and is dead: its row cannot be read: {reason}.");
         }
 
-        let errors: HashMap<Lease, Option<String>> =
-            outgoing.ended.into_iter().map(|ended| (ended.lease, ended.error)).collect();
+        let ended: HashMap<Lease, Ended> =
+            outgoing.ended.into_iter().map(|ended| (ended.lease, ended)).collect();
         let mut gave_back = !outgoing.unstarted.is_empty();
         for (lease, verdict) in settled {
             gave_back |= verdict.state == State::Pending;
-            self.tell(lease, &verdict, errors.get(&lease).and_then(Option::as_deref));
+            self.tell(lease, &verdict, ended.get(&lease));
         }
         for lease in outgoing.unstarted {
             self.let_go(lease);
@@ -429,7 +452,7 @@ impl<'a> Desk<'a> {
         }
         if gave_back {
             self.ring();
-        } else if !errors.is_empty() {
+        } else if !ended.is_empty() {
             self.ring_if_last();
         }
     }
@@ -439,8 +462,12 @@ impl<'a> Desk<'a> {
             *budget = budget.saturating_sub(claimed.len() as u64);
         }
         for job in &claimed {
-            let held =
-                Held { id: job.id.clone(), max_retries: job.max_retries, is_suspect: job.is_suspect() };
+            let held = Held {
+                id: job.id.clone(),
+                command: beginning(job.command.as_str()),
+                max_retries: job.max_retries,
+                is_suspect: job.is_suspect(),
+            };
             self.held.insert(job.last_lease(), held);
         }
         self.floor.fill_shelf(claimed);
@@ -473,23 +500,27 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn tell(&mut self, lease: Lease, verdict: &Verdict, error: Option<&str>) {
-        let Some(Held { id, max_retries, .. }) = self.let_go(lease) else { return };
-        let error = error.unwrap_or("no reason known");
+    fn tell(&mut self, lease: Lease, verdict: &Verdict, ended: Option<&Ended>) {
+        let Some(Held { id, command, max_retries, .. }) = self.let_go(lease) else { return };
+        let error = ended.and_then(|ended| ended.error.as_deref()).unwrap_or("no reason known");
+        let took = ended.map_or(Duration::ZERO, |ended| ended.ended_at.since(ended.started_at));
+        let took = format!("Took {:.3} s: {command}", took.as_secs_f64());
         match (verdict.state, verdict.delay) {
-            (State::Completed, _) => tracing::info!("Job {id} completed successfully."),
+            (State::Completed, _) => tracing::info!(detail = took, "Job {id} completed successfully."),
             (State::Failed, delay) => tracing::info!(
+                detail = took,
                 "Job {id} failed ({error}); retry {}/{max_retries} in {} s.",
                 verdict.attempts,
                 delay.unwrap_or_default().as_secs_f64()
             ),
             (State::Dead, _) => {
                 tracing::info!(
+                    detail = took,
                     "Job {id} failed ({error}) and has no retries left; it is in the dead letter queue."
                 );
             }
-            (State::Cancelled, _) => tracing::info!("Job {id} cancelled."),
-            _ => tracing::info!("Job {id} was {error} and is pending again."),
+            (State::Cancelled, _) => tracing::info!(detail = took, "Job {id} cancelled."),
+            _ => tracing::info!(detail = took, "Job {id} was {error} and is pending again."),
         }
     }
 
@@ -581,6 +612,14 @@ impl<'a> Desk<'a> {
             tracing::info!("The queue {works} again.");
             self.next_look = Instant::now();
         }
+    }
+}
+
+/// As much of a command as a line of the log has room for.
+fn beginning(command: &str) -> String {
+    match command.char_indices().nth(LOGGED_CHARACTERS) {
+        None => command.to_owned(),
+        Some((end, _)) => format!("{}…", &command[..end]),
     }
 }
 

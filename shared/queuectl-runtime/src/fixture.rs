@@ -3,7 +3,8 @@
 
 use crate::worker::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, RetryPolicy, Seq, Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq, State,
+    Timestamp, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Inspect, Location, LockFile, NewWorker, OnTaken, OpenOptions,
@@ -58,6 +59,7 @@ impl Queue {
             max_retries: 3,
             timeout: None,
             delay: Duration::ZERO,
+            run_at: None,
         };
         let mut store = self.store();
         let now = store.clock().now();
@@ -182,6 +184,7 @@ impl Work for Moody {
         claims(&mut self, worker: WorkerId) -> Vec<Lease>;
         rescue(&mut self, worker: WorkerId, started: &[Lease], policy: &RetryPolicy, now: Timestamp) -> Rescued;
         request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> ();
+        note_stop(&mut self, worker: WorkerId, stop: Stop) -> ();
         stops(&mut self) -> i64;
         ring(&mut self) -> ();
     }
@@ -195,6 +198,9 @@ impl Inspect for Moody {
     with_moods! {
         job(&mut self, id: &JobId) -> Option<Job>;
         jobs(&mut self, selection: &Selection) -> Vec<Job>;
+        jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Vec<Job>;
+        first_of_newest(&mut self, states: &[State], count: u64) -> Option<Seq>;
+        settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
         counts(&mut self) -> Counts;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;

@@ -13,7 +13,7 @@ use crate::orphans;
 use crate::stamp;
 use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
-use queuectl_store::{Stop, Store, StoreError, open};
+use queuectl_store::{Life as WorkerLife, Stop, Store, StoreError, open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::ffi::OsString;
@@ -148,6 +148,16 @@ impl Manager {
         let store = open(&options.location(), &options.open_options())?;
         let launcher = Launcher { program, arguments, variables: Vec::new(), options, log };
         Ok(Self { launcher, store, guardian_arguments, when_ready: None })
+    }
+
+    /// The workers that live on this machine already.
+    ///
+    /// # Errors
+    ///
+    /// [`ManagerError::Store`] if the queue cannot be read.
+    pub fn neighbours(&mut self) -> Result<usize, ManagerError> {
+        let workers = self.store.workers()?;
+        Ok(workers.iter().filter(|worker| worker.is_here && worker.life == WorkerLife::Alive).count())
     }
 
     /// Gives the workers, and so their jobs, these variables.

@@ -3,7 +3,7 @@
 //! `QUEUECTL_RUN=<random id of the queue>/<worker>/<seq>/<lease>`. The random id
 //! keeps two queues on one machine apart, also when one is a copy of the other.
 
-use queuectl_core::{Job, Lease, Seq, WorkerId, without_password};
+use queuectl_core::{JOB_VARIABLES, Job, Lease, Seq, WorkerId, without_password};
 use queuectl_files::AS_ROOT_VARIABLE;
 use queuectl_store::Location;
 use std::collections::HashMap;
@@ -12,11 +12,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// The variable that marks a job's processes.
-pub(crate) const RUN: &str = "QUEUECTL_RUN";
-
-/// What a job is told about itself; none of it is handed down to another's job.
-const OF_ONE_JOB: [&str; 6] =
-    [RUN, "QUEUECTL_JOB_ID", "QUEUECTL_ATTEMPT", "QUEUECTL_MAX_RETRIES", "QUEUECTL_LEASE", "QUEUECTL_QUEUE"];
+pub(crate) const RUN: &str = JOB_VARIABLES[0];
 
 /// The beginning of the markers of all that a worker has started.
 pub(crate) fn of_worker(run: &str, worker: WorkerId) -> String {
@@ -62,18 +58,21 @@ impl Surrounding {
 /// The worker's own environment, less what it inherited as a job of some queue.
 pub fn worker_environment() -> HashMap<OsString, OsString> {
     let mut environment: HashMap<OsString, OsString> = std::env::vars_os().collect();
-    for name in OF_ONE_JOB {
+    for name in JOB_VARIABLES {
         environment.remove(OsStr::new(name));
     }
     environment
 }
 
-/// What a worker's jobs inherit: its own environment, and nothing that would let
-/// them into the server of the queue.
-pub(crate) fn environment_of_jobs(queue: &Location) -> HashMap<OsString, OsString> {
+/// What a worker's jobs inherit: its own environment without its settings, and
+/// nothing that would let them into the server of the queue.
+pub(crate) fn environment_of_jobs(queue: &Location, settings: &[String]) -> HashMap<OsString, OsString> {
     let mut environment = worker_environment();
     // Root's word was for the workers, not for what their jobs do.
     environment.remove(OsStr::new(AS_ROOT_VARIABLE));
+    for name in settings {
+        environment.remove(OsStr::new(name));
+    }
     if let Location::Url(_) = queue {
         hide_the_password(&mut environment);
     }
@@ -106,7 +105,7 @@ impl JobEnvironment {
             job.lease.to_string(),
             job.queue.clone(),
         ];
-        let told = OF_ONE_JOB.into_iter().zip(values).map(|(name, value)| (name.into(), value.into()));
+        let told = JOB_VARIABLES.into_iter().zip(values).map(|(name, value)| (name.into(), value.into()));
         Self { worker: Arc::clone(worker), own: asked_for.chain(told).collect() }
     }
 

@@ -190,7 +190,8 @@ fn begin(options: &WorkerOptions, hearing: &Arc<Hearing>) -> io::Result<Option<R
 ///
 /// Reads its [`WorkerOptions`] and later the manager's commands from standard
 /// input; the end of that input means that the manager is gone, and is a request
-/// to stop. Calls `announce` when it is registered and holds its lock. On
+/// to stop. `settings` are the variables that are meant for the worker and not for
+/// what its jobs start. Calls `announce` when it is registered and holds its lock. On
 /// return, everything that ended is recorded.
 ///
 /// A worker is a session of its own, so that Ctrl+C reaches its manager alone,
@@ -200,7 +201,7 @@ fn begin(options: &WorkerOptions, hearing: &Arc<Hearing>) -> io::Result<Option<R
 ///
 /// [`WorkerError`] if it cannot begin, or the queue is found damaged, replaced
 /// or gone; running jobs are ended then.
-pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
+pub fn run(settings: &[String], announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     // Fails only for a session leader, which is what we want to be.
     let _already_leads = nix::unistd::setsid();
     limits::accept_signals()?;
@@ -208,7 +209,7 @@ pub fn run(announce: impl FnOnce(WorkerId)) -> Result<(), WorkerError> {
     limits::allow_slots(options.concurrency)?;
     // Before the queue is opened: that may take its time, and a request to stop must not.
     let hearing = listener::start()?;
-    let environment = marker::environment_of_jobs(&options.location());
+    let environment = marker::environment_of_jobs(&options.location(), settings);
     let Some(begun) = begin(&options, &hearing)? else {
         tracing::info!("Shutdown complete.");
         return Ok(());

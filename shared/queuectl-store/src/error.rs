@@ -51,6 +51,14 @@ pub enum StoreError {
         /// Its state, and what was to happen.
         source: IllegalTransition,
     },
+    /// The job is in another state than those that were meant.
+    #[error("job {id} is {state}")]
+    OtherState {
+        /// The job.
+        id: JobId,
+        /// Its state.
+        state: State,
+    },
     /// Jobs of this state are still to be worked on.
     #[error("{state} jobs cannot be deleted: they have not come to rest")]
     NotSettled {

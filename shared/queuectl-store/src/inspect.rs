@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::lease::LeaseTimes;
 use crate::work::Stop;
-use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, Stream, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Stream, Timestamp, WorkerId};
 
 /// Which jobs to list, in the order of acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,16 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// Jobs it runs now: it fills its slots before it claims any in advance.
+    pub fn jobs_running(&self) -> u64 {
+        self.jobs_now.min(u64::from(self.concurrency))
+    }
+
+    /// Jobs it has claimed in advance and not started.
+    pub fn jobs_claimed(&self) -> u64 {
+        self.jobs_now - self.jobs_running()
+    }
+
     /// When others take what it runs over, if nothing more is heard of it; none where no
     /// server is told who lives.
     pub fn given_up_at(&self) -> Option<Timestamp> {
@@ -111,6 +121,19 @@ pub trait Inspect {
 
     /// Lists jobs in the order of acceptance.
     fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>>;
+
+    /// Finds the jobs that a reference may mean, at most `limit` of them.
+    ///
+    /// Numbers, beginnings and the last job are found by an index; for an ending the
+    /// ids of all jobs are read.
+    fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>>;
+
+    /// The first of the newest `count` jobs in these states (all, if none is named);
+    /// none if there is no such job.
+    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>>;
+
+    /// Jobs that came to rest in this state since then, at most `limit` of them.
+    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>>;
 
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;
@@ -130,4 +153,10 @@ pub trait Inspect {
 
     /// Workers that have not ended, as far as anybody has noticed.
     fn workers(&mut self) -> Result<Vec<Worker>>;
+
+    /// Tells whether a worker may be there that takes jobs: one that lives, as far as
+    /// can be told, and was not asked to stop.
+    fn has_workers(&mut self) -> Result<bool> {
+        Ok(self.workers()?.iter().any(|worker| worker.life != Life::Dead && worker.stop.is_none()))
+    }
 }

@@ -13,12 +13,12 @@ pub enum OnTaken {
 }
 
 /// What was accepted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enqueued {
     /// Jobs that are in the queue now and were not before.
     pub added: u64,
-    /// Jobs left out because their id was taken.
-    pub skipped: u64,
+    /// Which of the given jobs, from 0, were left out because their id was taken.
+    pub skipped: Vec<usize>,
 }
 
 /// Accepting jobs.

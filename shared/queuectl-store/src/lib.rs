@@ -44,7 +44,7 @@ pub use sqlite::SqliteStore;
 pub use transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
 };
-pub use upkeep::{Backup, Cancelled, Finding, Level, Upkeep};
+pub use upkeep::{Backup, Cancelled, Finding, Level, Retried, Upkeep};
 pub use work::{
     Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, SetAside, Stop, Suspects, Work,
 };

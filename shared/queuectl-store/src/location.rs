@@ -76,6 +76,8 @@ pub enum Access {
     Change,
     /// Change; create or migrate first if that is needed.
     Write,
+    /// Bring a queue back to a place that it has left; make none.
+    Return,
 }
 
 /// How to open a queue.

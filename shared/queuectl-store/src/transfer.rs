@@ -137,7 +137,9 @@ pub trait Transfer {
     /// new place is not open.
     fn stay(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Makes the new place ready for records; it stays closed.
+    /// Makes the new place ready for records; it stays closed. A place that the queue
+    /// has left forgets what was left there, if the move is a return
+    /// ([`MoveId::of_return`]).
     ///
     /// # Errors
     ///
@@ -157,6 +159,7 @@ pub trait Transfer {
     /// Opens the new place. What was given out at the old one is never given out here.
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()>;
 
-    /// Empties the new place and leaves the move.
+    /// Empties the new place and leaves the move. A place that was to get its queue
+    /// back sends everybody on again.
     fn withdraw(&mut self, id: &MoveId) -> Result<()>;
 }

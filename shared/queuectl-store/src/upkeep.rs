@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::counts::Counts;
-use queuectl_core::{JobId, Lease, State, Timestamp, WorkerId};
+use queuectl_core::{Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use std::path::Path;
 
 /// What a wish to cancel has led to.
@@ -17,6 +17,30 @@ pub enum Cancelled {
         /// Who runs it.
         worker: WorkerId,
     },
+}
+
+/// What one step through the dead letter queue has led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retried {
+    /// How many jobs are pending again.
+    pub revived: u64,
+    /// Those that stay dead, with what is wrong with their rows: nobody could run them,
+    /// and they would only be set aside again.
+    pub unreadable: Vec<(JobId, String)>,
+    /// The last job that was looked at; none if none was left.
+    pub last: Option<Seq>,
+}
+
+impl Retried {
+    /// Tells dead jobs, in their order, apart; also gives those that are to be revived.
+    pub(crate) fn of(dead: Vec<Job>) -> (Self, Vec<Seq>) {
+        let last = dead.last().map(|job| job.seq);
+        let (unreadable, sound): (Vec<Job>, Vec<Job>) =
+            dead.into_iter().partition(|job| job.unreadable.is_some());
+        let unreadable: Vec<(JobId, String)> =
+            unreadable.into_iter().map(|job| (job.id, job.unreadable.unwrap_or_default())).collect();
+        (Self { revived: sound.len() as u64, unreadable, last }, sound.iter().map(|job| job.seq).collect())
+    }
 }
 
 /// How bad it is.
@@ -98,8 +122,16 @@ pub trait Upkeep {
     /// [`StoreError::Refused`](crate::StoreError::Refused) if it is not dead.
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
 
-    /// Takes up to `limit` jobs out of the dead letter queue, oldest first; says how many.
-    fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64>;
+    /// Ends the wait of a failed job for its retry; its attempts stay charged.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
+    /// [`StoreError::Refused`](crate::StoreError::Refused) if it has not failed.
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
+
+    /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
+    fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;
 
     /// Deletes up to `limit` jobs that are in one of these states, came to rest
     /// before `finished_before`, with all their records; says how many, 0 if there is
@@ -114,6 +146,16 @@ pub trait Upkeep {
     /// Gives some of the room that deleted jobs had back to the disk, in one short
     /// transaction; tells whether there may be more. A server does so by itself.
     fn give_back(&mut self) -> Result<bool>;
+
+    /// Deletes one job with all its records, so that its id is free.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob);
+    /// [`StoreError::OtherState`](crate::StoreError::OtherState) if it is in none of these
+    /// states; [`StoreError::NotSettled`](crate::StoreError::NotSettled) if one of them is
+    /// not final.
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()>;
 
     /// Examines the whole store; an empty list means that it is sound.
     fn check(&mut self) -> Result<Vec<String>>;

@@ -251,6 +251,10 @@ pub trait Work {
     /// it is also meant for whoever is about to replace one that died.
     fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> Result<()>;
 
+    /// Notes that a worker stops for a reason of its own, such as a signal, so that
+    /// people see it; asks nobody for anything.
+    fn note_stop(&mut self, worker: WorkerId, stop: Stop) -> Result<()>;
+
     /// How many requests to stop this queue has seen; whoever would start another
     /// worker compares.
     fn stops(&mut self) -> Result<i64>;

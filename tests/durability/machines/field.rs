@@ -79,7 +79,7 @@ impl Machines {
     /// Tells whether any process of a job's first run is alive, wherever.
     pub fn runs_first(&self, id: &str) -> bool {
         let home = format!("ORACLE={}", self.oracle.folder().display());
-        !marked(&[&home, &format!("QUEUECTL_JOB_ID={id}"), "QUEUECTL_LEASE=1"]).is_empty()
+        !marked(&[&home, &format!("QUEUECTL_JOB_ID={id}"), "QUEUECTL_JOB_LEASE=1"]).is_empty()
     }
 
     /// The only worker on a machine, as the kernel knows it from outside.

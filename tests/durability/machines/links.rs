@@ -26,7 +26,7 @@ trials![
 /// Hangs in its first run, whoever asks it to end; ends at once in the second.
 pub fn hangs_once(name: &str) -> String {
     let first = format!("touch hangs-{name}; trap '' TERM; while :; do sleep 0.05; done");
-    watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"))
+    watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"))
 }
 
 pub fn outcomes(home: &Home, id: &str) -> Vec<Option<Outcome>> {

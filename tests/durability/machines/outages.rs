@@ -72,7 +72,7 @@ fn jobs_are_interrupted_in_an_outage_longer_than_the_lease_and_run_again() {
     let field = Field::new(&[]);
     let (oracle, home) = (&field.oracle, field.home());
     let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
-    let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+    let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
     assert!(oracle.enqueue("held", &command, &["--max-retries", "0"]));
     let _worker = home.worker([""; 0]);
     home.wait_for_file("hangs");
@@ -100,7 +100,7 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
     for round in 0..rounds(3, 50) {
         let id = format!("victim-{round}");
         let first = format!("touch hangs-{round}; while :; do sleep 0.05; done");
-        let command = watched(&format!("if [ $QUEUECTL_LEASE = 1 ]; then {first}; fi"));
+        let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
         assert!(oracle.enqueue(&id, &command, &["--max-retries", "0"]));
         home.wait_for_file(&format!("hangs-{round}"));
         let holder = home.job(&id).worker.expect("somebody holds it");

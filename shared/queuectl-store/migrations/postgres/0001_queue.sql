@@ -177,7 +177,8 @@ CREATE TABLE @attempt (
     started_at_ms   bigint  NOT NULL,
     ended_at_ms     bigint,
     outcome         text    CONSTRAINT outcome_is_known CHECK (
-        outcome IN ('exit', 'signal', 'timeout', 'spawn-failed', 'worker-lost', 'interrupted', 'cancelled')),
+        outcome IN ('exit', 'signal', 'timeout', 'spawn-failed', 'no-folder', 'worker-lost', 'interrupted',
+            'cancelled')),
     code            integer,
     error           text,
     output_bytes    bigint  NOT NULL DEFAULT 0,

@@ -103,7 +103,7 @@ CREATE TABLE attempt (
     ended_at_ms     INTEGER,
     outcome         TEXT CONSTRAINT outcome_is_known CHECK (
         outcome = 'exit' OR outcome = 'signal' OR outcome = 'timeout' OR outcome = 'spawn-failed'
-        OR outcome = 'worker-lost' OR outcome = 'interrupted' OR outcome = 'cancelled'),
+        OR outcome = 'no-folder' OR outcome = 'worker-lost' OR outcome = 'interrupted' OR outcome = 'cancelled'),
     code            INTEGER,
     error           TEXT,
     output_bytes    INTEGER NOT NULL DEFAULT 0,

@@ -1,13 +1,13 @@
 //! How the queue is looked at.
 
 use super::books;
-use super::session::{Session, values};
+use super::session::{Session, Value, values};
 use super::{PostgresStore, Trouble, row, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Job, JobId, Lease, Seq, State, WorkerId};
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
 use tokio_postgres::Row;
 
 impl Inspect for PostgresStore {
@@ -20,14 +20,44 @@ impl Inspect for PostgresStore {
     }
 
     fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
-        let asks_for_pending = selection.states.contains(&State::Pending);
-        let few_wait = asks_for_pending && {
-            let counts = self.counts()?;
-            counts[State::Pending] + counts[State::Failed] <= FEW
-        };
+        let few_wait = self.few_wait(&selection.states)?;
         let statement = jobs_statement(selection, few_wait);
         let (after, limit) = (selection.after.0, i64::from(selection.limit));
         self.read(|session| all(&session.rows_of(&statement, values![after, limit])?, row::job))
+    }
+
+    fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
+        let limit = i64::from(limit);
+        match reference {
+            JobReference::Number(seq) => self.find(sql::JOB_OF_NUMBER, values![seq.0, limit]),
+            JobReference::Last => self.find(sql::LAST_JOB, values![limit]),
+            JobReference::Beginning(text) => {
+                // No id that begins with a text is greater than this one.
+                let end = format!("{text}{}", char::MAX);
+                self.find(sql::JOBS_THAT_BEGIN, values![text.as_str(), end, limit])
+            }
+            JobReference::Ending(text) => {
+                let length = text.chars().count() as i64;
+                self.find(sql::JOBS_THAT_END, values![text.as_str(), length, limit])
+            }
+        }
+    }
+
+    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>> {
+        let few_wait = self.few_wait(states)?;
+        let places = in_states(states, few_wait);
+        let from = if places.is_empty() { sql::ALL_JOBS } else { sql::JOBS_NOW };
+        let (first, last) = (sql::FIRST_OF_NEWEST, sql::NEWEST_FIRST);
+        let statement = format!("{first}{from} WHERE true{places}{last}");
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.read(|session| {
+            let seq: Option<i64> = row::get(&books::one(session.rows_of(&statement, values![count])?)?, 0)?;
+            Ok(seq.map(Seq))
+        })
+    }
+
+    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
+        self.find(sql::SETTLED_SINCE, values![state.as_str(), since.as_millis(), i64::from(limit)])
     }
 
     fn counts(&mut self) -> Result<Counts> {
@@ -68,9 +98,55 @@ impl Inspect for PostgresStore {
     fn workers(&mut self) -> Result<Vec<Worker>> {
         self.look_at_workers(|session| session.rows(sql::WORKERS, &[]))
     }
+
+    fn has_workers(&mut self) -> Result<bool> {
+        let lock_file = self.lock_file_here()?;
+        let here = lock_file.as_ref().map(crate::liveness::LockFile::identity).transpose()?;
+        let found: Vec<(i64, String)> = self.read(|session| {
+            let mut found = Vec::new();
+            for worker in &session.rows(sql::WHO_TAKES_JOBS, &[])? {
+                if !row::Silence::read(worker, 2)?.is_death() {
+                    found.push((row::get(worker, 0)?, row::get(worker, 1)?));
+                }
+            }
+            Ok(found)
+        })?;
+        for (id, place) in found {
+            // Of those on this machine the lock tells, and at once.
+            let lives = match &lock_file {
+                Some(lock_file) if here.as_ref() == Some(&place) => lock_file.is_held(WorkerId(id))?,
+                _ => true,
+            };
+            if lives {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 impl PostgresStore {
+    /// Reads the jobs whose numbers a statement finds.
+    fn find(&mut self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<Job>> {
+        self.read(|session| {
+            let numbers: Vec<i64> = all(&session.rows(statement, values)?, |found| row::get(found, 0))?;
+            if numbers.is_empty() {
+                return Ok(Vec::new());
+            }
+            all(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?, row::job)
+        })
+    }
+
+    /// Tells whether those that wait, if they are asked for, are found faster where
+    /// they wait than among all.
+    fn few_wait(&mut self, states: &[State]) -> Result<bool> {
+        if !states.contains(&State::Pending) {
+            return Ok(false);
+        }
+        let counts = self.counts()?;
+        Ok(counts[State::Pending] + counts[State::Failed] <= FEW)
+    }
+
     /// Reads rows of workers, and asks the kernel about those of this machine.
     fn look_at_workers(
         &mut self,
@@ -105,19 +181,19 @@ fn first<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<O
 /// So many jobs that wait are found faster than they are among all.
 const FEW: i64 = 10_000;
 
+fn jobs_statement(selection: &Selection, few_wait: bool) -> String {
+    format!("{}{}{}", sql::JOBS, in_states(&selection.states, few_wait), sql::JOBS_ORDER)
+}
+
 /// Where all jobs of the states that are asked for lie in places of their own, only
 /// those are looked through; and then which of them are in these states.
-fn jobs_statement(selection: &Selection, few_wait: bool) -> String {
-    let (jobs, order) = (sql::JOBS, sql::JOBS_ORDER);
-    let states: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
-    let places: Option<Vec<&str>> = selection.states.iter().map(|&state| place(state, few_wait)).collect();
-    let states = states.join(", ");
+fn in_states(states: &[State], few_wait: bool) -> String {
+    let places: Option<Vec<&str>> = states.iter().map(|&state| place(state, few_wait)).collect();
+    let states = states.iter().map(|state| format!("'{state}'")).collect::<Vec<_>>().join(", ");
     match places.as_deref() {
-        Some([]) => format!("{jobs}{order}"),
-        None => format!("{jobs} AND state IN ({states}){order}"),
-        Some(places) => {
-            format!("{jobs} AND state IN ({states}) AND seq IN ({}){order}", places.join(" UNION ALL "))
-        }
+        Some([]) => String::new(),
+        None => format!(" AND state IN ({states})"),
+        Some(places) => format!(" AND state IN ({states}) AND seq IN ({})", places.join(" UNION ALL ")),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::intake::{Enqueued, Intake, OnTaken};
 use crate::{Result, StoreError};
 use queuectl_core::{JobId, NewJob, State, Timestamp};
 use std::collections::HashSet;
+use tokio_postgres::Row;
 
 impl Intake for PostgresStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
@@ -15,7 +16,7 @@ impl Intake for PostgresStore {
         let max_retries: Vec<i64> = jobs.iter().map(|job| i64::from(job.max_retries)).collect();
         let timeouts: Vec<Option<i64>> = jobs.iter().map(timeout_ms).collect();
         let due: Vec<Option<i64>> =
-            jobs.iter().map(|job| (!job.delay.is_zero()).then(|| now.after(job.delay).as_millis())).collect();
+            jobs.iter().map(|job| job.due_at(now).map(Timestamp::as_millis)).collect();
         let environments: Vec<Option<String>> =
             jobs.iter().map(|job| crate::stored::environment_text(&job.env)).collect();
         let folders: Vec<&str> = jobs.iter().map(|job| job.cwd.as_str()).collect();
@@ -37,11 +38,12 @@ impl Intake for PostgresStore {
             ];
             let rows = session.rows(sql::ENQUEUE, values)?;
             if rows.len() < jobs.len() && on_taken == OnTaken::Refuse {
-                let added = rows.iter().map(|added| row::get(added, 0)).collect::<Result<Vec<&str>, _>>()?;
-                return Err(first_taken(jobs, added).into());
+                let index = not_added(jobs, &rows)?.first().copied().unwrap_or_default();
+                return Err(StoreError::DuplicateId { id: jobs[index].id.clone(), index }.into());
             }
             books.counts[State::Pending] += rows.len() as i64;
-            Ok(Enqueued { added: rows.len() as u64, skipped: (jobs.len() - rows.len()) as u64 })
+            let skipped = if rows.len() < jobs.len() { not_added(jobs, &rows)? } else { Vec::new() };
+            Ok(Enqueued { added: rows.len() as u64, skipped })
         })?;
         if enqueued.added > 0 {
             self.ring_all();
@@ -64,10 +66,9 @@ fn timeout_ms(job: &NewJob) -> Option<i64> {
     job.timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The first job that was not added: its id was taken, by the queue or by a job
-/// before it.
-fn first_taken(jobs: &[NewJob], added: Vec<&str>) -> StoreError {
-    let mut added: HashSet<&str> = added.into_iter().collect();
-    let index = jobs.iter().position(|job| !added.remove(job.id.as_str())).unwrap_or_default();
-    StoreError::DuplicateId { id: jobs[index].id.clone(), index }
+/// Which jobs were not added: their ids were taken, by the queue or by jobs before them.
+fn not_added(jobs: &[NewJob], rows: &[Row]) -> Result<Vec<usize>, Trouble> {
+    let mut added =
+        rows.iter().map(|added| row::get(added, 0)).collect::<Result<HashSet<&str>, Trouble>>()?;
+    Ok((0..jobs.len()).filter(|&index| !added.remove(jobs[index].id.as_str())).collect())
 }

@@ -53,8 +53,8 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let found = store.read(|session| Ok(judge(schema(session, &name, &refusals)?)?))?;
     match (found, access) {
         (Some(NEWEST), Access::Read) => return Ok(Found::Queue),
-        (Some(NEWEST), Access::Write | Access::Change) => return adopt_copy(store),
-        (None, Access::Read | Access::Change) => return Ok(Found::Nothing),
+        (Some(NEWEST), Access::Write | Access::Change | Access::Return) => return adopt_copy(store),
+        (None, Access::Read | Access::Change | Access::Return) => return Ok(Found::Nothing),
         _ => {}
     }
     store.write(|session, books| {

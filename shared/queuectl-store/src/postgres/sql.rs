@@ -652,6 +652,20 @@ pub(super) const FAILED: &str =
 pub(super) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
 pub(super) const CANCELLED: &str = "SELECT seq FROM @settled WHERE state = 'cancelled'";
 pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
+pub(super) const JOBS_OF_NUMBERS: &str =
+    concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq = ANY ($1) ORDER BY seq");
+/// The numbers of the jobs that are meant; what is to be known of them is read then.
+pub(super) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
+pub(super) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT least($1, 1)";
+pub(super) const JOBS_THAT_BEGIN: &str =
+    "SELECT seq FROM @job WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+pub(super) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
+pub(super) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
+pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
+pub(super) const ALL_JOBS: &str = "@job";
+pub(super) const JOBS_NOW: &str = jobs_now!();
+/// Sorts all that are found: there is no index by the end.
+pub(super) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
 pub(super) const ATTEMPTS: &str = concat!(
     "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes FROM ",
@@ -678,6 +692,12 @@ pub(super) const WORKERS: &str = concat!(
     "SELECT ",
     worker_columns!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL ORDER BY w.id"
+);
+/// Who may take jobs, and where they show that they live; reads neither counts nor claims.
+pub(super) const WHO_TAKES_JOBS: &str = concat!(
+    "SELECT w.id, lock_file, ",
+    silence!(),
+    " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL AND stop = 0"
 );
 
 // Upkeep
@@ -709,8 +729,14 @@ pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = 
          SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, coalesce(exit_code, signal), last_error \
          FROM gone WHERE outcome IS NOT NULL) \
      INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, false FROM revived RETURNING seq";
+/// Of one that is in line already the wait is over.
+pub(super) const HURRY: &str = "WITH due AS (UPDATE @wait SET run_at_ms = $2, \
+         waits_since_ms = least(waits_since_ms, $2) WHERE seq = $1 RETURNING seq) \
+     UPDATE @job SET updated_at_ms = $2 WHERE seq IN (SELECT seq FROM due)";
+/// Only a job that has come to rest, and nobody else is about to change.
+pub(super) const SETTLED: &str = "SELECT seq FROM @settled WHERE seq = $1 FOR UPDATE";
 pub(super) const OLDEST_DEAD: &str =
-    "SELECT seq FROM @settled WHERE state = 'dead' ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED";
+    "SELECT seq FROM @settled WHERE state = 'dead' AND seq > $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
 /// The oldest first; by the order of acceptance, since an index by the end would have to
 /// be written for each job.
 pub(super) const SETTLED_BEFORE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms < $2 \
@@ -758,7 +784,7 @@ pub(super) const ALL_WORKERS: &str =
 pub(super) const DOUBTFUL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes, seq FROM @attempt WHERE $1 OR output_bytes < 0 OR dropped_bytes < 0 \
      OR (outcome IN ('exit', 'signal') AND code IS NULL) OR outcome NOT IN \
-     ('exit', 'signal', 'timeout', 'spawn-failed', 'worker-lost', 'interrupted', 'cancelled')";
+     ('exit', 'signal', 'timeout', 'spawn-failed', 'no-folder', 'worker-lost', 'interrupted', 'cancelled')";
 /// How many connections there are, and how many there may be. Of those of other
 /// roles not everybody is told the type.
 /// As they are for everybody else with this role and database.
@@ -793,6 +819,12 @@ pub(super) const OWNER: &str = "SELECT coalesce(\
      (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()))::text";
 pub(super) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'S')";
+/// Sequences that can give out fewer than $1 more numbers, and how many.
+pub(super) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last FROM (SELECT name, seqmax, \
+         CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
+             THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last FROM (VALUES \
+         (pg_get_serial_sequence('@job', 'seq')), (pg_get_serial_sequence('@worker', 'id')), ('@place')) AS s (name) \
+     JOIN pg_sequence ON seqrelid = name::regclass AND NOT seqcycle) AS s WHERE seqmax - last < $1";
 /// Sequences that would give out numbers again which are taken: the name, the number that
 /// it gave out last, if this role is told, and the largest that is there.
 pub(super) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT name, \

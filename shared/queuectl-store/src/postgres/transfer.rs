@@ -49,7 +49,7 @@ impl Transfer for PostgresStore {
     }
 
     fn leave(&mut self, moved: &Move) -> Result<()> {
-        self.step(&Step::Leave(moved), |session, _| {
+        self.step(&Step::Leave(moved), |session, _, _| {
             session.rows(sql::REQUEST_STOP_OF_ALL, values![stored::stop_number(Stop::Graceful)])?;
             session.rows(sql::COUNT_STOP_OF_ALL, &[])?;
             Ok(())
@@ -59,16 +59,16 @@ impl Transfer for PostgresStore {
     }
 
     fn switch(&mut self, id: &MoveId) -> Result<()> {
-        self.step(&Step::Switch(id), |_, _| Ok(()))
+        self.step(&Step::Switch(id), |_, _, _| Ok(()))
     }
 
     fn close(&mut self, id: &MoveId) -> Result<()> {
-        self.step(&Step::Close(id), |_, _| Ok(()))
+        self.step(&Step::Close(id), |_, _, _| Ok(()))
     }
 
     fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
         let mut stood = None;
-        self.step(&Step::TurnBack(id), |_, stage| {
+        self.step(&Step::TurnBack(id), |_, _, stage| {
             stood = Some(stage.clone());
             Ok(())
         })?;
@@ -76,13 +76,15 @@ impl Transfer for PostgresStore {
     }
 
     fn stay(&mut self, id: &MoveId) -> Result<()> {
-        self.step(&Step::Stay(id), |_, _| Ok(()))
+        self.step(&Step::Stay(id), |_, _, _| Ok(()))
     }
 
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.location();
-        self.step(&Step::Receive(moved), |session, _| {
-            if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
+        self.step(&Step::Receive(moved), |session, books, stood| {
+            if matches!(stood, Stage::Left(_)) {
+                forget_everything(session, books)
+            } else if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
                 Ok(())
             } else {
                 Err(StoreError::NotEmpty { queue: queue.clone() }.into())
@@ -110,30 +112,14 @@ impl Transfer for PostgresStore {
 
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()> {
         let Numbers { last_job, last_worker, next_place } = *numbers;
-        self.step(&Step::Arrive(id), |session, _| {
+        self.step(&Step::Arrive(id), |session, _, _| {
             session.rows(sql::SET_NUMBERS, values![last_job, last_worker, next_place])?;
             Ok(())
         })
     }
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
-        let queue = self.location();
-        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
-            let stood = row::stage_of_json(stage)?;
-            let Some(next) = stood.after(&Step::Withdraw(id), || queue.clone())? else { return Ok(()) };
-            let [stage, id, place] = next.columns();
-            session.rows(sql::SET_STAGE, values![stage, id, place])?;
-            for statement in sql::FORGET_EVERYTHING {
-                session.rows(statement, &[])?;
-            }
-            // The books are not emptied but balanced, as by every verb. (A table without
-            // a key deletes nothing where tables are published.)
-            let there = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0;
-            for state in State::ALL {
-                books.counts[state] -= there[state];
-            }
-            Ok(())
-        })
+        self.step(&Step::Withdraw(id), |session, books, _| forget_everything(session, books))
     }
 }
 
@@ -143,17 +129,30 @@ impl PostgresStore {
     fn step(
         &mut self,
         step: &Step<'_>,
-        mut and: impl FnMut(&mut Session, &Stage) -> Result<(), Trouble>,
+        mut and: impl FnMut(&mut Session, &mut Books, &Stage) -> Result<(), Trouble>,
     ) -> Result<()> {
         let queue = self.location();
-        self.write_after(sql::STAGE_ALONE, |session, _, stage| {
+        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
             let stood = row::stage_of_json(stage)?;
             let Some(next) = stood.after(step, || queue.clone())? else { return Ok(()) };
             let [stage, id, place] = next.columns();
             session.rows(sql::SET_STAGE, values![stage, id, place])?;
-            and(session, &stood)
+            and(session, books, &stood)
         })
     }
+}
+
+fn forget_everything(session: &mut Session, books: &mut Books) -> Result<(), Trouble> {
+    for statement in sql::FORGET_EVERYTHING {
+        session.rows(statement, &[])?;
+    }
+    // The books are not emptied but balanced, as by every verb. (A table without
+    // a key deletes nothing where tables are published.)
+    let there = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0;
+    for state in State::ALL {
+        books.counts[state] -= there[state];
+    }
+    Ok(())
 }
 
 /// Where the queue stands, in this transaction.

@@ -6,7 +6,7 @@ use super::session::{Session, values};
 use super::work::unlawful;
 use super::{PostgresStore, Trouble, row, sql};
 use crate::counts::Counts;
-use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
+use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
 use crate::{Result, StoreError};
 use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use std::path::Path;
@@ -59,15 +59,30 @@ impl Upkeep for PostgresStore {
         Ok(())
     }
 
-    fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
-        let revived = self.change(|session, books| {
-            let dead = seqs(session, sql::OLDEST_DEAD, limit)?;
-            let number = dead.len() as u64;
-            revive(session, books, &dead, now)?;
-            Ok(number)
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        self.change(|session, _| {
+            let found = find(session, id)?;
+            after(id, found.state, Event::Hurried)?;
+            session.rows(sql::HURRY, values![found.seq.0, now.as_millis()])?;
+            Ok(())
         })?;
         self.ring_all();
-        Ok(revived)
+        Ok(())
+    }
+
+    fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {
+        let retried = self.change(|session, books| {
+            let dead = session.rows(sql::OLDEST_DEAD, values![after.0, i64::from(limit)])?;
+            let dead: Vec<i64> = all(&dead, |found| row::get(found, 0))?;
+            let mut jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![dead])?, row::job)?;
+            jobs.sort_unstable_by_key(|job| job.seq);
+            let (retried, seqs) = Retried::of(jobs);
+            let seqs: Vec<i64> = seqs.iter().map(|seq| seq.0).collect();
+            revive(session, books, &seqs, now)?;
+            Ok(retried)
+        })?;
+        self.ring_all();
+        Ok(retried)
     }
 
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
@@ -93,6 +108,23 @@ impl Upkeep for PostgresStore {
 
     fn give_back(&mut self) -> Result<bool> {
         Ok(false)
+    }
+
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        self.change(|session, books| {
+            let Found { seq, state, .. } = find(session, id)?;
+            if !states.contains(&state) {
+                return Err(StoreError::OtherState { id: id.clone(), state }.into());
+            }
+            let here = session.rows(sql::SETTLED, values![seq.0])?;
+            still_there(here.len(), 1, ())?;
+            session.rows(sql::DELETE, values![vec![seq.0]])?;
+            books.counts[state] -= 1;
+            Ok(())
+        })
     }
 
     fn check(&mut self) -> Result<Vec<String>> {
@@ -182,8 +214,4 @@ fn revive(session: &mut Session, books: &mut Books, dead: &[i64], now: Timestamp
     }
     let revived = session.rows(sql::REVIVE, values![dead.to_vec(), state.as_str(), now.as_millis()])?;
     still_there(revived.len(), dead.len(), ())
-}
-
-fn seqs(session: &mut Session, statement: &'static str, limit: u32) -> Result<Vec<i64>, Trouble> {
-    all(&session.rows(statement, values![i64::from(limit)])?, |found| row::get(found, 0))
 }

@@ -184,6 +184,13 @@ impl Work for PostgresStore {
         Ok(())
     }
 
+    fn note_stop(&mut self, worker: WorkerId, stop: Stop) -> Result<()> {
+        self.write(|session, _| {
+            session.rows(sql::REQUEST_STOP, values![vec![worker.0], stored::stop_number(stop)])?;
+            Ok(())
+        })
+    }
+
     fn stops(&mut self) -> Result<i64> {
         let Some(lock_file) = self.lock_file_here()? else { return Ok(0) };
         let here = lock_file.identity()?;

@@ -6,8 +6,8 @@ use crate::counts::Counts;
 use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
 use crate::liveness::LockFile;
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Job, JobId, Lease, Seq, WorkerId};
-use rusqlite::OptionalExtension;
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
+use rusqlite::{OptionalExtension, ToSql};
 
 impl Inspect for SqliteStore {
     fn clock(&self) -> Clock {
@@ -30,6 +30,32 @@ impl Inspect for SqliteStore {
             let found = jobs.query_map((selection.after.0, selection.limit), |found| Ok(row::job(found)))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
+    }
+
+    fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
+        match reference {
+            JobReference::Number(seq) => self.find(sql::JOB_OF_NUMBER, &[&seq.0, &limit]),
+            JobReference::Last => self.find(sql::LAST_JOB, &[&limit]),
+            JobReference::Beginning(text) => {
+                self.find(sql::JOBS_THAT_BEGIN, &[text, &end_of_beginnings(text), &limit])
+            }
+            JobReference::Ending(text) => {
+                self.find(sql::JOBS_THAT_END, &[text, &(text.chars().count() as i64), &limit])
+            }
+        }
+    }
+
+    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>> {
+        let (states, count) = (in_states(states), i64::try_from(count).unwrap_or(i64::MAX));
+        let statement = format!("{}{states}{}", sql::FIRST_OF_NEWEST, sql::NEWEST_FIRST);
+        self.read(|connection| {
+            let first = connection.prepare_cached(&statement)?.query_row([count], |row| row.get(0));
+            Ok(first.map(|seq: Option<i64>| seq.map(Seq))?)
+        })
+    }
+
+    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
+        self.find(sql::SETTLED_SINCE, &[&state.as_str(), &since.as_millis(), &limit])
     }
 
     fn counts(&mut self) -> Result<Counts> {
@@ -90,9 +116,40 @@ impl Inspect for SqliteStore {
         self.tell_lives(&mut workers)?;
         Ok(workers)
     }
+
+    fn has_workers(&mut self) -> Result<bool> {
+        // Seen by the transaction that accepted them: a question less for each job.
+        if std::mem::take(&mut self.nobody_works) {
+            return Ok(false);
+        }
+        let workers: Vec<i64> = self.read(|connection| {
+            let mut workers = connection.prepare_cached(sql::WHO_TAKES_JOBS)?;
+            Ok(workers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+        })?;
+        if workers.is_empty() {
+            return Ok(false);
+        }
+        // Without the file nobody can tell.
+        let Some(lock_file) = LockFile::open_existing(&self.path)? else { return Ok(true) };
+        for worker in workers {
+            if lock_file.is_held(WorkerId(worker))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
 impl SqliteStore {
+    /// Reads the jobs that a statement finds.
+    fn find(&mut self, statement: &str, values: &[&dyn ToSql]) -> Result<Vec<Job>> {
+        self.read(|connection| {
+            let mut jobs = connection.prepare_cached(statement)?;
+            let found = jobs.query_map(values, |found| Ok(row::job(found)))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
+    }
+
     /// Asks the kernel which of these workers live.
     fn tell_lives(&mut self, workers: &mut [Worker]) -> Result<()> {
         if workers.iter().all(|worker| worker.ended_at.is_some()) {
@@ -111,13 +168,22 @@ impl SqliteStore {
     }
 }
 
+/// No id that begins with a text is greater than this one.
+fn end_of_beginnings(text: &str) -> String {
+    format!("{text}{}", char::MAX)
+}
+
+fn jobs_statement(selection: &Selection) -> String {
+    format!("{}{}{}", sql::JOBS, in_states(&selection.states), sql::JOBS_ORDER)
+}
+
 /// States are written out, so that SQLite can prove that a partial index holds
 /// all that is asked for.
-fn jobs_statement(selection: &Selection) -> String {
-    let states: Vec<String> = selection.states.iter().map(|state| format!("'{state}'")).collect();
+fn in_states(states: &[State]) -> String {
+    let states: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
     match states.as_slice() {
-        [] => format!("{}{}", sql::JOBS, sql::JOBS_ORDER),
-        [state] => format!("{} AND state = {state}{}", sql::JOBS, sql::JOBS_ORDER),
-        states => format!("{} AND state IN ({}){}", sql::JOBS, states.join(", "), sql::JOBS_ORDER),
+        [] => String::new(),
+        [state] => format!(" AND state = {state}"),
+        states => format!(" AND state IN ({})", states.join(", ")),
     }
 }

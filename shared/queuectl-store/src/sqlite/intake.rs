@@ -12,8 +12,8 @@ impl Intake for SqliteStore {
             let mut enqueued = Enqueued::default();
             let mut insert = connection.prepare_cached(sql::ENQUEUE)?;
             for (index, job) in jobs.iter().enumerate() {
-                let waits = !job.delay.is_zero();
-                let place = (!waits).then(|| ledger.next_place());
+                let due_at = job.due_at(now);
+                let place = due_at.is_none().then(|| ledger.next_place());
                 let inserted = insert.execute((
                     job.id.as_str(),
                     &job.queue,
@@ -22,8 +22,8 @@ impl Intake for SqliteStore {
                     job.max_retries,
                     job.timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)),
                     now.as_millis(),
-                    waits.then(|| now.after(job.delay).as_millis()),
-                    waits.then(|| now.as_millis()),
+                    due_at.map(Timestamp::as_millis),
+                    due_at.map(|_| now.as_millis()),
                     stored::environment_text(&job.env),
                     &job.cwd,
                     job.command.as_str(),
@@ -32,13 +32,14 @@ impl Intake for SqliteStore {
                     (0, OnTaken::Refuse) => {
                         return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
                     }
-                    (0, OnTaken::Skip) => enqueued.skipped += 1,
+                    (0, OnTaken::Skip) => enqueued.skipped.push(index),
                     _ => enqueued.added += 1,
                 }
             }
             ledger.counts[State::Pending] += i64::try_from(enqueued.added).unwrap_or(i64::MAX);
             Ok((enqueued, roster(connection)?))
         })?;
+        self.nobody_works = workers.is_empty();
         self.ring_all(&workers);
         Ok(enqueued)
     }

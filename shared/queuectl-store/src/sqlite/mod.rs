@@ -57,6 +57,8 @@ pub struct SqliteStore {
     way: Way,
     /// After the connection, which still writes when it is closed.
     reserve: Reserve,
+    /// The last jobs were accepted while no worker was on the list.
+    nobody_works: bool,
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
@@ -164,7 +166,8 @@ impl SqliteStore {
         identity: Option<FileIdentity>,
         busy_timeout: Duration,
     ) -> Self {
-        Self { connection, path, identity, busy_timeout, way: Way::Ordinary, reserve: Reserve::Kept }
+        let (way, reserve) = (Way::Ordinary, Reserve::Kept);
+        Self { connection, path, identity, busy_timeout, way, reserve, nobody_works: false }
     }
 
     /// What is not there, wherever it should be, read as an empty queue.
@@ -205,8 +208,10 @@ impl SqliteStore {
             }
             // Sorting and the like never leaves a file behind.
             connection.pragma_update(None, "temp_store", "MEMORY")?;
-            if let (Access::Write | Access::Change, Some(identity)) = (access, identity) {
-                transfer::insist_not_left(connection, &path)?;
+            if let (Access::Write | Access::Change | Access::Return, Some(identity)) = (access, identity) {
+                if access != Access::Return {
+                    transfer::insist_not_left(connection, &path)?;
+                }
                 migrate::adopt_copy(connection, &path, &identity.to_string())
             } else {
                 Ok(connection.pragma_update(None, "query_only", true)?)

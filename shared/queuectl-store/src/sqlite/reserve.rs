@@ -11,6 +11,9 @@ use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// What the name of the file ends in, behind that of the queue.
+pub(super) const ENDING: &str = "-reserve";
+
 /// Several times what deleting a few jobs and giving back their pages writes.
 const BYTES: u64 = 512 << 10;
 
@@ -76,8 +79,6 @@ pub(super) fn release(database: &Path) -> bool {
     let is_there = fs::symlink_metadata(&path).is_ok_and(|file| file.is_file() && file.len() > 0);
     is_there && fs::remove_file(&path).is_ok()
 }
-
-const ENDING: &str = "-reserve";
 
 fn free_bytes(path: &Path) -> u64 {
     path.parent()

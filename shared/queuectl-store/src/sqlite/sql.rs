@@ -49,6 +49,7 @@ pub(super) const REGISTER: &str = "INSERT INTO worker (host, pid, manager_pid, b
 pub(super) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM worker WHERE ended_at_ms IS NULL ORDER BY note_region";
 pub(super) const ROSTER: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL";
+pub(super) const WHO_TAKES_JOBS: &str = "SELECT id FROM worker WHERE ended_at_ms IS NULL AND stop = 0";
 pub(super) const STOP_OF: &str = "SELECT stop FROM worker WHERE id = ?1 AND ended_at_ms IS NULL";
 pub(super) const REQUEST_STOP: &str =
     "UPDATE worker SET stop = max(stop, ?2) WHERE id = ?1 AND ended_at_ms IS NULL";
@@ -139,6 +140,27 @@ pub(super) const CLAIMED_AT: &str = "SELECT max(started_at_ms, \
 pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE id = ?1");
 pub(super) const JOBS: &str = concat!("SELECT ", job_columns!(), " FROM job WHERE seq > ?1");
 pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT ?2";
+pub(super) const JOB_OF_NUMBER: &str =
+    concat!("SELECT ", job_columns!(), " FROM job WHERE seq = ?1 LIMIT ?2");
+pub(super) const LAST_JOB: &str =
+    concat!("SELECT ", job_columns!(), " FROM job WHERE seq = (SELECT max(seq) FROM job) LIMIT ?1");
+/// By the index of the ids, as the next.
+pub(super) const JOBS_THAT_BEGIN: &str =
+    concat!("SELECT ", job_columns!(), " FROM job WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3");
+/// Reads the ids of all jobs, and nothing else of those that are not meant.
+pub(super) const JOBS_THAT_END: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job WHERE seq IN (SELECT seq FROM job INDEXED BY sqlite_autoindex_job_1 \
+     WHERE id >= '' AND substr(id, -?2) = ?1 LIMIT ?3)"
+);
+pub(super) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM job WHERE true";
+pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT ?1)";
+pub(super) const SETTLED_SINCE: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM job WHERE state = ?1 AND finished_at_ms >= ?2 ORDER BY finished_at_ms, seq LIMIT ?3"
+);
 pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, \
      attempt.ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
      FROM attempt LEFT JOIN worker ON worker.id = attempt.worker WHERE seq = ?1 ORDER BY lease";
@@ -162,7 +184,11 @@ pub(super) const REQUEST_CANCEL: &str =
     "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";
 pub(super) const REVIVE: &str = "UPDATE job SET state = ?2, attempts = 0, crashes = 0, finished_at_ms = NULL, \
      place = ?3, ready = ?3, updated_at_ms = ?4 WHERE seq = ?1";
-pub(super) const OLDEST_DEAD: &str = "SELECT seq FROM job WHERE state = 'dead' ORDER BY seq LIMIT ?1";
+/// Of one that is in line already the wait is over.
+pub(super) const HURRY: &str = "UPDATE job SET run_at_ms = ?2, waits_since_ms = min(waits_since_ms, ?2), \
+     updated_at_ms = ?2 WHERE seq = ?1 AND ready IS NULL";
+pub(super) const OLDEST_DEAD: &str =
+    concat!("SELECT ", job_columns!(), " FROM job WHERE state = 'dead' AND seq > ?1 ORDER BY seq LIMIT ?2");
 pub(super) const SETTLED_BEFORE: &str =
     "SELECT seq FROM job WHERE state = ?1 AND finished_at_ms < ?2 ORDER BY finished_at_ms LIMIT ?3";
 pub(super) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";

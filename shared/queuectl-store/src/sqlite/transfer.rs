@@ -78,8 +78,10 @@ impl Transfer for SqliteStore {
 
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.path.clone();
-        let received = self.step(&Step::Receive(moved), |connection, _| {
-            if last_copied(connection)?.is_empty() {
+        let received = self.step(&Step::Receive(moved), |connection, ledger| {
+            if matches!(ledger.stage, Stage::Left(_)) {
+                Ok(forget_everything(connection, ledger)?)
+            } else if last_copied(connection)?.is_empty() {
                 Ok(())
             } else {
                 Err(StoreError::NotEmpty { queue: queue.into() }.into())
@@ -112,13 +114,8 @@ impl Transfer for SqliteStore {
     }
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
-        let withdrawn = self.step(&Step::Withdraw(id), |connection, ledger| {
-            for statement in sql::FORGET_EVERYTHING {
-                connection.execute(statement, [])?;
-            }
-            ledger.counts = Counts::default();
-            Ok(())
-        });
+        let withdrawn =
+            self.step(&Step::Withdraw(id), |connection, ledger| Ok(forget_everything(connection, ledger)?));
         withdrawn.map(drop)
     }
 }
@@ -141,6 +138,14 @@ impl SqliteStore {
             and(connection, ledger).map(Some)
         })
     }
+}
+
+fn forget_everything(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Result<()> {
+    for statement in sql::FORGET_EVERYTHING {
+        connection.execute(statement, [])?;
+    }
+    ledger.counts = Counts::default();
+    Ok(())
 }
 
 /// Refuses a file whose queue is somewhere else for good.

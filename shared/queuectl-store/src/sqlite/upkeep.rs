@@ -3,7 +3,7 @@
 use super::ledger::{self, Ledger};
 use super::reserve::Reserve;
 use super::{SqliteStore, Trouble, busy, roster, row, sql};
-use crate::upkeep::{Backup, Cancelled, Finding, Upkeep};
+use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
 use crate::{Result, StoreError, doorbell, work::Work};
 use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use rusqlite::Connection;
@@ -70,16 +70,29 @@ impl Upkeep for SqliteStore {
         Ok(())
     }
 
-    fn retry_some_dead(&mut self, limit: u32, now: Timestamp) -> Result<u64> {
-        let (revived, workers) = self.change(|connection, ledger| {
-            let dead = seqs(connection, sql::OLDEST_DEAD, [limit])?;
-            for &seq in &dead {
-                revive(connection, ledger, seq, now)?;
-            }
-            Ok((dead.len() as u64, roster(connection)?))
+    fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        let workers = self.change(|connection, _| {
+            let found = find(connection, id)?;
+            after(id, found.state, Event::Hurried)?;
+            connection.prepare_cached(sql::HURRY)?.execute((found.seq.0, now.as_millis()))?;
+            Ok(roster(connection)?)
         })?;
         self.ring_all(&workers);
-        Ok(revived)
+        Ok(())
+    }
+
+    fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {
+        let (retried, workers) = self.change(|connection, ledger| {
+            let mut statement = connection.prepare_cached(sql::OLDEST_DEAD)?;
+            let dead = statement.query_map((after.0, limit), |found| Ok(row::job(found)))?;
+            let (retried, seqs) = Retried::of(dead.collect::<rusqlite::Result<_>>()?);
+            for seq in seqs {
+                revive(connection, ledger, seq, now)?;
+            }
+            Ok((retried, roster(connection)?))
+        })?;
+        self.ring_all(&workers);
+        Ok(retried)
     }
 
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
@@ -113,6 +126,23 @@ impl Upkeep for SqliteStore {
         Ok(false)
     }
 
+    fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
+        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
+            return Err(StoreError::NotSettled { state });
+        }
+        if !matches!(self.reserve, Reserve::Used(_)) {
+            match self.delete_some(id, states, u64::MAX >> 1) {
+                Err(StoreError::Full { .. }) if self.take_reserve()? => {}
+                deleted => return deleted.map(drop),
+            }
+        }
+        while !self.delete_some(id, states, FEW_PARTS)? {
+            while self.give_pages_back()? > 0 {}
+        }
+        while self.give_pages_back()? > 0 {}
+        Ok(())
+    }
+
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut problems = integrity(connection)?;
@@ -131,6 +161,24 @@ impl Upkeep for SqliteStore {
 }
 
 impl SqliteStore {
+    /// Deletes so many parts of the output of a job, and the job with the last of them;
+    /// tells whether it has done so.
+    fn delete_some(&mut self, id: &JobId, states: &[State], most_parts: u64) -> Result<bool> {
+        self.change(|connection, ledger| {
+            let Found { seq, state, .. } = find(connection, id)?;
+            if !states.contains(&state) {
+                return Err(StoreError::OtherState { id: id.clone(), state }.into());
+            }
+            let parts = connection.prepare_cached(sql::DELETE_SOME_OUTPUT)?.execute((seq.0, most_parts))?;
+            if parts as u64 >= most_parts {
+                return Ok(false);
+            }
+            delete(connection, seq)?;
+            ledger.counts[state] -= 1;
+            Ok(true)
+        })
+    }
+
     fn prune_at_once(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
         self.change(|connection, ledger| {
             let mut pruned = 0;
@@ -139,7 +187,6 @@ impl SqliteStore {
                 let parameters = (state.as_str(), finished_before.as_millis(), left);
                 let old = seqs(connection, sql::SETTLED_BEFORE, parameters)?;
                 for seq in &old {
-                    connection.prepare_cached(sql::DELETE_OUTPUT)?.execute([seq.0])?;
                     delete(connection, *seq)?;
                 }
                 ledger.counts[*state] -= old.len() as i64;
@@ -199,12 +246,6 @@ impl SqliteStore {
             Ok(if left < before { left } else { 0 })
         })
     }
-}
-
-fn delete(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql::DELETE_ATTEMPTS)?.execute([seq.0])?;
-    connection.prepare_cached(sql::DELETE_JOB)?.execute([seq.0])?;
-    Ok(())
 }
 
 /// What SQLite finds wrong with the file and with the constraints of its tables.
@@ -274,6 +315,14 @@ fn revive(connection: &Connection, ledger: &mut Ledger, seq: Seq, now: Timestamp
     let place = ledger.next_place();
     connection.prepare_cached(sql::REVIVE)?.execute((seq.0, state.as_str(), place, now.as_millis()))?;
     ledger.counts.moved(State::Dead, state);
+    Ok(())
+}
+
+/// Deletes a job with all its records.
+fn delete(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
+    for statement in [sql::DELETE_OUTPUT, sql::DELETE_ATTEMPTS, sql::DELETE_JOB] {
+        connection.prepare_cached(statement)?.execute([seq.0])?;
+    }
     Ok(())
 }
 

@@ -170,6 +170,13 @@ impl Work for SqliteStore {
         Ok(())
     }
 
+    fn note_stop(&mut self, worker: WorkerId, stop: Stop) -> Result<()> {
+        self.write(|connection, _| {
+            connection.prepare_cached(sql::REQUEST_STOP)?.execute((worker.0, stored::stop_number(stop)))?;
+            Ok(())
+        })
+    }
+
     fn stops(&mut self) -> Result<i64> {
         self.read(|connection| Ok(connection.prepare_cached(sql::STOPS)?.query_row([], |row| row.get(0))?))
     }

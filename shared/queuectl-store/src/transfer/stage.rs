@@ -9,10 +9,26 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MoveId(String);
 
+/// What the id of a move begins with that brings a queue back.
+const BACK: &str = "back-";
+
 impl MoveId {
     /// A new one.
     pub fn random() -> Self {
         Self(Uuid::new_v4().simple().to_string())
+    }
+
+    /// A new one, of a move that brings a queue back to a place that it has left.
+    ///
+    /// The id says so, and not a stage of its own, since only two steps depend on it:
+    /// the place may receive though it has been left, and is left again if the move is
+    /// given up. So it is never open while the queue is somewhere else.
+    pub fn of_return() -> Self {
+        Self(format!("{BACK}{}", Uuid::new_v4().simple()))
+    }
+
+    fn is_return(&self) -> bool {
+        self.0.starts_with(BACK)
     }
 }
 
@@ -97,6 +113,10 @@ impl Stage {
         let stage = match (step, self) {
             (Step::Leave(moved), Self::Settled | Self::Arrived(_)) => Self::Leaving((*moved).clone()),
             (Step::Receive(moved), Self::Settled | Self::Arrived(_)) => Self::Arriving((*moved).clone()),
+            (Step::Receive(moved), Self::Left(_)) if moved.id.is_return() => Self::Arriving((*moved).clone()),
+            (Step::Withdraw(_), Self::Arriving(moved)) if is_same && moved.id.is_return() => {
+                Self::Left(moved.clone())
+            }
             (Step::Leave(_) | Step::Receive(_), _) => {
                 // It is in another move, or has left.
                 self.insist_open(&queue)?;
@@ -275,6 +295,21 @@ mod tests {
             }
         }
         assert_eq!((old, new), (Stage::Left(moved.clone()), Stage::Arrived(moved)));
+    }
+
+    #[test]
+    fn a_place_that_was_left_receives_only_a_return_and_is_left_again_if_that_is_given_up() {
+        let (gone, back) = (moved("mine"), Move { id: MoveId::of_return(), place: "there".into() });
+        let left = Stage::Left(gone);
+        let refused = left.after(&Step::Receive(&moved("another")), queue);
+        assert!(matches!(refused, Err(StoreError::Moved { .. })));
+        let arriving = left.after(&Step::Receive(&back), queue).unwrap().unwrap();
+        assert_eq!(arriving, Stage::Arriving(back.clone()));
+        assert_eq!(
+            arriving.after(&Step::Withdraw(&back.id), queue).unwrap(),
+            Some(Stage::Left(back.clone()))
+        );
+        assert_eq!(arriving.after(&Step::Arrive(&back.id), queue).unwrap(), Some(Stage::Arrived(back)));
     }
 
     #[test]

@@ -7,11 +7,26 @@ use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
 
+/// So few numbers are soon used up.
+const FEW_NUMBERS: i64 = 1_000_000;
+
+/// What cannot be done while a sequence gives no number that is free.
+fn what_stops_without(sequence: &str) -> &'static str {
+    if sequence.contains("worker_id") {
+        "no worker can start"
+    } else if sequence.contains("job_seq") {
+        "no job can be added"
+    } else {
+        "no job can be added or retried"
+    }
+}
+
 impl PostgresStore {
     /// Sequences that are behind: logical replication copies tables, and not how far
-    /// their sequences are.
+    /// their sequences are; and those that are at their end.
     pub(super) fn sequences(&mut self) -> Result<Vec<Finding>> {
         const CHECK: &str = "sequences";
+        let mut findings = self.exhausted_sequences(CHECK)?;
         let found: Vec<(String, Option<i64>, Option<i64>)> =
             self.look(sql::SEQUENCES_BEHIND, &[], |found| {
                 Ok((row::get(found, 0)?, row::get(found, 1)?, row::get(found, 2)?))
@@ -21,21 +36,44 @@ impl PostgresStore {
         }
         let behind: Vec<(String, i64, i64)> =
             found.into_iter().filter_map(|(name, last, taken)| Some((name, last?, taken?))).collect();
-        if behind.is_empty() {
+        if behind.is_empty() && findings.is_empty() {
             return Ok(vec![Finding::ok(CHECK, "none gives out a number that is taken")]);
         }
-        let findings = behind.iter().map(|(name, last, taken)| {
+        findings.extend(behind.iter().map(|(name, last, taken)| {
             Finding::error(
                 CHECK,
                 format!(
                     "{name} goes on after {last}, and {taken} is taken, as after a switch to a server that was filled \
-                     by logical replication: no job can be added"
+                     by logical replication: {}",
+                    what_stops_without(name)
                 ),
                 format!(
                     "set it right: `{}`",
                     psql(&self.address, &format!("SELECT setval('{name}', {taken})"))
                 ),
             )
+        }));
+        Ok(findings)
+    }
+
+    /// Sequences that an administrator has given an end, which is near.
+    fn exhausted_sequences(&mut self, check: &'static str) -> Result<Vec<Finding>> {
+        let found: Vec<(String, i64)> =
+            self.look(sql::SEQUENCES_EXHAUSTED, values![FEW_NUMBERS], |found| {
+                Ok((row::get(found, 0)?, row::get(found, 1)?))
+            })?;
+        let findings = found.iter().map(|(name, left)| {
+            let advice = format!(
+                "give it more: `{}`",
+                psql(&self.address, &format!("ALTER SEQUENCE {name} NO MAXVALUE"))
+            );
+            match left {
+                ..=0 => {
+                    let found = format!("{name} has given out its last number: {}", what_stops_without(name));
+                    Finding::error(check, found, advice)
+                }
+                _ => Finding::warning(check, format!("{name} has only {left} numbers left"), advice),
+            }
         });
         Ok(findings.collect())
     }

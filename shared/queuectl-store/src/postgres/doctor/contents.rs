@@ -115,7 +115,6 @@ impl PostgresStore {
     /// Rows that no program can read. Of most the server itself sees that they can be.
     pub(super) fn rows(&mut self, server: &Surroundings) -> Result<Finding> {
         let any_text = server.stores_any_bytes();
-        let client = psql(&self.address, "UPDATE @job SET … WHERE seq = …");
         let mut unreadable = UnreadableRows::default();
         let mut after = Seq(0);
         loop {
@@ -136,7 +135,7 @@ impl PostgresStore {
         for attempt in &attempts {
             unreadable.note_attempt(attempt);
         }
-        Ok(unreadable.finding(&client))
+        Ok(unreadable.finding(|statement| psql(&self.address, statement)))
     }
 
     /// What the migrations have made and is not there any more.

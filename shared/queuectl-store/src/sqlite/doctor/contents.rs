@@ -59,9 +59,10 @@ impl SqliteStore {
 
     /// Rows that no program can read.
     pub(super) fn rows(&mut self) -> Result<Finding> {
-        let client = format!("sqlite3 {}", quoted(&self.path));
         let unreadable = self.read(|connection| Ok(unreadable_rows(connection)?))?;
-        Ok(unreadable.finding(&client))
+        let change =
+            |statement: &str| format!("sqlite3 {} \"{}\"", quoted(&self.path), statement.replace('@', ""));
+        Ok(unreadable.finding(change))
     }
 
     pub(super) fn books(&mut self) -> Result<Finding> {

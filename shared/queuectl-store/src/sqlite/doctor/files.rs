@@ -93,7 +93,9 @@ pub(super) fn file_system(_path: &Path) -> Option<Finding> {
 pub(super) fn permissions(path: &Path) -> Vec<Finding> {
     const CHECK: &str = "permissions";
     let open_to_others = |path: &Path| {
-        let mode = fs::symlink_metadata(path).ok()?.mode() & 0o7777;
+        let found = fs::symlink_metadata(path).ok()?;
+        // The rights of a link are nobody's, and what is no file is told as such.
+        let mode = Some(found).filter(|found| found.is_file() || found.is_dir())?.mode() & 0o7777;
         (mode & 0o077 != 0).then_some(mode)
     };
     let companions = ["-wal", "-shm"].map(|ending| beside(path, ending));

@@ -5,6 +5,7 @@ use crate::StoreError;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
 use crate::sqlite::guard::COMPANIONS;
+use crate::sqlite::reserve;
 use crate::upkeep::Finding;
 use queuectl_files::{Owner, Unfit};
 use std::fs::{self, Metadata};
@@ -26,11 +27,34 @@ pub(super) fn beside_the_queue(path: &Path, queue: &Metadata, refused: Option<&S
         .filter_map(|file| queuectl_files::check_beside(path, &file).err())
         .map(|unfit| Finding::error(CHECK, unfit.to_string(), unfit.hint(NAME_ANOTHER)))
         .collect();
-    findings.extend(bells(path).into_iter().filter_map(|bell| trouble_with_bell(&bell, queue)));
+    findings.extend(trouble_with_the_reserve(path));
+    findings.extend(trouble_with_bells(path, queue));
     if findings.is_empty() && told.is_none() {
         findings.push(Finding::ok(CHECK, format!("all of it belongs to {}", Owner::of(queue))));
     }
     findings
+}
+
+/// Without its reserve a queue goes on, until the disk is full.
+fn trouble_with_the_reserve(path: &Path) -> Option<Finding> {
+    let reserve = beside(path, reserve::ENDING);
+    let unfit = queuectl_files::check_beside(path, &reserve).err()?;
+    Some(Finding::warning(
+        CHECK,
+        format!("{unfit}: no room is kept back to delete jobs in when the disk is full"),
+        format!("remove it, and the next program makes it again: `rm -r {}`", quoted(&reserve)),
+    ))
+}
+
+/// Names the first that is wrong, and how many there are.
+fn trouble_with_bells(path: &Path, queue: &Metadata) -> Option<Finding> {
+    let mut troubles = bells(path).into_iter().filter_map(|bell| trouble_with_bell(&bell, queue));
+    let mut first = troubles.next()?;
+    let others = troubles.count();
+    if others > 0 {
+        first.found = format!("{}; {others} more of {}-bell-* are wrong too", first.found, path.display());
+    }
+    Some(first)
 }
 
 /// What stands where workers have their doorbells.

@@ -1,0 +1,60 @@
+//! What a drain has done, told at its end.
+
+use queuectl_cli::text::plural;
+use queuectl_cli::{Context, Failure};
+use queuectl_core::{Job, State, Timestamp};
+use queuectl_store::{Access, Counts, Store};
+
+/// So many of the jobs that died are named.
+const MOST_NAMED: usize = 10;
+
+/// The queue as it was when a drain began.
+pub(crate) struct Drained {
+    began: Timestamp,
+    counts: Counts,
+}
+
+impl Drained {
+    /// Looks at the queue before anything is run.
+    pub(crate) fn begin(cx: &Context) -> Result<Self, Failure> {
+        let mut store = open(cx)?;
+        Ok(Self { began: store.clock().now(), counts: store.counts()? })
+    }
+
+    /// Logs what has become of the jobs since then, whoever has run them.
+    pub(crate) fn tell(&self, cx: &Context) -> Result<(), Failure> {
+        let mut store = open(cx)?;
+        let now = store.counts()?;
+        let more = |state| (now[state] - self.counts[state]).max(0).unsigned_abs();
+        let mut parts =
+            vec![format!("{} completed", more(State::Completed)), format!("{} died", more(State::Dead))];
+        if more(State::Cancelled) > 0 {
+            parts.push(format!("{} cancelled", more(State::Cancelled)));
+        }
+        parts.push(format!("{} left", now.unsettled().max(0)));
+        tracing::info!("Drained: {}.", parts.join(", "));
+        if more(State::Dead) == 0 {
+            return Ok(());
+        }
+        let mut died = store.settled_since(State::Dead, self.began, MOST_NAMED as u32)?;
+        died.sort_by_key(|job| (job.finished_at, job.seq));
+        for job in &died {
+            tracing::info!("Died: {}", named(job));
+        }
+        let others = more(State::Dead).saturating_sub(died.len() as u64);
+        if others > 0 {
+            tracing::info!("… and {}: see them with `queuectl dlq list`", plural(others, "more job"));
+        }
+        Ok(())
+    }
+}
+
+fn named(job: &Job) -> String {
+    let why = job.last_error.as_deref().unwrap_or("no reason known");
+    format!("job {} (number {}): {why}", job.id, job.seq)
+}
+
+/// Not through the context, whose log is that of a short command.
+fn open(cx: &Context) -> Result<Box<dyn Store>, Failure> {
+    Ok(queuectl_store::open(&cx.location()?, &cx.open_options(Access::Read)?)?)
+}

@@ -1,0 +1,42 @@
+//! Which job is meant by what was typed.
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::text::shorten;
+use queuectl_core::{Job, JobId, JobReference};
+use queuectl_store::{Store, StoreError};
+
+/// So many jobs are named where a reference means several.
+const MOST_NAMED: usize = 3;
+
+/// Finds a job by what was typed as its id: the id itself, else `@last`, its number,
+/// or a beginning or an end that no other id has.
+///
+/// # Errors
+///
+/// [`Exit::Error`] if it cannot be an id, or means several jobs;
+/// [`Exit::NotFound`] if it means none.
+pub fn find_job(store: &mut dyn Store, typed: &str) -> Result<Job, Failure> {
+    let id = JobId::new(typed)?;
+    if let Some(job) = store.job(&id)? {
+        return Ok(job);
+    }
+    for reference in JobReference::meanings(typed) {
+        let mut jobs = store.jobs_meant(&reference, MOST_NAMED as u32 + 1)?;
+        match jobs.len() {
+            0 => {}
+            1 => return Ok(jobs.remove(0)),
+            _ => return Err(ambiguous(typed, &jobs)),
+        }
+    }
+    Err(StoreError::NoSuchJob { id }.into())
+}
+
+fn ambiguous(typed: &str, jobs: &[Job]) -> Failure {
+    let more = if jobs.len() > MOST_NAMED { ", …" } else { "" };
+    let jobs = &jobs[..jobs.len().min(MOST_NAMED)];
+    let named: Vec<String> =
+        jobs.iter().map(|job| format!("{} (number {})", shorten(job.id.as_str(), 40), job.seq)).collect();
+    Failure::new(Exit::Error, format!("{typed} means several jobs: {}{more}", named.join(", ")))
+        .hint(format!("type more of the id, or its number: {}", jobs[0].seq))
+}

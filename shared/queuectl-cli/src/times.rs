@@ -1,0 +1,105 @@
+//! Times for people: local and short on a terminal, UTC and full in a pipe.
+
+use crate::context::Context;
+use crate::text;
+use jiff::tz::TimeZone;
+use queuectl_core::Timestamp;
+use std::time::Duration;
+
+/// Shows times as the reader of standard output wants them.
+#[derive(Clone, Debug)]
+pub struct Times {
+    now: Timestamp,
+    /// Where the person is; none in a pipe.
+    zone: Option<TimeZone>,
+}
+
+impl Times {
+    /// For who reads this program's standard output; the time is that of the queue
+    /// that was opened last.
+    pub fn of(cx: &Context) -> Self {
+        Self { now: cx.now(), zone: cx.output().is_terminal().then(TimeZone::system) }
+    }
+
+    /// A time in a table: `14:05:09` if it is today, else `3 d ago`.
+    pub fn short(&self, time: Timestamp) -> String {
+        let Some(zone) = &self.zone else { return text::time(time) };
+        let local = |time| text::instant(time).to_zoned(zone.clone());
+        if local(time).date() == local(self.now).date() {
+            return local(time).strftime("%H:%M:%S").to_string();
+        }
+        self.distance(time)
+    }
+
+    /// When something is due: `in 40 s`, `now`.
+    pub fn due(&self, time: Timestamp) -> String {
+        match &self.zone {
+            None => text::time(time),
+            Some(_) if time <= self.now => "now".to_owned(),
+            Some(_) => self.distance(time),
+        }
+    }
+
+    /// A time on a line of its own: `2026-11-22 14:05:09 (3 d ago)`.
+    pub fn full(&self, time: Timestamp) -> String {
+        let Some(zone) = &self.zone else { return text::time(time) };
+        let local = text::instant(time).to_zoned(zone.clone());
+        format!("{} ({})", local.strftime("%Y-%m-%d %H:%M:%S"), self.distance(time))
+    }
+
+    fn distance(&self, time: Timestamp) -> String {
+        if time > self.now {
+            format!("in {}", coarse(time.since(self.now)))
+        } else {
+            format!("{} ago", coarse(self.now.since(time)))
+        }
+    }
+}
+
+/// A duration in one unit: `40 s`, `12 m`, `9 h`, `3 d`.
+fn coarse(span: Duration) -> String {
+    // What is due in 59.9 s is due in a minute, and never in 0 s.
+    match span.as_millis().div_ceil(1000) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds @ 60..3600 => format!("{} m", seconds / 60),
+        seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Timestamp = Timestamp::from_millis(1_795_348_800_000);
+
+    fn on_a_terminal(hours_from_utc: i8) -> Times {
+        Times { now: NOON, zone: Some(TimeZone::fixed(jiff::tz::offset(hours_from_utc))) }
+    }
+
+    #[test]
+    fn a_time_of_today_is_local_and_another_is_a_distance() {
+        let times = on_a_terminal(1);
+        assert_eq!(times.short(NOON), "13:00:00");
+        assert_eq!(times.short(NOON.before(Duration::from_hours(14))), "14 h ago");
+        assert_eq!(times.short(NOON.before(Duration::from_hours(80))), "3 d ago");
+        assert_eq!(times.short(NOON.after(Duration::from_hours(100))), "in 4 d");
+        assert_eq!(times.full(NOON.before(Duration::from_secs(5))), "2026-11-22 12:59:55 (5 s ago)");
+    }
+
+    #[test]
+    fn what_is_due_is_told_by_how_long_that_takes() {
+        let times = on_a_terminal(0);
+        let due = |seconds| times.due(NOON.after(Duration::from_secs(seconds)));
+        assert_eq!([due(0), due(1), due(59), due(61)], ["now", "in 1 s", "in 59 s", "in 1 m"]);
+        assert_eq!([due(7300), due(200_000)], ["in 2 h", "in 2 d"]);
+    }
+
+    #[test]
+    fn in_a_pipe_every_time_is_full() {
+        let times = Times { now: NOON, zone: None };
+        for shown in [times.short(NOON), times.due(NOON), times.full(NOON)] {
+            assert_eq!(shown, "2026-11-22 12:00:00Z");
+        }
+    }
+}
