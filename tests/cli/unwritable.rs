@@ -14,6 +14,9 @@ trials![
     many_look_at_a_queue_on_a_full_disk_at_once if Root,
     jobs_are_deleted_on_a_full_disk_and_then_there_is_room if Root,
     jobs_are_deleted_on_a_full_disk_beside_a_worker if Root,
+    jobs_are_deleted_though_the_log_has_taken_the_last_room if Root,
+    workers_do_not_start_on_a_full_disk_and_say_why if Root,
+    a_drain_ends_on_a_full_disk_when_all_is_recorded if Root,
     jobs_are_deleted_on_a_full_disk_of_another_kind if LoopDevices,
     a_deletion_on_a_full_disk_that_is_killed_goes_on if Root and Strace,
 ];
@@ -214,6 +217,56 @@ fn jobs_are_deleted_on_a_full_disk_beside_a_worker() {
         kill $worker
         wait $worker"#
     ));
+}
+
+/// What workers have written to the log has no room in the database, nor the database.
+fn jobs_are_deleted_though_the_log_has_taken_the_last_room() {
+    run(&format!(
+        r#"
+        free() {{ df --output=avail -B1 disk | tail -n 1; }}
+        n=0
+        while [ $n -lt 14 ]; do
+            n=$((n + 1))
+            queuectl enqueue --id large-$n "head -c 1100000 /dev/urandom" >said
+        done
+        queuectl worker start >worker-said 2>&1 & worker=$!
+        until grep -q "is full" worker-said; do :; done
+        kill -STOP $worker
+        kill -KILL $(pgrep -P $worker) $worker
+        [ -s disk/queue/queue.db-reserve ]
+        queuectl prune --state completed --older-than 0s | grep -q 'Deleted [1-9]'
+        [ "$(queuectl list --state completed --json | grep -c '"id"')" = 0 ]
+        queuectl --quiet worker start --drain
+        queuectl prune --state completed --older-than 0s
+        {ROOM_AGAIN}"#
+    ));
+}
+
+fn workers_do_not_start_on_a_full_disk_and_say_why() {
+    run(&format!(
+        r#"{FILLED}
+        if queuectl worker start 2>worker-said; then exit 53; fi
+        [ "$(grep -c "is full" worker-said)" = 1 ]
+        if queuectl start 2>said; then exit 54; fi
+        grep -q "the workers did not start" said
+        queuectl worker list --json | grep -q '\[\]'"#
+    ));
+}
+
+/// Its last results found room, and its leave does not.
+fn a_drain_ends_on_a_full_disk_when_all_is_recorded() {
+    run(r#"
+        queuectl enqueue --id last "until [ -e go ]; do sleep 0.02; done" >said
+        queuectl worker start --drain >worker-said 2>&1 & worker=$!
+        until queuectl show last --json | grep -q processing; do :; done
+        fill
+        while queuectl enqueue true 2>said; do :; done
+        queuectl cancel waits || :
+        touch go
+        until grep -q "is full" worker-said; do :; done
+        rm disk/filler
+        wait $worker
+        [ "$(grep -c "can be written again" worker-said)" = 1 ]"#);
 }
 
 fn jobs_are_deleted_on_a_full_disk_of_another_kind() {

@@ -21,7 +21,7 @@ const QUOTES: &str =
 
 /// The beginning of a connection string, of libpq (`host=db dbname=q`, with `PG` before
 /// the names of its variables) or of other drivers (`server=db;database=q`).
-const PARAMETERS: [&str; 18] = [
+const PARAMETERS: [&str; 39] = [
     "host",
     "hostaddr",
     "port",
@@ -40,6 +40,27 @@ const PARAMETERS: [&str; 18] = [
     "pwd",
     "dsn",
     "url",
+    "application_name",
+    "channel_binding",
+    "client_encoding",
+    "connect_timeout",
+    "driver",
+    "gssencmode",
+    "keepalives",
+    "krbsrvname",
+    "load_balance_hosts",
+    "options",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "sslcert",
+    "sslcompression",
+    "sslkey",
+    "sslnegotiation",
+    "sslpassword",
+    "sslrootcert",
+    "target_session_attrs",
+    "tcp_user_timeout",
 ];
 
 /// Where a queue is, as it was typed.
@@ -135,6 +156,9 @@ fn doubt(text: &str) -> Option<String> {
     if let Some(variable) = text.split('/').find(|part| part.starts_with('$') || part.starts_with('%')) {
         return Some(format!("no shell has put in what `{}` stands for; write it out", shown(variable)));
     }
+    if text.contains("{{") {
+        return Some("a template is not filled in; write out what `{{ … }}` stands for".to_owned());
+    }
     if (is_path && !(text.starts_with("//") && text.contains('@'))) || text == "~" {
         return None;
     }
@@ -188,12 +212,15 @@ fn after_our_scheme(text: &str) -> Option<&str> {
     (SCHEMES.contains(&scheme) && is_whole).then_some(rest)
 }
 
-/// Tells whether this begins as `host=db dbname=q` does.
+/// Tells whether a parameter stands in this, as in `host=db dbname=q`, wherever.
 fn is_parameters(text: &str) -> bool {
-    text.split_once('=').is_some_and(|(name, _)| {
+    let is_name = |name: &str| {
         let name = name.trim().to_ascii_lowercase();
         PARAMETERS.contains(&name.strip_prefix("pg").unwrap_or(&name))
-    })
+    };
+    let begins = text.split_once('=').is_some_and(|(name, _)| is_name(name));
+    let words = text.split(|character: char| character.is_whitespace() || ";&?,".contains(character));
+    begins || words.filter_map(|word| word.split_once('=')).any(|(name, _)| is_name(name))
 }
 
 /// Takes away what an editor, a file or a shell has left around a text.
@@ -292,6 +319,16 @@ mod tests {
             "PGHOST=/h PGPASSWORD=s3cret PGDATABASE=d.db",
             "host=/run/postgresql password='s3 cret' dbname=d",
             "password = s3cret host=h",
+            "connect_timeout=10 host=h password=s3cret dbname=/x.db",
+            "gssencmode=disable host=/run/postgresql user=q password=s3cret dbname=q",
+            "sslrootcert=/etc/x host=h password=s3cret.db",
+            "target_session_attrs=any password=s3cret/db",
+            "options=-csearch_path=x/y",
+            "Driver={PostgreSQL};Server=db/x;Pwd=s3cret",
+            "application_name=x host=h password=s3cret",
+            "unknown=1 host=db/x password=s3cret",
+            "{{ database_url }}/x.db",
+            "/srv/{{queue}}/queue.db",
             "queue:s3cret@db/q",
             "queue@db/q",
             "//queue:s3cret@db/q",

@@ -46,7 +46,7 @@ impl Unfit {
             Self::Foreign { owner, .. } if is_root() => format!(
                 "type it as that user, `sudo -u {} {}queuectl …`; root does it all the same with `--as-root`",
                 owner.typed(),
-                with_our_variables()
+                with_our_variables(*owner)
             ),
             Self::Foreign { path, .. } if is_in_our_folder(path) => {
                 format!(
@@ -95,13 +95,15 @@ pub(crate) fn kind(found: FileType) -> Option<&'static str> {
     }
 }
 
-/// What sudo takes away and says which queue is meant, as it is typed before a program.
-fn with_our_variables() -> String {
+/// What sudo takes away and says which queue is meant, as it is typed before a program;
+/// not where that user has nothing.
+fn with_our_variables(user: Owner) -> String {
+    let is_of_user = |path: &str| fs::metadata(path).is_ok_and(|found| found.uid() == user.uid);
     let variables: Vec<String> = ["QUEUECTL_HOME", "QUEUECTL_CONFIG", "QUEUECTL_DATABASE"]
         .into_iter()
         .filter_map(|name| Some((name, std::env::var(name).ok()?)))
         // The owner of a file does not matter on a server, whose URL may have a password.
-        .filter(|(_, value)| !value.is_empty() && !value.contains("://"))
+        .filter(|(_, value)| !value.contains("://") && is_of_user(value))
         .map(|(name, value)| format!("{name}={} ", quoted(Path::new(&value))))
         .collect();
     if variables.is_empty() { String::new() } else { format!("env {}", variables.concat()) }

@@ -239,6 +239,11 @@ impl<'a> Desk<'a> {
                         self.ring_if_last();
                         return Ok(());
                     }
+                    // All results are recorded; its row says nothing that others do not see.
+                    Err(error @ StoreError::Full { .. }) => {
+                        tracing::warn!("{error}; this worker stays on the list until there is room");
+                        return Ok(());
+                    }
                     Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
                     Err(error) => return Err(error.into()),
                 }
@@ -395,7 +400,10 @@ impl<'a> Desk<'a> {
 
     /// How many jobs to claim.
     fn want(&self, occupancy: Occupancy, impatient: bool) -> u32 {
-        if self.stop.is_some() || self.failing.is_some() {
+        // With nothing else to write, a claim is what shows that the queue works again.
+        let keeps_results = self.failing.as_ref().is_some_and(|_| !self.outgoing.is_empty());
+        let is_away = self.failing.as_ref().is_some_and(|failing| failing.is_unanswered);
+        if self.stop.is_some() || keeps_results || is_away {
             return 0;
         }
         let ahead = if impatient { 0 } else { self.ahead.limit() };
@@ -570,7 +578,11 @@ impl<'a> Desk<'a> {
         };
         // Who drains an empty queue would be gone before it has looked after the dead.
         let drained = drained && !self.floor.looks_first();
-        self.failing.is_none() && (self.stop.is_some() || self.budget == Some(0) || drained)
+        let nothing_is_kept = match &self.failing {
+            None => true,
+            Some(failing) => !failing.is_unanswered && self.outgoing.is_empty(),
+        };
+        nothing_is_kept && (self.stop.is_some() || self.budget == Some(0) || drained)
     }
 
     fn failed_for_now(&mut self, error: StoreError) -> Result<(), WorkerError> {
@@ -607,10 +619,18 @@ impl<'a> Desk<'a> {
         if wrote {
             (self.disk_failures, self.waits_for_itself) = (0, 0);
         }
-        if let Some(Failing { is_unanswered, .. }) = self.failing.take() {
-            let works = if is_unanswered { "answers" } else { "can be written" };
-            tracing::info!("The queue {works} again.");
-            self.next_look = Instant::now();
+        match self.failing.take() {
+            None => {}
+            // It could be read, and nothing was written that shows more.
+            Some(failing) if !wrote && !failing.is_unanswered => {
+                self.failing = Some(failing);
+                self.next_look = Instant::now() + TRY_AGAIN_AFTER;
+            }
+            Some(Failing { is_unanswered, .. }) => {
+                let works = if is_unanswered { "answers" } else { "can be written" };
+                tracing::info!("The queue {works} again.");
+                self.next_look = Instant::now();
+            }
         }
     }
 }

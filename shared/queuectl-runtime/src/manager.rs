@@ -98,6 +98,8 @@ struct Managing {
     when_ready: Option<Box<dyn FnOnce()>>,
     /// Workers whose jobs may not have been given back, each with the reason.
     owed: Vec<(Worker, String)>,
+    /// Whether a worker has ever been on the list.
+    has_begun: bool,
     /// Whether that was tried once more at the end.
     has_tried_again: bool,
     next_log_look: Instant,
@@ -117,6 +119,9 @@ struct Worker {
     quick_deaths: u32,
     state: Life,
 }
+
+/// With which a worker ends whose queue is busy, full or away (sysexits.h).
+const TEMPORARY_FAILURE: i32 = 75;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -214,6 +219,7 @@ impl Manager {
             signals_received: 0,
             when_ready,
             owed: Vec::new(),
+            has_begun: false,
             has_tried_again: false,
             next_log_look: Instant::now() + LOG_LOOK_EVERY,
             log_is_stuck: false,
@@ -346,6 +352,7 @@ impl Managing {
         match event {
             Event::Signal(signal) => self.signalled(signal),
             Event::Registered(index, id) => {
+                self.has_begun = true;
                 if let Some(worker) = &mut self.workers[index] {
                     worker.id = Some(id);
                 }
@@ -413,13 +420,15 @@ impl Managing {
     }
 
     fn exited(&mut self, index: usize, status: &io::Result<ExitStatus>) {
+        let is_registered = self.workers[index].as_ref().is_some_and(|worker| worker.id.is_some());
         match status.as_ref().ok().and_then(ExitStatus::code) {
             Some(0) => {
                 self.workers[index] = None;
                 return;
             }
-            // It has said what is wrong; another would fail in the same way.
-            Some(1) => {
+            // It has said what is wrong; another would fail in the same way. What may pass
+            // is waited for by who works, not by who starts.
+            Some(code) if code == 1 || (code == TEMPORARY_FAILURE && !is_registered && !self.has_begun) => {
                 self.failed += 1;
                 self.stop(Stop::Graceful);
             }

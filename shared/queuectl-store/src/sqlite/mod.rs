@@ -36,6 +36,7 @@ use queuectl_core::WorkerId;
 use reserve::{MadeAgain, Reserve};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use unwritable::Way;
@@ -131,11 +132,28 @@ impl SqliteStore {
         }
     }
 
-    /// From now on each commit goes to where it is to stay at once, so that the log does
-    /// not grow.
+    /// From now on the log is written to the database when there is room for that, and
+    /// not before: tried in vain, it would use up the room and leave none for the log.
     fn use_reserve(&mut self, used: MadeAgain) -> Result<()> {
         self.reserve = Reserve::Used(used);
-        self.explained(|connection| Ok(connection.pragma_update(None, "wal_autocheckpoint", 1)?))
+        self.explained(|connection| Ok(connection.pragma_update(None, "wal_autocheckpoint", 0)?))?;
+        self.empty_log_if_it_fits()
+    }
+
+    /// Has the log written to the database, if the database need not grow by more than
+    /// there is room: then the log is begun anew, and needs none.
+    fn empty_log_if_it_fits(&mut self) -> Result<()> {
+        let file = fs::metadata(&self.path).map_or(0, |file| file.len());
+        let free = reserve::free_bytes(&self.path);
+        self.explained(|connection| {
+            let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+            let bytes = number("page_count")? * number("page_size")?;
+            if bytes <= file + free {
+                // A reader may keep some of it from being written; then the next call does it.
+                connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+            }
+            Ok(())
+        })
     }
 
     /// Takes the reserve, if it may be used and is not yet. Where it is not there, one

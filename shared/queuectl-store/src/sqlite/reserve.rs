@@ -3,6 +3,10 @@
 //! A deletion too is first written to the log: on a disk without any room, what would
 //! make room could not be said. So a file that holds nothing stands beside the queue. Who
 //! deletes removes it if need be, deletes bit by bit, and makes it again.
+//!
+//! What a full disk finds in the log has to go to the database first, and the database may
+//! grow by it; only then is the log begun anew. So the reserve is about as large as a log
+//! becomes, or as large as the disk allows.
 
 use crate::location::beside;
 use queuectl_files::{Make, open_beside};
@@ -14,11 +18,15 @@ use std::path::{Path, PathBuf};
 /// What the name of the file ends in, behind that of the queue.
 pub(super) const ENDING: &str = "-reserve";
 
-/// Several times what deleting a few jobs and giving back their pages writes.
-const BYTES: u64 = 512 << 10;
+/// What a log has at most that could not be written to the database: the 4 MiB at which
+/// SQLite begins to write it there, and what was added while there was no room for that.
+const MOST_BYTES: u64 = 8 << 20;
 
-/// Where less is free, all of it is for jobs.
-const FREE_BYTES: u64 = 8 * BYTES;
+/// Several times what deleting a few jobs and giving back their pages writes.
+const LEAST_BYTES: u64 = 512 << 10;
+
+/// The rest of what is free is for jobs.
+const PART_OF_FREE: u64 = 4;
 
 /// What the opener of a queue may do with its reserve.
 pub(super) enum Reserve {
@@ -43,30 +51,32 @@ impl MadeAgain {
 impl Drop for MadeAgain {
     fn drop(&mut self) {
         // What was deleted has made room for this; only what is more is for jobs.
-        keep_if_free(&self.0, BYTES);
+        let free = free_bytes(&self.0);
+        make(&self.0, free.min(LEAST_BYTES).max(free / PART_OF_FREE));
     }
 }
 
-/// Makes the reserve of a queue, if it is not there and there is room for it. That it
-/// cannot be made is no reason not to use the queue.
+/// Makes the reserve of a queue, or a larger one where there is more room than there was.
+/// That it cannot be made is no reason not to use the queue.
 pub(super) fn keep(database: &Path) {
-    keep_if_free(database, FREE_BYTES);
+    make(database, free_bytes(database) / PART_OF_FREE);
 }
 
-fn keep_if_free(database: &Path, free: u64) {
+fn make(database: &Path, bytes: u64) {
+    let bytes = bytes.min(MOST_BYTES);
     let path = beside(database, ENDING);
-    let is_free = match fs::symlink_metadata(&path) {
+    let is_wanted = match fs::symlink_metadata(&path) {
         // One that a killed program has not filled is filled.
-        Ok(file) => file.is_file() && file.len() < BYTES,
+        Ok(file) => file.is_file() && file.len() < MOST_BYTES && file.len() <= bytes / 2,
         Err(error) => error.kind() == io::ErrorKind::NotFound,
     };
-    if !is_free || free_bytes(&path) < free {
+    if !is_wanted || bytes < LEAST_BYTES {
         return;
     }
     let mut how = OpenOptions::new();
     how.write(true);
     let opened = open_beside(database, &path, &how, Make::Private).map_err(io::Error::other);
-    let made = opened.and_then(|file| Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, BYTES)?));
+    let made = opened.and_then(|file| Ok(rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)?));
     if let Err(error) = made {
         tracing::debug!("no room is kept back for deleting: {error}");
         let _ = fs::remove_file(&path);
@@ -80,8 +90,10 @@ pub(super) fn release(database: &Path) -> bool {
     is_there && fs::remove_file(&path).is_ok()
 }
 
-fn free_bytes(path: &Path) -> u64 {
-    path.parent()
+/// How much room the disk of a queue has.
+pub(super) fn free_bytes(database: &Path) -> u64 {
+    database
+        .parent()
         .and_then(|folder| rustix::fs::statvfs(folder).ok())
         .map_or(0, |system| system.f_bavail.saturating_mul(system.f_frsize))
 }

@@ -137,10 +137,9 @@ impl Upkeep for SqliteStore {
             }
         }
         while !self.delete_some(id, states, FEW_PARTS)? {
-            while self.give_pages_back()? > 0 {}
+            self.give_all_pages_back()?;
         }
-        while self.give_pages_back()? > 0 {}
-        Ok(())
+        self.give_all_pages_back()
     }
 
     fn check(&mut self) -> Result<Vec<String>> {
@@ -219,11 +218,20 @@ impl SqliteStore {
                 }
                 Ok((pruned, parts))
             })?;
-            while self.give_pages_back()? > 0 {}
+            self.give_all_pages_back()?;
             if pruned > 0 || parts == 0 {
                 return Ok(pruned);
             }
         }
+    }
+
+    /// Gives all free pages back, with a log that is begun anew as often as it can be.
+    fn give_all_pages_back(&mut self) -> Result<()> {
+        self.empty_log_if_it_fits()?;
+        while self.give_pages_back()? > 0 {
+            self.empty_log_if_it_fits()?;
+        }
+        self.empty_log_if_it_fits()
     }
 
     /// Gives some free pages back to the file system; tells how many are left.

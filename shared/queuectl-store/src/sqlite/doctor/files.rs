@@ -5,8 +5,8 @@ use crate::Result;
 use crate::doctor::size;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
-use crate::sqlite::guard;
-use crate::upkeep::Finding;
+use crate::sqlite::{guard, reserve};
+use crate::upkeep::{Finding, Level};
 use queuectl_files::Owners;
 use rustix::fs::{Access as Right, StatVfsMountFlags};
 use std::fs::{self, Metadata};
@@ -154,7 +154,20 @@ pub(super) fn access(path: &Path) -> Finding {
 
 /// Free room on the disk.
 pub(super) fn room(path: &Path) -> Option<Finding> {
-    room_in(folder(path))
+    let has_reserve = fs::metadata(beside(path, reserve::ENDING)).is_ok_and(|file| file.len() > 0);
+    let found = room_in(folder(path))?;
+    Some(match found.level {
+        // Deleting jobs needs some room itself.
+        Level::Error if !has_reserve => Finding {
+            found: format!("{}, and no room is kept back to delete jobs in", found.found),
+            advice: Some(format!(
+                "remove something else on it: `df {}` says which it is",
+                quoted(folder(path))
+            )),
+            ..found
+        },
+        _ => found,
+    })
 }
 
 /// How much room the disk of a folder has.
