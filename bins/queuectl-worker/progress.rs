@@ -14,8 +14,8 @@ use std::time::Duration;
 /// How often the counts are read; it costs one row.
 const REFRESH_EVERY: Duration = Duration::from_millis(200);
 
-/// More jobs that are not due are not counted.
-const MOST_WAITING: u32 = 100_000;
+/// More jobs that are not due are not counted: that reads a row for each.
+const MOST_WAITING: u32 = 10_000;
 
 /// A slower rate would be shown as none.
 const SLOWEST_RATE: f64 = 0.05;
@@ -107,7 +107,7 @@ impl Picture {
         let done = (settled(&self.counts) - settled(begin)).max(0);
         let (left_out, is_waited_for) = match self.drain {
             Drain::Everything => (0, self.waiting > 0),
-            Drain::Ready => (self.waiting, false),
+            Drain::Ready => (self.waiting, self.waiting >= MOST_WAITING.into()),
         };
         waits.store(is_waited_for, Ordering::Relaxed);
         bar.set_length((done + (self.counts.unsettled() - left_out).max(0)).unsigned_abs());
@@ -115,6 +115,7 @@ impl Picture {
         let died = (self.counts[State::Dead] - begin[State::Dead]).max(0);
         let failed = self.counts[State::Failed];
         let not_due = match self.waiting - failed {
+            _ if self.waiting >= MOST_WAITING.into() => ", very many not due".to_owned(),
             others @ 1.. => format!(", {others} not due"),
             _ => String::new(),
         };
