@@ -68,7 +68,7 @@ impl Times {
 
 /// How long ago something was, in one unit: `40 s`, `12 m`, `9 h`, `3 d`.
 fn coarse(span: Duration) -> String {
-    match span.as_millis().div_ceil(1000) {
+    match span.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds @ 60..3600 => format!("{} m", seconds / 60),
         seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
