@@ -24,14 +24,25 @@ const RECIPES: [(&str, &str, &str); 23] = [
         "printf '%s\\n' '# two' 'echo one >one' 'exit 3' >commands.txt",
         "test -e one && test \"$(queuectl dlq list --json | jq -r '.[].command')\" = 'exit 3'",
     ),
-    ("In a script: wait for all, and fail if one has died", "queuectl enqueue true", "jobs completed 1"),
+    (
+        "In a script: wait for all, and fail if one has died",
+        "queuectl enqueue --max-retries 0 false; queuectl enqueue --delay 1h true; \
+         queuectl worker start --drain=ready; echo true >commands.txt",
+        "jobs completed 1 && jobs total 1",
+    ),
     (
         "Every night, by cron",
-        "queuectl enqueue --id \"nightly-$(date +%F)\" ./nightly.sh",
-        "queuectl show \"nightly-$(date +%F)\" && jobs pending 1",
+        "unset QUEUECTL_HOME; mkdir -p \"$HOME/.cargo\"; \
+         ln -s \"$(dirname \"$(command -v queuectl)\")\" \"$HOME/.cargo/bin\"",
+        "test -z \"$(cron 2>&1)\"; jobs pending 1; queuectl show \"nightly-$(date +%F)\" | grep './nightly.sh'; \
+         test \"$(newest -r .cwd)\" = \"$HOME\"",
     ),
     ("Later", "", "newest '.run_at != null'"),
-    ("At a time", "", "newest '.command == \"./report.sh\" and (.run_at | endswith(\"T06:00:00.000Z\"))'"),
+    (
+        "At a time",
+        "export TZ=IST-5:30",
+        "newest '.command == \"./report.sh\" and (.run_at | endswith(\"T00:30:00.000Z\"))'",
+    ),
     (
         "With patience: a time limit, and many retries",
         "",
@@ -54,8 +65,9 @@ const RECIPES: [(&str, &str, &str); 23] = [
     ),
     (
         "One after the other",
-        "mine extract.sh 'echo extracted >>order'; mine load.sh 'echo loaded >>order'",
-        "queuectl worker start --drain; test \"$(cat order)\" = 'extracted\nloaded'",
+        "mine extract.sh 'echo extracted >>order'; mine load.sh 'echo loaded >>order'; \
+         mine transform.sh 'echo transformed >>order; \"$QUEUECTL\" enqueue ./load.sh'",
+        "queuectl worker start --drain; test \"$(cat order)\" = 'extracted\ntransformed\nloaded'",
     ),
     ("What runs now", "queuectl enqueue true", "jobs pending 1"),
     (
@@ -82,8 +94,9 @@ const RECIPES: [(&str, &str, &str); 23] = [
     ),
     (
         "Take back everything that waits",
-        "queuectl enqueue true; queuectl enqueue --delay 1h true",
-        "jobs cancelled 2 && jobs pending 0",
+        "export QUEUECTL_BACKOFF_BASE=3600; queuectl enqueue false; queuectl worker start --drain=ready; \
+         queuectl enqueue true; queuectl enqueue --delay 1h true",
+        "jobs cancelled 3 && jobs pending 0 && jobs failed 0",
     ),
     (
         "A queue of its own for slow jobs",
@@ -93,12 +106,13 @@ const RECIPES: [(&str, &str, &str); 23] = [
     (
         "Bring what waits to another queue",
         "queuectl enqueue --id a true; queuectl enqueue --delay 1h --id b true",
-        "test \"$(queuectl --database ./other.db list --json | jq -r '.[].id' | sort)\" = 'a\nb'",
+        "test \"$(queuectl --database ./other.db list --json | jq -r '.[].id' | sort)\" = 'a\nb'; \
+         queuectl --database ./other.db list --json | jq -e '.[1].run_at != null'; jobs cancelled 2; jobs pending 0",
     ),
     (
         "Say so if something has died",
         "queuectl enqueue --max-retries 0 false; queuectl worker start --drain",
-        "said 'jobs have died: queuectl dlq list'",
+        "said 'jobs have died: queuectl dlq list' && ! test -e nothing-died",
     ),
     (
         "Tidy up",
@@ -116,10 +130,19 @@ const RECIPES: [(&str, &str, &str); 23] = [
 const WORDS: &str = r#"set -eu
 mine() { printf '#!/bin/sh\n%s\n' "$2" >"$1"; chmod +x "$1"; }
 jobs() { test "$(queuectl status --json | jq ".jobs.$1")" = "$2"; }
-newest() { queuectl list --json | jq -e ".[-1] | $1"; }
+newest() { queuectl list --json | jq -e ${2:+"$1"} ".[-1] | ${2:-$1}"; }
 id_of_newest() { queuectl list --json | jq -r '.[-1].id'; }
 said() { grep -Fx "$1" said; }
+cron() { env -i HOME="$HOME" PATH=/usr/bin:/bin sh -c 'cd && sh ./cron-line'; }
 "#;
+
+/// Has a line of a crontab be what cron hands to the shell; the rest is done as it stands.
+fn as_the_shell_gets_it<'a>(section: &'a str, home: &Home) -> Vec<&'a str> {
+    let [line] = blocks(section, "crontab")[..] else { return blocks(section, "sh") };
+    let command = line.splitn(6, ' ').last().unwrap().replace(r"\%", "%");
+    fs::write(home.user_home().join("cron-line"), command).unwrap();
+    vec![":"]
+}
 
 fn every_recipe_does_what_it_says() {
     let text = document("docs/recipes.md");
@@ -128,9 +151,9 @@ fn every_recipe_does_what_it_says() {
     let titles: Vec<&str> = sections.iter().filter_map(|section| section.lines().next()).collect();
     assert_eq!(titles, RECIPES.map(|(title, _, _)| title), "each recipe of the document is tried");
     for (section, (title, before, after)) in sections.iter().zip(RECIPES) {
-        let [recipe] = blocks(section, "sh")[..] else { panic!("{title} is not one block") };
-        assert!(recipe.lines().count() <= 3, "{title} is too long");
         let home = Home::quick();
+        let [recipe] = as_the_shell_gets_it(section, &home)[..] else { panic!("{title} is not one block") };
+        assert!(recipe.lines().count() <= 3, "{title} is too long");
         fs::write(home.path("recipe"), recipe).unwrap();
         let script = format!("{WORDS}{before}\n{{ . ./recipe; }} >said\n{{ {after}; }} >checked");
         let done = home.typed(Spelling::Dispatched, &script).assert();

@@ -23,6 +23,7 @@ Examples:
 
 pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
+    cx.note_if_no_queue(&mut *store)?;
     let job = find_job(&mut *store, &args.id)?;
     if job.state != State::Dead {
         return Err(Failure::new(Exit::NotFound, format!("job {} is {}, not dead", job.id, job.state))

@@ -41,7 +41,7 @@ Examples:
   queuectl list --state failed --state dead
   queuectl list --json | jq -r '.[].id'";
 
-/// So many jobs are looked through for one that waits before the table begins.
+/// So many jobs are looked through for one that waits or runs before the table begins.
 const FULL_SCREENS: usize = 999;
 
 fn main() -> ExitCode {
@@ -89,10 +89,11 @@ fn begin(cx: &Context, jobs: &[Job]) -> Table {
     if !cx.output().is_terminal() {
         return Table::new(&["ID", "Command", "State", "Retries", "Created At", "Due At"]);
     }
-    let header = ["No", "ID", "Command", "State", "Retries", "Created", "Due"];
+    let header = ["No", "ID", "Command", "State", "Retries", "Created", "When"];
     let narrow = [Stays, CutsBeginnings, CutsEnds, Stays, Goes, Goes, Stays];
-    let waits = jobs.len() > FULL_SCREENS || jobs.iter().any(|job| job.run_at.is_some());
-    let shown = if waits { header.len() } else { header.len() - 1 };
+    let has_time = |job: &Job| job.run_at.is_some() || job.state == State::Processing;
+    let has_times = jobs.len() > FULL_SCREENS || jobs.iter().any(has_time);
+    let shown = if has_times { header.len() } else { header.len() - 1 };
     Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown])
 }
 
@@ -100,9 +101,14 @@ fn add(cx: &Context, table: &mut Table, job: &Job, times: &Times) {
     let number = job.seq.to_string();
     let retries = format!("{}/{}", job.retries(), job.max_retries);
     let created = times.short(job.created_at);
-    let due = job.run_at.map(|at| times.due(at)).unwrap_or_default();
+    let is_piped = !cx.output().is_terminal();
+    let when = match job.started_at {
+        // In a pipe the column has nothing but due times.
+        Some(started) if job.state == State::Processing && !is_piped => times.since(started),
+        _ => job.run_at.map(|at| times.due(at)).unwrap_or_default(),
+    };
     let cells =
-        [&number, job.id.as_str(), job.command.as_str(), job.state.as_str(), &retries, &created, &due];
-    let first = usize::from(!cx.output().is_terminal());
+        [&number, job.id.as_str(), job.command.as_str(), job.state.as_str(), &retries, &created, &when];
+    let first = usize::from(is_piped);
     table.row_of(job.state, &cells[first..]);
 }

@@ -60,6 +60,7 @@ with --follow 0 the job completed, 1 it is dead or was cancelled";
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let mut store = cx.store(Access::Read)?;
+        cx.note_if_no_queue(&mut *store)?;
         let job = find_job(&mut *store, &args.id)?;
         let attempts = store.attempts(job.seq)?;
         let lease = match args.attempt {

@@ -24,6 +24,7 @@ Examples:
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let mut store = cx.store(Access::Read)?;
+        cx.note_if_no_queue(&mut *store)?;
         let job = find_job(&mut *store, &args.id)?;
         show_job(cx, &mut *store, &job, args.json)
     })

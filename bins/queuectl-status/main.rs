@@ -39,6 +39,13 @@ fn main() -> ExitCode {
         if !picture.is_there {
             cx.note_no_queue()?;
         }
-        if args.json { cx.output().json(&picture.document()) } else { cx.output().line(picture.text(cx)) }
+        if args.json {
+            return cx.output().json(&picture.document());
+        }
+        cx.output().line(picture.text(cx))?;
+        if picture.runs_jobs() {
+            cx.output().note("hint: see what runs with `queuectl list --state processing`");
+        }
+        Ok(())
     })
 }

@@ -69,6 +69,11 @@ impl Picture {
         StatusDocument { jobs: self.counts, workers: workers.collect() }
     }
 
+    /// Whether a job is being run.
+    pub(crate) fn runs_jobs(&self) -> bool {
+        self.counts.shown(State::Processing) > 0
+    }
+
     /// One line a state, then the total, then the workers; without the last line break.
     pub(crate) fn text(&self, cx: &Context) -> String {
         let columns = cx.output().columns().unwrap_or(usize::MAX);

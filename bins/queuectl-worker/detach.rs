@@ -1,6 +1,6 @@
 //! Starting workers in the background.
 
-use queuectl_cli::text::{escape, plural};
+use queuectl_cli::text::{escape, parse_time, plural};
 use queuectl_cli::{Context, Failure};
 use queuectl_files::{FileError, Owners, Unfit};
 use queuectl_runtime::open_log;
@@ -25,7 +25,7 @@ struct Document {
 }
 
 /// Starts the same command in the background; returns when its workers run.
-pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure> {
+pub(crate) fn detach(cx: &Context, count: u32, concurrency: u32, json: bool) -> Result<(), Failure> {
     let path = log_file(cx)?;
     let log = make_log(&path, cx.global().owners())?;
     let log_began_at = log.metadata().map_or(0, |log| log.len());
@@ -59,8 +59,12 @@ pub(crate) fn detach(cx: &Context, count: u32, json: bool) -> Result<(), Failure
     if json {
         return cx.output().json(&Document { workers: count, manager_pid, log: path.display().to_string() });
     }
+    let at_a_time = match concurrency {
+        1 => String::new(),
+        jobs => format!(", {jobs} jobs at a time{}", if count == 1 { "" } else { " each" }),
+    };
     cx.output().line(format!(
-        "Started {} in the background (manager PID {manager_pid}); the log is {}",
+        "Started {}{at_a_time} in the background (manager PID {manager_pid}); the log is {}",
         plural(u64::from(count), "worker"),
         escape(&path.display().to_string())
     ))?;
@@ -126,8 +130,16 @@ fn last_lines(path: &Path, from: u64) -> String {
     let log = fs::read(path).unwrap_or_default();
     let new = log.get(usize::try_from(from).unwrap_or(0)..).unwrap_or_default();
     let text = String::from_utf8_lossy(new);
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<&str> = text.lines().map(without_time).collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
+}
+
+/// A line of the log as who watches it would see it.
+fn without_time(line: &str) -> &str {
+    match line.split_once(' ') {
+        Some((time, rest)) if parse_time(time).is_ok() => rest,
+        _ => line,
+    }
 }
 
 fn cannot_start(error: &io::Error) -> Failure {

@@ -3,6 +3,7 @@
 use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::{Job, State, Timestamp};
+use queuectl_runtime::Drain;
 use queuectl_store::{Access, Counts, Store};
 
 /// So many of the jobs that died are named.
@@ -10,15 +11,16 @@ const MOST_NAMED: usize = 10;
 
 /// The queue as it was when a drain began.
 pub(crate) struct Drained {
+    drain: Drain,
     began: Timestamp,
     counts: Counts,
 }
 
 impl Drained {
     /// Looks at the queue before anything is run.
-    pub(crate) fn begin(cx: &Context) -> Result<Self, Failure> {
+    pub(crate) fn begin(cx: &Context, drain: Drain) -> Result<Self, Failure> {
         let mut store = open(cx)?;
-        Ok(Self { began: store.clock().now(), counts: store.counts()? })
+        Ok(Self { drain, began: store.clock().now(), counts: store.counts()? })
     }
 
     /// Logs what has become of the jobs since then, whoever has run them.
@@ -31,8 +33,15 @@ impl Drained {
         if more(State::Cancelled) > 0 {
             parts.push(format!("{} cancelled", more(State::Cancelled)));
         }
-        parts.push(format!("{} left", now.unsettled().max(0)));
-        tracing::info!("Drained: {}.", parts.join(", "));
+        let left = now.unsettled().max(0).unsigned_abs();
+        parts.push(format!("{left} left"));
+        // What is left though it was to be run was left by a stop, or by --max-jobs.
+        let may_be_left = match self.drain {
+            Drain::Everything => 0,
+            Drain::Ready => store.waiting(u32::MAX)?,
+        };
+        let how = if left > may_be_left { "Stopped" } else { "Drained" };
+        tracing::info!("{how}: {}.", parts.join(", "));
         if more(State::Dead) == 0 {
             return Ok(());
         }

@@ -2,7 +2,7 @@
 
 use crate::drained::Drained;
 use crate::{detach, progress};
-use queuectl_cli::text::plural;
+use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{
     Context, Elsewhere, Exit, Failure, Verbosity, begin_lines_with_times, elsewhere, start_log,
     start_log_through, variables,
@@ -97,7 +97,7 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     let count =
         args.count.map_or_else(|| cx.settings().map(queuectl_settings::Settings::worker_count), Ok)?;
     if args.detach {
-        return detach::detach(cx, count, args.json);
+        return detach::detach(cx, count, options.concurrency, args.json);
     }
     if args.in_background {
         begin_lines_with_times();
@@ -106,10 +106,14 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     }
     // The bar is for a person who waits for the end.
     let is_watched = io::stderr().is_terminal() && cx.output().verbosity() > Verbosity::Quiet;
-    let bar = (args.drain.is_some() && !args.in_background && is_watched)
-        .then(|| progress::Bar::start(cx))
+    let bar = options
+        .drain
+        .filter(|_| !args.in_background && is_watched)
+        .map(|drain| progress::Bar::start(cx, drain))
         .transpose()?;
-    let (level, prefix) = (cx.settings()?.log_level(), format!("[Manager PID {}]", std::process::id()));
+    // Workers of all queues write into one log.
+    let queue = if args.in_background { cx.named_queue()?.map(|place| place.to_string()) } else { None };
+    let (level, prefix) = (cx.settings()?.log_level(), log_prefix("Manager", queue.as_deref()));
     match &bar {
         Some(bar) => start_log_through(level, prefix, bar.printer()),
         None => start_log(level, prefix),
@@ -125,11 +129,13 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     if args.in_background {
         work.push("--log-times".to_owned());
     }
+    work.extend(queue.map(|queue| format!("--log-queue={queue}")));
+    let drain = options.drain;
     let mut manager = Manager::new(program, work, vec!["guard".into()], options, log).map_err(failure)?;
     if !args.in_background {
         tell_of_neighbours(manager.neighbours().map_err(failure)?);
     }
-    let drained = args.drain.map(|_| Drained::begin(cx)).transpose()?;
+    let drained = drain.map(|drain| Drained::begin(cx, drain)).transpose()?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         detach::leave_the_folder()?;
@@ -145,6 +151,12 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
         tracing::warn!("What was drained cannot be told: {}", error.message());
     }
     ended
+}
+
+/// What the lines of a process begin with, in a log that has the lines of many.
+pub(crate) fn log_prefix(role: &str, queue: Option<&str>) -> String {
+    let queue = queue.map(|queue| format!(" of {}", escape(queue))).unwrap_or_default();
+    format!("[{role} PID {}{queue}]", std::process::id())
 }
 
 /// Who starts workers twice by mistake would have twice as many.

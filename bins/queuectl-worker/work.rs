@@ -1,5 +1,6 @@
 //! `queuectl-worker work`: one worker process, started by its manager.
 
+use crate::start::log_prefix;
 use queuectl_cli::{Context, Exit, Failure, begin_lines_with_times, start_log};
 use queuectl_runtime::{WorkerError, worker};
 use queuectl_settings::Key;
@@ -11,14 +12,17 @@ pub(crate) struct WorkArgs {
     /// Begin each line of the log with its time
     #[arg(long)]
     log_times: bool,
+
+    /// Name this queue in each line of the log
+    #[arg(long)]
+    log_queue: Option<String>,
 }
 
 pub(crate) fn work(cx: &Context, args: &WorkArgs) -> Result<(), Failure> {
     if args.log_times {
         begin_lines_with_times();
     }
-    let prefix = format!("[Worker PID {}]", std::process::id());
-    start_log(cx.settings()?.log_level(), prefix);
+    start_log(cx.settings()?.log_level(), log_prefix("Worker", args.log_queue.as_deref()));
     let worked = worker::run(&Key::variables_of_one_process(), |id| {
         // If the manager is gone, the end of standard input will say so.
         let mut manager = io::stdout();

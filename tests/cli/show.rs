@@ -1,16 +1,19 @@
 //! `queuectl show`.
 
 use crate::support::trials::trials;
-use crate::support::{Home, both};
+use crate::support::{DEADLINE, Home, both, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
+use queuectl_core::State;
 use serde_json::json;
 
 trials![
     everything_about_a_job_is_told,
     json_has_the_attempts_and_the_output,
     a_missing_command_shows_the_path_and_a_hint,
+    a_running_attempt_is_told_before_and_after_its_first_output,
     an_unknown_job_exits_4,
+    a_job_of_a_queue_that_is_not_there_is_told_from_an_unknown_one,
     an_id_that_cannot_be_one_is_an_error,
     escape_sequences_are_shown_and_not_obeyed,
 ];
@@ -54,6 +57,55 @@ fn a_missing_command_shows_the_path_and_a_hint() {
     let output = assert.get_output();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(path) && said.contains("--env PATH"), "{said}");
+}
+
+fn a_running_attempt_is_told_before_and_after_its_first_output() {
+    let home = Home::quick();
+    home.enqueue(
+        "a",
+        "until [ -e say ]; do sleep 0.05; done; echo said; until [ -e go ]; do sleep 0.05; done",
+    );
+    let mut worker = home.worker(["--drain"]);
+    home.wait_for("a", State::Processing);
+    let is_told = |output: &str| {
+        let document = home.json(["show", "a", "--json"]);
+        let [attempt] = &document["attempt_history"].as_array().unwrap()[..] else { panic!("{document}") };
+        assert_eq!((&attempt["attempt"], &attempt["lease"]), (&json!(1), &document["lease"]));
+        assert_eq!(attempt["worker"], document["worker"]);
+        assert!(attempt["host"].as_str().is_some_and(|host| !host.is_empty()), "{attempt}");
+        assert!(attempt["started_at"].is_string(), "{attempt}");
+        for unknown in ["finished_at", "outcome", "output_bytes", "dropped_bytes"] {
+            assert!(attempt[unknown].is_null(), "{unknown} in {attempt}");
+        }
+        assert_eq!(document["output"], output);
+        let shown = home.stdout(["show", "a"]);
+        let row = shown.lines().find(|line| line.contains("running")).unwrap_or_else(|| panic!("{shown}"));
+        assert!(row.contains(" so far") && row.contains(" on ") && !row.contains(" B "), "{row}");
+    };
+    is_told("");
+    home.make_file("say");
+    wait_until(DEADLINE, "its output is there", || home.json(["show", "a", "--json"])["output"] == "said\n");
+    is_told("said\n");
+    home.make_file("go");
+    worker.wait_for_success();
+    let attempt = &home.json(["show", "a", "--json"])["attempt_history"][0];
+    assert_eq!((&attempt["output_bytes"], &attempt["dropped_bytes"]), (&json!(5), &json!(0)));
+}
+
+fn a_job_of_a_queue_that_is_not_there_is_told_from_an_unknown_one() {
+    both(|spelling| {
+        let home = Home::new();
+        home.enqueue("a", "true");
+        for line in ["show 1", "logs 1", "logs -f 1", "dlq show 1"] {
+            let words = line.split(' ').chain(["--database", "missing.db"]);
+            home.run(spelling, words)
+                .assert()
+                .code(4)
+                .stderr(contains("There is no queue at ").and(contains("missing.db")))
+                .stderr(contains("there is no job 1"));
+        }
+        home.run(spelling, ["show", "9"]).assert().code(4).stderr(contains("There is no queue").not());
+    });
 }
 
 fn an_unknown_job_exits_4() {

@@ -9,6 +9,9 @@ use serde_json::json;
 trials![
     a_list_fits_whatever_is_in_it,
     a_list_says_when_what_waits_is_due,
+    a_list_says_how_long_what_runs_has_been_running,
+    the_dead_are_listed_with_a_reason_that_can_be_read,
+    a_status_says_how_to_see_what_runs,
     a_list_shows_numbers_and_ends_of_ids_that_can_be_typed,
     times_are_local_and_short,
     every_table_fits,
@@ -65,8 +68,8 @@ fn a_list_says_when_what_waits_is_due() {
     for columns in WIDTHS {
         let shown = show(&home, &["list", "--state", "pending"], columns).assert_success();
         let lines = shown.lines();
-        assert!(lines[0].ends_with("Due"), "{}", lines[0]);
-        assert!(lines[1].ends_with("in 2 h") || lines[1].ends_with("in 3 h"), "{}", lines[1]);
+        assert!(lines[0].ends_with("When"), "{}", lines[0]);
+        assert!(lines[1].ends_with("in 2 h 59 m") || lines[1].ends_with("in 3 h"), "{}", lines[1]);
         assert!(lines[2].contains("pending") && !lines[2].contains("in "), "{}", lines[2]);
     }
     let piped = home.stdout(["list", "--state", "pending"]);
@@ -75,6 +78,61 @@ fn a_list_says_when_what_waits_is_due() {
     let due = home.json(["show", "later", "--json"])["run_at"].as_str().unwrap().to_owned();
     assert!(later.ends_with(&format!("{}Z", due[..19].replace('T', " "))), "{later} {due}");
     assert!(now.len() < later.len(), "{now}");
+}
+
+fn a_list_says_how_long_what_runs_has_been_running() {
+    let home = Home::quick();
+    home.enqueue("runs", "until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("waits", "true");
+    let _worker = home.worker([""; 0]);
+    home.wait_for("runs", State::Processing);
+    for columns in WIDTHS {
+        for verb in ["list", "ps"] {
+            let shown = show(&home, &[verb], columns).assert_success();
+            let lines = shown.lines();
+            assert!(lines[0].ends_with("When"), "{}", lines[0]);
+            let (_, time) = lines[1].split_once("for ").unwrap_or_else(|| panic!("{}", lines[1]));
+            assert!(time.ends_with(" s"), "{}", lines[1]);
+            assert_eq!(lines.len(), if verb == "ps" { 2 } else { 3 });
+        }
+        let shown = show(&home, &["list", "--state", "pending"], columns).assert_success();
+        assert!(!shown.written.contains("When"), "{}", shown.written);
+    }
+    // In a pipe the column has due times only.
+    assert!(!home.stdout(["ps"]).contains("for "), "{}", home.stdout(["ps"]));
+    home.make_file("go");
+}
+
+fn the_dead_are_listed_with_a_reason_that_can_be_read() {
+    let home = Home::quick();
+    let command = "echo begins to do what it has to do; no-such-program-here --with several --flags";
+    home.enqueue_all([json!({"command": command, "max_retries": 0})]);
+    home.drain();
+    for columns in WIDTHS {
+        let shown = show(&home, &["dlq", "list"], columns).assert_success();
+        shown.assert_nothing_wraps();
+        let line = &shown.lines()[1];
+        assert!(line.contains("no-such-program-here: ") && line.contains("not "), "{line}");
+        assert!(!line.contains("/bin/sh") && line.contains("echo "), "{line}");
+    }
+    let wide = show(&home, &["dlq", "list"], 200).assert_success();
+    assert!(wide.lines()[1].ends_with("not found (exit code 127)"), "{}", wide.written);
+    let piped = home.stdout(["dlq", "list"]);
+    assert!(piped.contains("exit code 127: ") && piped.contains(command), "{piped}");
+}
+
+fn a_status_says_how_to_see_what_runs() {
+    let home = Home::quick();
+    home.enqueue("runs", "until [ -e go ]; do sleep 0.05; done");
+    let mut worker = home.worker(["--drain"]);
+    home.wait_for("runs", State::Processing);
+    let hint = "hint: see what runs with `queuectl list --state processing`\n";
+    home.queuectl(["status"]).assert().success().stderr(hint);
+    home.queuectl(["status", "-q"]).assert().success().stderr("");
+    home.queuectl(["status", "--json"]).assert().success().stderr("");
+    home.make_file("go");
+    worker.wait_for_success();
+    home.queuectl(["status"]).assert().success().stderr("");
 }
 
 fn a_list_shows_numbers_and_ends_of_ids_that_can_be_typed() {

@@ -18,9 +18,16 @@ trials![
     a_queue_that_is_not_there_is_told_from_an_empty_one,
     a_second_start_says_that_workers_run_already,
     a_drain_tells_what_became_of_the_jobs,
+    a_drain_that_is_stopped_says_so,
+    a_drain_says_in_how_long_the_next_is_due,
+    an_idle_worker_that_is_stopped_finishes_no_job,
     a_quiet_drain_says_nothing,
     a_drain_names_only_some_of_many_that_died,
     the_bar_of_a_drain_fits_and_tells_failures,
+    the_bar_of_a_drain_tells_nothing_that_is_not_known,
+    a_start_says_how_many_jobs_run_at_a_time,
+    workers_that_do_not_start_say_why_without_times,
+    the_log_names_the_queue_that_was_named,
     the_log_of_the_background_has_times_commands_and_durations,
     a_job_never_begins_after_its_end_in_the_log,
     a_worker_that_was_sent_a_signal_is_stopping,
@@ -162,6 +169,50 @@ fn a_drain_tells_what_became_of_the_jobs() {
     });
 }
 
+fn a_drain_that_is_stopped_says_so() {
+    for (drain, stop) in [("--drain", "signals"), ("--drain=ready", "signals"), ("--drain", "worker stop")] {
+        let home = Home::quick();
+        home.enqueue("held", "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue("next", "true");
+        home.queuectl(["enqueue", "true", "--delay", "1h"]).assert().success();
+        let mut worker = home.worker([drain]);
+        home.wait_for_file("running");
+        if stop == "signals" {
+            worker.press_control_c();
+            worker.wait_until_it_says("] Received shutdown signal, finishing current job...");
+            worker.press_control_c();
+        } else {
+            home.queuectl(["worker", "stop", "--force"]).assert().success();
+        }
+        worker.wait();
+        let said = worker.said();
+        assert!(said.contains("Stopped: 0 completed, 0 died, 3 left."), "{drain} {stop}: {said}");
+        assert!(!said.contains("Drained: "), "{said}");
+    }
+}
+
+fn a_drain_says_in_how_long_the_next_is_due() {
+    let home = Home::quick();
+    home.queuectl(["enqueue", "true", "--delay", "2h"]).assert().success();
+    let worker = home.worker(["--drain"]);
+    worker.wait_until_it_says("Waiting for jobs that are not due; 1 left, the next in ");
+    let said = worker.said();
+    let due = said.split("the next in ").nth(1).unwrap().lines().next().unwrap();
+    assert!(["2 h.", "1 h 59 m."].contains(&due), "{due}");
+}
+
+fn an_idle_worker_that_is_stopped_finishes_no_job() {
+    let home = Home::quick();
+    let mut worker = home.worker([""; 0]);
+    worker.wait_until_it_says("Loop started");
+    worker.signal(Signal::SIGTERM);
+    worker.wait_for_success();
+    let said = worker.said();
+    let of_worker = said.lines().find(|line| line.starts_with("[Worker ") && line.contains("Received"));
+    assert!(of_worker.is_some_and(|line| line.ends_with("] Received shutdown signal.")), "{said}");
+    assert!(said.contains("finishing current jobs, if any..."), "{said}");
+}
+
 fn a_quiet_drain_says_nothing() {
     let home = Home::quick();
     home.enqueue_once("bad", "exit 3");
@@ -206,6 +257,72 @@ fn the_bar_of_a_drain_fits_and_tells_failures() {
         assert_eq!(decimals.len(), 1, "{last}");
         assert!(last.contains(" left, ") && last.contains("1 died"), "{last}");
     }
+}
+
+fn the_bar_of_a_drain_tells_nothing_that_is_not_known() {
+    let home = Home::quick().with("QUEUECTL_LOG_LEVEL", "WARNING");
+    home.enqueue("held", "until [ -e go ]; do sleep 0.05; done");
+    home.queuectl(["enqueue", "true", "--delay", "1h", "--id", "later"]).assert().success();
+    let begin = |drain| Terminal::run(home.command(Spelling::Dispatched, ["worker", "start", drain]), 80);
+    // Nothing has ended yet, and nobody knows how long it takes.
+    let all = begin("--drain");
+    wait_until(DEADLINE, "the bar is there", || all.written().contains("0/2, 0 died, 0 to retry, 1 not due"));
+    home.wait_for("held", State::Processing);
+    assert!(!all.written().contains(" left, ") && !all.written().contains("/s"), "{}", all.written());
+    home.queuectl(["worker", "stop", "--force"]).assert().success();
+    all.wait();
+    // What is not due is not drained.
+    let ready = begin("--drain=ready");
+    wait_until(DEADLINE, "the bar is there", || {
+        ready.written().contains("0/1, 0 died, 0 to retry, 1 not due")
+    });
+    home.make_file("go");
+    let shown = ready.wait().assert_success();
+    let last = shown.lines().into_iter().rfind(|line| line.contains(" died, ")).unwrap();
+    assert!(last.contains("1/1, ") && last.contains("/s, ") && last.contains(" left, "), "{last}");
+}
+
+fn a_start_says_how_many_jobs_run_at_a_time() {
+    for (arguments, said) in [
+        (["-c", "4", "-n", "1"], "Started 1 worker, 4 jobs at a time in the background "),
+        (["-c", "4", "-n", "2"], "Started 2 workers, 4 jobs at a time each in the background "),
+        (["-c", "1", "-n", "2"], "Started 2 workers in the background "),
+    ] {
+        let home = Home::quick();
+        home.queuectl(["start"].into_iter().chain(arguments)).assert().success().stdout(starts_with(said));
+        home.queuectl(["stop"]).assert().success();
+    }
+}
+
+fn workers_that_do_not_start_say_why_without_times() {
+    let home = Home::quick();
+    home.enqueue("a", "true");
+    home.queuectl(["move", "--to", "new.db"]).assert().success();
+    let failed = home.queuectl(["start"]).assert().failure();
+    let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
+    let (_, log) = said.split_once("their log ends with: ").unwrap_or_else(|| panic!("{said}"));
+    assert!(log.starts_with("queuectl: error: ") && log.contains("new.db"), "{said}");
+    let year = jiff::Timestamp::now().strftime("%Y-").to_string();
+    assert!(!log.contains(&year), "{said}");
+}
+
+fn the_log_names_the_queue_that_was_named() {
+    let home = Home::quick();
+    for database in ["one.db", "two.db"] {
+        home.queuectl(["--database", database, "enqueue", "true"]).assert().success();
+        home.queuectl(["worker", "start", "--drain", "--detach", "--database", database]).assert().success();
+        let place = home.path(database).display().to_string();
+        wait_until(DEADLINE, "the log tells what was drained", || {
+            log_of(&home).lines().any(|line| line.contains(&place) && line.contains("Drained: 1 completed"))
+        });
+        for role in ["Manager", "Worker"] {
+            let is_named = |line: &str| {
+                line.contains(&format!("[{role} PID ")) && line.contains(&format!(" of {place}] "))
+            };
+            assert!(log_of(&home).lines().any(is_named), "{role}: {}", log_of(&home));
+        }
+    }
+    assert!(log_of(&home).lines().all(|line| line.contains(".db] ")), "{}", log_of(&home));
 }
 
 fn log_of(home: &Home) -> String {

@@ -165,6 +165,7 @@ suite! {
         the_newest_jobs_begin_where_they_should,
         a_job_is_meant_by_its_number_its_beginning_or_its_end,
         jobs_that_came_to_rest_since_then_are_found,
+        jobs_that_wait_for_a_time_are_counted,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
     upkeep:

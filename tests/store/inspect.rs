@@ -3,6 +3,7 @@
 use super::conformance::{Place, Queue, T0, at, id, ids, new_job};
 use queuectl_core::{Job, JobReference, Lease, NewJob, Outcome, Seq, State};
 use queuectl_store::Selection;
+use std::time::Duration;
 
 pub fn an_empty_queue_is_empty(place: &dyn Place) {
     let mut queue = Queue::open(place);
@@ -136,6 +137,18 @@ pub fn jobs_that_came_to_rest_since_then_are_found(place: &dyn Place) {
     assert_eq!(since(20, 9), ["b", "c"]);
     assert_eq!(since(0, 2).len(), 2);
     assert_eq!(since(31, 9), [""; 0]);
+}
+
+pub fn jobs_that_wait_for_a_time_are_counted(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    let later = |name| NewJob { delay: Duration::from_hours(1), ..new_job(name) };
+    assert_eq!(queue.store.waiting(9).unwrap(), 0);
+    queue.accept(&[later("a"), later("b"), new_job("fails"), new_job("in-line")], T0);
+    assert_eq!(queue.store.waiting(9).unwrap(), 2);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 1, T0);
+    queue.end(worker.id, claimed[0].last_lease(), Outcome::Exit(1), T0);
+    assert_eq!((queue.store.waiting(9).unwrap(), queue.store.waiting(2).unwrap()), (3, 2));
 }
 
 pub fn a_worker_is_counted_by_its_jobs(place: &dyn Place) {

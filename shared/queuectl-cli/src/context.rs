@@ -146,6 +146,14 @@ impl Context {
         Ok(())
     }
 
+    /// Says so if there is no queue; a job of it is not found then, whatever is typed.
+    pub fn note_if_no_queue(&self, store: &mut dyn Store) -> Result<(), Failure> {
+        if store.whereabouts()?.is_none() {
+            self.note_no_queue()?;
+        }
+        Ok(())
+    }
+
     /// Says that there is no queue.
     pub fn note_no_queue(&self) -> Result<(), Failure> {
         let place = self.location()?;
@@ -159,6 +167,15 @@ impl Context {
         match self.settings()?.database_origin() {
             Origin::Default => Ok(None),
             _ => self.location().map(Some),
+        }
+    }
+
+    /// The queue, if this call alone has named it, by a flag or a variable: other calls
+    /// of the same user, which have the same log, may mean another.
+    pub fn named_queue(&self) -> Result<Option<Location>, Failure> {
+        match self.settings()?.database_origin() {
+            Origin::Flag | Origin::Environment(_) => self.location().map(Some),
+            Origin::File(_) | Origin::Default => Ok(None),
         }
     }
 

@@ -40,9 +40,36 @@ pub fn attempt_number(attempts: &[Attempt], lease: Lease) -> usize {
     attempts.iter().filter(|attempt| attempt.lease.number < lease.number).count() + 1
 }
 
+/// The attempts of a job, oldest first, with the one that runs now: that has a record
+/// only from its first output on, and is otherwise told by the job.
+fn attempts_with_the_running(store: &mut dyn Store, job: &Job) -> Result<Vec<Attempt>, Failure> {
+    let mut attempts = store.attempts(job.seq)?;
+    let lease = job.last_lease();
+    let is_recorded = attempts.iter().any(|attempt| attempt.lease == lease);
+    if let (State::Processing, Some(worker), Some(started_at), false) =
+        (job.state, job.worker, job.started_at, is_recorded)
+    {
+        let host = store.worker(worker)?.map(|worker| worker.host).unwrap_or_default();
+        let (output_bytes, dropped_bytes) = (0, 0);
+        let (ended_at, outcome, error) = (None, None, None);
+        attempts.push(Attempt {
+            lease,
+            worker,
+            host,
+            started_at,
+            ended_at,
+            outcome,
+            error,
+            output_bytes,
+            dropped_bytes,
+        });
+    }
+    Ok(attempts)
+}
+
 /// Prints everything about a job: for a program, or for a person.
 pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> Result<(), Failure> {
-    let attempts = store.attempts(job.seq)?;
+    let attempts = attempts_with_the_running(store, job)?;
     let last = last_attempt(job, &attempts);
     let end = match last {
         Some(lease) => Some(OutputEnd::read(store, lease)?),
@@ -165,18 +192,23 @@ fn attempts_table(attempts: &[Attempt], times: &Times, columns: Option<usize>) -
     let header = ["Attempt", "Started At", "Took", "Outcome", "Output", "Worker", "Error"];
     let mut table = Table::new(&header).fit(columns, &[Stays, Goes, Goes, Stays, Goes, Goes, CutsEnds]);
     for attempt in attempts {
-        let took = attempt.ended_at.map(|end| duration(end.since(attempt.started_at)));
+        let took = attempt.ended_at.map_or_else(
+            || format!("{} so far", duration(times.until_now(attempt.started_at))),
+            |end| duration(end.since(attempt.started_at)),
+        );
         let outcome = attempt.outcome.map_or_else(|| "running".to_owned(), |outcome| outcome.to_string());
-        let dropped = match attempt.dropped_bytes {
-            0 => String::new(),
-            bytes => format!(" ({} dropped)", size(bytes)),
+        let output = match (attempt.ended_at, attempt.dropped_bytes) {
+            // How much it has written is known at its end.
+            (None, _) => String::new(),
+            (Some(_), 0) => size(attempt.output_bytes),
+            (Some(_), dropped) => format!("{} ({} dropped)", size(attempt.output_bytes), size(dropped)),
         };
         table.row(&[
             &attempt_number(attempts, attempt.lease).to_string(),
             &times.short(attempt.started_at),
-            &took.unwrap_or_default(),
+            &took,
             &outcome,
-            &(size(attempt.output_bytes) + &dropped),
+            &output,
             &format!("{} on {}", attempt.worker, attempt.host),
             attempt.error.as_deref().unwrap_or_default(),
         ]);

@@ -145,8 +145,9 @@ pub struct AttemptDocument<'a> {
     pub exit_code: Option<i32>,
     pub signal: Option<i32>,
     pub last_error: Option<&'a str>,
-    pub output_bytes: u64,
-    pub dropped_bytes: u64,
+    /// Null while it runs; so are the bytes that were dropped.
+    pub output_bytes: Option<u64>,
+    pub dropped_bytes: Option<u64>,
 }
 
 impl<'a> AttemptDocument<'a> {
@@ -172,8 +173,8 @@ impl<'a> AttemptDocument<'a> {
             exit_code,
             signal,
             last_error: attempt.error.as_deref(),
-            output_bytes: attempt.output_bytes,
-            dropped_bytes: attempt.dropped_bytes,
+            output_bytes: attempt.ended_at.map(|_| attempt.output_bytes),
+            dropped_bytes: attempt.ended_at.map(|_| attempt.dropped_bytes),
         }
     }
 }

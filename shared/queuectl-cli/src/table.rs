@@ -28,6 +28,8 @@ pub enum Narrow {
     CutsBeginnings,
     /// It shows its cells' beginnings.
     CutsEnds,
+    /// The same, and it keeps the larger part of the room.
+    CutsEndsLast,
     /// It is left out; the last of them first.
     Goes,
 }
@@ -141,11 +143,14 @@ impl Table {
             // What is cut from an id must leave enough to tell jobs apart.
             Narrow::CutsBeginnings if columns >= 72 => 12,
             Narrow::CutsBeginnings => 8,
+            Narrow::CutsEndsLast => 40,
             _ => 16,
         };
+        // Of two that are cut, one has so many times the room of the other.
+        let share = |column: usize| if self.narrow[column] == Narrow::CutsEndsLast { 3 } else { 1 };
         let at_least = |widths: &[usize]| -> usize {
             let widths = widths.iter().zip(&self.narrow).map(|(&width, &kind)| match kind {
-                Narrow::CutsBeginnings | Narrow::CutsEnds => width.min(least(kind)),
+                Narrow::CutsBeginnings | Narrow::CutsEnds | Narrow::CutsEndsLast => width.min(least(kind)),
                 Narrow::Stays | Narrow::Goes => width,
             });
             with_gaps(widths)
@@ -162,10 +167,13 @@ impl Table {
             (Narrow::CutsBeginnings, 4),
         ] {
             while with_gaps(widths.iter().copied()) > columns {
-                let cuts = |&column: &usize| self.narrow[column] == kind && widths[column] > floor;
-                let Some(widest) = (0..widths.len()).filter(cuts).max_by_key(|&column| widths[column]) else {
-                    break;
+                let is_kind = |column: usize| match self.narrow[column] {
+                    Narrow::CutsEndsLast => kind == Narrow::CutsEnds,
+                    other => other == kind,
                 };
+                let cuts = |&column: &usize| is_kind(column) && widths[column] > floor;
+                let room = |&column: &usize| widths[column] / share(column);
+                let Some(widest) = (0..widths.len()).filter(cuts).max_by_key(room) else { break };
                 widths[widest] -= 1;
             }
         }
@@ -279,6 +287,19 @@ mod tests {
         let mut piped = Table::new(&["ID", "Command"]).fit(None, &JOBS[..2]);
         piped.row(&["x", &"long ".repeat(50)]);
         assert!(!piped.to_string().contains('…'));
+    }
+
+    #[test]
+    fn what_is_cut_last_has_the_larger_part() {
+        for (columns, cut, cut_last) in [(80, 19, 59), (60, 14, 44)] {
+            let narrow = [Narrow::CutsEnds, Narrow::CutsEndsLast];
+            let mut table = Table::new(&["Command", "Error"]).fit(Some(columns), &narrow);
+            table.row(&[&"c".repeat(90), &"e".repeat(90)]);
+            let shown = table.to_string();
+            let line = shown.lines().last().unwrap();
+            let count = |letter| line.matches(letter).count() + 1;
+            assert_eq!((count('c'), count('e')), (cut, cut_last), "{line}");
+        }
     }
 
     #[test]

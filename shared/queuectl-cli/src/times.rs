@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::text;
 use jiff::tz::TimeZone;
-use queuectl_core::Timestamp;
+use queuectl_core::{Timestamp, two_units};
 use std::time::Duration;
 
 /// Shows times as the reader of standard output wants them.
@@ -40,6 +40,16 @@ impl Times {
         }
     }
 
+    /// How long something has been going on: `for 1 m 5 s`.
+    pub fn since(&self, time: Timestamp) -> String {
+        format!("for {}", two_units(self.until_now(time)))
+    }
+
+    /// How long ago it was, in whole seconds.
+    pub(crate) fn until_now(&self, time: Timestamp) -> Duration {
+        Duration::from_secs(self.now.since(time).as_secs())
+    }
+
     /// A time on a line of its own: `2026-11-22 14:05:09 (3 d ago)`.
     pub fn full(&self, time: Timestamp) -> String {
         let Some(zone) = &self.zone else { return text::time(time) };
@@ -49,17 +59,16 @@ impl Times {
 
     fn distance(&self, time: Timestamp) -> String {
         if time > self.now {
-            format!("in {}", coarse(time.since(self.now)))
+            format!("in {}", two_units(time.since(self.now)))
         } else {
             format!("{} ago", coarse(self.now.since(time)))
         }
     }
 }
 
-/// A duration in one unit: `40 s`, `12 m`, `9 h`, `3 d`.
+/// How long ago something was, in one unit: `40 s`, `12 m`, `9 h`, `3 d`.
 fn coarse(span: Duration) -> String {
-    // What is due in 59.9 s is due in a minute, and never in 0 s.
-    match span.as_millis().div_ceil(1000) {
+    match span.as_secs() {
         seconds @ 0..60 => format!("{seconds} s"),
         seconds @ 60..3600 => format!("{} m", seconds / 60),
         seconds @ 3600..172_800 => format!("{} h", seconds / 3600),
@@ -83,7 +92,7 @@ mod tests {
         assert_eq!(times.short(NOON), "13:00:00");
         assert_eq!(times.short(NOON.before(Duration::from_hours(14))), "14 h ago");
         assert_eq!(times.short(NOON.before(Duration::from_hours(80))), "3 d ago");
-        assert_eq!(times.short(NOON.after(Duration::from_hours(100))), "in 4 d");
+        assert_eq!(times.short(NOON.after(Duration::from_hours(100))), "in 4 d 4 h");
         assert_eq!(times.full(NOON.before(Duration::from_secs(5))), "2026-11-22 12:59:55 (5 s ago)");
     }
 
@@ -91,8 +100,14 @@ mod tests {
     fn what_is_due_is_told_by_how_long_that_takes() {
         let times = on_a_terminal(0);
         let due = |seconds| times.due(NOON.after(Duration::from_secs(seconds)));
-        assert_eq!([due(0), due(1), due(59), due(61)], ["now", "in 1 s", "in 59 s", "in 1 m"]);
-        assert_eq!([due(7300), due(200_000)], ["in 2 h", "in 2 d"]);
+        assert_eq!([due(0), due(1), due(59), due(61)], ["now", "in 1 s", "in 59 s", "in 1 m 1 s"]);
+        assert_eq!([due(7199), due(259_199)], ["in 1 h 59 m", "in 2 d 23 h"]);
+    }
+
+    #[test]
+    fn what_goes_on_is_told_by_whole_seconds() {
+        let since = |millis| on_a_terminal(0).since(NOON.before(Duration::from_millis(millis)));
+        assert_eq!([since(900), since(3999), since(3_660_000)], ["for 0 s", "for 3 s", "for 1 h 1 m"]);
     }
 
     #[test]

@@ -33,5 +33,5 @@ pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;
-pub use units::{InvalidAmount, LONGEST_DURATION, parse_duration, parse_size};
+pub use units::{InvalidAmount, LONGEST_DURATION, parse_duration, parse_size, two_units};
 pub use url::{has_password, masked, without_password};

@@ -111,6 +111,23 @@ fn milliseconds(number: &str, unit: &str) -> Result<u64, InvalidAmount> {
     found.map(|(_, milliseconds)| *milliseconds).ok_or(InvalidAmount::NoDuration)
 }
 
+/// A duration in the two largest units that it has: `40 s`, `12 m 30 s`, `1 h 59 m`,
+/// `2 d`. What is begun of a second counts as one: what is due in 59.9 s is due in a
+/// minute, and never in 0 s.
+pub fn two_units(span: Duration) -> String {
+    let seconds = u64::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    let both = |large: u64, large_unit, small: u64, small_unit| match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => both(seconds / 60, "m", seconds % 60, "s"),
+        3600..86_400 => both(seconds / 3600, "h", seconds % 3600 / 60, "m"),
+        _ => both(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
 /// Understands a size as people write it: `256KiB`, `10MB`; a bare number is bytes.
 ///
 /// # Errors
@@ -176,6 +193,23 @@ mod tests {
         assert_eq!(parse_duration("11y"), Err(InvalidAmount::TooLong));
         for text in ["0.0001", "0.5ms"] {
             assert_eq!(parse_duration(text), Err(InvalidAmount::TooShort), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_told_in_two_units_at_most() {
+        for (millis, told) in [
+            (0, "0 s"),
+            (1, "1 s"),
+            (59_000, "59 s"),
+            (59_900, "1 m"),
+            (61_000, "1 m 1 s"),
+            (7_199_000, "1 h 59 m"),
+            (7_199_700, "2 h"),
+            (3 * 86_400_000 - 1000, "2 d 23 h"),
+            (90_000_000, "1 d 1 h"),
+        ] {
+            assert_eq!(two_units(Duration::from_millis(millis)), told, "{millis} ms");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::ahead::{Ahead, PATIENCE};
 use crate::floor::{Floor, Occupancy, Tray};
 use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
-use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict};
+use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict, two_units};
 use queuectl_store::{
     Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, ServerProblem, SetAside, Stop, StoreError,
     Suspects, Work,
@@ -316,7 +316,8 @@ impl<'a> Desk<'a> {
             return;
         }
         if self.stop.is_none() {
-            tracing::info!("Received shutdown signal, finishing current job...");
+            let running = if self.held.is_empty() { "." } else { ", finishing current job..." };
+            tracing::info!("Received shutdown signal{running}");
         }
         self.stop = stop;
         if stop == Some(Stop::Forced) {
@@ -540,8 +541,12 @@ impl<'a> Desk<'a> {
             return;
         }
         if let Some(due) = next_due {
-            let (jobs, seconds) = (self.counts.unsettled(), due.since(now).as_secs_f64());
-            tracing::info!("Waiting for jobs that are not due; {jobs} left, the next in {seconds:.1} s.");
+            let (jobs, span) = (self.counts.unsettled(), due.since(now));
+            let span = match span.as_secs() {
+                0..60 => format!("{:.1} s", span.as_secs_f64()),
+                _ => two_units(span),
+            };
+            tracing::info!("Waiting for jobs that are not due; {jobs} left, the next in {span}.");
         }
         self.announced_due = next_due;
     }

@@ -202,6 +202,7 @@ impl Inspect for Moody {
         first_of_newest(&mut self, states: &[State], count: u64) -> Option<Seq>;
         settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
         counts(&mut self) -> Counts;
+        waiting(&mut self, most: u32) -> u64;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
         output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;

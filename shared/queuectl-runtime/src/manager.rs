@@ -394,7 +394,7 @@ impl Managing {
         tracing::info!(
             "Received shutdown signal, {}",
             match stop {
-                Stop::Graceful => "finishing current jobs... (once more to end them)",
+                Stop::Graceful => "finishing current jobs, if any... (once more to end them)",
                 Stop::Forced => "ending current jobs...",
             }
         );

@@ -138,6 +138,10 @@ pub trait Inspect {
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;
 
+    /// How many jobs wait for a time, first runs and retries, counted no further than
+    /// `most`; what has fallen due counts until a worker looks.
+    fn waiting(&mut self, most: u32) -> Result<u64>;
+
     /// The records of a job's attempts, oldest first.
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>>;
 

@@ -64,6 +64,14 @@ impl Inspect for PostgresStore {
         self.read(|session| Ok(books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0))
     }
 
+    fn waiting(&mut self, most: u32) -> Result<u64> {
+        self.read(|session| {
+            let count: i64 =
+                row::get(&books::one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
+            Ok(count.max(0).unsigned_abs())
+        })
+    }
+
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
         self.read(|session| {
             Ok(session

@@ -666,6 +666,7 @@ pub(super) const ALL_JOBS: &str = "@job";
 pub(super) const JOBS_NOW: &str = jobs_now!();
 /// Sorts all that are found: there is no index by the end.
 pub(super) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
+pub(super) const WAITING: &str = "SELECT count(*) FROM (SELECT FROM @wait LIMIT $1) AS waiting";
 pub(super) const ATTEMPTS: &str = concat!(
     "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes FROM ",

@@ -62,6 +62,12 @@ impl Inspect for SqliteStore {
         self.read(|connection| Ok(Ledger::open(connection)?.counts))
     }
 
+    fn waiting(&mut self, most: u32) -> Result<u64> {
+        self.read(|connection| {
+            Ok(connection.prepare_cached(sql::WAITING)?.query_row([most], |row| row.get(0))?)
+        })
+    }
+
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
         self.read(|connection| {
             let mut attempts = connection.prepare_cached(sql::ATTEMPTS)?;

@@ -33,6 +33,7 @@ fn due_jobs_are_found_by_their_time() {
     assert_eq!(plan(sql::DUE), "SEARCH job USING INDEX job_due (run_at_ms<?)");
     assert_eq!(plan(sql::DUE_BY_ANOTHER_CLOCK), "SEARCH job USING INDEX job_waits (waits_since_ms>?)");
     assert!(plan(sql::NEXT_DUE).contains("job_due"), "{}", plan(sql::NEXT_DUE));
+    assert!(plan(sql::WAITING).contains("INDEX job_due"), "{}", plan(sql::WAITING));
     let anything = plan(sql::ANYTHING_DUE);
     assert!(
         anything.contains("job_due (run_at_ms<?)") && anything.contains("job_waits (waits_since_ms>?)"),

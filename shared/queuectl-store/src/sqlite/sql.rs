@@ -161,6 +161,8 @@ pub(super) const SETTLED_SINCE: &str = concat!(
     job_columns!(),
     " FROM job WHERE state = ?1 AND finished_at_ms >= ?2 ORDER BY finished_at_ms, seq LIMIT ?3"
 );
+pub(super) const WAITING: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM job WHERE ready IS NULL AND run_at_ms IS NOT NULL LIMIT ?1)";
 pub(super) const ATTEMPTS: &str = "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, \
      attempt.ended_at_ms, outcome, code, error, output_bytes, dropped_bytes \
      FROM attempt LEFT JOIN worker ON worker.id = attempt.worker WHERE seq = ?1 ORDER BY lease";
