@@ -20,6 +20,8 @@ trials![
     retry_hurries_a_failed_job,
     clear_takes_ids_and_does_what_it_can,
     clear_can_be_tried_dry,
+    a_dry_clear_says_of_a_job_what_clear_says,
+    a_job_that_is_named_twice_is_cleared_once,
     an_unknown_action_exits_2,
 ];
 
@@ -194,6 +196,36 @@ fn clear_can_be_tried_dry() {
         let json = home.json(["dlq", "clear", "--dry-run", "--json"]);
         assert_eq!((&json["cleared"], &json["dry_run"]), (&2.into(), &true.into()));
         assert_eq!(home.counts()[State::Dead], 2);
+    });
+}
+
+fn a_dry_clear_says_of_a_job_what_clear_says() {
+    both(|spelling| {
+        let home = with_dead(&["a"]);
+        home.enqueue("waits", "true");
+        for dry in [&[][..], &["--dry-run"]] {
+            home.run(spelling, [&["dlq", "clear", "waits"], dry].concat())
+                .assert()
+                .code(4)
+                .stderr(contains("job waits is pending, not dead").and(contains("`queuectl dlq list`")));
+            home.run(spelling, [&["dlq", "clear", "ghost"], dry].concat()).assert().code(4);
+        }
+    });
+}
+
+fn a_job_that_is_named_twice_is_cleared_once() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        // By its id, its number and its place.
+        let words = ["dlq", "clear", "a", "1", "a", "@last", "b"];
+        home.run(spelling, words)
+            .arg("--dry-run")
+            .assert()
+            .success()
+            .stdout("Would clear 2 dead jobs\n")
+            .stderr("");
+        home.run(spelling, words).assert().success().stdout("Cleared 2 dead jobs\n").stderr("");
+        assert_eq!(home.counts().total(), 0);
     });
 }
 

@@ -161,9 +161,6 @@ const HOW_TIMES_ARE_TYPED: &str = "A TIME is typed 500ms, 30s, 10m, 24h or 7d; a
 /// Says below every help how the program can end, and how a time is typed that it takes.
 fn with_exit_codes(command: clap::Command) -> clap::Command {
     let command = command.mut_subcommands(with_exit_codes);
-    if command.get_subcommands().next().is_some() {
-        return command;
-    }
     let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let takes_time = command.get_arguments().any(|argument| {
         argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "TIME"))

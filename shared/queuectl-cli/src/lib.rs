@@ -47,7 +47,7 @@ pub use arguments::{
     GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, settled_state_parser, state_parser,
 };
 pub use context::{Context, DryRun};
-pub use deletion::{delete_settled, give_room_back};
+pub use deletion::{delete_named, delete_settled};
 pub use detail::{attempt_number, last_attempt, show_job};
 pub use elsewhere::{Elsewhere, elsewhere};
 pub use exit::Exit;
