@@ -92,8 +92,10 @@ fn retry_of_a_job_that_is_not_dead_exits_4_and_changes_nothing() {
         home.run(spelling, ["dlq", "retry", "7f3a"])
             .assert()
             .code(4)
-            .stderr(contains("job 7f3a is completed; only dead jobs can be retried"))
-            .stderr(contains("hint: list them with `queuectl dlq list`"));
+            .stderr(contains("job 7f3a is completed; only dead and failed jobs can be retried"))
+            .stderr(contains(
+                "hint: run it anew: free its id with `queuectl prune 7f3a`, and enqueue it again",
+            ));
         assert_eq!(home.job("7f3a"), before);
     });
 }
@@ -166,7 +168,10 @@ fn retry_hurries_a_failed_job() {
     }
     let home = Home::new();
     home.queuectl(["enqueue", "true", "--id", "later", "--delay", "1h"]).assert().success();
-    home.queuectl(["dlq", "retry", "later"]).assert().code(4).stderr(contains("job later is pending"));
+    home.queuectl(["dlq", "retry", "later"]).assert().code(4).stderr(
+        contains("job later is pending; only dead and failed jobs can be retried")
+            .and(contains("`queuectl show later`")),
+    );
 }
 
 fn clear_takes_ids_and_does_what_it_can() {
