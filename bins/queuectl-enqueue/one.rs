@@ -75,7 +75,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
 fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
     if let ([first, ..], false) = (&words[..], shell) {
-        lookalike::refuse(first)?;
+        lookalike::refuse(first, Written::Typed)?;
     }
     let text = match words[..] {
         [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
