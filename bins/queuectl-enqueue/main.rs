@@ -10,7 +10,8 @@ mod one;
 mod run;
 
 use queuectl_cli::text::parse_duration;
-use queuectl_cli::{Leads, OthersOptions};
+use queuectl_cli::{Context, Leads, OthersOptions};
+use queuectl_store::Location;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -141,4 +142,11 @@ fn main() -> ExitCode {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })
+}
+
+/// Says that there was no queue where somebody has chosen one, and now is.
+fn note_new_queue(cx: &Context, place: Option<Location>) {
+    if let Some(place) = place {
+        cx.output().note(format!("Made a new queue at {place}"));
+    }
 }

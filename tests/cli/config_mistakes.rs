@@ -16,6 +16,7 @@ trials![
     an_alias_that_can_never_work_is_refused,
     an_alias_that_is_typed_otherwise_says_so,
     what_is_typed_in_the_form_of_others_leads_on,
+    a_place_that_is_set_is_told_with_what_is_there,
     a_byte_order_mark_in_the_file_does_no_harm,
 ];
 
@@ -183,6 +184,22 @@ fn what_is_typed_in_the_form_of_others_leads_on() {
             home.run(spelling, [&["config"], words].concat()).assert().code(code).stderr(contains(lead));
         }
         assert!(!home.config_file().exists());
+    });
+}
+
+fn a_place_that_is_set_is_told_with_what_is_there() {
+    both(|spelling| {
+        let home = Home::new();
+        let place = home.queue_folder().join("other.db").display().to_string();
+        let set = |value: &str| home.run(spelling, ["config", "set", "database", value]).assert().success();
+        set("./other.db").stderr(contains(format!("There is no queue at {place} yet")));
+        home.run(spelling, ["enqueue", "true"])
+            .assert()
+            .success()
+            .stderr(contains(format!("Made a new queue at {place}\n")));
+        home.run(spelling, ["enqueue", "true"]).assert().success().stderr(contains("Made a new").not());
+        set("./other.db").stderr(contains(format!("The queue is at {place}\n")));
+        set(&place).stderr(contains("queue is at").not().and(contains("no queue").not()));
     });
 }
 

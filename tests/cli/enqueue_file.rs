@@ -22,6 +22,7 @@ trials![
     a_file_of_plain_lines_is_taken_with_a_flag,
     what_only_looks_like_json_is_told_with_its_reason,
     lines_that_are_none_are_refused_with_what_to_type,
+    a_queue_that_a_file_makes_is_told,
     what_is_no_line_of_shell_is_named_with_file_and_line,
     an_error_names_the_file_and_leads_on,
 ];
@@ -264,5 +265,22 @@ fn lines_that_are_none_are_refused_with_what_to_type() {
             .code(1)
             .stderr(contains(r"`tr '\r' '\n' < FILE | queuectl enqueue --file -`"));
         assert!(!home.database().exists());
+    });
+}
+
+fn a_queue_that_a_file_makes_is_told() {
+    both(|spelling| {
+        let home = Home::new();
+        let add = |place: &str, more: &[&str]| {
+            let words = [&["enqueue", "--file", "-", "--lines", "--database", place], more].concat();
+            home.run(spelling, words).write_stdin("true\n").assert().success()
+        };
+        let made = format!("Made a new queue at {}\n", home.path("mistyped.db").display());
+        add("./mistyped.db", &[]).stderr(contains(made));
+        add("./mistyped.db", &[]).stderr(contains("Made").not());
+        add("./quiet.db", &["-q"]).stderr("");
+        add("./json.db", &["--json"]).stderr("");
+        // Where it is always made, nobody has mistyped it.
+        home.queuectl(["enqueue", "true"]).assert().success().stderr(contains("Made").not());
     });
 }
