@@ -3,7 +3,7 @@
 mod wait;
 
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Exit, Failure, find_job};
+use queuectl_cli::{Context, Exit, Failure, Leads, OthersOptions, find_job};
 use queuectl_core::{Job, JobId, Lease, WorkerId};
 use queuectl_runtime::Surrounding;
 use queuectl_store::{Cancelled, Store, StoreError};
@@ -24,6 +24,22 @@ struct Args {
     /// Print JSON: the jobs as they are then
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    others: Leads<Others>,
+}
+
+/// What other programs take to end jobs.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
+        (
+            &["--all", "-a"],
+            "name them: `queuectl list --state pending --json | jq -r '.[].id' | xargs -r queuectl cancel`",
+        ),
+        (&["--force", "-f", "-9"], "leave it out: what ignores SIGTERM is killed after `kill-grace`"),
+    ];
 }
 
 const EXAMPLES: &str = "\

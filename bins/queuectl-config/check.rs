@@ -1,8 +1,9 @@
 //! `queuectl config check`: tells everything that is wrong.
 
+use crate::aliases;
 use queuectl_cli::text::escape;
-use queuectl_cli::{Context, Exit, Failure, is_program};
-use queuectl_settings::{Problem, Settings};
+use queuectl_cli::{Context, Exit, Failure};
+use queuectl_settings::Problem;
 use serde::Serialize;
 use std::path::Path;
 
@@ -63,23 +64,14 @@ pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
     if sound { Ok(()) } else { Err(Failure::said(Exit::Error)) }
 }
 
-/// What is wrong with variables, flags, and aliases that a program hides.
+/// What is wrong with variables and flags, and which aliases can never work.
 fn beside_the_file(cx: &Context) -> Vec<Failure> {
     match cx.settings() {
         Err(failure) => vec![failure],
-        Ok(settings) => unreachable_aliases(settings),
+        Ok(settings) => {
+            settings.aliases().keys().filter_map(|name| aliases::fault(name, settings.aliases())).collect()
+        }
     }
-}
-
-fn unreachable_aliases(settings: &Settings) -> Vec<Failure> {
-    let hidden = settings.aliases().keys().filter(|name| is_program(name));
-    hidden
-        .map(|name| {
-            let message = format!("the alias {name} can never be reached: `queuectl {name}` is a program");
-            let hint = format!("take it away with `queuectl config unset alias.{name}`");
-            Failure::error(message).hint(hint)
-        })
-        .collect()
 }
 
 fn document(problem: &Problem) -> ProblemDocument {

@@ -1,5 +1,6 @@
 //! `queuectl config`: looks at the configuration and changes it.
 
+mod aliases;
 mod check;
 mod get;
 mod list;

@@ -1,10 +1,15 @@
 //! `queuectl config set`: changes one value in the user's file.
 
+use crate::aliases;
 use crate::typed::typed;
+use clap::builder::{StringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command};
 use queuectl_cli::{Context, Failure, is_program};
-use queuectl_settings::{Key, edit};
+use queuectl_settings::{Database, Key, edit};
 use serde::Serialize;
 use std::env;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// Change a setting in the configuration file
@@ -13,6 +18,7 @@ use std::path::Path;
 pub(crate) struct SetArgs {
     /// The setting; `_` and `-` are the same
     #[arg(value_name = "KEY", required_unless_present = "key_flag", conflicts_with = "key_flag")]
+    #[arg(value_parser = OneWord)]
     key: Option<String>,
 
     /// Its new value
@@ -51,7 +57,7 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let key = args.key.as_ref().or(args.key_flag.as_ref()).map_or("", String::as_str);
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
     if let Some(name) = key.strip_prefix("alias.") {
-        refuse_unreachable(name)?;
+        refuse_useless(cx, name, value)?;
     }
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
@@ -63,19 +69,63 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     } else {
         cx.output().line(format!("{} = {}", change.key, queuectl_cli::text::escape(&change.value)))?;
     }
+    if let Some(name) = change.key.strip_prefix("alias.").filter(|_| key != change.key) {
+        cx.output().note(format!("It is typed `queuectl {name}`"));
+    }
+    if let Some(place) = &change.place {
+        note_place(cx, value, place);
+    }
     warn_of_variable(cx, &change.key);
     note_about_workers(cx, &change.key);
     Ok(())
 }
 
-/// A program of the family is found before any alias.
-fn refuse_unreachable(name: &str) -> Result<(), Failure> {
-    let name = name.replace('_', "-");
-    if !is_program(&name) {
-        return Ok(());
+/// A key; `max-retries=4` is one word, and a key and its value are two.
+#[derive(Clone)]
+struct OneWord;
+
+impl TypedValueParser for OneWord {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, typed: &OsStr) -> Result<String, clap::Error> {
+        let Some((key, value)) = typed.to_str().and_then(|typed| typed.split_once('=')) else {
+            return StringValueParser::new().parse_ref(command, arg, typed);
+        };
+        let meant = format!("queuectl config set {}", shell_words::join([key, value]));
+        let mut error = clap::Error::new(ErrorKind::InvalidValue).with_cmd(command);
+        for (kind, text) in [
+            (ContextKind::InvalidArg, "<KEY>".to_owned()),
+            (ContextKind::InvalidValue, typed.to_string_lossy().into_owned()),
+            (ContextKind::SuggestedValue, meant),
+        ] {
+            error.insert(kind, ContextValue::String(text));
+        }
+        Err(error)
     }
-    Err(Failure::error(format!("the alias {name} could never be reached: `queuectl {name}` is a program"))
-        .hint(format!("choose another name, for example `my-{name}`")))
+}
+
+/// Refuses an alias that could never work, before it is written.
+fn refuse_useless(cx: &Context, name: &str, value: &str) -> Result<(), Failure> {
+    let name = name.replace('_', "-");
+    if is_program(&name) {
+        let message = format!("the alias {name} could never be reached: `queuectl {name}` is a program");
+        return Err(Failure::error(message).hint(format!("choose another name, for example `my-{name}`")));
+    }
+    // What is wrong with the file is told by who changes it.
+    let mut aliases = cx.settings().map(|settings| settings.aliases().clone()).unwrap_or_default();
+    aliases.insert(name.clone(), value.to_owned());
+    aliases::fault(&name, &aliases).map_or(Ok(()), Err)
+}
+
+/// A place is relative to the folder of the configuration, and one that was mistyped must
+/// not look like an empty queue.
+fn note_place(cx: &Context, typed: &str, place: &Database) {
+    let Database::File(path) = place else { return };
+    if matches!(path.try_exists(), Ok(false)) {
+        cx.output().note(format!("There is no queue at {} yet; the first job makes it", path.display()));
+    } else if typed != path.as_os_str() {
+        cx.output().note(format!("The queue is at {}", path.display()));
+    }
 }
 
 /// Says what a change does not reach; no worker reads an alias.

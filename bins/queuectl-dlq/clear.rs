@@ -1,9 +1,9 @@
 //! `queuectl dlq clear`: deletes dead jobs.
 
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Exit, Failure, delete_settled, find_job, give_room_back};
+use queuectl_cli::{Context, Exit, Failure, delete_named, delete_settled};
 use queuectl_core::{State, Timestamp};
-use queuectl_store::{Access, Store, StoreError};
+use queuectl_store::{Access, StoreError};
 use serde::Serialize;
 
 /// Delete dead jobs with their output, without asking
@@ -41,7 +41,7 @@ pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
     let (cleared, worst) = match (args.ids.is_empty(), args.dry_run) {
         (true, true) => (cx.store(Access::Read)?.counts()?[State::Dead].max(0) as u64, None),
         (true, false) => (delete_settled(cx, &[State::Dead], || END_OF_TIME)?, None),
-        (false, _) => clear_some(cx, args)?,
+        (false, dry_run) => delete_named(cx, &args.ids, &[State::Dead], dry_run.into(), refused)?,
     };
     if args.json {
         cx.output().json(&Document { cleared, dry_run: args.dry_run })?;
@@ -52,37 +52,12 @@ pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
     worst.map_or(Ok(()), |code| Err(Failure::said(code)))
 }
 
-/// Clears those that are named and dead, and says what is wrong with the others; gives
-/// how many were cleared, and the first exit code that is not 0.
-fn clear_some(cx: &Context, args: &ClearArgs) -> Result<(u64, Option<Exit>), Failure> {
-    let mut store = cx.store_to_delete(args.dry_run.into())?;
-    let (mut cleared, mut worst) = (0, None);
-    for typed in &args.ids {
-        match clear_one(&mut *store, typed, args.dry_run) {
-            Ok(()) => cleared += 1,
-            Err(failure) => {
-                failure.report();
-                worst.get_or_insert(failure.code());
-            }
-        }
-    }
-    if !args.dry_run && cleared > 0 {
-        give_room_back(cx, &mut *store);
-    }
-    Ok((cleared, worst))
-}
-
-fn clear_one(store: &mut dyn Store, typed: &str, dry_run: bool) -> Result<(), Failure> {
-    let job = find_job(store, typed)?;
-    let cleared = match job.state {
-        State::Dead if dry_run => Ok(()),
-        _ => store.delete(&job.id, &[State::Dead]),
-    };
-    cleared.map_err(|error| match error {
+fn refused(error: StoreError) -> Failure {
+    match error {
         StoreError::OtherState { id, state } => {
             Failure::new(Exit::NotFound, format!("job {id} is {state}, not dead"))
                 .hint("list the dead ones with `queuectl dlq list`")
         }
         error => error.into(),
-    })
+    }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 /// See, retry and delete dead jobs: those that are out of retries
 #[derive(clap::Parser)]
-#[command(name = "queuectl-dlq", arg_required_else_help = true)]
+#[command(name = "queuectl-dlq", arg_required_else_help = true, after_help = EXAMPLES)]
 struct Args {
     #[command(subcommand)]
     action: Action,
@@ -22,6 +22,13 @@ enum Action {
     Retry(retry::RetryArgs),
     Clear(clear::ClearArgs),
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl dlq list
+  queuectl dlq show job-1
+  queuectl dlq retry job-1
+  queuectl dlq clear --dry-run";
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| match args.action {

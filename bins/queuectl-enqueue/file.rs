@@ -3,7 +3,7 @@
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
 use crate::run::Run;
-use crate::{Args, json, lines};
+use crate::{Args, json, lines, note_new_queue};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{JobId, NewJob};
@@ -46,6 +46,7 @@ struct Document {
 pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure> {
     let run = args.run.as_deref().map_or_else(Run::new, Run::named);
     let batch = read(cx, path, args, &run)?;
+    let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
     if !args.skip_existing {
         refuse_taken(&mut *store, &batch, args.run.is_some())?;
@@ -71,6 +72,7 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     };
     cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
     if total.added > 0 {
+        note_new_queue(cx, new);
         cx.note_without_workers(&mut *store);
     }
     Ok(())

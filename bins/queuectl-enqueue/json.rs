@@ -1,6 +1,7 @@
 //! A job written as JSON.
 
 use crate::draft::Draft;
+use crate::lookalike;
 use queuectl_cli::Failure;
 use queuectl_cli::json::JOB_KEYS;
 use queuectl_cli::text::{nearest, parse_duration, parse_time};
@@ -78,7 +79,11 @@ pub(crate) enum Written {
 /// What is wrong with it. It names the field.
 pub(crate) fn parse(text: &str, written: Written) -> Result<Draft, Failure> {
     let text = text.trim_start_matches(BYTE_ORDER_MARK);
-    let Unique(value) = serde_json::from_str(text).map_err(|error| malformed(text, &error, written))?;
+    let Unique(value) = serde_json::from_str(text).map_err(|error| {
+        // On a command line it was asked before: it tells JSON from shell, too.
+        let said = if written == Written::InFile { lookalike::refuse_line(text) } else { Ok(()) };
+        said.err().unwrap_or_else(|| malformed(text, &error, written))
+    })?;
     let Value::Object(fields) = value else {
         let failure = Failure::error(r#"a job is a JSON object, for example {"command":"sleep 2"}"#);
         return Err(failure.hint(hint_for(text, written)));
@@ -188,18 +193,29 @@ fn malformed(text: &str, error: &serde_json::Error, written: Written) -> Failure
         .hint(hint_for(text, written))
 }
 
+/// What to do with a file in which JSON is longer than a line or a list, if this is how
+/// that begins: no shell can run such a line either.
+pub(crate) fn hint_for_long(line: &str) -> Option<&'static str> {
+    match line.trim() {
+        list if list == "[" || lookalike::is_list(list) => Some(OF_LIST),
+        "{" => Some(
+            "a file has one job a line; make that of longer objects with `jq -c . FILE | queuectl enqueue --file -`",
+        ),
+        _ => None,
+    }
+}
+
+const OF_LIST: &str =
+    "a file has one job a line; make that of a list with `jq -c '.[]' FILE | queuectl enqueue --file -`";
+
 fn hint_for(text: &str, written: Written) -> &'static str {
-    match (written, text.trim()) {
+    match (written, hint_for_long(text)) {
         (Written::Typed, _) => {
             r#"put it into single quotes: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#
         }
-        (Written::InFile, list) if list.starts_with('[') => {
-            "a file has one job a line; make that of a list with `jq -c '.[]' FILE | queuectl enqueue --file -`"
-        }
-        (Written::InFile, "{") => {
-            "a file has one job a line; make that of longer objects with `jq -c . FILE | queuectl enqueue --file -`"
-        }
-        (Written::InFile, _) => {
+        (Written::InFile, Some(long)) => long,
+        (Written::InFile, None) if text.trim_start().starts_with('[') => OF_LIST,
+        (Written::InFile, None) => {
             r#"each line is one job, for example {"id":"a","command":"sleep 2"}; for a file of plain shell lines add --lines"#
         }
     }

@@ -1,7 +1,8 @@
 //! A file whose lines are shell: one job a line.
 
 use crate::draft::Draft;
-use crate::{json, lookalike};
+use crate::json::{self, hint_for_long};
+use crate::lookalike;
 use queuectl_cli::Failure;
 use queuectl_core::CommandLine;
 
@@ -20,7 +21,13 @@ pub(crate) fn parse(line: &str) -> Result<Option<Draft>, Failure> {
         return Err(Failure::error("this is a JSON job, and with --lines each line is shell")
             .hint("leave --lines out; a file has one kind of lines"));
     }
-    lookalike::refuse(line)?;
+    if let Some(how) = hint_for_long(line) {
+        return Err(Failure::error(
+            "this is JSON over several lines or a list, and with --lines each line is shell",
+        )
+        .hint(how));
+    }
+    lookalike::refuse_line(line)?;
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     if backslashes % 2 == 1 {
         return Err(Failure::error("the line ends with a backslash, and a job is one line")
@@ -49,7 +56,9 @@ mod tests {
 
     #[test]
     fn what_is_no_line_by_itself_is_refused() {
-        for line in ["{\"command\":\"x\"}\n", "curl \\\n", "“make”\n", "a\0b\n"] {
+        for line in
+            ["{\"command\":\"x\"}\n", "curl \\\n", "“make”\n", "a\0b\n", "{\n", "[\n", "[{}]\n", "a\rb\n"]
+        {
             assert!(parse(line).is_err(), "{line}");
         }
     }

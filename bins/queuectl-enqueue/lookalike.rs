@@ -2,56 +2,100 @@
 //!
 //! No shell can run any of it, so it is refused at once and not after its retries.
 
-use crate::json::{FIELDS, meant_by};
+use crate::json::{self, FIELDS, Written, meant_by};
 use queuectl_cli::Failure;
 
-const HINT: &str = r#"put JSON into single quotes, with straight double quotes in it: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#;
+const TYPED: &str = r#"put JSON into single quotes, with straight double quotes in it: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#;
+
+const IN_FILE: &str = r#"a line of JSON has straight double quotes, {"id":"a","command":"sleep 2"}, and is read without --lines"#;
+
+const STRAIGHT: &str = "type straight quotes: ' or \"";
+
+/// Why a text is refused, and what to do about it on a command line, if not as always.
+type Reason = (&'static str, Option<&'static str>);
 
 /// Refuses a text that somebody has meant as JSON, or has typed in a word processor.
 ///
 /// `{ echo a; }` and `[ -e x ]` are shell: a blank follows the bracket there.
-pub(crate) fn refuse(text: &str) -> Result<(), Failure> {
-    let text = text.trim_start();
-    if text.starts_with(is_curly) {
-        return Err(Failure::error("the command begins with a curly quote, which no shell knows")
-            .hint("type straight quotes: ' or \""));
-    }
-    let reason = if let Some(inside) = text.strip_prefix('{') {
-        why_no_object(inside)
-    } else if let Some(inside) = text.strip_prefix('[') {
-        why_no_list(inside)
-    } else {
-        None
-    };
-    reason.map_or(Ok(()), |reason| Err(Failure::error(reason.0).hint(reason.1)))
+pub(crate) fn refuse(text: &str, written: Written) -> Result<(), Failure> {
+    let Some((reason, hint)) = why(text.trim()) else { return Ok(()) };
+    Err(Failure::error(reason).hint(match written {
+        Written::Typed => hint.unwrap_or(TYPED),
+        Written::InFile if hint == Some(STRAIGHT) => STRAIGHT,
+        Written::InFile => IN_FILE,
+    }))
 }
 
-fn why_no_object(inside: &str) -> Option<(&'static str, &'static str)> {
+/// Refuses a line of a file, of either kind, that only looks like a job.
+pub(crate) fn refuse_line(line: &str) -> Result<(), Failure> {
+    if line.trim().contains('\r') {
+        return Err(Failure::error("there is a carriage return inside the line, as if it were several")
+            .hint("make lines of it: `tr '\\r' '\\n' < FILE | queuectl enqueue --file -`, with the same options"));
+    }
+    // A list is told as one by who reads the line.
+    if line.trim_start().starts_with('[') { Ok(()) } else { refuse(line, Written::InFile) }
+}
+
+/// Tells whether a text is a JSON list, and no test as `[ -e x ]`.
+pub(crate) fn is_list(text: &str) -> bool {
+    text.trim().strip_prefix('[').is_some_and(|inside| why_no_list(inside).is_some())
+}
+
+fn why(text: &str) -> Option<Reason> {
+    if text.starts_with(is_curly) {
+        return Some(("the command begins with a curly quote, which no shell knows", Some(STRAIGHT)));
+    }
+    // Quotes that another program has not taken off.
+    let inside = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    let inside = inside.or_else(|| text.strip_prefix('"').and_then(|text| text.strip_suffix('"')));
+    if inside.is_some_and(|inside| json::is_job(inside) || has_backslashes(inside)) {
+        return Some(("the quotes around the JSON job are a part of it", None));
+    }
+    match (text.strip_prefix('{'), text.strip_prefix('[')) {
+        (Some(inside), _) => why_no_object(inside),
+        (_, Some(inside)) => why_no_list(inside),
+        _ => None,
+    }
+}
+
+fn why_no_object(inside: &str) -> Option<Reason> {
     let inside = inside.trim_start();
     if inside.starts_with(is_curly) {
-        return Some(("the quotes of the JSON job are curly, not straight", HINT));
+        return Some(("the quotes of the JSON job are curly, not straight", None));
+    }
+    if inside.starts_with("\\\"") {
+        return Some(("the quotes in the JSON job have backslashes before them", None));
     }
     let quoted = inside.strip_prefix('\'').and_then(|name| name.split_once('\''));
     if quoted.is_some_and(|(_, after)| after.trim_start().starts_with(':')) {
-        return Some(("the names in a JSON job have double quotes, not single ones", HINT));
+        return Some(("the names in a JSON job have double quotes, not single ones", None));
     }
     let name = inside.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
     let is_field = FIELDS.contains(&name) || meant_by(name).is_some();
     (is_field && inside[name.len()..].trim_start().starts_with(':'))
-        .then_some(("the names in a JSON job have quotes, and here are none", HINT))
+        .then_some(("the names in a JSON job have quotes, and here are none", None))
 }
 
-fn why_no_list(inside: &str) -> Option<(&'static str, &'static str)> {
+fn has_backslashes(text: &str) -> bool {
+    text.strip_prefix('{').is_some_and(|inside| inside.trim_start().starts_with("\\\""))
+}
+
+fn why_no_list(inside: &str) -> Option<Reason> {
     let object = inside.trim_start().strip_prefix('{').map(str::trim_start);
     if object.is_some_and(|object| object.starts_with(['"', '\'', '}']) || object.starts_with(is_curly)) {
         return Some((
             "one command line adds one job, and this is a list",
-            "put each job on a line of its own into a file: `jq -c '.[]' LIST | queuectl enqueue --file -`",
+            Some(
+                "put each job on a line of its own into a file: `jq -c '.[]' LIST | queuectl enqueue --file -`",
+            ),
         ));
     }
-    inside.starts_with('"').then_some((
+    // `[ -e x ]` has a blank there.
+    (inside.starts_with(['"', '\'', ']']) || inside.starts_with(is_curly)).then_some((
         "a command is one text or words, and this is a JSON list",
-        "type the words: `queuectl enqueue -- prog 'two words'`; for a shell command that begins like this, add --shell",
+        Some(
+            "type the words: `queuectl enqueue -- prog 'two words'`; for a shell command that begins like this, add --shell",
+        ),
     ))
 }
 
@@ -77,8 +121,13 @@ mod tests {
             (r#"[{"command":"a"},{"command":"b"}]"#, "a list"),
             ("[\n  {\n \"command\"", "a list"),
             (r#"["ls","-l"]"#, "a JSON list"),
+            ("['ls']", "a JSON list"),
+            ("[]", "a JSON list"),
+            (r#"{\"command\":\"true\"}"#, "backslashes"),
+            (r#"'{"command":"true"}'"#, "quotes around"),
+            (r#""{\"command\":\"true\"}""#, "quotes around"),
         ] {
-            let failure = refuse(text).unwrap_err();
+            let failure = refuse(text, Written::Typed).unwrap_err();
             assert!(failure.message().contains(part), "{text}: {failure}");
         }
     }
@@ -96,11 +145,13 @@ mod tests {
             "echo “quoted”",
             "\"quoted program\"",
             "'quoted program'",
+            "'{ echo a; }'",
+            "[ ]",
             "{",
             "[",
             "",
         ] {
-            assert!(refuse(text).is_ok(), "{text}");
+            assert!(refuse(text, Written::Typed).is_ok(), "{text}");
         }
     }
 }

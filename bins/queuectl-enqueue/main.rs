@@ -10,7 +10,8 @@ mod one;
 mod run;
 
 use queuectl_cli::text::parse_duration;
-use queuectl_cli::{Elsewhere, elsewhere};
+use queuectl_cli::{Context, Leads, OthersOptions};
+use queuectl_store::Location;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -92,19 +93,39 @@ struct Given {
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
 
-    #[arg(long, hide = true, value_parser = elsewhere(
-        "give a delay, such as `--delay 2h`, or a JSON job with `run_at`"
-    ))]
-    at: Option<Elsewhere>,
-
-    #[arg(long, hide = true, value_parser = elsewhere(
-        "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`"
-    ))]
-    queue: Option<Elsewhere>,
-
     /// Run it in this folder, which its worker must have [default: the current folder]
     #[arg(long, value_name = "DIR")]
     cwd: Option<PathBuf>,
+
+    #[command(flatten)]
+    others: Leads<Others>,
+}
+
+/// What other queues take.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
+        (
+            &["--at", "--run-at", "--not-before", "--on", "--in", "--eta"],
+            "give a delay, such as `--delay 2h`, or a JSON job with `run_at`",
+        ),
+        (
+            &["--every", "--cron", "--repeat"],
+            "have cron type `queuectl enqueue COMMAND` as often as it is to run",
+        ),
+        (
+            &["--after", "--depends-on", "--then"],
+            r#"have the first job add the next: `queuectl enqueue 'FIRST && "$QUEUECTL" enqueue NEXT'`"#,
+        ),
+        (
+            &["--queue"],
+            "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`",
+        ),
+        (&["--name"], "give the job a name with `--id NAME`"),
+        (&["--dir", "-w"], "say in which folder it runs with `--cwd DIR`"),
+        (&["-p"], "say what runs first with `--priority N`, the larger number first"),
+    ];
 }
 
 const EXAMPLES: &str = "\
@@ -121,4 +142,11 @@ fn main() -> ExitCode {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })
+}
+
+/// Says that there was no queue where somebody has chosen one, and now is.
+fn note_new_queue(cx: &Context, place: Option<Location>) {
+    if let Some(place) = place {
+        cx.output().note(format!("Made a new queue at {place}"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::draft::{Completion, Draft};
 use crate::json::Written;
-use crate::{Args, json, lookalike};
+use crate::{Args, json, lookalike, note_new_queue};
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
@@ -27,6 +27,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     let job = Completion::new(cx)?.complete(draft)?;
 
     let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
+    let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
     let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now()).map_err(|error| {
         let id = shell_words::quote(job.id.as_str());
@@ -59,6 +60,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         Ok(())
     };
     if enqueued.added > 0 && !args.json {
+        note_new_queue(cx, new);
         cx.note_without_workers(&mut *store);
     }
     match said {
@@ -75,7 +77,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
 fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
     let words: Vec<&str> = words.iter().map(|word| text(word)).collect::<Result<_, _>>()?;
     if let ([first, ..], false) = (&words[..], shell) {
-        lookalike::refuse(first)?;
+        lookalike::refuse(first, Written::Typed)?;
     }
     let text = match words[..] {
         [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),

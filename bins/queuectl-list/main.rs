@@ -3,7 +3,9 @@
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::{escape, shorten_beginning};
-use queuectl_cli::{Context, Elsewhere, Failure, Table, Times, each_page, elsewhere, state_parser};
+use queuectl_cli::{
+    Context, Elsewhere, Failure, Leads, OthersOptions, Table, Times, each_page, elsewhere, state_parser,
+};
 use queuectl_core::{Job, State};
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -25,14 +27,28 @@ struct Args {
     ))]
     word: Option<Elsewhere>,
 
-    #[arg(long, hide = true, value_parser = elsewhere(
-        "another queue is at another place, `--database ./NAME.db`"
-    ))]
-    queue: Option<Elsewhere>,
-
     /// Print JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    others: Leads<Others>,
+}
+
+/// What other programs take to list jobs.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
+        (&["--all", "-a"], "without `--state` all jobs are listed: `queuectl list`"),
+        (&["--pending", "--queued", "--waiting"], "name the state: `--state pending`"),
+        (&["--running", "--active", "--processing"], "name the state: `--state processing`"),
+        (&["--failed"], "name the states: `--state failed --state dead`"),
+        (&["--dead"], "name the state: `--state dead`"),
+        (&["--completed", "--done", "--finished"], "name the state: `--state completed`"),
+        (&["-n", "--tail"], "list the newest N with `--limit N`"),
+        (&["--queue"], "another queue is at another place, `--database ./NAME.db`"),
+    ];
 }
 
 const EXAMPLES: &str = "\

@@ -4,7 +4,7 @@ mod follow;
 mod print;
 
 use print::{As, Printer};
-use queuectl_cli::{Exit, Failure, attempt_number, find_job, last_attempt};
+use queuectl_cli::{Exit, Failure, Leads, OthersOptions, attempt_number, find_job, last_attempt};
 use queuectl_core::{Attempt, Job, Lease, Stream};
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -39,6 +39,19 @@ struct Args {
     /// Print JSON; with --follow one document a line
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    others: Leads<Others>,
+}
+
+/// What other programs take to print a log.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[(
+        &["--tail", "--lines", "-n"],
+        "cut it with tail, as in `queuectl logs ID | tail -n 20`; go on with `--follow`",
+    )];
 }
 
 /// One of the two places a program writes to.

@@ -125,6 +125,11 @@ pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
     check_place("--to", typed)?;
     let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
     Ok(match settings.database() {
+        Database::File(path) if path.is_dir() => {
+            let inside = path.join("queue.db").display().to_string();
+            return Err(Failure::error(format!("{} is a folder", path.display()))
+                .hint(format!("name a file in it: `queuectl move --to {}`", shell_words::quote(&inside))));
+        }
         Database::File(path) => Location::File(path.clone()),
         Database::Url(url) => Location::Url(url.clone()),
     })

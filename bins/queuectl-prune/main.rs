@@ -1,9 +1,7 @@
 //! `queuectl prune`: deletes jobs that have come to rest.
 
-mod named;
-
 use queuectl_cli::text::{parse_duration, plural};
-use queuectl_cli::{Context, Failure, delete_settled, each_page, settled_state_parser};
+use queuectl_cli::{Context, Failure, delete_named, delete_settled, each_page, settled_state_parser};
 use queuectl_core::State;
 use queuectl_store::Access;
 use serde::Serialize;
@@ -47,6 +45,8 @@ Examples:
   queuectl prune --state completed --state cancelled --older-than 12h --dry-run
   queuectl prune job-1";
 
+const SETTLED: [State; 3] = [State::Completed, State::Dead, State::Cancelled];
+
 #[derive(Serialize)]
 struct Document {
     deleted: u64,
@@ -56,7 +56,7 @@ struct Document {
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let (deleted, worst) = match args.older_than {
-            None => named::delete(cx, &args.ids, args.dry_run.into())?,
+            None => delete_named(cx, &args.ids, &SETTLED, args.dry_run.into(), Failure::from)?,
             Some(older_than) if args.dry_run => (count(cx, &args.state, older_than)?, None),
             Some(older_than) => (delete_settled(cx, &args.state, || cx.now().before(older_than))?, None),
         };

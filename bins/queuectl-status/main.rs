@@ -4,6 +4,7 @@ mod picture;
 mod watch;
 
 use queuectl_cli::text::parse_duration;
+use queuectl_cli::{Elsewhere, elsewhere};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ struct Args {
     /// Print JSON; with --watch one document a line
     #[arg(long)]
     json: bool,
+
+    #[arg(hide = true, value_parser = elsewhere("see one job with `queuectl show ID`"))]
+    id: Option<Elsewhere>,
 }
 
 const EXAMPLES: &str = "\

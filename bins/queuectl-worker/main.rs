@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Start, stop and list the workers that run jobs
 #[derive(clap::Parser)]
-#[command(name = "queuectl-worker", arg_required_else_help = true)]
+#[command(name = "queuectl-worker", arg_required_else_help = true, after_help = EXAMPLES)]
 struct Args {
     #[command(subcommand)]
     action: Action,
@@ -29,6 +29,13 @@ enum Action {
     #[command(hide = true)]
     Guard(guard::GuardArgs),
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  queuectl worker start --count 4
+  queuectl worker start --detach
+  queuectl worker list
+  queuectl worker stop";
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| match args.action {

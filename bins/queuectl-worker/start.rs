@@ -4,8 +4,8 @@ use crate::drained::Drained;
 use crate::{detach, progress};
 use queuectl_cli::text::{escape, plural};
 use queuectl_cli::{
-    Context, Elsewhere, Exit, Failure, Verbosity, begin_lines_with_times, elsewhere, start_log,
-    start_log_through, variables,
+    Context, Elsewhere, Exit, Failure, Leads, OthersOptions, Verbosity, begin_lines_with_times, elsewhere,
+    start_log, start_log_through, variables,
 };
 use queuectl_files::Owners;
 use queuectl_runtime::{
@@ -54,22 +54,39 @@ pub(crate) struct StartArgs {
     #[arg(long)]
     json: bool,
 
-    #[arg(long, short = 'j', alias = "jobs", hide = true, value_parser = elsewhere(
-        "say how many workers with `--count N`, how many jobs each runs at a time with `--concurrency N`"
-    ))]
-    workers: Option<Elsewhere>,
-
     #[arg(hide = true, value_parser = elsewhere("say how many workers with `--count N`"))]
     number: Option<Elsewhere>,
 
-    #[arg(long, hide = true, value_parser = elsewhere(
-        "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`"
-    ))]
-    queue: Option<Elsewhere>,
+    #[command(flatten)]
+    others: Leads<Others>,
 
     /// Be the process that a detached start leaves behind
     #[arg(long, hide = true, conflicts_with = "detach")]
     in_background: bool,
+}
+
+/// What other workers take.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
+        (
+            &["--workers", "--jobs", "--threads", "--processes", "-j", "-w"],
+            "say how many workers with `--count N`, how many jobs each runs at a time with `--concurrency N`",
+        ),
+        (
+            &["--daemon", "--daemonize", "--background", "-D", "-b"],
+            "leave them in the background with `--detach`",
+        ),
+        (
+            &["--once", "--burst"],
+            "end when nothing is left with `--drain`, after one job with `--count 1 --max-jobs 1`",
+        ),
+        (
+            &["--queue"],
+            "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`",
+        ),
+    ];
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]

@@ -4,7 +4,7 @@
 //! need not know of the others.
 
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, elsewhere};
 use queuectl_core::WorkerId;
 use queuectl_runtime::{
     RescueError, Surrounding, WorkerHere, ask_to_stop, is_inside_worker, rescue, workers_here,
@@ -36,6 +36,27 @@ pub(crate) struct StopArgs {
     /// Print JSON: how many were asked to stop
     #[arg(long)]
     json: bool,
+
+    #[arg(hide = true, value_parser = elsewhere(
+        "the workers of this machine stop together; end one job with `queuectl cancel ID`"
+    ))]
+    id: Option<Elsewhere>,
+
+    #[command(flatten)]
+    others: Leads<Others>,
+}
+
+/// What other programs take to stop workers.
+enum Others {}
+
+impl OthersOptions for Others {
+    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
+        (&["--now", "--kill", "-9", "-f"], "end what they run, too, with `--force`"),
+        (
+            &["--all", "-a"],
+            "all workers on this machine are meant; those on other machines, too, with `--everywhere`",
+        ),
+    ];
 }
 
 const EXAMPLES: &str = "\

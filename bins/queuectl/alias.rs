@@ -1,6 +1,7 @@
 //! Names of the user's own for commands.
 
 use queuectl_cli::Failure;
+use queuectl_settings::loop_of_aliases;
 use std::collections::BTreeMap;
 
 /// What a name stands for.
@@ -18,7 +19,11 @@ pub(crate) fn expand(
     is_program: impl Fn(&str) -> bool,
 ) -> Result<Expanded, Failure> {
     let mut expanded = Expanded { name: name.to_owned(), arguments: Vec::new() };
-    let mut trail = vec![name.to_owned()];
+    if let Some(trail) = loop_of_aliases(name, aliases, &is_program) {
+        let trail = trail.join(" → ");
+        return Err(Failure::error(format!("the alias {name} leads back to itself: {trail}"))
+            .hint(format!("change it with `queuectl config set alias.{name} 'COMMAND'`")));
+    }
     while !is_program(&expanded.name) {
         let Some(line) = aliases.get(&expanded.name) else { break };
         let of = &expanded.name;
@@ -29,12 +34,6 @@ pub(crate) fn expand(
         let mut words = words.into_iter();
         let first = words.next();
         let first = first.ok_or_else(|| Failure::error(format!("the alias {of} is empty")).hint(&fix))?;
-        let looped = trail.contains(&first);
-        trail.push(first.clone());
-        if looped {
-            let trail = trail.join(" → ");
-            return Err(Failure::error(format!("the alias {name} leads back to itself: {trail}")).hint(fix));
-        }
         expanded.arguments = words.chain(expanded.arguments).collect();
         expanded.name = first;
     }

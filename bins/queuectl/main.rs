@@ -6,7 +6,6 @@
 mod alias;
 mod dispatch;
 mod find;
-mod habits;
 mod list;
 mod replace;
 mod unknown;

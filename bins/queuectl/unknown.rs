@@ -1,9 +1,8 @@
 //! What to say about a name that nobody has.
 
 use crate::find::{Shelves, is_name};
-use crate::habits;
 use queuectl_cli::text::nearest;
-use queuectl_cli::{Exit, Failure};
+use queuectl_cli::{Exit, Failure, habit};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names what was probably meant, over programs, aliases and extensions.
@@ -19,7 +18,7 @@ pub(crate) fn failure(
         format!("the alias {typed} stands for `{expanded}`, and there is no such command")
     };
     let failure = Failure::new(Exit::UnknownCommand, message);
-    if let Some(lead) = habits::leads_to(expanded) {
+    if let Some(lead) = habit("queuectl", expanded) {
         return failure.hint(lead);
     }
     let mut names: BTreeSet<String> = shelves.programs();

@@ -1,5 +1,7 @@
 //! What an alias may look like.
 
+use std::collections::BTreeMap;
+
 /// What the command line of an alias is, for messages.
 pub(crate) const EXPECTED: &str = "a command line with balanced quotes";
 
@@ -12,6 +14,25 @@ pub fn is_name(name: &str) -> bool {
 /// Tells whether this splits into words, at least one.
 pub(crate) fn is_command(command: &str) -> bool {
     shell_words::split(command).is_ok_and(|words| words.first().is_some_and(|program| !program.is_empty()))
+}
+
+/// Follows an alias as the dispatcher does, from its first word to the next, until a
+/// word is a program or no alias; gives the words if they come back to one of them.
+pub fn loop_of(
+    name: &str,
+    aliases: &BTreeMap<String, String>,
+    is_program: impl Fn(&str) -> bool,
+) -> Option<Vec<String>> {
+    let mut trail = vec![name.to_owned()];
+    while let Some(last) = trail.last().filter(|last| !is_program(last)) {
+        let first = shell_words::split(aliases.get(last)?).ok()?.into_iter().next()?;
+        let looped = trail.contains(&first);
+        trail.push(first);
+        if looped {
+            return Some(trail);
+        }
+    }
+    None
 }
 
 #[cfg(test)]

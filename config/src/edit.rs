@@ -16,7 +16,7 @@ use crate::file::read_guarded;
 use crate::key::{Address, Key, canonical};
 use crate::places::Places;
 use crate::settings::read_typed;
-use crate::value::{Given, Reading, Value};
+use crate::value::{Database, Given, Reading, Value};
 use crate::write;
 
 /// What [`set`] did.
@@ -28,6 +28,8 @@ pub struct Change {
     pub value: String,
     /// The configuration file that has it now.
     pub file: PathBuf,
+    /// Where the queue is by this value, if the key is that of its place.
+    pub place: Option<Database>,
 }
 
 /// Sets a key in the user's file, which is made if it does not exist.
@@ -44,20 +46,27 @@ pub struct Change {
 /// stays as it is; otherwise what the system said.
 pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsError> {
     let address = Address::find(key)?;
-    let (literal, shown) = match &address {
+    let (literal, shown, place) = match &address {
         Address::Key(Key::Database) if has_password(value) => {
             return Err(SettingsError::PasswordTyped { url: without_password(value) });
         }
         Address::Key(key) => {
             let reading = read_for_file(*key, value, places).map_err(SettingsError::Value)?;
-            (literal(value, &reading), reading.text)
+            let literal = literal(value, &reading);
+            let place = match reading.value {
+                // Who reads it says what is wrong with it.
+                Value::Location(given) => places.resolve(given, Some(places.config_folder())).ok(),
+                _ => None,
+            };
+            (literal, reading.text, place)
         }
         Address::Alias(name) => {
             check_alias(name, value)?;
-            (value.into(), value.to_owned())
+            (value.into(), value.to_owned(), None)
         }
     };
-    let change = Change { key: address.to_string(), value: shown, file: places.config_file().to_owned() };
+    let change =
+        Change { key: address.to_string(), value: shown, file: places.config_file().to_owned(), place };
     write::replace(places.config_file(), places.owners(), |text| {
         let mut document = parse(text, &address, places.config_file())?;
         put(&mut document, &address, literal);

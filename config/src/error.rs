@@ -125,6 +125,9 @@ impl SettingsError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownKey { nearest, .. } => Some(match nearest {
+                Some(nearest) if nearest == "alias" => {
+                    "name one alias, as `alias.NAME`; see them all with `queuectl config list`".to_owned()
+                }
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "see every key with `queuectl config list`".to_owned(),
             }),

@@ -35,6 +35,24 @@ pub enum Key {
 /// Other names of keys, from the days before this program.
 const SYNONYMS: [(&str, Key); 2] = [("exp-backoff-base", Key::BackoffBase), ("db-path", Key::Database)];
 
+/// What others call our keys. Nobody finds a key by them, but who tries is led to it.
+const NAMES_OF_OTHERS: [(&str, Key); 14] = [
+    ("db", Key::Database),
+    ("db-url", Key::Database),
+    ("db-file", Key::Database),
+    ("queue", Key::Database),
+    ("url", Key::Database),
+    ("retries", Key::MaxRetries),
+    ("max-attempts", Key::MaxRetries),
+    ("backoff", Key::BackoffBase),
+    ("timeout", Key::JobTimeout),
+    ("workers", Key::WorkerCount),
+    ("jobs", Key::Concurrency),
+    ("poll", Key::PollInterval),
+    ("log", Key::LogLevel),
+    ("debug", Key::LogLevel),
+];
+
 impl Key {
     /// Every key, in the order of `queuectl.toml`.
     pub const ALL: [Key; 15] = [
@@ -123,6 +141,10 @@ impl Key {
 
     /// Returns the name of the key that was probably meant by an unknown one.
     pub(crate) fn nearest(name: &str) -> Option<String> {
+        let theirs = NAMES_OF_OTHERS.iter().find(|(theirs, _)| *theirs == canonical(name));
+        if let Some((_, key)) = theirs {
+            return Some(key.name().to_owned());
+        }
         let spellings = SYNONYMS.iter().map(|(synonym, _)| *synonym);
         let meant = nearest(name, Key::ALL.into_iter().map(Key::name).chain(spellings).chain(["alias"]))?;
         Some(Key::find(&meant).map_or(meant, |key| key.name().to_owned()))
@@ -214,9 +236,12 @@ mod tests {
 
     #[test]
     fn an_unknown_key_names_the_nearest_in_its_canonical_spelling() {
-        for (typed, meant) in
-            [("max-retrys", Some("max-retries")), ("dbpath", Some("database")), ("zzz", None)]
-        {
+        for (typed, meant) in [
+            ("max-retrys", Some("max-retries")),
+            ("dbpath", Some("database")),
+            ("workers", Some("worker-count")),
+            ("zzz", None),
+        ] {
             let Err(SettingsError::UnknownKey { key, nearest }) = Address::find(typed) else {
                 panic!("{typed} was found");
             };

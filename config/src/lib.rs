@@ -29,7 +29,7 @@ mod value;
 mod variables;
 mod write;
 
-pub use alias::is_name as is_command_name;
+pub use alias::{is_name as is_command_name, loop_of as loop_of_aliases};
 pub use error::{Fault, InvalidValue, Problem, RAISE_THE_LIMIT, SettingsError};
 pub use file::check;
 pub use key::Key;

@@ -20,6 +20,10 @@ const OTHERS: [&str; 6] = [
     "QUEUECTL_PLANTED_BUG",
 ];
 
+/// Those that name a place, and what is like them.
+const PLACES: [(&str, &str); 3] =
+    [("home", "QUEUECTL_HOME"), ("config", "QUEUECTL_CONFIG"), ("exec-path", "QUEUECTL_EXEC_PATH")];
+
 /// A variable that looks like one of ours and is none.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct UnknownVariable {
@@ -39,16 +43,7 @@ pub fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<Unkno
     let known: Vec<String> = known().collect();
     names.retain(|name| !known.contains(name));
     names.sort_unstable();
-    let meant = |name: &str| {
-        // As another name of a key, `QUEUECTL_DB_PATH` is near to no variable.
-        let key = Key::find(&name[PREFIX.len()..].to_ascii_lowercase()).map(Key::variable);
-        key.or_else(|| {
-            let spelled: Vec<String> = known.iter().map(|known| canonical(known)).collect();
-            let near = nearest(name, spelled.iter().map(String::as_str))?;
-            known.iter().find(|known| canonical(known) == near).cloned()
-        })
-    };
-    names.into_iter().map(|name| UnknownVariable { nearest: meant(&name), name }).collect()
+    names.into_iter().map(|name| UnknownVariable { nearest: meant_by(&name), name }).collect()
 }
 
 fn known() -> impl Iterator<Item = String> {
@@ -56,8 +51,16 @@ fn known() -> impl Iterator<Item = String> {
     Key::ALL.into_iter().map(Key::variable).chain(fixed)
 }
 
-fn canonical(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
+/// The setting or the place that was probably meant. What all names begin with is no
+/// likeness, and nobody sets what a job is told about itself.
+fn meant_by(name: &str) -> Option<String> {
+    let rest = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
+    let key = Key::find(&rest).map(|key| key.name().to_owned()).or_else(|| Key::nearest(&rest));
+    let key = key.and_then(|key| Key::find(&key)).map(Key::variable);
+    key.or_else(|| {
+        let place = nearest(&rest, PLACES.iter().map(|(place, _)| *place))?;
+        PLACES.iter().find(|(name, _)| *name == place).map(|(_, variable)| (*variable).to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -83,6 +86,14 @@ mod tests {
             ("QUEUECTL_DB_PATH", Some("QUEUECTL_DATABASE")),
             ("QUEUECTL_MAX-RETRIES", Some("QUEUECTL_MAX_RETRIES")),
             ("QUEUECTL_HOMES", Some("QUEUECTL_HOME")),
+            ("QUEUECTL_DB", Some("QUEUECTL_DATABASE")),
+            ("QUEUECTL_WORKERS", Some("QUEUECTL_WORKER_COUNT")),
+            ("QUEUECTL_CONFG", Some("QUEUECTL_CONFIG")),
+            // As near to a name as the beginning of all makes them.
+            ("QUEUECTL_FOO", None),
+            ("QUEUECTL_", None),
+            // Not what a job is told.
+            ("QUEUECTL_RUNS", None),
             ("QUEUECTL_COLOUR_OF_THE_SKY", None),
         ] {
             assert_eq!(found(&[name]), [(name.to_owned(), meant.map(str::to_owned))]);

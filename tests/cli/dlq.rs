@@ -20,6 +20,8 @@ trials![
     retry_hurries_a_failed_job,
     clear_takes_ids_and_does_what_it_can,
     clear_can_be_tried_dry,
+    a_dry_clear_says_of_a_job_what_clear_says,
+    a_job_that_is_named_twice_is_cleared_once,
     an_unknown_action_exits_2,
 ];
 
@@ -90,8 +92,10 @@ fn retry_of_a_job_that_is_not_dead_exits_4_and_changes_nothing() {
         home.run(spelling, ["dlq", "retry", "7f3a"])
             .assert()
             .code(4)
-            .stderr(contains("job 7f3a is completed; only dead jobs can be retried"))
-            .stderr(contains("hint: list them with `queuectl dlq list`"));
+            .stderr(contains("job 7f3a is completed; only dead and failed jobs can be retried"))
+            .stderr(contains(
+                "hint: run it anew: free its id with `queuectl prune 7f3a`, and enqueue it again",
+            ));
         assert_eq!(home.job("7f3a"), before);
     });
 }
@@ -164,7 +168,10 @@ fn retry_hurries_a_failed_job() {
     }
     let home = Home::new();
     home.queuectl(["enqueue", "true", "--id", "later", "--delay", "1h"]).assert().success();
-    home.queuectl(["dlq", "retry", "later"]).assert().code(4).stderr(contains("job later is pending"));
+    home.queuectl(["dlq", "retry", "later"]).assert().code(4).stderr(
+        contains("job later is pending; only dead and failed jobs can be retried")
+            .and(contains("`queuectl show later`")),
+    );
 }
 
 fn clear_takes_ids_and_does_what_it_can() {
@@ -194,6 +201,36 @@ fn clear_can_be_tried_dry() {
         let json = home.json(["dlq", "clear", "--dry-run", "--json"]);
         assert_eq!((&json["cleared"], &json["dry_run"]), (&2.into(), &true.into()));
         assert_eq!(home.counts()[State::Dead], 2);
+    });
+}
+
+fn a_dry_clear_says_of_a_job_what_clear_says() {
+    both(|spelling| {
+        let home = with_dead(&["a"]);
+        home.enqueue("waits", "true");
+        for dry in [&[][..], &["--dry-run"]] {
+            home.run(spelling, [&["dlq", "clear", "waits"], dry].concat())
+                .assert()
+                .code(4)
+                .stderr(contains("job waits is pending, not dead").and(contains("`queuectl dlq list`")));
+            home.run(spelling, [&["dlq", "clear", "ghost"], dry].concat()).assert().code(4);
+        }
+    });
+}
+
+fn a_job_that_is_named_twice_is_cleared_once() {
+    both(|spelling| {
+        let home = with_dead(&["a", "b"]);
+        // By its id, its number and its place.
+        let words = ["dlq", "clear", "a", "1", "a", "@last", "b"];
+        home.run(spelling, words)
+            .arg("--dry-run")
+            .assert()
+            .success()
+            .stdout("Would clear 2 dead jobs\n")
+            .stderr("");
+        home.run(spelling, words).assert().success().stdout("Cleared 2 dead jobs\n").stderr("");
+        assert_eq!(home.counts().total(), 0);
     });
 }
 

@@ -20,6 +20,9 @@ trials![
     an_unreadable_file_is_named,
     a_byte_order_mark_and_the_line_ends_of_windows_do_no_harm,
     a_file_of_plain_lines_is_taken_with_a_flag,
+    what_only_looks_like_json_is_told_with_its_reason,
+    lines_that_are_none_are_refused_with_what_to_type,
+    a_queue_that_a_file_makes_is_told,
     what_is_no_line_of_shell_is_named_with_file_and_line,
     an_error_names_the_file_and_leads_on,
 ];
@@ -207,4 +210,77 @@ fn an_unreadable_file_is_named() {
     home.queuectl(["enqueue", "--file", "no-such-file"]).assert().code(1).stderr(contains("no-such-file"));
     home.queuectl(["enqueue", "--file", "."]).assert().code(1);
     is_untouched(&home);
+}
+
+fn what_only_looks_like_json_is_told_with_its_reason() {
+    both(|spelling| {
+        let home = Home::new();
+        for (line, reason) in [
+            ("{'command':'x'}", "double quotes, not single ones"),
+            ("{“command”: “x”}", "curly, not straight"),
+            ("{command:\"x\"}", "have quotes, and here are none"),
+            (r#"{\"command\":\"x\"}"#, "have backslashes before them"),
+            (r#"'{"command":"x"}'"#, "the quotes around the JSON job"),
+        ] {
+            for lines in [&[][..], &["--lines"]] {
+                home.run(spelling, [&["enqueue", "--file", "-"], lines].concat())
+                    .write_stdin(format!("{line}\n"))
+                    .assert()
+                    .code(1)
+                    .stderr(contains("standard input, line 1: ").and(contains(reason)))
+                    .stderr(contains(r#"hint: a line of JSON has straight double quotes, {"id":"#));
+            }
+            home.run(spelling, ["enqueue", line]).assert().code(1).stderr(contains(reason));
+        }
+        for list in ["['a']", "[]"] {
+            home.run(spelling, ["enqueue", list]).assert().code(1).stderr(contains("this is a JSON list"));
+        }
+        home.run(spelling, ["enqueue", "--file", "-"])
+            .write_stdin("echo\n")
+            .assert()
+            .code(1)
+            .stderr(contains("hint: each line is one job").and(contains("add --lines")));
+        assert!(!home.database().exists());
+    });
+}
+
+fn lines_that_are_none_are_refused_with_what_to_type() {
+    both(|spelling| {
+        let home = Home::new();
+        for (text, hint) in [
+            ("{\n  \"command\": \"x\"\n}\n", "jq -c . FILE"),
+            ("[\n  {\"command\": \"x\"}\n]\n", "jq -c '.[]' FILE"),
+            ("[{\"command\":\"x\"}]\n", "jq -c '.[]' FILE"),
+            ("true\rfalse\r", r"`tr '\r' '\n' < FILE | queuectl enqueue --file -`"),
+        ] {
+            home.run(spelling, ["enqueue", "--lines", "--file", "-"])
+                .write_stdin(text)
+                .assert()
+                .code(1)
+                .stderr(contains("standard input, line 1: ").and(contains(hint)));
+        }
+        home.run(spelling, ["enqueue", "--file", "-"])
+            .write_stdin("{\"command\":\"a\"}\r{\"command\":\"b\"}\r")
+            .assert()
+            .code(1)
+            .stderr(contains(r"`tr '\r' '\n' < FILE | queuectl enqueue --file -`"));
+        assert!(!home.database().exists());
+    });
+}
+
+fn a_queue_that_a_file_makes_is_told() {
+    both(|spelling| {
+        let home = Home::new();
+        let add = |place: &str, more: &[&str]| {
+            let words = [&["enqueue", "--file", "-", "--lines", "--database", place], more].concat();
+            home.run(spelling, words).write_stdin("true\n").assert().success()
+        };
+        let made = format!("Made a new queue at {}\n", home.path("mistyped.db").display());
+        add("./mistyped.db", &[]).stderr(contains(made));
+        add("./mistyped.db", &[]).stderr(contains("Made").not());
+        add("./quiet.db", &["-q"]).stderr("");
+        add("./json.db", &["--json"]).stderr("");
+        // Where it is always made, nobody has mistyped it.
+        home.queuectl(["enqueue", "true"]).assert().success().stderr(contains("Made").not());
+    });
 }

@@ -78,7 +78,8 @@ fn options_of_a_job_may_follow_one_text() {
 
 fn shared_options_may_follow_a_line_for_the_shell() {
     let home = Home::new();
-    home.queuectl(["enqueue", "echo hi", "--database", "./other.db"]).assert().success().stderr(NO_WORKER);
+    let made = format!("Made a new queue at {}\n{NO_WORKER}", home.path("other.db").display());
+    home.queuectl(["enqueue", "echo hi", "--database", "./other.db"]).assert().success().stderr(made);
     assert!(home.path("other.db").exists() && !home.database().exists());
     home.queuectl(["enqueue", "echo hi", "--help"]).assert().success().stdout(contains("Usage:"));
 }

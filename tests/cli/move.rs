@@ -288,6 +288,11 @@ fn what_cannot_be_moved_is_refused_and_nothing_is_changed() {
         }
         fs::write(home.path("letter"), "Dear").unwrap();
         home.run(spelling, ["move", "--to", "letter"]).assert().code(1).stderr(contains("is not a queue"));
+        fs::create_dir(home.path("folder")).unwrap();
+        home.run(spelling, ["move", "--to", "folder"])
+            .assert()
+            .code(1)
+            .stderr(contains("is a folder").and(contains("folder/queue.db`")));
         home.run(spelling, ["move", "--to", "nosql://there/q"])
             .assert()
             .code(1)

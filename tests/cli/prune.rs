@@ -15,6 +15,7 @@ trials![
     room_is_given_back_to_the_disk_while_workers_go_on,
     the_ids_of_named_jobs_are_free_again,
     named_jobs_that_have_not_come_to_rest_are_refused,
+    a_job_that_is_named_twice_is_deleted_once,
 ];
 
 /// A home with a completed, a dead and a pending job.
@@ -163,5 +164,15 @@ fn named_jobs_that_have_not_come_to_rest_are_refused() {
         }
         home.run(spelling, ["dlq", "clear", "ghost"]).assert().code(4);
         assert!(!home.queue_folder().exists());
+    });
+}
+
+fn a_job_that_is_named_twice_is_deleted_once() {
+    both(|spelling| {
+        let home = with_one_of_each();
+        let words = ["prune", "good", "1", "bad", "good"];
+        home.run(spelling, words).arg("--dry-run").assert().success().stdout("Would delete 2 jobs\n");
+        home.run(spelling, words).assert().success().stdout("Deleted 2 jobs\n").stderr("");
+        assert_eq!(home.counts().total(), 1);
     });
 }

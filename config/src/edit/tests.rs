@@ -59,7 +59,10 @@ impl User {
 fn the_first_change_makes_the_file_and_its_folder_for_the_user_alone() {
     let user = User::new();
     let change = user.set("max_retries", "5").unwrap();
-    assert_eq!(change, Change { key: "max-retries".into(), value: "5".into(), file: user.file() });
+    assert_eq!(
+        change,
+        Change { key: "max-retries".into(), value: "5".into(), file: user.file(), place: None }
+    );
     assert_eq!(user.text(), "max-retries = 5\n");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&user.file()), 0o600);

@@ -4,10 +4,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Colors, Output, Verbosity};
 use crate::usage;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{NotAPlace, Place, State, has_password, without_password};
+use queuectl_core::{NotAPlace, Place, has_password, without_password};
 use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
@@ -161,9 +160,6 @@ const HOW_TIMES_ARE_TYPED: &str = "A TIME is typed 500ms, 30s, 10m, 24h or 7d; a
 /// Says below every help how the program can end, and how a time is typed that it takes.
 fn with_exit_codes(command: clap::Command) -> clap::Command {
     let command = command.mut_subcommands(with_exit_codes);
-    if command.get_subcommands().next().is_some() {
-        return command;
-    }
     let own = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let takes_time = command.get_arguments().any(|argument| {
         argument.get_value_names().is_some_and(|names| names.iter().any(|name| name == "TIME"))
@@ -241,24 +237,11 @@ fn asks_for_json(matches: &ArgMatches) -> bool {
     here || matches.subcommand().is_some_and(|(_, matches)| asks_for_json(matches))
 }
 
-/// Understands the name of a state.
-pub fn state_parser() -> impl TypedValueParser<Value = State> {
-    parser_of(State::ALL.into_iter())
-}
-
-/// Understands the name of a state in which jobs are at rest, and no other.
-pub fn settled_state_parser() -> impl TypedValueParser<Value = State> {
-    parser_of(State::ALL.into_iter().filter(|state| state.is_settled()))
-}
-
-fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {
-    PossibleValuesParser::new(states.map(State::as_str))
-        .try_map(|name| name.to_ascii_lowercase().parse::<State>())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::states::state_parser;
+    use queuectl_core::State;
 
     /// Do something
     #[derive(clap::Parser, Debug)]

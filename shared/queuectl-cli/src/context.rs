@@ -179,6 +179,12 @@ impl Context {
         }
     }
 
+    /// The place of a queue that somebody has chosen and where nothing is yet: the first
+    /// job makes it there, and a place that was mistyped is to be seen.
+    pub fn place_of_a_new_queue(&self) -> Result<Option<Location>, Failure> {
+        if self.is_missing()? { self.chosen_queue() } else { Ok(None) }
+    }
+
     /// Says so if nobody is there to run what waits. It is not worth an error.
     pub fn note_without_workers(&self, store: &mut dyn Store) {
         if self.output.verbosity() > Verbosity::Quiet && matches!(store.has_workers(), Ok(false)) {

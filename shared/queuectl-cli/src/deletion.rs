@@ -1,10 +1,13 @@
 //! How jobs that came to rest are deleted.
 
-use crate::context::Context;
+use crate::context::{Context, DryRun};
+use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::find::find_job;
 use crate::text::plural;
-use queuectl_core::{State, Timestamp};
+use queuectl_core::{JobId, State, Timestamp};
 use queuectl_store::{Store, StoreError};
+use std::collections::HashSet;
 
 /// Jobs of one transaction, so that workers are not kept waiting.
 const BATCH: u32 = 1000;
@@ -48,8 +51,50 @@ fn plural_are(deleted: u64) -> String {
     format!("{} {are}", plural(deleted, "job"))
 }
 
+/// Deletes the jobs that are named and in one of these states, and says what is wrong
+/// with the others, as `refused` puts it. A job that is named twice is one job.
+///
+/// Gives how many were deleted, or would be, and the first exit code that is not 0.
+pub fn delete_named(
+    cx: &Context,
+    typed: &[String],
+    states: &[State],
+    dry_run: DryRun,
+    refused: impl Fn(StoreError) -> Failure,
+) -> Result<(u64, Option<Exit>), Failure> {
+    let mut store = cx.store_to_delete(dry_run)?;
+    let (mut deleted, mut worst) = (0, None);
+    for found in find_each(&mut *store, typed) {
+        let gone = found.and_then(|(id, state)| match dry_run {
+            DryRun::No => store.delete(&id, states).map_err(&refused),
+            DryRun::Yes if states.contains(&state) => Ok(()),
+            DryRun::Yes => Err(refused(StoreError::OtherState { id, state })),
+        });
+        match gone {
+            Ok(()) => deleted += 1,
+            Err(failure) => {
+                failure.report();
+                worst.get_or_insert(failure.code());
+            }
+        }
+    }
+    if dry_run == DryRun::No && deleted > 0 {
+        give_room_back(cx, &mut *store);
+    }
+    Ok((deleted, worst))
+}
+
+/// Finds all that are named before any is deleted: what names a job twice would name
+/// none, or another, after that.
+fn find_each(store: &mut dyn Store, typed: &[String]) -> Vec<Result<(JobId, State), Failure>> {
+    let mut seen = HashSet::new();
+    let found = typed.iter().map(|typed| find_job(store, typed));
+    let once = found.filter(|found| found.as_ref().map_or(true, |job| seen.insert(job.seq)));
+    once.map(|found| found.map(|job| (job.id, job.state))).collect()
+}
+
 /// Gives the room of deleted jobs back to the disk. They are deleted, whether it can be or not.
-pub fn give_room_back(cx: &Context, store: &mut dyn Store) {
+fn give_room_back(cx: &Context, store: &mut dyn Store) {
     loop {
         match store.give_back() {
             Ok(true) => {}

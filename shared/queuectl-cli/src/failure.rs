@@ -193,8 +193,12 @@ fn of_store(error: &StoreError) -> Failure {
             let state = source.state;
             match source.event {
                 Event::Revived => {
-                    let message = format!("job {id} is {state}; only dead jobs can be retried");
-                    Failure::new(Exit::NotFound, message).hint("list them with `queuectl dlq list`")
+                    let message = format!("job {id} is {state}; only dead and failed jobs can be retried");
+                    Failure::new(Exit::NotFound, message).hint(if state.is_settled() {
+                        format!("run it anew: free its id with `queuectl prune {id}`, and enqueue it again")
+                    } else {
+                        format!("see it with `queuectl show {id}`")
+                    })
                 }
                 Event::Hurried => Failure::new(Exit::NotFound, message)
                     .hint(format!("see what became of it with `queuectl show {id}`")),
@@ -400,8 +404,8 @@ mod tests {
         assert_eq!(failure.code(), Exit::NotFound);
         assert_eq!(
             failure.to_string(),
-            "queuectl: error: job 7f3a is completed; only dead jobs can be retried\n\
-             hint: list them with `queuectl dlq list`"
+            "queuectl: error: job 7f3a is completed; only dead and failed jobs can be retried\n\
+             hint: run it anew: free its id with `queuectl prune 7f3a`, and enqueue it again"
         );
     }
 

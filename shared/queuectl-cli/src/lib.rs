@@ -10,7 +10,7 @@
 //! | `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
 //! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
-//! | `elsewhere` | options of others, and where they lead |
+//! | `elsewhere`, `habits` | options and words of others, and where they lead |
 //! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
 //! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
 //! | `deletion` | how jobs are deleted, and their room given back |
@@ -18,6 +18,7 @@
 //! | `logging` | the log of the worker |
 //! | `programs` | which programs are of the family |
 //! | `replace` | how a process becomes another program |
+//! | `states` | the names of states, and what others call them |
 //! | `signals` | signals that would end a program without a word |
 
 mod arguments;
@@ -29,6 +30,7 @@ mod elsewhere;
 mod exit;
 mod failure;
 mod find;
+mod habits;
 pub mod json;
 mod logging;
 mod output;
@@ -36,6 +38,7 @@ mod pages;
 mod programs;
 mod replace;
 mod signals;
+mod states;
 pub mod table;
 pub mod text;
 mod times;
@@ -43,21 +46,21 @@ mod usage;
 mod variables;
 mod visible;
 
-pub use arguments::{
-    GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, settled_state_parser, state_parser,
-};
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command};
 pub use context::{Context, DryRun};
-pub use deletion::{delete_settled, give_room_back};
+pub use deletion::{delete_named, delete_settled};
 pub use detail::{attempt_number, last_attempt, show_job};
-pub use elsewhere::{Elsewhere, elsewhere};
+pub use elsewhere::{Elsewhere, Leads, OthersOptions, elsewhere};
 pub use exit::Exit;
 pub use failure::Failure;
 pub use find::find_job;
+pub use habits::habit;
 pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use programs::{PROGRAM_PREFIX, is_program, program_in};
 pub use replace::replace_process;
+pub use states::{settled_state_parser, state_parser};
 pub use table::{Narrow, Table};
 pub use times::Times;
 pub use variables::{Variables, inherited_variables, variables};

@@ -3,6 +3,7 @@
 use crate::elsewhere::Lead;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::habits::habit;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::error::Error as _;
@@ -63,6 +64,9 @@ fn message(error: &clap::Error, program: &str) -> String {
 fn hint(error: &clap::Error, program: &str) -> String {
     if let Some(lead) = lead(error) {
         return lead.to_string();
+    }
+    if let Some(lead) = text(error, ContextKind::InvalidSubcommand).and_then(|word| habit(program, &word)) {
+        return lead;
     }
     let meant = |kind| text(error, kind).and_then(|names| Some(names.split(", ").next()?.to_owned()));
     if let Some(name) = meant(ContextKind::SuggestedSubcommand) {
