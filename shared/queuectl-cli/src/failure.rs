@@ -329,6 +329,11 @@ fn hint_for_server(problem: &ServerProblem) -> String {
         ServerProblem::Unreachable { host, .. } => {
             format!("see whether it runs with `pg_isready {}`; {SEE_DATABASE}", host_and_port(host))
         }
+        ServerProblem::NoSession { host, .. } => format!(
+            "a pool in between may be too small: in session mode it needs 2 for each worker and 1 for each manager; \
+             without a pool, see whether the server answers with `pg_isready {}`",
+            host_and_port(host)
+        ),
         ServerProblem::NotNow { .. } => {
             "try again; if it stays so, see `max_connections` of the server and who uses them".to_owned()
         }

@@ -545,7 +545,10 @@ fn enter(
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
-            let problem = no_answer(address, connection.answers_within());
+            // It may be a pool that lets everybody in and has no session to spare.
+            let (host, waited) =
+                (address.host().to_owned(), connect::in_seconds(connection.answers_within()));
+            let problem = ServerProblem::NoSession { host, waited };
             StoreError::Server { queue: address.location().clone(), problem }
         } else {
             explain(address, &error)
