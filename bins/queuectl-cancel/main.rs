@@ -3,7 +3,7 @@
 mod wait;
 
 use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Exit, Failure, Leads, OthersOptions, find_job};
+use queuectl_cli::{Context, Exit, Failure, Leads, OthersOptions, find_one_of};
 use queuectl_core::{Job, JobId, Lease, WorkerId};
 use queuectl_runtime::Surrounding;
 use queuectl_store::{Cancelled, Store, StoreError};
@@ -77,7 +77,7 @@ fn cancel(
     args: &Args,
 ) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
-    let id = find_job(&mut **store, typed.as_str())?.id;
+    let id = find_one_of(&mut **store, typed.as_str())?.id;
     let cancelled = store.cancel(&id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;

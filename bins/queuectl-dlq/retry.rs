@@ -2,7 +2,7 @@
 
 use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Exit, Failure, find_job};
+use queuectl_cli::{Context, Exit, Failure, find_one_of};
 use queuectl_core::{Job, JobId, Seq, State, Timestamp};
 use queuectl_store::{Store, StoreError};
 use serde::Serialize;
@@ -70,7 +70,7 @@ fn retry_one(
     json: bool,
 ) -> Result<Job, Failure> {
     let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
-    let id = find_job(&mut **store, typed.as_str())?.id;
+    let id = find_one_of(&mut **store, typed.as_str())?.id;
     let now = revive_or_hurry(store.as_mut(), &id, cx.now()).map_err(|error| {
         Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
     })?;
@@ -108,8 +108,11 @@ fn retry_all(cx: &Context, json: bool) -> Result<(), Failure> {
             after = last;
             retried += step.revived;
             left = left.saturating_sub(step.revived + step.unreadable.len() as u64);
-            for (id, reason) in step.unreadable {
-                let failure = Failure::from(StoreError::UnreadableJob { id, reason });
+            for (seq, id, reason) in step.unreadable {
+                // An id that is no text can be typed by nobody; the number always finds it.
+                let failure = Failure::from(StoreError::UnreadableJob { id, reason }).hint(format!(
+                    "see what is left of it with `queuectl show {seq}`, and all such rows with `queuectl doctor`"
+                ));
                 failure.report();
                 refused = Some(failure.code());
             }

@@ -1,6 +1,6 @@
 //! `queuectl move --abort`: gives up a move that was not finished, from either end.
 
-use crate::begin::{find, no_queue, open, place};
+use crate::begin::{abort_at, find, no_queue, open, place};
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
 use queuectl_store::{Access, Location, Move, Stage, StoreError};
@@ -117,8 +117,4 @@ fn too_late(here: &Location, moved: &Move) -> Failure {
         "move it back, to a place where no queue is: `queuectl move --to PLACE --database {}`",
         shell_words::quote(&moved.place)
     ))
-}
-
-fn abort_at(place: &str) -> String {
-    format!("`queuectl move --abort --database {}`", shell_words::quote(place))
 }

@@ -40,6 +40,15 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     } else if let Some((mut store, new)) = there
         && !new.stage.is_of(&id)
     {
+        if let Stage::Arriving(arriving) = &new.stage
+            && is_given_up(cx, arriving)
+        {
+            let queue = shell_words::quote(&arriving.place);
+            return Err(Failure::error(format!(
+                "{to} has what an earlier move from {queue} has copied, which was given up there"
+            ))
+            .hint(format!("empty it with {}, then move again", abort_at(&to.to_string()))));
+        }
         store.insist_open()?;
         if store.inventory()?.records() > 0 {
             return Err(StoreError::NotEmpty { queue: to }.into());
@@ -53,6 +62,17 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     let stage = new.whereabouts()?.map(|new| new.stage).unwrap_or_default();
     let is_open_there = matches!(stage, Stage::Arrived(_));
     Ok(Ends { old, new, id, from, to, is_open_there })
+}
+
+/// Tells whether the old place of a move is in that move no more, so that nobody goes on.
+fn is_given_up(cx: &Context, arriving: &Move) -> bool {
+    let old = place(cx, OsStr::new(&arriving.place)).and_then(|old| find(cx, &old));
+    matches!(old, Ok(Some((_, old))) if !old.stage.is_of(&arriving.id))
+}
+
+/// What gives up a move at this end.
+pub(crate) fn abort_at(place: &str) -> String {
+    format!("`queuectl move --abort --database {}`", shell_words::quote(place))
 }
 
 /// Whether a queue goes to a new place, or to one that it has left.

@@ -50,8 +50,13 @@ A password belongs into ~/.pgpass or PGPASSWORD. Afterwards say where the queue 
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| match &args.to {
-        Some(to) => go(cx, &args, to),
-        None => abort::abort(cx, args.json),
+        Some(to) => go(cx, &args, to).map_err(|failure| {
+            failure.hint_if_unknown(
+                "type the same command again, it goes on; or give the move up with `queuectl move --abort`",
+            )
+        }),
+        None => abort::abort(cx, args.json)
+            .map_err(|failure| failure.hint_if_unknown("type the same command again, it goes on")),
     })
 }
 

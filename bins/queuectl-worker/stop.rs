@@ -12,6 +12,8 @@ use queuectl_runtime::{
 use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here, machine};
 use serde::Serialize;
 use std::collections::HashSet;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 use std::time::Duration;
 
 /// Stop the workers on this machine; what they run is finished first
@@ -65,6 +67,10 @@ Examples:
   queuectl worker stop --force --no-wait
   queuectl worker stop --everywhere";
 
+/// A server that has not answered after so long is not waited for where jobs are to be
+/// ended at once.
+const SIGNALS_AFTER: Duration = Duration::from_secs(1);
+
 /// How often it looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -80,19 +86,22 @@ struct Document {
 }
 
 pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
-    let mut asked = match ask(cx, args) {
+    let (asked, signalled) = ask_in_time(cx, args);
+    let mut asked = match asked {
         Ok(Some(asked)) => asked,
         Ok(None) => {
             let nobody = Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 };
             return say(cx, args, &nobody);
         }
-        Err(Unasked { failure, by_signal: true }) => return stop_without_the_queue(cx, args, failure),
+        Err(Unasked { failure, by_signal: true }) => {
+            return stop_without_the_queue(cx, args, failure, signalled);
+        }
         Err(Unasked { failure, by_signal: false }) => return Err(failure),
     };
     if asked.alive.is_empty() && is_on_server(cx) {
         // One that the server has given up may live all the same.
-        let workers = processes(cx);
-        if !workers.is_empty() {
+        let workers = Here::signalled_or_found(cx, signalled);
+        if !workers.workers.is_empty() {
             return stop_processes(cx, args, &workers, asked.elsewhere);
         }
     }
@@ -139,6 +148,30 @@ impl From<StoreError> for Unasked {
         let by_signal = error.is_passing();
         Self { failure: unknown(error), by_signal }
     }
+}
+
+/// Asks by way of the queue. Where jobs are to be ended at once and a server does not
+/// answer so soon, the workers of this machine hear it by a signal meanwhile; gives those.
+fn ask_in_time(cx: &Context, args: &StopArgs) -> (Result<Option<Asked>, Unasked>, Vec<WorkerHere>) {
+    let place = cx.location().and_then(|location| Ok((location, cx.open_options(Access::Read)?)));
+    // Whoever ends itself with its worker would not ask the others.
+    let is_inside = Surrounding::of_this_process().is_some();
+    let (Ok((location, options)), true) = (place, args.force && is_on_server(cx) && !is_inside) else {
+        return (ask(cx, args), Vec::new());
+    };
+    let (done, is_done) = channel::<()>();
+    let signaller = thread::spawn(move || {
+        if is_done.recv_timeout(SIGNALS_AFTER) != Err(RecvTimeoutError::Timeout) {
+            return Vec::new();
+        }
+        let lock_file = lock_file_here(&location, &options).ok().flatten();
+        let workers = lock_file.and_then(|lock_file| workers_here(&lock_file).ok()).unwrap_or_default();
+        let may_signal = !workers.iter().any(|worker| is_inside_worker(worker.pid));
+        if may_signal && ask_to_stop(&workers, true) == workers.len() { workers } else { Vec::new() }
+    });
+    let asked = ask(cx, args);
+    drop(done);
+    (asked, signaller.join().unwrap_or_default())
 }
 
 /// Asks the workers that are meant to stop; none if there is no queue.
@@ -226,10 +259,32 @@ fn processes(cx: &Context) -> Vec<WorkerHere> {
     }
 }
 
+/// Workers of this machine that are, or were, to be stopped by a signal.
+struct Here {
+    workers: Vec<WorkerHere>,
+    /// They have had it.
+    were_signalled: bool,
+}
+
+impl Here {
+    fn signalled_or_found(cx: &Context, signalled: Vec<WorkerHere>) -> Self {
+        if signalled.is_empty() {
+            Self { workers: processes(cx), were_signalled: false }
+        } else {
+            Self { workers: signalled, were_signalled: true }
+        }
+    }
+}
+
 /// Stops the workers of this machine though the server cannot be asked who they are.
-fn stop_without_the_queue(cx: &Context, args: &StopArgs, failure: Failure) -> Result<(), Failure> {
-    let workers = processes(cx);
-    if workers.is_empty() {
+fn stop_without_the_queue(
+    cx: &Context,
+    args: &StopArgs,
+    failure: Failure,
+    signalled: Vec<WorkerHere>,
+) -> Result<(), Failure> {
+    let workers = Here::signalled_or_found(cx, signalled);
+    if workers.workers.is_empty() {
         return Err(failure);
     }
     cx.output().warn(failure.message());
@@ -240,13 +295,9 @@ fn stop_without_the_queue(cx: &Context, args: &StopArgs, failure: Failure) -> Re
     Ok(())
 }
 
-fn stop_processes(
-    cx: &Context,
-    args: &StopArgs,
-    workers: &[WorkerHere],
-    elsewhere: usize,
-) -> Result<(), Failure> {
-    let asked = ask_to_stop(workers, args.force);
+fn stop_processes(cx: &Context, args: &StopArgs, here: &Here, elsewhere: usize) -> Result<(), Failure> {
+    let workers = &here.workers;
+    let asked = if here.were_signalled { workers.len() } else { ask_to_stop(workers, args.force) };
     if asked < workers.len() {
         let others = plural((workers.len() - asked) as u64, "worker");
         return Err(Failure::error(format!(

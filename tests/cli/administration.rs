@@ -14,13 +14,16 @@ use std::process::Command;
 use std::sync::Arc;
 
 trials![
+    a_sequence_at_the_very_end_goes_on_when_the_advice_is_typed if Postgres,
     sequences_at_their_end_are_told_until_the_advice_is_typed if Postgres,
     sequences_that_are_behind_are_told_until_the_advice_is_typed if Postgres,
+    a_worker_starts_though_its_first_number_is_taken if Postgres,
     changes_are_folded_though_all_tables_are_published if Postgres,
     a_table_without_an_identity_is_told_until_the_advice_is_typed if Postgres,
     upkeep_that_fails_again_and_again_is_told_once if Postgres,
     rows_that_are_hidden_are_told_by_every_command if Postgres,
     a_small_pool_in_transaction_mode_serves_many_workers if Postgres and Pgbouncer,
+    a_pool_without_a_session_to_spare_is_named if Postgres and Pgbouncer,
     an_abstract_socket_is_refused_in_words,
     a_standby_that_no_commit_waits_for_is_a_warning_until_the_advice_is_typed if Postgres,
     commits_that_do_not_wait_for_the_standby_are_a_warning if Postgres,
@@ -53,6 +56,26 @@ fn sequences_at_their_end_are_told_until_the_advice_is_typed() {
     }
 }
 
+/// There are no larger numbers, so it is of no use to give it more.
+fn a_sequence_at_the_very_end_goes_on_when_the_advice_is_typed() {
+    let home = Home::quick().on_server(Server::shared());
+    home.enqueue("a", "true");
+    home.drain();
+    let schema = home.schema().name();
+    for (sequence, given) in [("place", 0), ("place", 9)] {
+        let last = i64::MAX - given;
+        sql(&home, &format!("SELECT setval('{schema}.{sequence}', {last})"));
+        let level = if given == 0 { "error" } else { "warning" };
+        let advice = complains(&home, level, "sequences", sequence);
+        let typed = advice.split('`').nth(1).unwrap();
+        home.typed(Spelling::Dispatched, typed).assert().success();
+        assert_eq!(complaints(&home).iter().filter(|found| found["check"] == "sequences").count(), 0);
+    }
+    home.enqueue("b", "true");
+    home.drain();
+    assert_eq!(home.state("b"), State::Completed);
+}
+
 fn sequences_that_are_behind_are_told_until_the_advice_is_typed() {
     let (_server, home) = on_a_server(&[]);
     home.enqueue("b", "true");
@@ -76,6 +99,17 @@ fn sequences_that_are_behind_are_told_until_the_advice_is_typed() {
     home.drain();
     assert_eq!(home.counts()[State::Completed], 3);
     assert_eq!(complaints(&home), [json!(null); 0]);
+}
+
+/// As when a server has crashed just after it gave the number out.
+fn a_worker_starts_though_its_first_number_is_taken() {
+    let home = Home::quick().on_server(Server::shared());
+    home.enqueue("a", "true");
+    home.drain();
+    sql(&home, &format!("SELECT setval('{}.worker_id_seq', 1, false)", home.schema().name()));
+    home.enqueue("b", "true");
+    home.drain();
+    assert_eq!(home.state("b"), State::Completed);
 }
 
 fn changes_are_folded_though_all_tables_are_published() {
@@ -131,7 +165,9 @@ fn rows_that_are_hidden_are_told_by_every_command() {
     server.psql(&format!(
         "CREATE ROLE me LOGIN; GRANT USAGE ON SCHEMA {schema} TO me;
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO me;
-         GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO me"
+         GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO me;
+         CREATE ROLE member; GRANT member TO me; GRANT USAGE ON SCHEMA {schema} TO member;
+         GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO member"
     ));
     let home = as_role(&owner, &server, "me");
     home.queuectl(["list"]).assert().success().stdout(contains("completed"));
@@ -151,6 +187,12 @@ fn rows_that_are_hidden_are_told_by_every_command() {
             let said = home.queuectl(&arguments).assert().code(1).stdout("");
             said.stderr(contains(format!("does not show me all rows of {named}")).and(contains("hint: ")));
         }
+        // What a role may, whose rights count, and not who has connected.
+        home.queuectl(["list"])
+            .env("PGOPTIONS", "-c role=member")
+            .assert()
+            .code(1)
+            .stderr(contains("does not show member all rows").and(contains("ALTER ROLE member BYPASSRLS")));
         let advice = complains(&home, "error", "row-security", &named);
         // The owner of the tables is shown all.
         assert_eq!(complaints(&owner), [json!(null); 0]);
@@ -172,6 +214,32 @@ fn a_small_pool_in_transaction_mode_serves_many_workers() {
         assert_eq!(home.counts()[State::Completed], 40);
         home.queuectl(["doctor"]).assert().stdout(contains("notifications: do not arrive"));
     }
+}
+
+fn a_pool_without_a_session_to_spare_is_named() {
+    let server = Server::shared();
+    let pool = Pool::with(server, "pool_mode = session\ndefault_pool_size = 1");
+    let schema = Arc::new(server.schema());
+    let url = pool.url(schema.name());
+    let home = Home::quick()
+        .with("QUEUECTL_CONNECT_TIMEOUT", "1s")
+        .with("QUEUECTL_BUSY_TIMEOUT", "1s")
+        .in_schema(&schema, &url);
+    home.enqueue("a", "true");
+    let mut holder = postgres::Client::connect(url.split('?').next().unwrap(), postgres::NoTls).unwrap();
+    holder.batch_execute("SELECT 1").unwrap();
+    for command in ["list", "doctor"] {
+        let said = home.queuectl([command]).assert().code(1);
+        let said = [&said.get_output().stdout[..], &said.get_output().stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        let [what, why] =
+            ["takes connections but gives no session", "2 for each worker and 1 for each manager"];
+        assert!(said.replace('\n', " ").contains(what) && said.contains(why), "{said}");
+    }
+    drop(holder);
+    wait_until(DEADLINE, "the pool has it back", || {
+        home.queuectl(["list"]).assert().get_output().status.success()
+    });
 }
 
 fn an_abstract_socket_is_refused_in_words() {

@@ -19,6 +19,7 @@ trials![
     a_move_is_given_up_from_the_new_place,
     a_move_is_given_up_though_the_old_place_cannot_be_found,
     a_move_is_given_up_though_the_new_place_is_gone if Postgres,
+    what_was_given_up_elsewhere_is_emptied_as_the_hint_says,
     a_move_that_is_over_cannot_be_given_up,
     a_move_that_is_being_given_up_cannot_go_on,
     one_who_is_killed_while_giving_up_can_give_up_again if Strace,
@@ -95,6 +96,28 @@ fn a_move_is_given_up_though_the_new_place_is_gone() {
         .stdout(contains("is open again"))
         .stderr(contains("is still there").and(contains("queuectl move --abort --database")));
     home.enqueue("more", "true");
+}
+
+/// The old place was opened again while the new one could not be reached.
+fn what_was_given_up_elsewhere_is_emptied_as_the_hint_says() {
+    both(|spelling| {
+        let (home, mut worker) = on_its_way();
+        let away = home.path("away.db");
+        fs::rename(home.path("new.db"), &away).unwrap();
+        home.queuectl(["move", "--abort"]).assert().success();
+        fs::rename(&away, home.path("new.db")).unwrap();
+        home.make_file("go");
+        worker.wait_for_success();
+        home.queuectl(["doctor", "--database", "new.db"])
+            .assert()
+            .stdout(contains(format!("queuectl move --abort --database {}", home.path("new.db").display())));
+        let said = home.run(spelling, ["move", "--to", "new.db"]).assert().code(1);
+        let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+        assert!(said.contains("which was given up there"), "{said}");
+        home.typed(spelling, said.split('`').nth(1).unwrap()).assert().success();
+        home.run(spelling, ["move", "--to", "new.db"]).assert().success();
+        assert_eq!(sound(&home, &home.path("new.db")), 2);
+    });
 }
 
 fn a_move_that_is_over_cannot_be_given_up() {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 trials![
     a_job_whose_answer_is_lost_is_added_once if Postgres,
     a_cancellation_whose_answer_is_lost_is_not_denied if Postgres,
+    each_job_is_named_where_the_answer_to_one_is_lost if Postgres,
+    a_move_whose_answer_is_lost_says_how_to_go_on if Postgres,
     a_retry_whose_answer_is_lost_is_not_denied if Postgres,
     a_pruning_whose_answer_is_lost_is_not_denied if Postgres,
     a_clearing_whose_answer_is_lost_is_not_denied if Postgres,
@@ -92,6 +94,33 @@ fn a_cancellation_whose_answer_is_lost_is_not_denied() {
         }
         assert_eq!(home.state("a"), State::Cancelled);
     }
+}
+
+fn each_job_is_named_where_the_answer_to_one_is_lost() {
+    let proxy = Proxy::before(Server::shared());
+    let home = behind(&proxy);
+    for id in ["m1", "m2", "m3"] {
+        home.enqueue(id, "true");
+    }
+    let output = lose(&home, &proxy, Does::Refuse, &["cancel", "m1", "m2", "m3"]);
+    let said = is_not_denied(Does::Refuse, &output);
+    for id in ["m1", "m2", "m3"] {
+        assert!(said.contains(&format!("error: job {id}: ")), "{said}");
+    }
+}
+
+fn a_move_whose_answer_is_lost_says_how_to_go_on() {
+    let proxy = Proxy::before(Server::shared());
+    let home = behind(&proxy);
+    home.enqueue("a", "true");
+    let move_on = ["move", "--to", "new.db"];
+    let said = is_not_denied(Does::Refuse, &lose(&home, &proxy, Does::Refuse, &move_on));
+    assert!(said.contains("type the same command again, it goes on"), "{said}");
+    let give_up = hinted(&said, "queuectl move ").to_owned();
+    let said = is_not_denied(Does::Refuse, &lose(&home, &proxy, Does::Refuse, &["move", "--abort"]));
+    assert!(said.contains("type the same command again, it goes on"), "{said}");
+    home.typed(crate::support::Spelling::Dispatched, &give_up).assert().success();
+    home.queuectl(move_on).assert().success();
 }
 
 /// A user with dead jobs.

@@ -3,7 +3,7 @@
 use super::doctor::complains;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, kill_all, marked, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, kill_all, marked, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -14,6 +14,7 @@ trials![
     a_row_of_a_server_that_cannot_be_read_is_set_aside_and_the_others_run if Postgres,
     a_job_in_a_state_that_is_none_is_set_aside,
     a_job_in_line_that_says_it_is_at_rest_is_set_aside,
+    a_dead_job_whose_id_cannot_be_typed_is_found_by_its_number,
     times_that_cannot_be_are_shown_all_the_same,
     a_text_of_any_bytes_on_a_server_is_set_aside if Postgres,
     a_row_that_the_server_itself_cannot_claim_is_set_aside if Postgres,
@@ -139,6 +140,17 @@ fn a_job_in_a_state_that_is_none_is_set_aside() {
         home.drain();
         assert_eq!(home.counts()[State::Completed], 3);
     }
+}
+
+fn a_dead_job_whose_id_cannot_be_typed_is_found_by_its_number() {
+    let home = Home::quick();
+    home.enqueue_once("bad", "false");
+    home.drain();
+    in_file(&home, "UPDATE job SET id = CAST(x'62ff64' AS TEXT)");
+    let said = home.queuectl(["dlq", "retry", "--all"]).assert().code(1);
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    let show = said.split('`').find(|part| part.starts_with("queuectl show")).unwrap();
+    home.typed(Spelling::Dispatched, show).assert().success();
 }
 
 fn a_job_in_line_that_says_it_is_at_rest_is_set_aside() {

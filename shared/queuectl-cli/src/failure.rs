@@ -74,6 +74,12 @@ impl Failure {
         self
     }
 
+    /// Says otherwise how to find out, where it is not known whether a change was made.
+    #[must_use]
+    pub fn hint_if_unknown(self, hint: &str) -> Self {
+        if self.hint.as_deref() == Some(FIND_OUT) { self.hint(hint) } else { self }
+    }
+
     /// Says what the failure is about, before its message: `line 3: …`.
     #[must_use]
     pub fn about(mut self, object: impl fmt::Display) -> Self {
@@ -131,6 +137,9 @@ impl Failure {
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
     }
 }
+
+/// What can always be done where it is not known whether a change was made.
+const FIND_OUT: &str = "see what is there with `queuectl list`, and repeat the command if it was not done";
 
 /// How a failure is written for a program.
 #[derive(Serialize)]
@@ -229,8 +238,7 @@ fn of_store(error: &StoreError) -> Failure {
         }
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)
             .hint("try again, or wait longer with `queuectl config set busy-timeout 2m`"),
-        StoreError::OutcomeUnknown { .. } => Failure::new(Exit::Busy, message)
-            .hint("see what is there with `queuectl list`, and repeat the command if it was not done"),
+        StoreError::OutcomeUnknown { .. } => Failure::new(Exit::Busy, message).hint(FIND_OUT),
         // Its manager starts another, which may work.
         StoreError::CalledDead { .. }
         | StoreError::LeaseLapsed { .. }
@@ -304,8 +312,9 @@ fn of_move(error: &StoreError, message: String) -> Failure {
         StoreError::Arriving { queue, from } => {
             let (from, to) = (shell_words::quote(from).into_owned(), queue.to_string());
             Failure::new(Exit::Busy, message).hint(format!(
-                "try again when it is complete; if nobody is at it, go on with `queuectl move --to {} --database {from}`",
-                shell_words::quote(&to)
+                "try again when it is complete; if nobody is at it, go on with `queuectl move --to {to} --database \
+                 {from}`, or give it up with `queuectl move --abort --database {to}`",
+                to = shell_words::quote(&to)
             ))
         }
         StoreError::NotEmpty { .. } => Failure::error(message)
@@ -324,6 +333,11 @@ fn hint_for_server(problem: &ServerProblem) -> String {
         ServerProblem::Unreachable { host, .. } => {
             format!("see whether it runs with `pg_isready {}`; {SEE_DATABASE}", host_and_port(host))
         }
+        ServerProblem::NoSession { host, .. } => format!(
+            "a pool in between may be too small: in session mode it needs 2 for each worker and 1 for each manager; \
+             without a pool, see whether the server answers with `pg_isready {}`",
+            host_and_port(host)
+        ),
         ServerProblem::NotNow { .. } => {
             "try again; if it stays so, see `max_connections` of the server and who uses them".to_owned()
         }

@@ -17,12 +17,28 @@ const MOST_NAMED: usize = 3;
 /// [`Exit::Error`] if it cannot be an id, or means several jobs;
 /// [`Exit::NotFound`] if it means none.
 pub fn find_job(store: &mut dyn Store, typed: &str) -> Result<Job, Failure> {
+    find(store, typed, Failure::from)
+}
+
+/// The same where several were typed: also what the store refuses is said of this one.
+///
+/// # Errors
+///
+/// As [`find_job`].
+pub fn find_one_of(store: &mut dyn Store, typed: &str) -> Result<Job, Failure> {
+    find(store, typed, |error| match error {
+        StoreError::UnreadableJob { .. } => error.into(),
+        error => Failure::from(error).about(format_args!("job {typed}")),
+    })
+}
+
+fn find(store: &mut dyn Store, typed: &str, refused: impl Fn(StoreError) -> Failure) -> Result<Job, Failure> {
     let id = JobId::new(typed)?;
-    if let Some(job) = store.job(&id)? {
+    if let Some(job) = store.job(&id).map_err(&refused)? {
         return Ok(job);
     }
     for reference in JobReference::meanings(typed) {
-        let mut jobs = store.jobs_meant(&reference, MOST_NAMED as u32 + 1)?;
+        let mut jobs = store.jobs_meant(&reference, MOST_NAMED as u32 + 1).map_err(&refused)?;
         match jobs.len() {
             0 => {}
             1 => return Ok(jobs.remove(0)),

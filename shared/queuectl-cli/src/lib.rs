@@ -53,7 +53,7 @@ pub use detail::{attempt_number, last_attempt, show_job};
 pub use elsewhere::{Elsewhere, Leads, OthersOptions, elsewhere};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use find::find_job;
+pub use find::{find_job, find_one_of};
 pub use habits::habit;
 pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};

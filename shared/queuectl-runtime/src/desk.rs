@@ -42,6 +42,9 @@ const MOST_DISK_FAILURES: u32 = 10;
 /// the lock ends with it.
 const MOST_WAITS_FOR_ITSELF: u32 = 3;
 
+/// So many obstacles in a row are told: a message may say something else each time.
+const MOST_TOLD: usize = 5;
+
 /// So much of a command is logged at the end of its job.
 const LOGGED_CHARACTERS: usize = 80;
 
@@ -88,8 +91,21 @@ impl Outgoing {
 struct Failing {
     /// What has stood in the way since then; each is told once.
     told: Vec<Obstacle>,
+    /// Since when; anew while jobs run.
+    since: Instant,
+    step: Step,
     /// Then there is nobody to be asked for anything else either.
     is_unanswered: bool,
+}
+
+/// What could not be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Exchange,
+    /// There was nothing to hand in: only a claim shows that it works again.
+    Claim,
+    /// All else is done, and only that this worker ends cannot be noted.
+    Retire,
 }
 
 /// What stands in the way, as far as it is worth a new line in the log.
@@ -148,7 +164,8 @@ impl<'a> Desk<'a> {
         if let Err(error) = &served {
             // It was said already if somebody else has found it.
             if !self.floor.is_broken() {
-                tracing::error!("{error}; running jobs are ended");
+                let then = if self.floor.is_idle() { "" } else { "; running jobs are ended" };
+                tracing::error!("{error}{then}");
             }
             self.leave_in_order(matches!(
                 error,
@@ -230,7 +247,7 @@ impl<'a> Desk<'a> {
                     self.recovered(wrote);
                     self.note_stop();
                 }
-                Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
+                Err(error) if is_borne(&error) => self.failed_for_now(error, Step::Exchange)?,
                 Err(error) => return Err(error.into()),
             }
             if self.is_done() {
@@ -244,7 +261,7 @@ impl<'a> Desk<'a> {
                         tracing::warn!("{error}; this worker stays on the list until there is room");
                         return Ok(());
                     }
-                    Err(error) if error.is_passing_at_work() => self.failed_for_now(error)?,
+                    Err(error) if is_borne(&error) => self.failed_for_now(error, Step::Retire)?,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -401,14 +418,16 @@ impl<'a> Desk<'a> {
 
     /// How many jobs to claim.
     fn want(&self, occupancy: Occupancy, impatient: bool) -> u32 {
-        // With nothing else to write, a claim is what shows that the queue works again.
-        let keeps_results = self.failing.as_ref().is_some_and(|_| !self.outgoing.is_empty());
-        let is_away = self.failing.as_ref().is_some_and(|failing| failing.is_unanswered);
-        if self.stop.is_some() || keeps_results || is_away {
+        let at_most = match &self.failing {
+            None => u32::MAX,
+            Some(failing) if failing.step == Step::Claim => 1,
+            Some(_) => 0,
+        };
+        if self.stop.is_some() || at_most == 0 {
             return 0;
         }
         let ahead = if impatient { 0 } else { self.ahead.limit() };
-        let want = (occupancy.idle + ahead).saturating_sub(occupancy.unstarted);
+        let want = (occupancy.idle + ahead).saturating_sub(occupancy.unstarted).min(at_most);
         self.budget.map_or(want, |budget| want.min(u32::try_from(budget).unwrap_or(u32::MAX)))
     }
 
@@ -583,14 +602,12 @@ impl<'a> Desk<'a> {
         };
         // Who drains an empty queue would be gone before it has looked after the dead.
         let drained = drained && !self.floor.looks_first();
-        let nothing_is_kept = match &self.failing {
-            None => true,
-            Some(failing) => !failing.is_unanswered && self.outgoing.is_empty(),
-        };
-        nothing_is_kept && (self.stop.is_some() || self.budget == Some(0) || drained)
+        let can_end = self.failing.as_ref().is_none_or(|failing| failing.step != Step::Exchange);
+        can_end && (self.stop.is_some() || self.budget == Some(0) || drained)
     }
 
-    fn failed_for_now(&mut self, error: StoreError) -> Result<(), WorkerError> {
+    /// Keeps everything for a later try, or gives up what would be tried for ever.
+    fn failed_for_now(&mut self, error: StoreError, step: Step) -> Result<(), WorkerError> {
         if matches!(error, StoreError::Disk { .. }) {
             self.disk_failures += 1;
             if self.disk_failures > MOST_DISK_FAILURES {
@@ -607,27 +624,60 @@ impl<'a> Desk<'a> {
             return Err(WorkerError::Broken { reason: format!("{message}; results could not be recorded") });
         }
         let is_unanswered = matches!(error, StoreError::Server { .. } | StoreError::OutcomeUnknown { .. });
-        let mut told = self.failing.take().map_or_else(Vec::new, |failing| failing.told);
+        let (mut told, mut since) =
+            self.failing.take().map_or_else(|| (Vec::new(), Instant::now()), |f| (f.told, f.since));
+        if !self.floor.is_idle() {
+            since = Instant::now();
+        }
+        if self.bears(&error).is_some_and(|at_most| since.elapsed() >= at_most) {
+            let has_results = !self.held.is_empty();
+            let lost = if has_results { "; results could not be recorded" } else { "" };
+            return Err(WorkerError::Broken { reason: format!("{message}{lost}") });
+        }
+        let only_claims = step == Step::Exchange && self.outgoing.is_empty() && !is_unanswered;
+        let step = if only_claims { Step::Claim } else { step };
         let obstacle = Obstacle::of(&error);
-        if told.contains(&obstacle) {
+        if told.contains(&obstacle) || told.len() >= MOST_TOLD {
             tracing::debug!("{message}");
         } else {
             tracing::error!("{message}; results are kept and nothing is claimed until it works again");
             told.push(obstacle);
         }
-        self.failing = Some(Failing { told, is_unanswered });
+        self.failing = Some(Failing { told, since, step, is_unanswered });
         self.next_look = Instant::now() + if is_unanswered { a_moment() } else { TRY_AGAIN_AFTER };
         Ok(())
+    }
+
+    /// For how long an error is borne while nothing runs here; none if something else sets
+    /// an end to it.
+    fn bears(&self, error: &StoreError) -> Option<Duration> {
+        let is_ending = self.options.drain.is_some() || self.stop.is_some();
+        if !error.is_refusal_by_server() || (error.is_passing_at_work() && !is_ending) {
+            return None;
+        }
+        let busy_timeout = self.options.busy_timeout();
+        match (self.held.is_empty(), is_ending) {
+            (true, _) => Some(busy_timeout),
+            // Whoever waits for the end is to hear of it; others can wait with their results.
+            (false, true) => Some(busy_timeout.max(self.options.lease().length())),
+            (false, false) => None,
+        }
     }
 
     fn recovered(&mut self, wrote: bool) {
         if wrote {
             (self.disk_failures, self.waits_for_itself) = (0, 0);
         }
+        let shows_nothing = |failing: &Failing, is_done| match failing.step {
+            Step::Exchange => false,
+            Step::Claim => true,
+            // If it has something to do again, it goes on.
+            Step::Retire => is_done,
+        };
         match self.failing.take() {
             None => {}
-            // It could be read, and nothing was written that shows more.
-            Some(failing) if !wrote && !failing.is_unanswered => {
+            // It could be read, and nothing was written.
+            Some(failing) if !wrote && shows_nothing(&failing, self.is_done()) => {
                 self.failing = Some(failing);
                 self.next_look = Instant::now() + TRY_AGAIN_AFTER;
             }
@@ -638,6 +688,11 @@ impl<'a> Desk<'a> {
             }
         }
     }
+}
+
+/// Tells whether a worker goes on after an error, and tries again.
+fn is_borne(error: &StoreError) -> bool {
+    error.is_passing_at_work() || error.is_refusal_by_server()
 }
 
 /// As much of a command as a line of the log has room for.

@@ -141,7 +141,7 @@ pub(crate) fn of_move(stage: &Stage, here: &Location) -> Option<Finding> {
         Stage::Arriving(_) => Finding::warning(
             CHECK,
             format!("it is being moved here from {place}, and takes no jobs until all of it is here"),
-            format!("go on with `queuectl move --to {here} --database {other}`, {}", give_up(&other)),
+            format!("go on with `queuectl move --to {here} --database {other}`, {}", give_up(&here)),
         ),
         Stage::Arrived(_) => Finding::ok(CHECK, format!("it was moved here from {place}")),
     })

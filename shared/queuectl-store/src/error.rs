@@ -348,8 +348,8 @@ impl StoreError {
     }
 
     /// Tells whether the same call may succeed later for a worker or its manager, for whom
-    /// it has succeeded before. What cannot pass ends them: that the tables are not, or
-    /// not any more, those of this program.
+    /// it has succeeded before. Of what a server has refused see also
+    /// [`is_refusal_by_server`](Self::is_refusal_by_server).
     pub fn is_passing_at_work(&self) -> bool {
         match self {
             Self::Server { problem, .. } => problem.passes_again(),
@@ -357,6 +357,22 @@ impl StoreError {
             // administrators. Nobody but us looks after a file.
             Self::Corrupt { queue: Location::Url(_), .. } => true,
             _ => self.is_passing(),
+        }
+    }
+
+    /// Tells whether a server is there and has refused what was asked of it. Of such an
+    /// answer alone nobody can say how long it lasts: a table may be away for the moments
+    /// of a restore, and a trigger may fail for ever.
+    pub fn is_refusal_by_server(&self) -> bool {
+        use ServerProblem::{Failed, Foreign, NoRight, RowsHidden};
+        match self {
+            Self::Database { queue: Location::Url(_), .. }
+            | Self::Corrupt { queue: Location::Url(_), .. }
+            | Self::NumbersTaken { .. } => true,
+            Self::Server { problem, .. } => {
+                matches!(problem, Failed { .. } | Foreign { .. } | NoRight { .. } | RowsHidden { .. })
+            }
+            _ => false,
         }
     }
 }
@@ -377,6 +393,14 @@ pub enum ServerProblem {
         host: String,
         /// What stands in the way.
         reason: String,
+    },
+    /// It can be connected to, and then nothing more comes.
+    #[error("the server {host} takes connections but gives no session: no answer within {waited}")]
+    NoSession {
+        /// Host and port.
+        host: String,
+        /// How long it was waited for, with its unit.
+        waited: String,
     },
     /// The server is starting, stopping, or has no connection to spare.
     #[error("the server {host} takes no connection now: {reason}")]
@@ -471,7 +495,11 @@ impl ServerProblem {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Self::Unreachable { .. } | Self::NotNow { .. } | Self::Failed { .. } | Self::Standby { .. }
+            Self::Unreachable { .. }
+                | Self::NoSession { .. }
+                | Self::NotNow { .. }
+                | Self::Failed { .. }
+                | Self::Standby { .. }
         )
     }
 

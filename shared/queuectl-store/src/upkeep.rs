@@ -26,7 +26,7 @@ pub struct Retried {
     pub revived: u64,
     /// Those that stay dead, with what is wrong with their rows: nobody could run them,
     /// and they would only be set aside again.
-    pub unreadable: Vec<(JobId, String)>,
+    pub unreadable: Vec<(Seq, JobId, String)>,
     /// The last job that was looked at; none if none was left.
     pub last: Option<Seq>,
 }
@@ -37,8 +37,8 @@ impl Retried {
         let last = dead.last().map(|job| job.seq);
         let (unreadable, sound): (Vec<Job>, Vec<Job>) =
             dead.into_iter().partition(|job| job.unreadable.is_some());
-        let unreadable: Vec<(JobId, String)> =
-            unreadable.into_iter().map(|job| (job.id, job.unreadable.unwrap_or_default())).collect();
+        let unreadable: Vec<(Seq, JobId, String)> =
+            unreadable.into_iter().map(|job| (job.seq, job.id, job.unreadable.unwrap_or_default())).collect();
         (Self { revived: sound.len() as u64, unreadable, last }, sound.iter().map(|job| job.seq).collect())
     }
 }

@@ -12,11 +12,11 @@ use super::{session, sql};
 use crate::{ServerProblem, StoreError};
 use std::error::Error as _;
 use std::io;
-use std::net::{IpAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -28,6 +28,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 /// So many tries may be under way that nobody waits for any more: a server that
 /// answers none of them must not cost this process all its threads and files.
 const MOST_UNANSWERED: usize = 64;
+
+/// Where nothing has come in time it is seen so quickly whether anybody lets connect.
+const PROBE_TAKES: Duration = Duration::from_millis(500);
 
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
@@ -97,16 +100,19 @@ impl Address {
         };
         let (answer, answered) = sync_channel(1);
         let (address, here) = (self.clone(), server.clone());
+        let trying = Arc::new(Mutex::new(None));
+        let tried = Arc::clone(&trying);
         let spawned = thread::Builder::new().name("connect".into()).spawn(move || {
             // Nobody may be waiting any more; the connection is closed then.
-            let _ = answer.send(address.enter(&here, at_most));
+            let _ = answer.send(address.enter(&here, at_most, &tried));
             drop(under_way);
         });
         spawned.map_err(|error| unreachable(error.to_string()))?;
         match answered.recv_timeout(at_most) {
             Ok(entered) => entered,
             Err(RecvTimeoutError::Timeout) => {
-                Err(unreachable(format!("no answer within {}", in_seconds(at_most))))
+                let tried = *trying.lock().unwrap_or_else(PoisonError::into_inner);
+                Err(no_answer(server.shown(), at_most, tried))
             }
             Err(RecvTimeoutError::Disconnected) => {
                 Err(unreachable("the try to connect has failed".to_owned()))
@@ -114,8 +120,13 @@ impl Address {
         }
     }
 
-    /// Tries the addresses of a server until one answers.
-    fn enter(&self, server: &Server, at_most: Duration) -> Result<Connection, ServerProblem> {
+    /// Tries the addresses of a server until one answers; says which it is at.
+    fn enter(
+        &self,
+        server: &Server,
+        at_most: Duration,
+        trying: &Mutex<Option<SocketAddr>>,
+    ) -> Result<Connection, ServerProblem> {
         let unreachable = |reason: String| ServerProblem::Unreachable { host: server.shown(), reason };
         let runtime = runtime().map_err(|error| unreachable(error.to_string()))?;
         let mut config = self.config.clone();
@@ -140,6 +151,8 @@ impl Address {
         let share = at_most / u32::try_from(addresses.len()).unwrap_or(1).max(1);
         let mut last = unreachable("its name has no address".to_owned());
         for address in addresses {
+            let now_at = SocketAddr::new(address, server.port);
+            *trying.lock().unwrap_or_else(PoisonError::into_inner) = Some(now_at);
             let mut config = config.clone();
             config.host(name).hostaddr(address).connect_timeout(share);
             last = match self.enter_by_network(server, &config, &runtime, at_most) {
@@ -298,6 +311,17 @@ impl Address {
     }
 }
 
+/// What is said of a server that has not answered in time. Whoever can be connected to may
+/// be a pool that has no session to spare.
+fn no_answer(host: String, waited: Duration, tried: Option<SocketAddr>) -> ServerProblem {
+    let waited = in_seconds(waited);
+    if tried.is_some_and(|address| TcpStream::connect_timeout(&address, PROBE_TAKES).is_ok()) {
+        ServerProblem::NoSession { host, waited }
+    } else {
+        ServerProblem::Unreachable { host, reason: format!("no answer within {waited}") }
+    }
+}
+
 const NOT_OUR_LANGUAGE: &str = "what answers there does not speak as a PostgreSQL server does";
 
 /// How the driver names what went wrong with TLS.
@@ -337,6 +361,7 @@ fn no_socket(folder: &Path, port: u16) -> String {
 fn reason(problem: &ServerProblem) -> &str {
     match problem {
         ServerProblem::Unreachable { reason, .. } | ServerProblem::NotNow { reason, .. } => reason,
+        ServerProblem::NoSession { .. } => "it takes connections but gives no session",
         _ => "it is a standby",
     }
 }

@@ -1,8 +1,9 @@
 //! What the errors of a server mean: the one table of what can pass and what cannot.
 //!
 //! Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. What can
-//! pass keeps a worker that has jobs; it tries again until its lease decides. What
-//! cannot pass shows that the tables are not, or not any more, those of this program.
+//! pass is tried again also by a command. What cannot is said at once, and only a worker
+//! that has jobs goes on: the next connection shows whether the tables are still those of
+//! this program.
 
 use tokio_postgres::error::SqlState;
 

@@ -4,12 +4,12 @@
 //! to, under a lock that only those hold who migrate this queue.
 
 use super::session::{Session, values};
-use super::{PostgresStore, Trouble, books, row, sql, work};
+use super::{PostgresStore, Tables, Trouble, books, row, sql, work};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::RetryPolicy;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -65,6 +65,45 @@ pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         books.leave_alone(session)
     })?;
     Ok(Found::Queue)
+}
+
+/// Looks, for a worker that a statement was refused, whether the tables are still those of
+/// this program.
+///
+/// They may be away while a dump is restored or a schema is renamed. For how long that is
+/// borne: the worker must end in order before its lease has run out, or whoever replaces
+/// it would make a new queue there.
+pub(super) fn look_again(store: &mut PostgresStore) -> Result<()> {
+    let (name, refusals) = (store.address.schema().to_owned(), Refusals::of(store));
+    let Some(session) = &mut store.session else { return Ok(()) };
+    let found = schema(session, &name, &refusals);
+    let queue = store.location();
+    let reason = match found {
+        Ok(Some((found, _))) if found > NEWEST => {
+            return Err(StoreError::NewerSchema { queue, found, known: NEWEST });
+        }
+        Ok(Some(_)) => {
+            store.tables = Tables::Ours;
+            return Ok(());
+        }
+        Ok(None) => format!("its schema {name} has no tables"),
+        Err(Trouble::Store(StoreError::NotOurs { reason, .. })) => reason,
+        Err(trouble) => {
+            let explained = store.explain_trouble(trouble);
+            store.doubt_tables();
+            return Err(explained);
+        }
+    };
+    let since = match store.tables {
+        Tables::Away(since) => since,
+        Tables::Ours | Tables::InDoubt => Instant::now(),
+    };
+    store.doubt_tables();
+    store.tables = Tables::Away(since);
+    if since.elapsed() >= store.lease().ends_jobs_after() / 2 {
+        return Err(StoreError::NotOurs { queue, reason });
+    }
+    Err(StoreError::Database { queue, source: reason.into() })
 }
 
 /// The table that a queue was made in, or is in.
@@ -145,7 +184,8 @@ fn schema(session: &mut Session, name: &str, refusals: &Refusals) -> Result<Opti
         (0, _) => Ok(None),
         (_, false) => Err(refusals.not_ours().into()),
         (_, true) if let Some(hidden) = row::get::<Option<String>>(&found, 2)? => {
-            Err(refusals.rows_hidden(hidden).into())
+            let role = row::get(&books::one(session.rows(sql::CURRENT_USER, &[])?)?, 0)?;
+            Err(refusals.rows_hidden(role, hidden).into())
         }
         (_, true) => {
             let found = books::one(session.rows(sql::SCHEMA, &[])?)?;
@@ -188,18 +228,12 @@ struct Refusals {
     queue: Location,
     schema: String,
     host: String,
-    user: String,
 }
 
 impl Refusals {
     fn of(store: &PostgresStore) -> Self {
         let address = &store.address;
-        Self {
-            queue: store.location(),
-            schema: address.schema().to_owned(),
-            host: address.host().to_owned(),
-            user: address.user().to_owned(),
-        }
+        Self { queue: store.location(), schema: address.schema().to_owned(), host: address.host().to_owned() }
     }
 
     fn not_ours(&self) -> StoreError {
@@ -208,8 +242,8 @@ impl Refusals {
     }
 
     /// What is not shown would be taken for not there.
-    fn rows_hidden(&self, tables: String) -> StoreError {
-        let (host, user) = (self.host.clone(), self.user.clone());
+    fn rows_hidden(&self, user: String, tables: String) -> StoreError {
+        let host = self.host.clone();
         StoreError::Server {
             queue: self.queue.clone(),
             problem: ServerProblem::RowsHidden { host, user, tables },

@@ -92,6 +92,8 @@ pub struct PostgresStore {
     /// It is the connection of a worker.
     works: bool,
     after_silence: AfterSilence,
+    /// Whether the tables are those of this program.
+    tables: Tables,
     /// Whether the session is known to be ours alone, so that statements are prepared.
     prepares: bool,
     memory: memory::Memory,
@@ -100,6 +102,17 @@ pub struct PostgresStore {
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
     stand_in: PathBuf,
+}
+
+/// What a worker knows of the tables it works with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Tables {
+    #[default]
+    Ours,
+    /// A statement was refused: the next connection is to look at them.
+    InDoubt,
+    /// They are away since then.
+    Away(Instant),
 }
 
 /// What is done after a server has not answered.
@@ -173,6 +186,7 @@ impl PostgresStore {
             answers_within,
             works: false,
             after_silence: AfterSilence::AsksAgain,
+            tables: Tables::Ours,
             prepares: false,
             memory: memory::Memory::default(),
             pulse: None,
@@ -276,6 +290,9 @@ impl PostgresStore {
             }
             self.session = None;
             self.reconnect(until)?;
+            if self.tables != Tables::Ours {
+                migrate::look_again(self)?;
+            }
         }
         self.session.as_mut().ok_or_else(|| unreachable_without_reason(&self.address))
     }
@@ -379,8 +396,18 @@ impl PostgresStore {
                 }
                 return Ok(());
             }
+        } else if self.works && explained.is_refusal_by_server() {
+            self.doubt_tables();
         }
         Err(explained)
+    }
+
+    /// Has the next connection look whether the tables are still those of this program.
+    fn doubt_tables(&mut self) {
+        self.session = None;
+        if self.tables == Tables::Ours {
+            self.tables = Tables::InDoubt;
+        }
     }
 
     /// Lets go of a connection that is of no more use. The next answer is waited for
@@ -545,7 +572,10 @@ fn enter(
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
-            let problem = no_answer(address, connection.answers_within());
+            // It may be a pool that lets everybody in and has no session to spare.
+            let (host, waited) =
+                (address.host().to_owned(), connect::in_seconds(connection.answers_within()));
+            let problem = ServerProblem::NoSession { host, waited };
             StoreError::Server { queue: address.location().clone(), problem }
         } else {
             explain(address, &error)

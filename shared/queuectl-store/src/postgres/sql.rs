@@ -375,6 +375,8 @@ pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WH
      (SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = s.oid AND relrowsecurity \
          AND row_security_active(pg_class.oid)) \
      FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1) AS oid) AS s";
+/// Whose rights count here: not whose connection it is after `SET role`.
+pub(super) const CURRENT_USER: &str = "SELECT current_user::text";
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
 pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
@@ -820,11 +822,15 @@ pub(super) const OWNER: &str = "SELECT coalesce(\
      (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()))::text";
 pub(super) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'S')";
-/// Sequences that can give out fewer than $1 more numbers, and how many.
-pub(super) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last FROM (SELECT name, seqmax, \
+/// Sequences that can give out fewer than $1 more numbers, and how many; of those that
+/// cannot be given more, the largest number that is in use.
+pub(super) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last, \
+         CASE WHEN seqmax = 9223372036854775807 THEN greatest(taken, 1) END FROM (SELECT name, seqmax, taken, \
          CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
              THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last FROM (VALUES \
-         (pg_get_serial_sequence('@job', 'seq')), (pg_get_serial_sequence('@worker', 'id')), ('@place')) AS s (name) \
+         (pg_get_serial_sequence('@job', 'seq'), (SELECT max(seq) FROM @job)), \
+         (pg_get_serial_sequence('@worker', 'id'), (SELECT max(id) FROM @worker)), \
+         ('@place', greatest((SELECT max(place) FROM @line), (SELECT max(place) FROM @job)))) AS s (name, taken) \
      JOIN pg_sequence ON seqrelid = name::regclass AND NOT seqcycle) AS s WHERE seqmax - last < $1";
 /// Sequences that would give out numbers again which are taken: the name, the number that
 /// it gave out last, if this role is told, and the largest that is there.

@@ -43,7 +43,7 @@ impl Work for PostgresStore {
         }
         // Before anything is sent: nobody counts from later than this.
         let asked_at = boot_clock();
-        let (id, run, presence, here, neighbours) = self.change(|session, _| {
+        let mut add = |session: &mut Session, _: &mut Books| -> Result<_, Trouble> {
             session.batch(sql::ONE_NEWCOMER)?;
             let neighbours = roster(session)?;
             let lock_file = LockFile::open_or_create(&stand_in)?;
@@ -74,7 +74,13 @@ impl Work for PostgresStore {
             // lock is a dead worker, always.
             let entry = worker.entry(id, &run, Some(worker.lease));
             Ok((id, run, lock_file.hold(&entry, region, asked_at)?, here, neighbours))
-        })?;
+        };
+        let added = match self.change(&mut add) {
+            // A number that was taken is used up: the next one may be free.
+            Err(StoreError::NumbersTaken { .. }) => self.change(&mut add),
+            added => added,
+        };
+        let (id, run, presence, here, neighbours) = added?;
         let pulse = Arc::new(Pulse::since(asked_at, worker.lease, Some(presence.renewals()?)));
         let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
         self.pulse = Some(Arc::clone(&pulse));

@@ -75,7 +75,7 @@ fn a_server_that_never_answers_is_given_up_in_time() {
         let _ = client.read_to_end(&mut Vec::new());
     });
     let found = problem(&format!("postgres://127.0.0.1:{port}/q"), AT_MOST);
-    assert!(found.to_string().ends_with("cannot be reached: no answer within 0.3 s"), "{found}");
+    assert!(found.to_string().ends_with("gives no session: no answer within 0.3 s"), "{found}");
 
     let folder = tempfile::tempdir().unwrap();
     let _listener = UnixListener::bind(socket_in(folder.path(), 5432)).unwrap();

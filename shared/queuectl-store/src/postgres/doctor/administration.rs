@@ -58,15 +58,22 @@ impl PostgresStore {
 
     /// Sequences that an administrator has given an end, which is near.
     fn exhausted_sequences(&mut self, check: &'static str) -> Result<Vec<Finding>> {
-        let found: Vec<(String, i64)> =
+        let found: Vec<(String, i64, Option<i64>)> =
             self.look(sql::SEQUENCES_EXHAUSTED, values![FEW_NUMBERS], |found| {
-                Ok((row::get(found, 0)?, row::get(found, 1)?))
+                Ok((row::get(found, 0)?, row::get(found, 1)?, row::get(found, 2)?))
             })?;
-        let findings = found.iter().map(|(name, left)| {
-            let advice = format!(
-                "give it more: `{}`",
-                psql(&self.address, &format!("ALTER SEQUENCE {name} NO MAXVALUE"))
-            );
+        let findings = found.iter().map(|(name, left, taken)| {
+            let advice = match taken {
+                // There are no larger numbers.
+                Some(taken) => format!(
+                    "have it go on after the largest that is in use: `{}`",
+                    psql(&self.address, &format!("SELECT setval('{name}', {taken})"))
+                ),
+                None => format!(
+                    "give it more: `{}`",
+                    psql(&self.address, &format!("ALTER SEQUENCE {name} NO MAXVALUE"))
+                ),
+            };
             match left {
                 ..=0 => {
                     let found = format!("{name} has given out its last number: {}", what_stops_without(name));

@@ -54,6 +54,11 @@ fn about_server(problem: &ServerProblem, address: &Address) -> String {
                 place(address)
             )
         }
+        ServerProblem::NoSession { .. } => {
+            "if there is a pool in between, give it more sessions: in session mode it needs 2 for each worker and \
+             1 for each manager, and 1 for each command; else see what the server's log says"
+                .to_owned()
+        }
         ServerProblem::NotNow { .. } => {
             "try again; if it stays so, end programs that are connected and idle, \
              give the server a higher `max_connections`, or put a pool of connections before it"
