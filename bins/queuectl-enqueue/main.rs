@@ -97,6 +97,21 @@ struct Given {
     ))]
     at: Option<Elsewhere>,
 
+    #[arg(long = "in", hide = true, value_parser = elsewhere(
+        "give a delay, such as `--delay 2h`"
+    ))]
+    wait: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "have cron, or a timer of systemd, type `queuectl enqueue COMMAND` each time"
+    ))]
+    every: Option<Elsewhere>,
+
+    #[arg(long, hide = true, value_parser = elsewhere(
+        "make one job of both, such as `queuectl enqueue 'FIRST && SECOND'`: jobs do not wait for one another"
+    ))]
+    after: Option<Elsewhere>,
+
     #[arg(long, hide = true, value_parser = elsewhere(
         "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`"
     ))]
