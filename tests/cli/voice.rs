@@ -24,7 +24,7 @@ trials![
 ];
 
 /// Command lines that are wrong, and a word of what is said about each.
-const WRONG: [(&str, &str); 20] = [
+const WRONG: [(&str, &str); 22] = [
     ("list --frob", "`--frob`"),
     ("list --state undead", "pending, processing, completed, failed, dead, cancelled"),
     ("list --state", "--state"),
@@ -41,6 +41,8 @@ const WRONG: [(&str, &str); 20] = [
     ("prune", "or `<ID>...`"),
     ("dlq retry", "or `--all`"),
     ("worker wrk", "knows no `wrk`"),
+    ("enqueue", "what is missing: <COMMAND>..., or `--file <FILE>`\n"),
+    ("enqueue --lines", "what is missing: --file <FILE>, <COMMAND>...\n"),
     ("worker start --drain=soon", "all, ready"),
     ("worker restart", "knows no `restart`"),
     ("prune --state dead", "--older-than"),

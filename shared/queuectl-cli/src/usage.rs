@@ -83,7 +83,7 @@ impl<'a> Typed<'a> {
         let shown = |argument: &Arg| argument.to_string().replace('[', "<").replace(']', ">");
         let is_missing = |argument: &Arg| missing.split(", ").any(|name| name == shown(argument));
         if is_missing(word) {
-            return others.next().map(|option| format!("`{option}`"));
+            return others.next().filter(|option| !is_missing(option)).map(|option| format!("`{option}`"));
         }
         others.all(is_missing).then(|| format!("`{}`", shown(word)))
     }
