@@ -2,7 +2,7 @@
 
 use colored::Colorize as _;
 use queuectl_cli::text::{escape, plural};
-use queuectl_cli::{Context, Exit, Failure};
+use queuectl_cli::{Context, Exit, Failure, with_typed_places};
 use queuectl_settings::Places;
 use queuectl_store::{Access, Finding, Level};
 use serde::Serialize;
@@ -40,7 +40,7 @@ struct FindingDocument<'a> {
     check: &'static str,
     level: &'static str,
     found: &'a str,
-    advice: Option<&'a str>,
+    advice: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -109,7 +109,7 @@ fn document(findings: &[Finding]) -> Document<'_> {
         check: finding.check,
         level: finding.level.as_str(),
         found: &finding.found,
-        advice: finding.advice.as_deref(),
+        advice: finding.advice.as_deref().map(with_typed_places),
     });
     Document { ok: is_well(findings), findings: findings_document.collect() }
 }
@@ -123,7 +123,7 @@ fn print(cx: &Context, finding: &Finding) -> Result<(), Failure> {
     };
     cx.output().line(format!("{level} {}: {}", finding.check, escape(&finding.found)))?;
     match &finding.advice {
-        Some(advice) => cx.output().line(format!("         hint: {}", escape(advice))),
+        Some(advice) => cx.output().line(format!("         hint: {}", escape(&with_typed_places(advice)))),
         None => Ok(()),
     }
 }

@@ -81,6 +81,11 @@ impl Completion {
         })
     }
 
+    /// Says what may be a slip of the hand, when the jobs are there.
+    pub(crate) fn note_slips(&self) {
+        self.folders.note_missing(self.output);
+    }
+
     /// Makes a draft the job it stands for.
     pub(crate) fn complete(&mut self, draft: Draft) -> Result<NewJob, Failure> {
         let command = draft.command.ok_or_else(|| {
@@ -93,7 +98,7 @@ impl Completion {
         Ok(NewJob {
             id: draft.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
             command,
-            cwd: self.folders.of(draft.cwd, self.output)?,
+            cwd: self.folders.of(draft.cwd)?,
             env: Environment::new(draft.env)?,
             queue: draft.queue.unwrap_or_else(|| "default".to_owned()),
             priority: draft.priority.unwrap_or(0),

@@ -45,7 +45,8 @@ struct Document {
 /// Adds the jobs and prints how many they were.
 pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure> {
     let run = args.run.as_deref().map_or_else(Run::new, Run::named);
-    let batch = read(cx, path, args, &run)?;
+    let mut completion = Completion::new(cx)?;
+    let batch = read(&mut completion, path, args, &run)?;
     let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
     if !args.skip_existing {
@@ -74,11 +75,12 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     if total.added > 0 {
         note_new_queue(cx, new);
         cx.note_without_workers(&mut *store);
+        completion.note_slips();
     }
     Ok(())
 }
 
-fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Failure> {
+fn read(completion: &mut Completion, path: &Path, args: &Args, run: &Run) -> Result<Batch, Failure> {
     let unreadable = |error: io::Error| Failure::error(format!("cannot read {}: {error}", path.display()));
     let mut input: Box<dyn BufRead> = if path == Path::new("-") {
         Box::new(io::stdin().lock())
@@ -87,7 +89,6 @@ fn read(cx: &Context, path: &Path, args: &Args, run: &Run) -> Result<Batch, Fail
     };
     let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let flags = Draft::of_flags(&args.given)?;
-    let mut completion = Completion::new(cx)?;
     let mut batch = Batch { name, jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
     let mut seen: HashMap<JobId, usize> = HashMap::new();
     let mut bytes = Vec::new();

@@ -1,6 +1,7 @@
 //! In which folder a job runs.
 
 use queuectl_cli::{Failure, Output};
+use std::collections::BTreeSet;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Folders {
     /// The last one that was asked for, and its path as text.
     last: Option<(Option<PathBuf>, String)>,
+    /// Those that are not here.
+    missing: BTreeSet<String>,
 }
 
 impl Folders {
@@ -16,7 +19,7 @@ impl Folders {
     ///
     /// A folder that was named need not be here: the worker may be in a container or
     /// on another machine. A slip of the hand is told all the same.
-    pub(crate) fn of(&mut self, named: Option<PathBuf>, output: Output) -> Result<String, Failure> {
+    pub(crate) fn of(&mut self, named: Option<PathBuf>) -> Result<String, Failure> {
         if let Some((last, text)) = &self.last
             && *last == named
         {
@@ -26,9 +29,7 @@ impl Folders {
             Some(folder) => {
                 let text = text(&absolute(folder)?)?;
                 if !Path::new(&text).is_dir() {
-                    output.note(format!(
-                        "hint: no folder {text} is here; the job fails where its worker does not have it"
-                    ));
+                    self.missing.insert(text.clone());
                 }
                 text
             }
@@ -36,6 +37,15 @@ impl Folders {
         };
         self.last = Some((named, text.clone()));
         Ok(text)
+    }
+
+    /// Says which folders were not found, when the jobs are there.
+    pub(crate) fn note_missing(&self, output: Output) {
+        for folder in &self.missing {
+            output.note(format!(
+                "hint: no folder {folder} is here; the job fails where its worker does not have it"
+            ));
+        }
     }
 }
 

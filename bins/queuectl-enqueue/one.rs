@@ -24,7 +24,8 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut draft = Draft::of_flags(&args.given)?;
     draft.id = args.id.as_deref().map(JobId::new).transpose()?;
     let draft = draft.over(command(&args.command, args.shell)?);
-    let job = Completion::new(cx)?.complete(draft)?;
+    let mut completion = Completion::new(cx)?;
+    let job = completion.complete(draft)?;
 
     let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
     let new = cx.place_of_a_new_queue()?;
@@ -59,9 +60,10 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     } else {
         Ok(())
     };
-    if enqueued.added > 0 && !args.json {
+    if enqueued.added > 0 {
         note_new_queue(cx, new);
         cx.note_without_workers(&mut *store);
+        completion.note_slips();
     }
     match said {
         // Who tries again would add it twice.

@@ -44,7 +44,13 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
     }
     if let Some(place) = &done.opened {
         cx.output().line(format!("The queue {} is open again", escape(place)))?;
-        cx.output().note("hint: its workers were stopped; start them with `queuectl worker start`");
+        // The place that was typed may be the one that was emptied.
+        let at = match cx.global().database {
+            Some(_) => format!(" --database {}", shell_words::quote(place)),
+            None => String::new(),
+        };
+        cx.output()
+            .note(format!("hint: its workers were stopped; start them with `queuectl worker start{at}`"));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What a drain has done, told at its end.
 
 use queuectl_cli::text::plural;
-use queuectl_cli::{Context, Failure};
+use queuectl_cli::{Context, Failure, with_typed_places};
 use queuectl_core::{Job, State, Timestamp};
 use queuectl_runtime::Drain;
 use queuectl_store::{Access, Counts, Store};
@@ -52,7 +52,8 @@ impl Drained {
         }
         let others = more(State::Dead).saturating_sub(died.len() as u64);
         if others > 0 {
-            tracing::info!("… and {}: see them with `queuectl dlq list`", plural(others, "more job"));
+            let see_them = with_typed_places("see them with `queuectl dlq list`");
+            tracing::info!("… and {}: {see_them}", plural(others, "more job"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::find::{self, Shelves};
 use crate::{alias, replace, unknown};
-use queuectl_cli::{Context, Exit, Failure, inherited_variables, variables};
+use queuectl_cli::{Context, Exit, Failure, GlobalArgs, inherited_variables, report_as_they_ask, variables};
 use queuectl_files::Owners;
 use queuectl_settings::Settings;
 use std::ffi::{OsStr, OsString};
@@ -44,14 +44,15 @@ pub(crate) fn become_program(
     arguments: Vec<OsString>,
     json: bool,
 ) -> Result<(), Failure> {
+    // Somebody may be answered here whose arguments no program reads.
+    report_as_they_ask(&arguments);
     let not_a_name =
         || Failure::new(Exit::UnknownCommand, format!("`{}` is no command", typed.to_string_lossy()));
     let name = typed.to_str().filter(|name| find::is_name(name)).ok_or_else(not_a_name)?;
     let variables = variables(cx.global())?;
-    // Every program of the family takes it, before its actions too.
-    let flags = || json.then(|| OsString::from("--json")).into_iter();
+    let flags = flags(cx.global(), json);
     if let Some(program) = shelves.program(name) {
-        let arguments: Vec<OsString> = flags().chain(arguments).collect();
+        let arguments = [flags, arguments].concat();
         return Err(replace::with(shelves, &program, &arguments, variables));
     }
     // Only now: a broken file must not lock the user out of `config check`.
@@ -65,7 +66,7 @@ pub(crate) fn become_program(
     }
     let words = expanded.arguments.into_iter().map(OsString::from).chain(arguments);
     let (found, arguments): (_, Vec<OsString>) = match shelves.program(&expanded.name) {
-        Some(program) => (program, flags().chain(words).collect()),
+        Some(program) => (program, flags.into_iter().chain(words).collect()),
         None => match shelves.extension(&expanded.name) {
             Some(_) if json => return Err(no_program_of_ours(name)),
             Some(extension) => {
@@ -76,6 +77,28 @@ pub(crate) fn become_program(
         },
     };
     Err(replace::with(shelves, &found, &arguments, variables))
+}
+
+/// What stands before the name and every program of the family takes, before its actions
+/// too. The places are variables as well; the flags tell it that they were typed, so that
+/// its hints have them too.
+fn flags(global: &GlobalArgs, json: bool) -> Vec<OsString> {
+    let places = [
+        ("--config", global.config.as_ref().map(|file| file.as_os_str())),
+        ("--database", global.database.as_deref()),
+    ];
+    let mut flags: Vec<OsString> = json.then(|| "--json".into()).into_iter().collect();
+    for (flag, place) in places {
+        match place {
+            // As a word of its own it would be another flag.
+            Some(place) if place.as_encoded_bytes().starts_with(b"-") => {
+                flags.push([OsStr::new(flag), OsStr::new("="), place].into_iter().collect());
+            }
+            Some(place) => flags.extend([flag.into(), place.to_owned()]),
+            None => {}
+        }
+    }
+    flags
 }
 
 /// The configuration with the aliases. An alias is followed by flags of the program

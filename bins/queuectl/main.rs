@@ -61,6 +61,12 @@ fn main() -> ExitCode {
             _ => (args.help, &words[..]),
         };
         let Some((name, arguments)) = words.split_first() else { return list::help(cx, &shelves) };
+        if asks_for_help && matches!(name.to_str(), Some("help" | "-h" | "--help")) {
+            return list::help(cx, &shelves);
+        }
+        if asks_for_help && matches!(name.to_str(), Some("-V" | "--version")) {
+            return cx.output().line(concat!("queuectl ", env!("CARGO_PKG_VERSION")));
+        }
         let mut arguments = arguments.to_vec();
         if asks_for_help {
             arguments.push("--help".into());

@@ -360,7 +360,7 @@ fn only_named_variables_are_kept() {
 fn json_prints_the_job() {
     both(|spelling| {
         let home = Home::new();
-        let output = home.run(spelling, ["enqueue", "true", "--id", "a", "--json"]).assert().success();
+        let output = home.run(spelling, ["enqueue", "--json", "true", "--id", "a"]).assert().success();
         let job: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
         assert_eq!((&job["id"], &job["state"]), (&"a".into(), &"pending".into()));
     });

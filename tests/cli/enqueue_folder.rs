@@ -2,7 +2,7 @@
 
 use crate::support::trials::trials;
 use crate::support::{Home, NO_WORKER, Spelling, both};
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 use queuectl_core::{Outcome, State};
 use std::fs;
 
@@ -26,7 +26,7 @@ fn a_folder_that_was_named_need_not_be_here() {
             home.run(spelling, [&["enqueue"], &arguments[..]].concat())
                 .assert()
                 .success()
-                .stderr(contains(format!("no folder {later} is here")));
+                .stderr(starts_with(format!("{NO_WORKER}hint: no folder {later} is here")));
         }
         home.run(spelling, ["enqueue", "--file", "-"])
             .write_stdin(json.replace("\"json\"", "\"file\""))

@@ -4,7 +4,7 @@ use super::enqueue::is_untouched;
 use crate::support::trials::trials;
 use crate::support::{Home, NO_WORKER, Spelling, both};
 use predicates::prelude::PredicateBooleanExt as _;
-use predicates::str::contains;
+use predicates::str::{contains, starts_with};
 use std::fs;
 
 trials![
@@ -15,6 +15,11 @@ trials![
     a_dash_dash_ends_our_options,
     a_line_that_can_be_meant_both_ways_is_explained,
     what_is_neither_ours_nor_the_commands_is_refused,
+    a_hint_is_a_line_that_means_what_it_says,
+    a_hint_that_could_not_be_typed_is_none,
+    what_is_secret_is_not_in_a_hint,
+    what_was_meant_for_a_shell_or_for_later_leads_on,
+    a_file_whose_option_was_forgotten_is_found,
     an_alias_takes_a_command_in_the_same_way,
 ];
 
@@ -78,8 +83,12 @@ fn options_of_a_job_may_follow_one_text() {
 
 fn shared_options_may_follow_a_line_for_the_shell() {
     let home = Home::new();
-    let made = format!("Made a new queue at {}\n{NO_WORKER}", home.path("other.db").display());
-    home.queuectl(["enqueue", "echo hi", "--database", "./other.db"]).assert().success().stderr(made);
+    let made = format!("Made a new queue at {}\n", home.path("other.db").display());
+    let lead = contains("`queuectl --database ./other.db worker start`");
+    home.queuectl(["enqueue", "echo hi", "--database", "./other.db"])
+        .assert()
+        .success()
+        .stderr(starts_with(made).and(lead));
     assert!(home.path("other.db").exists() && !home.database().exists());
     home.queuectl(["enqueue", "echo hi", "--help"]).assert().success().stdout(contains("Usage:"));
 }
@@ -144,7 +153,9 @@ fn what_is_neither_ours_nor_the_commands_is_refused() {
             ("'sleep 10' --frobnicate", "queuectl enqueue -- 'sleep 10' --frobnicate"),
             (r#"'{"command":"x"}' --id a b"#, "`b`"),
             ("true --max-retries many", "many"),
-            ("true --id", "--id"),
+            ("true --id", "`--id <ID>` needs a value\nhint: if it belongs to the command"),
+            ("true --timeout", "`--timeout <TIME>` needs a value\nhint: "),
+            ("'sleep 10' --delay", "`--delay <TIME>` needs a value\nhint: see "),
         ] {
             home.typed(spelling, &format!("queuectl enqueue {line}"))
                 .assert()
@@ -154,6 +165,107 @@ fn what_is_neither_ours_nor_the_commands_is_refused() {
         }
         is_untouched(&home);
     });
+}
+
+/// What is said of a line that is accepted.
+fn remark(home: &Home, line: &str) -> String {
+    let typed = home.typed(Spelling::Dispatched, line).assert().success();
+    String::from_utf8(typed.get_output().stderr.clone()).unwrap()
+}
+
+fn a_hint_is_a_line_that_means_what_it_says() {
+    let home = Home::new();
+    for (line, command, meant) in [
+        ("make --json", "make --json", "make"),
+        ("true --max-retri 3", "true --max-retri 3", "true"),
+        ("true --retries 3", "true --retries 3", "true"),
+        ("true --ID x", "true --ID x", "true"),
+        ("-v ls '|' wc -l", "ls '|' wc -l", "ls | wc -l"),
+        ("echo hi '&&' echo ho", "echo hi '&&' echo ho", "echo hi && echo ho"),
+        ("gzip '*.log'", "gzip '*.log'", "gzip *.log"),
+        ("FOO=1 env", "'FOO=1' env", "FOO=1 env"),
+        ("cd /tmp", "cd /tmp", "cd /tmp && COMMAND"),
+    ] {
+        let said = remark(&home, &format!("queuectl enqueue {line}"));
+        assert_eq!(newest(&home), command, "{said}");
+        home.typed(Spelling::Dispatched, &hinted(&said)).assert().success();
+        assert_eq!(newest(&home), meant, "{said}");
+    }
+    assert!(home.path("").read_dir().unwrap().next().is_none());
+}
+
+fn a_hint_that_could_not_be_typed_is_none() {
+    let home = Home::new();
+    for line in [
+        "true --lines",
+        "true --run foo",
+        "true --file x",
+        "true -vq",
+        "true --help",
+        "git --version",
+        "mysqldump --database shop",
+        "wget URL --id",
+    ] {
+        assert_eq!(remark(&home, &format!("queuectl enqueue {line}")), NO_WORKER, "{line}");
+        assert_eq!(newest(&home), line);
+    }
+    let said = remark(&home, "queuectl enqueue true --lines --id x");
+    assert!(said.contains("`queuectl enqueue --id x -- true --lines`"), "{said}");
+}
+
+fn what_is_secret_is_not_in_a_hint() {
+    let home = Home::new();
+    for line in [
+        "make --id a --env TOKEN=hunter2",
+        "make --env=TOKEN=hunter2 all",
+        "mysql --timeout 5 --password=hunter2",
+        "mysql --priority 1 shop -phunter --env A=hunter2",
+    ] {
+        let said = remark(&home, &format!("queuectl enqueue {line}"));
+        assert!(!said.contains("hunter2") && !said.contains("`queuectl enqueue"), "{said}");
+        assert!(said.contains("the command"), "{said}");
+    }
+    home.typed(Spelling::Dispatched, "queuectl enqueue 'a b' --password=hunter2")
+        .assert()
+        .code(2)
+        .stderr(contains("type `--` before it").and(contains("hunter2").not()));
+}
+
+fn what_was_meant_for_a_shell_or_for_later_leads_on() {
+    let home = Home::new();
+    for (line, lead) in [
+        ("./x.sh --in 2h", "`--delay 2h`"),
+        ("./x.sh --every 1d", "cron"),
+        ("./x.sh --at 22:00", "`run_at`"),
+        ("./x.sh --after a", "'FIRST && SECOND'"),
+        ("./x.sh now at 22:00", "`--delay TIME`"),
+        ("export A=1", "of use only to what follows it"),
+    ] {
+        let said = remark(&home, &format!("queuectl enqueue {line}"));
+        assert!(said.contains("were taken as the command") && said.contains(lead), "{line}: {said}");
+    }
+    // Programs that take such words themselves.
+    for line in ["find . -name '*.c' -exec rm {} ';'", "cut -d '|' -f1 x", "grep 'a|b' x", "test a '>' b"] {
+        assert_eq!(remark(&home, &format!("queuectl enqueue {line}")), NO_WORKER, "{line}");
+    }
+    home.queuectl(["enqueue", "--in", "2h", "true"]).assert().code(2).stderr(contains("`--delay 2h`"));
+    home.queuectl(["enqueue", "--after", "a", "true"])
+        .assert()
+        .code(2)
+        .stderr(contains("no option `--after`").and(contains("--at").not()));
+}
+
+fn a_file_whose_option_was_forgotten_is_found() {
+    let home = Home::new();
+    fs::write(home.path("commands.txt"), "echo one\necho two\n").unwrap();
+    let said = remark(&home, "queuectl enqueue commands.txt --lines");
+    assert_eq!(newest(&home), "commands.txt --lines");
+    assert_eq!(hinted(&said), "queuectl enqueue --file commands.txt --lines");
+    home.typed(Spelling::Dispatched, "queuectl enqueue --lines commands.txt")
+        .assert()
+        .code(2)
+        .stderr(contains("hint: type `queuectl enqueue --file commands.txt --lines`\n"));
+    home.typed(Spelling::Dispatched, &hinted(&said)).assert().success().stdout("Jobs added: 2\n");
 }
 
 fn an_alias_takes_a_command_in_the_same_way() {

@@ -10,6 +10,7 @@ trials![
     a_job_is_named_by_number_beginning_end_or_as_the_last,
     an_exact_id_wins,
     what_means_several_jobs_is_refused_with_their_names,
+    a_number_that_is_the_id_of_another_job_is_not_offered,
     digits_that_are_no_number_hit_no_other_job,
     every_command_takes_every_reference,
     an_id_that_a_table_has_cut_can_be_typed_as_it_stands_there,
@@ -59,6 +60,19 @@ fn what_means_several_jobs_is_refused_with_their_names() {
             .stderr(contains("means several jobs").and(contains("job-1 (number 1)")).and(contains("hint: ")));
     }
     assert_eq!(home.counts()[State::Pending], 5);
+}
+
+fn a_number_that_is_the_id_of_another_job_is_not_offered() {
+    let home = Home::quick();
+    for id in ["pic-a", "pic-b", "1"] {
+        home.enqueue(id, "true");
+    }
+    home.queuectl(["cancel", "pic"])
+        .assert()
+        .code(1)
+        .stderr(contains("hint: type more of the id, or all of it: pic-a\n"));
+    home.queuectl(["cancel", "pic-a"]).assert().success();
+    assert_eq!(home.state("1"), State::Pending);
 }
 
 fn digits_that_are_no_number_hit_no_other_job() {

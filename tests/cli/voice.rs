@@ -1,7 +1,7 @@
 //! One voice: errors, help and versions of all programs read alike.
 
 use crate::support::trials::trials;
-use crate::support::{Home, Spelling, both};
+use crate::support::{Home, NO_WORKER, Spelling, both};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::{contains, starts_with};
 use serde_json::Value;
@@ -16,10 +16,15 @@ trials![
     help_is_that_of_the_action_that_is_named,
     the_version_can_be_asked_of_every_program,
     prune_offers_only_states_of_rest,
+    a_hint_leads_to_the_queue_that_was_typed,
+    with_json_nothing_else_is_on_standard_error,
+    what_all_programs_share_may_be_given_again,
+    what_no_program_reads_is_answered_in_json_too,
+    an_option_is_called_as_it_was_typed,
 ];
 
 /// Command lines that are wrong, and a word of what is said about each.
-const WRONG: [(&str, &str); 13] = [
+const WRONG: [(&str, &str); 22] = [
     ("list --frob", "`--frob`"),
     ("list --state undead", "pending, processing, completed, failed, dead, cancelled"),
     ("list --state", "--state"),
@@ -28,7 +33,16 @@ const WRONG: [(&str, &str); 13] = [
     ("show", "<ID>"),
     ("dlq lst", "`queuectl dlq` knows no `lst`"),
     ("dlq retry --all x", "does not go together"),
-    ("worker start --count 0", "0 is not in 1..=1024"),
+    ("worker start --count 0", "expected a whole number from 1 to 1024"),
+    ("list --limit 0", "expected a whole number of at least 1"),
+    ("list --limit -1", "nothing below 0 is taken"),
+    ("show -1", "nothing below 0 is taken"),
+    ("worker -q", "`queuectl worker` needs an action: start, stop, list"),
+    ("prune", "or `<ID>...`"),
+    ("dlq retry", "or `--all`"),
+    ("worker wrk", "knows no `wrk`"),
+    ("enqueue", "what is missing: <COMMAND>..., or `--file <FILE>`\n"),
+    ("enqueue --lines", "what is missing: --file <FILE>, <COMMAND>...\n"),
     ("worker start --drain=soon", "all, ready"),
     ("worker restart", "knows no `restart`"),
     ("prune --state dead", "--older-than"),
@@ -94,7 +108,6 @@ fn with_json_an_error_is_json_too() {
         error(&home, spelling, "enqueue --json {\"command\":", 1);
         error(&home, spelling, "backup --json /nowhere/at/all", 1);
         error(&home, spelling, "dlq --json", 2);
-        error(&home, spelling, "list --json --json", 2);
     });
     let home = Home::new();
     error(&home, Spelling::Dispatched, "--json frobnicate", 127);
@@ -155,6 +168,9 @@ fn help_is_that_of_the_action_that_is_named() {
         ("--help worker stop", "Usage: queuectl worker stop "),
         ("-h status", "Usage: queuectl status "),
         ("help", "Usage: queuectl "),
+        ("help help", "Usage: queuectl "),
+        ("help -h", "Usage: queuectl "),
+        ("help --help", "Usage: queuectl "),
     ] {
         home.queuectl(line.split(' ')).assert().success().stdout(contains(usage)).stderr("");
     }
@@ -172,6 +188,11 @@ fn the_version_can_be_asked_of_every_program() {
             home.queuectl(words).assert().success().stdout(starts_with("queuectl").and(contains(version)));
         }
     }
+    for (line, name) in
+        [("worker start -V", "queuectl-worker"), ("dlq retry -V", "queuectl-dlq"), ("help -V", "queuectl")]
+    {
+        home.queuectl(line.split(' ')).assert().success().stdout(format!("{name}{version}"));
+    }
 }
 
 fn prune_offers_only_states_of_rest() {
@@ -187,5 +208,101 @@ fn prune_offers_only_states_of_rest() {
             .assert()
             .success()
             .stdout(contains("possible values: completed").and(contains("pending").not()));
+    });
+}
+
+fn a_hint_leads_to_the_queue_that_was_typed() {
+    let home = Home::new();
+    let database = home.path("a b.db").display().to_string();
+    let queue = format!("--database '{database}'");
+    let typed = |line: &str| home.typed(Spelling::Dispatched, &format!("queuectl {queue} {line}")).assert();
+    let start = format!("start one with `queuectl {queue} worker start`\n");
+    typed("enqueue --id a true").success().stderr(contains(&start));
+    typed("show 9").code(4).stderr(contains(format!("list them with `queuectl {queue} list`\n")));
+    typed("enqueue make --id w2")
+        .success()
+        .stderr(contains(format!("type `queuectl enqueue {queue} -- make --id w2`\n")));
+    typed("shwo 9").code(127).stderr(contains(format!("did you mean `queuectl {queue} show`?")));
+    typed("list --frob").code(2).stderr(contains("see `queuectl list --help`"));
+    // Also where it stands behind the name, and in JSON.
+    let behind = home.typed(Spelling::Direct, &format!("queuectl show 9 --json {queue}"));
+    behind.assert().code(4).stderr(contains(format!("`queuectl {queue} list`")));
+    // An exported variable is there when the hint is typed.
+    home.queuectl(["enqueue", "true"])
+        .env("QUEUECTL_DATABASE", &database)
+        .assert()
+        .success()
+        .stderr(NO_WORKER);
+    home.queuectl(["--config", "/dev/null", "show", "9"])
+        .assert()
+        .code(4)
+        .stderr(contains("`queuectl --config /dev/null list`"));
+    let findings =
+        home.queuectl(["--database", "./none.db", "doctor", "--json"]).assert().get_output().clone();
+    let findings = String::from_utf8(findings.stdout).unwrap();
+    assert!(findings.contains("`queuectl --database ./none.db enqueue 'echo hello'`"), "{findings}");
+}
+
+fn with_json_nothing_else_is_on_standard_error() {
+    both(|spelling| {
+        let home = Home::new();
+        for line in [
+            "enqueue --json sleep --timeout 2",
+            "enqueue --json --cwd ./nowhere true",
+            "list --json --database ./none.db",
+            "config unset max-retries --json",
+        ] {
+            home.typed(spelling, &format!("queuectl {line}")).assert().success().stderr("");
+        }
+        let warned = home.run(spelling, ["list", "--json"]).env("QUEUECTL_DATABSE", "x").assert().success();
+        let said = warned.get_output().stderr.clone();
+        let warning: Value = serde_json::from_slice(&said).unwrap();
+        assert!(warning["warning"].as_str().is_some_and(|said| said.contains("QUEUECTL_DATABSE")));
+    });
+}
+
+fn what_all_programs_share_may_be_given_again() {
+    both(|spelling| {
+        let home = Home::new();
+        home.run(spelling, ["list", "--json", "-q", "--no-color", "--json", "-q", "--no-color"])
+            .assert()
+            .success()
+            .stdout("[]\n");
+        home.run(spelling, ["dlq", "--json", "list", "--json"]).assert().success().stdout("[]\n");
+        home.run(spelling, ["enqueue", "--database", "a.db", "--database", "b.db", "true"])
+            .assert()
+            .success();
+        assert!(home.path("b.db").exists() && !home.path("a.db").exists());
+    });
+    let home = Home::new();
+    home.queuectl(["--json", "list", "--json"]).assert().success().stdout("[]\n");
+    home.queuectl(["config", "set", "alias.all", "list --json"]).assert().success();
+    home.queuectl(["all", "--json"]).assert().success().stdout("[]\n");
+}
+
+fn what_no_program_reads_is_answered_in_json_too() {
+    let home = Home::new();
+    for line in ["lst --json", "run x --json", "help nope --json", "-q lst --json"] {
+        error(&home, Spelling::Dispatched, line, 127);
+    }
+    error(&home, Spelling::Dispatched, "--json worker -q", 2);
+}
+
+fn an_option_is_called_as_it_was_typed() {
+    both(|spelling| {
+        let home = Home::new();
+        for (line, name) in [
+            ("worker start -j 4", "-j"),
+            ("worker start -j4", "-j"),
+            ("worker start --jobs 4", "--jobs"),
+            ("worker start --workers=4", "--workers"),
+        ] {
+            home.run(spelling, line.split(' '))
+                .assert()
+                .code(2)
+                .stderr(contains(format!("there is no option `{name}` here")));
+        }
+        home.run(spelling, ["worker", "grd"]).assert().code(2).stderr(contains("guard").not());
+        home.run(spelling, ["worker", "-q"]).assert().code(2).stderr(contains("guard").not());
     });
 }

@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Colors, Output, Verbosity};
+use crate::typed_places;
 use crate::usage;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
@@ -14,33 +15,34 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The flags that every program takes, before or after the name of a subcommand.
+/// The flags that every program takes, before or after the name of a subcommand. Each may
+/// be given again, as after an alias that has it; the last one counts.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct GlobalArgs {
     /// Read this configuration file [default: config.toml where `queuectl config path` says]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", overrides_with = "config")]
     pub config: Option<PathBuf>,
 
     /// Use the queue at this place [default: database of the configuration]
-    #[arg(long, global = true, value_name = "URL|PATH")]
+    #[arg(long, global = true, value_name = "URL|PATH", overrides_with = "database")]
     pub database: Option<OsString>,
 
     /// As root, use a queue, a configuration and commands of other users too
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "as_root")]
     pub as_root: bool,
 
     /// Print without colours
-    #[arg(long, global = true)]
+    #[arg(long, global = true, overrides_with = "no_color")]
     pub no_color: bool,
 
     /// Say more on standard error
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, conflicts_with = "quiet", overrides_with = "verbose")]
     pub verbose: bool,
 
     /// Say nothing but errors on standard error
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, overrides_with = "quiet")]
     pub quiet: bool,
 }
 
@@ -134,16 +136,22 @@ pub fn command<A: CommandFactory>() -> clap::Command {
     with_json(command).bin_name(typed).version(env!("CARGO_PKG_VERSION")).propagate_version(true)
 }
 
-const JSON: &str = "json";
+/// The option that has documents printed, of every program.
+pub(crate) const JSON: &str = "json";
 
-/// Lets `--json` stand before an action too, if one of them takes it.
+/// Lets `--json` be given again, and stand before an action too, if one of them takes it.
 fn with_json(command: clap::Command) -> clap::Command {
     let takes_it =
         |command: &clap::Command| command.get_arguments().any(|argument| argument.get_id() == JSON);
+    let again = |command: clap::Command| {
+        let has_it = takes_it(&command);
+        if has_it { command.mut_arg(JSON, |json| json.overrides_with(JSON)) } else { command }
+    };
     if takes_it(&command) || !command.get_subcommands().any(takes_it) {
-        return command;
+        return again(command);
     }
-    let json = Arg::new(JSON).long(JSON).global(true).action(ArgAction::SetTrue);
+    let command = command.mut_subcommands(again);
+    let json = Arg::new(JSON).long(JSON).global(true).action(ArgAction::SetTrue).overrides_with(JSON);
     command.arg(json.help("Print JSON; errors too").help_heading("Global options"))
 }
 
@@ -185,10 +193,7 @@ pub(crate) fn parse<A: Parser>(
     if may_show_help(&arguments) {
         command = with_exit_codes(command);
     }
-    // As far as can be told from a command line that cannot be read.
-    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
-        Failure::report_as_json(true);
-    }
+    report_as_they_ask(&arguments);
     let parsed = command.try_get_matches_from_mut(&arguments).and_then(|matches| {
         Failure::report_as_json(asks_for_json(&matches));
         Ok((A::from_arg_matches(&matches)?, GlobalArgs::from_arg_matches(&matches)?))
@@ -202,6 +207,7 @@ pub(crate) fn parse<A: Parser>(
         }
         _ => report(&error.format(&mut command), &command, &arguments),
     })?;
+    typed_places::remember(&global);
     if let Some(text) = global.config.as_deref().and_then(Path::to_str) {
         Place::check_path(text, is_there)
             .map_err(|error| Failure::error(error.to_string()).about("--config").hint(error.hint()))?;
@@ -212,10 +218,24 @@ pub(crate) fn parse<A: Parser>(
     Ok((own, global))
 }
 
+/// Has failures written as a command line asks for, as far as that can be told of one that
+/// cannot be read, or that nobody has read.
+pub fn report_as_they_ask(arguments: &[OsString]) {
+    if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
+        Failure::report_as_json(true);
+    }
+}
+
 /// Prints the help that was asked for, or makes an error of what clap has found.
 fn report(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) -> Failure {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+        // The name of the program, whichever action it is asked of.
+        ErrorKind::DisplayVersion => {
+            let version = format!("{} {}\n", command.get_name(), env!("CARGO_PKG_VERSION"));
+            let printed = io::stdout().write_all(version.as_bytes()).and_then(|()| io::stdout().flush());
+            printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
+        }
+        ErrorKind::DisplayHelp => {
             let printed = error.print().and_then(|()| io::stdout().flush());
             printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
         }

@@ -5,13 +5,15 @@
 //! every other case all words are the command's, as with nice(1) or xargs(1). The
 //! one place of this rule, for every program that takes a command.
 
-use crate::exit::Exit;
+use crate::arguments::JSON;
 use crate::failure::Failure;
-use crate::text::nearest;
 use clap::{Arg, ArgAction, Command};
-use queuectl_core::masked;
 use std::borrow::Cow;
 use std::ffi::OsString;
+
+mod remarks;
+mod shell;
+mod shown;
 
 /// A line in which COMMAND stands behind `--`, so that it can be read in one way only.
 #[derive(Debug)]
@@ -48,14 +50,17 @@ pub(crate) fn arrange(
         }
     }
     let (before, words) = arguments.split_at(place.min(arguments.len()));
-    match words {
-        [text, rest @ ..] if !rest.is_empty() => Line { options, before, text, rest }.arrange(),
-        _ => Ok(Arranged { arguments, remark: None }),
+    let [text, rest @ ..] = words else { return Ok(Arranged { arguments, remark: None }) };
+    let line = Line { command: &command, options, before, text, rest };
+    if let Some(failure) = line.file_behind_its_options() {
+        return Err(failure);
     }
+    if rest.is_empty() { Ok(Arranged { arguments, remark: None }) } else { line.arrange() }
 }
 
-/// A line with something behind the first word of COMMAND.
+/// A line with a first word of COMMAND.
 struct Line<'a> {
+    command: &'a Command,
     options: Options<'a>,
     /// The program and its own options.
     before: &'a [OsString],
@@ -77,6 +82,12 @@ impl Line<'_> {
         };
         let stranger = pieces.iter().find(|(_, piece)| !may_follow(piece));
         let Some((word, _)) = stranger else {
+            if let Some((words, Piece::Ours { of, length })) = pieces.last()
+                && *length > words.len()
+                && let Some(option) = of.last()
+            {
+                return Err(self.without_its_value(option));
+            }
             let remark = bare.then(|| self.options_taken());
             let arguments =
                 [self.before, self.rest, &["--".into()], std::slice::from_ref(self.text)].concat();
@@ -88,73 +99,6 @@ impl Line<'_> {
         }
         let remark = self.words_taken(&pieces, bare);
         Ok(Arranged { arguments: self.with_words(&[], self.rest), remark })
-    }
-
-    /// The line in which these options stand before the command, and these words in it.
-    fn with_words(&self, ours: &[OsString], rest: &[OsString]) -> Vec<OsString> {
-        [self.before, ours, &["--".into()], std::slice::from_ref(self.text), rest].concat()
-    }
-
-    fn options_taken(&self) -> String {
-        format!(
-            "hint: `{}` was taken as options of the job; if it belongs to the command, type `{}`",
-            shown(self.rest),
-            self.typed(&self.with_words(&[], self.rest))
-        )
-    }
-
-    /// What to say of a line whose words could have been meant as options; nothing if none could.
-    fn words_taken(&self, pieces: &[(&[OsString], Piece<'_>)], bare: bool) -> Option<String> {
-        let all_ours = pieces.iter().all(|(_, piece)| matches!(piece, Piece::Ours { .. }));
-        let (mut ours, mut rest) = (Vec::new(), Vec::new());
-        for (words, piece) in pieces {
-            // `-v` among words that are not ours is as good as never meant for us.
-            let long = words[0].as_encoded_bytes().starts_with(b"--");
-            let meant =
-                matches!(piece, Piece::Ours { of, .. } if of.iter().all(|option| !option.is_hide_set()));
-            if meant && (long || all_ours) {
-                ours.extend_from_slice(words);
-            } else {
-                rest.extend_from_slice(words);
-            }
-        }
-        let command = shown(&[std::slice::from_ref(self.text), self.rest].concat());
-        if !ours.is_empty() {
-            return Some(format!(
-                "hint: all words were taken as the command, `{command}`; options stand before it: `{}`",
-                self.typed(&self.with_words(&ours, &rest))
-            ));
-        }
-        (!bare).then(|| {
-            format!("hint: it was taken as a program with its arguments, `{command}`; a line for the shell stands between quotes as a whole")
-        })
-    }
-
-    fn refused(&self, stranger: &OsString) -> Failure {
-        let stranger_text = stranger.to_string_lossy();
-        let name = stranger_text.split('=').next().unwrap_or_default();
-        let meant = nearest(name, self.options.longs.iter().map(String::as_str))
-            .first()
-            .map(|&meant| meant.to_owned());
-        let failure = Failure::new(
-            Exit::Usage,
-            format!(
-                "`{stranger_text}` after the command `{}` is no option of a job",
-                self.text.to_string_lossy()
-            ),
-        );
-        match meant {
-            Some(meant) => failure.hint(format!("did you mean `{meant}`?")),
-            None => failure.hint(format!(
-                "if it belongs to the command, put the whole line between quotes, or type `{}`",
-                self.typed(&self.with_words(&[], self.rest))
-            )),
-        }
-    }
-
-    /// A line as a person types it.
-    fn typed(&self, arguments: &[OsString]) -> String {
-        format!("{} {}", self.options.program, shown(&arguments[1..]))
     }
 }
 
@@ -171,11 +115,17 @@ enum Piece<'a> {
     Word,
 }
 
+impl Piece<'_> {
+    /// Tells whether it is options of ours, and all of one kind.
+    fn is_all(&self, is: impl Fn(&Arg) -> bool) -> bool {
+        matches!(self, Piece::Ours { of, .. } if of.iter().all(|option| is(option)))
+    }
+}
+
 /// The options of a program.
 struct Options<'a> {
     program: String,
     all: Vec<&'a Arg>,
-    longs: Vec<String>,
     /// What cannot stand beside COMMAND, such as a file of jobs.
     instead: Vec<&'a Arg>,
 }
@@ -186,19 +136,18 @@ impl<'a> Options<'a> {
         let positional = command.get_positionals().next();
         Self {
             program: command.get_bin_name().unwrap_or_default().to_owned(),
-            longs: all
-                .iter()
-                .filter(|option| !option.is_hide_set())
-                .filter_map(|option| option.get_long().map(|name| format!("--{name}")))
-                .collect(),
             instead: positional.map(|word| command.get_arg_conflicts_with(word)).unwrap_or_default(),
             all,
         }
     }
 
+    /// Tells whether an option cannot stand beside COMMAND.
+    fn is_instead(&self, option: &Arg) -> bool {
+        self.instead.iter().any(|other| other.get_id() == option.get_id())
+    }
+
     fn is_of_a_job(&self, option: &Arg) -> bool {
-        let instead = self.instead.iter().any(|other| other.get_id() == option.get_id());
-        !(instead || option.is_hide_set() || is_shared(option))
+        !(self.is_instead(option) || option.is_hide_set() || is_shared(option))
     }
 
     fn pieces<'w>(&self, mut words: &'w [OsString]) -> Vec<(&'w [OsString], Piece<'a>)> {
@@ -261,11 +210,15 @@ fn takes_the_next(option: &Arg) -> bool {
 
 /// Tells whether every program has this option.
 fn is_shared(option: &Arg) -> bool {
-    option.is_global_set()
-        || matches!(
-            option.get_action(),
-            ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
-        )
+    option.is_global_set() || option.get_id() == JSON || shows_something(option)
+}
+
+/// Tells whether with this option nothing is done but that a text is shown.
+fn shows_something(option: &Arg) -> bool {
+    matches!(
+        option.get_action(),
+        ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version
+    )
 }
 
 /// Tells whether a word can be the name of a program as it stands; anything else is
@@ -273,11 +226,6 @@ fn is_shared(option: &Arg) -> bool {
 fn is_bare(word: &OsString) -> bool {
     let word = word.to_string_lossy();
     !word.is_empty() && matches!(shell_words::quote(&word), Cow::Borrowed(_))
-}
-
-/// Words as they are typed, without a password that was: what is said may be logged.
-fn shown(words: &[OsString]) -> String {
-    shell_words::join(words.iter().map(|word| masked(&word.to_string_lossy())))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::arguments::GlobalArgs;
 use crate::failure::Failure;
 use crate::logging;
-use crate::output::{Output, Verbosity};
+use crate::output::Output;
 use queuectl_core::Timestamp;
 use queuectl_settings::{
     Database, Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
@@ -187,7 +187,7 @@ impl Context {
 
     /// Says so if nobody is there to run what waits. It is not worth an error.
     pub fn note_without_workers(&self, store: &mut dyn Store) {
-        if self.output.verbosity() > Verbosity::Quiet && matches!(store.has_workers(), Ok(false)) {
+        if self.output.is_read_by_a_person() && matches!(store.has_workers(), Ok(false)) {
             self.output.note("No worker is running; start one with `queuectl worker start`");
         }
     }

@@ -7,6 +7,7 @@ use crate::exit::Exit;
 use crate::json;
 use crate::logging::beginning_of_line;
 use crate::text::escape;
+use crate::typed_places::with_typed_places;
 use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::{RAISE_THE_LIMIT, SettingsError};
 use queuectl_store::{Location, ServerProblem, StoreError};
@@ -125,13 +126,13 @@ impl Failure {
         if self.message.is_empty() {
             return;
         }
-        let hint = self.hint.as_deref();
-        let document = Document { error: &self.message, hint, exit: self.code.code() };
+        let said = Self { hint: self.hint.as_deref().map(with_typed_places), ..self.clone() };
+        let document = Document { error: &said.message, hint: said.advice(), exit: said.code.code() };
         let line = match json::to_string(&document) {
             Ok(document) if Self::is_json() => document,
             _ => {
                 let beginning = beginning_of_line();
-                format!("{beginning}{}", self.to_string().replace('\n', &format!("\n{beginning}")))
+                format!("{beginning}{}", said.to_string().replace('\n', &format!("\n{beginning}")))
             }
         };
         let _ = io::stderr().write_all(format!("{line}\n").as_bytes());

@@ -42,17 +42,24 @@ fn find(store: &mut dyn Store, typed: &str, refused: impl Fn(StoreError) -> Fail
         match jobs.len() {
             0 => {}
             1 => return Ok(jobs.remove(0)),
-            _ => return Err(ambiguous(typed, &jobs)),
+            _ => return ambiguous(store, typed, &jobs),
         }
     }
     Err(StoreError::NoSuchJob { id }.into())
 }
 
-fn ambiguous(typed: &str, jobs: &[Job]) -> Failure {
+fn ambiguous(store: &mut dyn Store, typed: &str, jobs: &[Job]) -> Result<Job, Failure> {
     let more = if jobs.len() > MOST_NAMED { ", …" } else { "" };
     let jobs = &jobs[..jobs.len().min(MOST_NAMED)];
     let named: Vec<String> =
         jobs.iter().map(|job| format!("{} (number {})", shorten(job.id.as_str(), 40), job.seq)).collect();
-    Failure::new(Exit::Error, format!("{typed} means several jobs: {}{more}", named.join(", ")))
-        .hint(format!("type more of the id, or its number: {}", jobs[0].seq))
+    let first = &jobs[0];
+    let number = first.seq.to_string();
+    // Another job may have the number as its id, and would be the one that is meant.
+    let whole = match store.job(&JobId::new(&number)?)? {
+        None => format!("its number: {number}"),
+        Some(_) => format!("all of it: {}", shell_words::quote(first.id.as_str())),
+    };
+    Err(Failure::new(Exit::Error, format!("{typed} means several jobs: {}{more}", named.join(", ")))
+        .hint(format!("type more of the id, or {whole}")))
 }

@@ -19,6 +19,7 @@
 //! | `programs` | which programs are of the family |
 //! | `replace` | how a process becomes another program |
 //! | `states` | the names of states, and what others call them |
+//! | `typed_places` | how a hint leads to the queue that was named |
 //! | `signals` | signals that would end a program without a word |
 
 mod arguments;
@@ -42,11 +43,12 @@ mod states;
 pub mod table;
 pub mod text;
 mod times;
+mod typed_places;
 mod usage;
 mod variables;
 mod visible;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command};
+pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, report_as_they_ask};
 pub use context::{Context, DryRun};
 pub use deletion::{delete_named, delete_settled};
 pub use detail::{attempt_number, last_attempt, show_job};
@@ -63,6 +65,7 @@ pub use replace::replace_process;
 pub use states::{settled_state_parser, state_parser};
 pub use table::{Narrow, Table};
 pub use times::Times;
+pub use typed_places::with_typed_places;
 pub use variables::{Variables, inherited_variables, variables};
 pub use visible::{Coloring, Visible};
 
@@ -84,11 +87,13 @@ pub fn run_with_command<A: clap::Parser>(
     program: impl FnOnce(A, &Context) -> Result<(), Failure>,
 ) -> ExitCode {
     signals::outlive_large_files();
-    let arranged = command_words::arrange(arguments::command::<A>, std::env::args_os().collect());
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    arguments::report_as_they_ask(&arguments);
+    let arranged = command_words::arrange(arguments::command::<A>, arguments);
     end(arranged.and_then(|arranged| {
         read_and_do(arranged.arguments, |arguments, cx| {
             program(arguments, cx)?;
-            arranged.remark.iter().for_each(|remark| cx.output().note(remark));
+            arranged.remark.iter().for_each(|remark| cx.output().note_as_it_is(remark));
             Ok(())
         })
     }))

@@ -5,6 +5,7 @@ use crate::json;
 use crate::logging::beginning_of_line;
 use crate::table::Table;
 use crate::text::escape;
+use crate::typed_places::with_typed_places;
 use crate::visible::Coloring;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
@@ -116,17 +117,33 @@ impl Output {
         }
     }
 
-    /// Says something to the person, if there is one who wants to know.
+    /// Tells whether anything is said but errors and data.
+    pub(crate) fn is_read_by_a_person(self) -> bool {
+        self.verbosity >= Verbosity::Normal && !Failure::is_json()
+    }
+
+    /// Says something to the person, if there is one who wants to know; a program that
+    /// reads JSON does not. What it leads to is at the places that were typed.
     pub fn note(self, text: impl fmt::Display) {
-        if self.verbosity >= Verbosity::Normal {
+        self.note_as_it_is(with_typed_places(&text.to_string()));
+    }
+
+    /// The same of a line in which those places stand already.
+    pub(crate) fn note_as_it_is(self, text: impl fmt::Display) {
+        if self.is_read_by_a_person() {
             say(&escape(&text.to_string()));
         }
     }
 
-    /// Warns the person.
+    /// Warns the person, or the program that reads JSON.
     pub fn warn(self, text: impl fmt::Display) {
-        if self.verbosity >= Verbosity::Normal {
-            say(&format!("queuectl: warning: {}", escape(&text.to_string())));
+        if self.verbosity < Verbosity::Normal {
+            return;
+        }
+        let warning = text.to_string();
+        match json::to_string(&Warning { warning: &warning }) {
+            Ok(line) if Failure::is_json() => say(&line),
+            _ => say(&format!("queuectl: warning: {}", escape(&warning))),
         }
     }
 }
@@ -138,6 +155,12 @@ pub(crate) enum Colors {
     OnTerminal,
     /// Nowhere: `--no-color`, or `NO_COLOR` is set.
     Never,
+}
+
+/// How a warning is written for a program.
+#[derive(Serialize)]
+struct Warning<'a> {
+    warning: &'a str,
 }
 
 /// Nobody can be told that standard error is closed.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::arguments::command;
+use crate::exit::Exit;
 
 #[derive(clap::Parser)]
 #[command(name = "queuectl-thing")]
@@ -18,6 +19,8 @@ struct Args {
     file: Option<String>,
     #[arg(long, hide = true)]
     at: Option<String>,
+    #[arg(long)]
+    env: Vec<String>,
 }
 
 fn words(line: &str) -> Vec<OsString> {
@@ -35,14 +38,13 @@ fn options_of_a_job_may_follow_one_text() {
     for (line, expected) in [
         ("'sleep 10' --id a --number 5", "--id a --number 5 -- 'sleep 10'"),
         ("true --id a", "--id a -- true"),
-        ("true -n5 --json", "-n5 --json -- true"),
+        ("true -n5 --timeout 5", "-n5 --timeout 5 -- true"),
         ("--id=a true --timeout=5", "--id=a --timeout=5 -- true"),
         (r#"'{"command":"x"}' --id f -n 0"#, r#"--id f -n 0 -- '{"command":"x"}'"#),
         // A line for the shell takes no arguments, so these can only be ours.
         ("'echo hi' --database q.db -q", "--database q.db -q -- 'echo hi'"),
         ("'a|b' --help", "--help -- 'a|b'"),
-        // The value is missing; clap says so.
-        ("true --id", "--id -- true"),
+        ("'echo hi' --json --id a", "--json --id a -- 'echo hi'"),
     ] {
         assert_eq!(understood(line).unwrap().0, words(expected), "{line}");
     }
@@ -59,6 +61,8 @@ fn in_every_other_case_all_words_are_the_commands() {
         "pytest --verbose",
         "ls -la",
         "make --help",
+        "make --json",
+        "make --json --id a",
         "tar --file x",
         "at --at noon",
         "git commit -n 5",
@@ -85,14 +89,39 @@ fn the_other_spelling_is_said_where_a_line_can_be_meant_both_ways() {
     for (line, other) in [
         ("true --timeout 5", "`queuectl thing -- true --timeout 5`"),
         ("-q wget --timeout 30 URL", "`queuectl thing -q --timeout 30 -- wget URL`"),
-        ("mysqldump --database shop", "`queuectl thing --database shop -- mysqldump`"),
+        ("mysqldump --database shop.db", "`queuectl thing --database shop.db -- mysqldump`"),
+        ("make --json", "`queuectl thing --json -- make`"),
+        (
+            "true --timeuot 5",
+            "did you mean `--timeout`? options stand before it: `queuectl thing --timeout 5 -- true`",
+        ),
+        ("true --ID x", "`queuectl thing --id x -- true`"),
+        ("ls '|' wc -l", "`queuectl thing 'ls | wc -l'`"),
+        ("-q gzip '*.log'", "`queuectl thing -q 'gzip *.log'`"),
+        ("FOO=1 env", "`queuectl thing 'FOO=1 env'`"),
+        ("cd /tmp", "`queuectl thing 'cd /tmp && COMMAND'`"),
+        ("./x.sh at 22:00", "`--delay TIME`"),
+        ("make --json --env TOKEN=hunter2", "`make --json --env TOKEN=…`; options of queuectl stand before"),
+        ("true --timeout 5 --id --password=x", "type `--` before the command"),
         ("pytest -v", "`queuectl thing -v -- pytest`"),
         ("'echo hi' there", "`'echo hi' there`"),
     ] {
         let remark = understood(line).unwrap().1.unwrap_or_default();
         assert!(remark.contains(other), "{line}: {remark}");
     }
-    for line in ["cp -v a b", "ls -la", "'sleep 10' --id a", "'echo hi' --database q.db"] {
+    for line in [
+        "cp -v a b",
+        "ls -la",
+        "'sleep 10' --id a",
+        "'echo hi' --database q.db",
+        // These would be refused, or show a help or a version.
+        "git --version",
+        "true --help",
+        "true -vq",
+        "true --file x",
+        "mysqldump --database shop",
+        "wget URL --id",
+    ] {
         assert_eq!(understood(line).unwrap().1, None, "{line}");
     }
 }
@@ -109,4 +138,9 @@ fn what_can_be_neither_is_refused() {
     let said = refused("'/opt/my app' --frobnicate x");
     assert!(said.contains("`queuectl thing -- '/opt/my app' --frobnicate x`"), "{said}");
     assert!(refused(r#"'{"command":"x"}' --id a b"#).contains("`b`"));
+    let said = refused("'a b' --password=hunter2");
+    assert!(said.contains("type `--` before it") && !said.contains("hunter2"), "{said}");
+    let said = refused("true --timeout");
+    assert!(said.contains("`--timeout <TIMEOUT>` needs a value"), "{said}");
+    assert!(said.contains("type `queuectl thing -- true --timeout`"), "{said}");
 }
