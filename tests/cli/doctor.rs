@@ -372,7 +372,7 @@ fn a_queue_in_memory_and_little_room_are_warnings() {
     in_a_namespace(&home, script)
         .success()
         .stdout(contains("warning  file-system: it lies in memory (tmpfs): nothing of it survives a reboot"))
-        .stdout(contains("warning  disk: 19 MiB free"))
+        .stdout(contains("warning  disk: 14 MiB free"))
         .stdout(contains("error    disk: "))
         .stdout(contains("queuectl prune"))
         .stdout(contains("code: 1"));

@@ -237,7 +237,7 @@ fn what_was_meant_for_a_shell_or_for_later_leads_on() {
         ("./x.sh --in 2h", "`--delay 2h`"),
         ("./x.sh --every 1d", "cron"),
         ("./x.sh --at 22:00", "`run_at`"),
-        ("./x.sh --after a", "'FIRST && SECOND'"),
+        ("./x.sh --after a", "have the first job add the next"),
         ("./x.sh now at 22:00", "`--delay TIME`"),
         ("export A=1", "of use only to what follows it"),
     ] {

@@ -24,7 +24,7 @@ const AT_ODDS: [&str; 31] = [
     "default_transaction_read_only = on",
     "default_transaction_isolation = serializable",
     "default_transaction_deferrable = on",
-    "statement_timeout = '1ms'",
+    "statement_timeout = '50ms'",
     "lock_timeout = '1ms'",
     "idle_in_transaction_session_timeout = '1ms'",
     "idle_session_timeout = '500ms'",
@@ -143,7 +143,7 @@ fn a_role_that_is_serializable_by_default_works() {
 }
 
 fn a_role_whose_statements_have_no_time_works() {
-    directly(&["statement_timeout = '1ms'"]);
+    directly(&["statement_timeout = '50ms'"]);
 }
 
 fn a_role_with_all_settings_at_odds_works() {
@@ -158,10 +158,10 @@ fn a_role_with_all_settings_at_odds_works_through_a_pool() {
 
 fn doctor_names_the_settings_that_are_overruled() {
     let schema = Arc::new(Server::shared().schema());
-    let database = Database::with(&["default_transaction_read_only = on", "statement_timeout = '1ms'"]);
+    let database = Database::with(&["default_transaction_read_only = on", "statement_timeout = '50ms'"]);
     let home = database.home(&Server::shared().url(schema.name()), &schema);
     home.enqueue("a", "true");
     home.queuectl(["doctor"])
         .assert()
-        .stdout(contains("default_transaction_read_only = on").and(contains("statement_timeout = 1ms")));
+        .stdout(contains("default_transaction_read_only = on").and(contains("statement_timeout = 50ms")));
 }

@@ -602,7 +602,7 @@ impl<'a> Desk<'a> {
         };
         // Who drains an empty queue would be gone before it has looked after the dead.
         let drained = drained && !self.floor.looks_first();
-        let can_end = self.failing.as_ref().is_none_or(|failing| failing.step != Step::Exchange);
+        let can_end = self.failing.as_ref().is_none_or(|failing| failing.step == Step::Retire);
         can_end && (self.stop.is_some() || self.budget == Some(0) || drained)
     }
 
@@ -634,7 +634,8 @@ impl<'a> Desk<'a> {
             let lost = if has_results { "; results could not be recorded" } else { "" };
             return Err(WorkerError::Broken { reason: format!("{message}{lost}") });
         }
-        let only_claims = step == Step::Exchange && self.outgoing.is_empty() && !is_unanswered;
+        let is_answered = error.is_refusal_by_server() || !is_unanswered;
+        let only_claims = step == Step::Exchange && self.outgoing.is_empty() && is_answered;
         let step = if only_claims { Step::Claim } else { step };
         let obstacle = Obstacle::of(&error);
         if told.contains(&obstacle) || told.len() >= MOST_TOLD {
@@ -668,21 +669,17 @@ impl<'a> Desk<'a> {
         if wrote {
             (self.disk_failures, self.waits_for_itself) = (0, 0);
         }
-        let shows_nothing = |failing: &Failing, is_done| match failing.step {
-            Step::Exchange => false,
-            Step::Claim => true,
-            // If it has something to do again, it goes on.
-            Step::Retire => is_done,
-        };
-        match self.failing.take() {
-            None => {}
-            // It could be read, and nothing was written.
-            Some(failing) if !wrote && shows_nothing(&failing, self.is_done()) => {
+        let Some(failing) = self.failing.take() else { return };
+        let is_done = self.is_done();
+        // What was only read does not show that anything can be written.
+        match failing.step {
+            Step::Claim if !wrote && is_done => {}
+            Step::Claim | Step::Retire if !wrote && (is_done || failing.step == Step::Claim) => {
                 self.failing = Some(failing);
                 self.next_look = Instant::now() + TRY_AGAIN_AFTER;
             }
-            Some(Failing { is_unanswered, .. }) => {
-                let works = if is_unanswered { "answers" } else { "can be written" };
+            _ => {
+                let works = if failing.is_unanswered { "answers" } else { "can be written" };
                 tracing::info!("The queue {works} again.");
                 self.next_look = Instant::now();
             }
