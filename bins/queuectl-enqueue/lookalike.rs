@@ -14,7 +14,7 @@ const STRAIGHT: &str = "type straight quotes: ' or \"";
 /// Why a text is refused, and what to do about it on a command line, if not as always.
 type Reason = (&'static str, Option<&'static str>);
 
-/// Refuses a text that somebody has meant as JSON, or has typed in a word processor.
+/// Refuses a text that was meant as JSON, or typed in a word processor.
 ///
 /// `{ echo a; }` and `[ -e x ]` are shell: a blank follows the bracket there.
 pub(crate) fn refuse(text: &str, written: Written) -> Result<(), Failure> {

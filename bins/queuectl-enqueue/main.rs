@@ -144,7 +144,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Says that there was no queue where somebody has chosen one, and now is.
+/// Says that there was no queue at a place that was chosen, and now is.
 fn note_new_queue(cx: &Context, place: Option<Location>) {
     if let Some(place) = place {
         cx.output().note(format!("Made a new queue at {place}"));

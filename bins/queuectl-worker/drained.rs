@@ -23,7 +23,7 @@ impl Drained {
         Ok(Self { drain, began: store.clock().now(), counts: store.counts()? })
     }
 
-    /// Logs what has become of the jobs since then, whoever has run them.
+    /// Logs what has become of the jobs since then, also of those that other workers ran.
     pub(crate) fn tell(&self, cx: &Context) -> Result<(), Failure> {
         let mut store = open(cx)?;
         let now = store.counts()?;

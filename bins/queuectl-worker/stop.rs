@@ -154,7 +154,7 @@ impl From<StoreError> for Unasked {
 /// answer so soon, the workers of this machine hear it by a signal meanwhile; gives those.
 fn ask_in_time(cx: &Context, args: &StopArgs) -> (Result<Option<Asked>, Unasked>, Vec<WorkerHere>) {
     let place = cx.location().and_then(|location| Ok((location, cx.open_options(Access::Read)?)));
-    // Whoever ends itself with its worker would not ask the others.
+    // A job that ends itself with its worker would not ask the others.
     let is_inside = Surrounding::of_this_process().is_some();
     let (Ok((location, options)), true) = (place, args.force && is_on_server(cx) && !is_inside) else {
         return (ask(cx, args), Vec::new());

@@ -44,7 +44,7 @@ pub(crate) fn become_program(
     arguments: Vec<OsString>,
     json: bool,
 ) -> Result<(), Failure> {
-    // Somebody may be answered here whose arguments no program reads.
+    // A command line may be answered here whose arguments no program reads.
     report_as_they_ask(&arguments);
     let not_a_name =
         || Failure::new(Exit::UnknownCommand, format!("`{}` is no command", typed.to_string_lossy()));

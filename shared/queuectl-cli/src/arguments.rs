@@ -1,13 +1,12 @@
 //! What every command line has: the global flags, and how it is read.
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Colors, Output, Verbosity};
 use crate::typed_places;
 use crate::usage;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{NotAPlace, Place, has_password, without_password};
+use queuectl_core::{Exit, NotAPlace, Place, has_password, without_password};
 use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;

@@ -179,7 +179,7 @@ impl Context {
         }
     }
 
-    /// The place of a queue that somebody has chosen and where nothing is yet: the first
+    /// The place of a queue that was chosen, and where nothing is yet: the first
     /// job makes it there, and a place that was mistyped is to be seen.
     pub fn place_of_a_new_queue(&self) -> Result<Option<Location>, Failure> {
         if self.is_missing()? { self.chosen_queue() } else { Ok(None) }

@@ -1,11 +1,10 @@
 //! How jobs that came to rest are deleted.
 
 use crate::context::{Context, DryRun};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::find::find_job;
 use crate::text::plural;
-use queuectl_core::{JobId, State, Timestamp};
+use queuectl_core::{Exit, JobId, State, Timestamp};
 use queuectl_store::{Store, StoreError};
 use std::collections::HashSet;
 
@@ -33,8 +32,10 @@ pub fn delete_settled(
                 return failure;
             }
             // What deletes needs some room itself, and what was kept back is used up.
-            let are = plural_are(deleted);
-            failure.hint(format!("{are} deleted; remove something else on that disk, and run it again"))
+            let deleted = plural(deleted, "job");
+            failure.hint(format!(
+                "remove something else on that disk, and run it again; deleted so far: {deleted}"
+            ))
         })?;
         if more == 0 {
             break;
@@ -44,11 +45,6 @@ pub fn delete_settled(
     // Also what an earlier call has deleted that was ended before it came to this.
     give_room_back(cx, &mut *store);
     Ok(deleted)
-}
-
-fn plural_are(deleted: u64) -> String {
-    let are = if deleted == 1 { "is" } else { "are" };
-    format!("{} {are}", plural(deleted, "job"))
 }
 
 /// Deletes the jobs that are named and in one of these states, and says what is wrong

@@ -3,12 +3,11 @@
 //! Each library has its own errors; each becomes a [`Failure`] in one function
 //! here, with the exit code and the hint that go with it.
 
-use crate::exit::Exit;
 use crate::json;
 use crate::logging::beginning_of_line;
 use crate::text::escape;
 use crate::typed_places::with_typed_places;
-use queuectl_core::{Event, InvalidCommand, InvalidEnvironment, InvalidJobId};
+use queuectl_core::{Event, Exit, InvalidCommand, InvalidEnvironment, InvalidJobId};
 use queuectl_settings::{RAISE_THE_LIMIT, SettingsError};
 use queuectl_store::{Location, ServerProblem, StoreError};
 use serde::Serialize;

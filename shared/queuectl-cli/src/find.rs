@@ -1,9 +1,8 @@
 //! Which job is meant by what was typed.
 
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::text::shorten;
-use queuectl_core::{Job, JobId, JobReference};
+use queuectl_core::{Exit, Job, JobId, JobReference};
 use queuectl_store::{Store, StoreError};
 
 /// So many jobs are named where a reference means several.

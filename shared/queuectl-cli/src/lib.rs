@@ -11,7 +11,7 @@
 //! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
 //! | `elsewhere`, `habits` | options and words of others, and where they lead |
-//! | `exit`, `failure` | exit codes; which error leads to which, with which hint |
+//! | `failure` | which error leads to which exit code, with which hint |
 //! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
 //! | `deletion` | how jobs are deleted, and their room given back |
 //! | `output`, [`table`], [`json`], [`text`], `times`, `visible` | how things are printed |
@@ -28,7 +28,6 @@ mod context;
 mod deletion;
 mod detail;
 mod elsewhere;
-mod exit;
 mod failure;
 mod find;
 mod habits;
@@ -53,7 +52,6 @@ pub use context::{Context, DryRun};
 pub use deletion::{delete_named, delete_settled};
 pub use detail::{attempt_number, last_attempt, show_job};
 pub use elsewhere::{Elsewhere, Leads, OthersOptions, elsewhere};
-pub use exit::Exit;
 pub use failure::Failure;
 pub use find::{find_job, find_one_of};
 pub use habits::habit;
@@ -61,6 +59,7 @@ pub use logging::{begin_lines_with_times, start_log, start_log_through};
 pub use output::{JsonArray, Output, Verbosity};
 pub use pages::{each_page, each_part};
 pub use programs::{PROGRAM_PREFIX, is_program, program_in};
+pub use queuectl_core::Exit;
 pub use replace::replace_process;
 pub use states::{settled_state_parser, state_parser};
 pub use table::{Narrow, Table};

@@ -1,11 +1,11 @@
 //! What is wrong with a command line, in the voice in which everything else is said.
 
 use crate::elsewhere::Lead;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::habits::habit;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
+use queuectl_core::Exit;
 use std::borrow::Cow;
 use std::error::Error as _;
 use std::ffi::OsString;

@@ -4,12 +4,13 @@
 //! which ([`State::after`]), what an ended attempt means for its job
 //! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), what is the place of a queue
-//! ([`Place`]), what units mean ([`parse_duration`]). No I/O, no clock, no
+//! ([`Place`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
 //! every value.
 
 mod attempt;
 mod command;
+mod exit;
 mod id;
 mod job;
 mod place;
@@ -24,6 +25,7 @@ mod url;
 
 pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
+pub use exit::Exit;
 pub use id::{InvalidJobId, JobId};
 pub use job::{JOB_VARIABLES, Job, Lease, NewJob, Seq, WorkerId};
 pub use place::{NotAPlace, Place};

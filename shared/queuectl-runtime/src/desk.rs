@@ -259,6 +259,7 @@ impl<'a> Desk<'a> {
                     // All results are recorded; its row says nothing that others do not see.
                     Err(error @ StoreError::Full { .. }) => {
                         tracing::warn!("{error}; this worker stays on the list until there is room");
+                        self.ring_if_last();
                         return Ok(());
                     }
                     Err(error) if is_borne(&error) => self.failed_for_now(error, Step::Retire)?,
@@ -670,11 +671,11 @@ impl<'a> Desk<'a> {
             (self.disk_failures, self.waits_for_itself) = (0, 0);
         }
         let Some(failing) = self.failing.take() else { return };
-        let is_done = self.is_done();
-        // What was only read does not show that anything can be written.
-        match failing.step {
-            Step::Claim if !wrote && is_done => {}
-            Step::Claim | Step::Retire if !wrote && (is_done || failing.step == Step::Claim) => {
+        // What was only read does not show that anything can be written: the next claim
+        // does, or the leave.
+        match (failing.step, self.is_done()) {
+            (Step::Claim, true) if !wrote => {}
+            (Step::Claim, false) | (Step::Retire, true) if !wrote => {
                 self.failing = Some(failing);
                 self.next_look = Instant::now() + TRY_AGAIN_AFTER;
             }

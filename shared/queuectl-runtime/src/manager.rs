@@ -12,7 +12,7 @@ use crate::listener::{Command as ToWorker, write_log_to};
 use crate::orphans;
 use crate::stamp;
 use crate::worker::WorkerOptions;
-use queuectl_core::WorkerId;
+use queuectl_core::{Exit, WorkerId};
 use queuectl_store::{Life as WorkerLife, Stop, Store, StoreError, open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -119,9 +119,6 @@ struct Worker {
     quick_deaths: u32,
     state: Life,
 }
-
-/// With which a worker ends whose queue is busy, full or away (sysexits.h).
-const TEMPORARY_FAILURE: i32 = 75;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Life {
@@ -420,22 +417,20 @@ impl Managing {
     }
 
     fn exited(&mut self, index: usize, status: &io::Result<ExitStatus>) {
-        let is_registered = self.workers[index].as_ref().is_some_and(|worker| worker.id.is_some());
-        match status.as_ref().ok().and_then(ExitStatus::code) {
-            Some(0) => {
-                self.workers[index] = None;
-                return;
-            }
-            // It has said what is wrong; another would fail in the same way. What may pass
-            // is waited for by who works, not by who starts.
-            Some(code) if code == 1 || (code == TEMPORARY_FAILURE && !is_registered && !self.has_begun) => {
-                self.failed += 1;
-                self.stop(Stop::Graceful);
-            }
-            _ => {
-                let how = status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
-                tracing::warn!("A worker died ({how})");
-            }
+        let code = status.as_ref().ok().and_then(ExitStatus::code);
+        let is = |exit: Exit| code == Some(i32::from(exit.code()));
+        if is(Exit::Done) {
+            self.workers[index] = None;
+            return;
+        }
+        // It has said what is wrong; another would fail in the same way. What may pass is
+        // waited for by workers that have begun, and not by a start.
+        if is(Exit::Error) || (is(Exit::Busy) && !self.has_begun) {
+            self.failed += 1;
+            self.stop(Stop::Graceful);
+        } else {
+            let how = status.as_ref().map_or_else(ToString::to_string, ToString::to_string);
+            tracing::warn!("A worker died ({how})");
         }
         // What it had started is ended whether or not the queue can be asked.
         let _guard_is_gone = self.guard.send(());

@@ -7,12 +7,11 @@ use super::shell::{self, Found};
 use super::shown::shown;
 use super::{Line, Piece, is_bare, shows_something};
 use crate::arguments::{GlobalArgs, check_place};
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::text::nearest;
 use crate::usage::{self, needs_a_value};
 use clap::{Arg, FromArgMatches as _};
-use queuectl_core::masked;
+use queuectl_core::{Exit, masked};
 use std::ffi::OsString;
 use std::path::Path;
 

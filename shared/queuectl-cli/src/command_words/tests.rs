@@ -1,6 +1,6 @@
 use super::*;
 use crate::arguments::command;
-use crate::exit::Exit;
+use queuectl_core::Exit;
 
 #[derive(clap::Parser)]
 #[command(name = "queuectl-thing")]

@@ -51,26 +51,30 @@ impl MadeAgain {
 impl Drop for MadeAgain {
     fn drop(&mut self) {
         // What was deleted has made room for this; only what is more is for jobs.
-        let free = free_bytes(&self.0);
-        make(&self.0, free.min(LEAST_BYTES).max(free / PART_OF_FREE));
+        make(&self.0, |free| free.min(LEAST_BYTES).max(free / PART_OF_FREE));
     }
 }
 
 /// Makes the reserve of a queue, or a larger one where there is more room than there was.
 /// That it cannot be made is no reason not to use the queue.
 pub(super) fn keep(database: &Path) {
-    make(database, free_bytes(database) / PART_OF_FREE);
+    make(database, |free| free / PART_OF_FREE);
 }
 
-fn make(database: &Path, bytes: u64) {
-    let bytes = bytes.min(MOST_BYTES);
+fn make(database: &Path, part_of: impl FnOnce(u64) -> u64) {
     let path = beside(database, ENDING);
-    let is_wanted = match fs::symlink_metadata(&path) {
-        // One that a killed program has not filled is filled.
-        Ok(file) => file.is_file() && file.len() < MOST_BYTES && file.len() <= bytes / 2,
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    let there = match fs::symlink_metadata(&path) {
+        Ok(file) if file.is_file() => file.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        _ => return,
     };
-    if !is_wanted || bytes < LEAST_BYTES {
+    if there >= MOST_BYTES {
+        // Nearly always: nothing else need be asked.
+        return;
+    }
+    let bytes = part_of(free_bytes(database)).min(MOST_BYTES);
+    // One that a killed program has not filled is filled.
+    if bytes < LEAST_BYTES || there > bytes / 2 {
         return;
     }
     let mut how = OpenOptions::new();

@@ -12,9 +12,9 @@ const FEW_NUMBERS: i64 = 1_000_000;
 
 /// What cannot be done while a sequence gives no number that is free.
 fn what_stops_without(sequence: &str) -> &'static str {
-    if sequence.contains("worker_id") {
+    if sequence.ends_with("worker_id_seq") {
         "no worker can start"
-    } else if sequence.contains("job_seq") {
+    } else if sequence.ends_with("job_seq_seq") {
         "no job can be added"
     } else {
         "no job can be added or retried"

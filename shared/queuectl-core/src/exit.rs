@@ -24,7 +24,7 @@ pub enum Exit {
 
 impl Exit {
     /// What stands below every help.
-    pub(crate) const IN_HELP: &str =
+    pub const IN_HELP: &str =
         "Exit codes: 0 done, 1 error, 2 the command line is wrong, 4 not found, 75 busy: try again";
 
     /// The number as the system is given it.
