@@ -158,6 +158,8 @@ mod tests {
         // What holds nothing of the test's keeps nobody waiting if it fails.
         command.arg("1000").env(marker::RUN, &marker).stdout(Stdio::null()).stderr(Stdio::null());
         let mut left = command.spawn().unwrap();
+        // Its environment can be read only when it has become the other program.
+        wait_until("it is found by its mark", || !processes::carriers(&[marker.as_str()]).is_empty());
         let background = Background::default();
         let job = JobId::trusted("a".into());
         let suspected = Suspected { job, marker, group_was_there: true, since: Instant::now() };
