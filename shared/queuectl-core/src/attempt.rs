@@ -1,6 +1,6 @@
 //! One run of a job, and how it ended.
 
-use crate::job::{Lease, WorkerId};
+use crate::lease::{Lease, WorkerId};
 use crate::time::Timestamp;
 use std::fmt;
 
@@ -44,6 +44,22 @@ impl Outcome {
     pub const fn code(self) -> Option<i32> {
         match self {
             Self::Exit(code) | Self::Signal(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The exit code, if the command exited.
+    pub const fn exit_code(self) -> Option<i32> {
+        match self {
+            Self::Exit(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The number of the signal that ended the command, if one did.
+    pub const fn signal(self) -> Option<i32> {
+        match self {
+            Self::Signal(number) => Some(number),
             _ => None,
         }
     }

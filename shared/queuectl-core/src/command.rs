@@ -38,6 +38,16 @@ impl CommandLine {
     /// [`InvalidCommand`] if it is blank, contains NUL, or is too long.
     pub fn new(command: impl Into<String>) -> Result<Self, InvalidCommand> {
         let command = command.into();
+        Self::check(&command)?;
+        Ok(Self(command))
+    }
+
+    /// Checks whether a text can be a command.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`new`](Self::new).
+    pub fn check(command: &str) -> Result<(), InvalidCommand> {
         if command.trim().is_empty() {
             Err(InvalidCommand::Empty)
         } else if command.contains('\0') {
@@ -45,7 +55,7 @@ impl CommandLine {
         } else if command.len() > Self::MAX_BYTES {
             Err(InvalidCommand::TooLong { bytes: command.len() })
         } else {
-            Ok(Self(command))
+            Ok(())
         }
     }
 

@@ -2,11 +2,14 @@
 
 use crate::command::{CommandLine, Environment};
 use crate::id::JobId;
-use crate::settle::SUSPECT_AFTER_CRASHES;
+use crate::lease::{Lease, Seq, WorkerId};
+use crate::stage::Blocker;
 use crate::state::State;
 use crate::time::Timestamp;
-use std::fmt;
 use std::time::Duration;
+
+/// The queue of a job that names none.
+pub const DEFAULT_QUEUE: &str = "default";
 
 /// The variables by which a job is told about itself, in this order: the mark of
 /// its processes, its id, the attempt, its retries, the claim, its queue.
@@ -22,37 +25,11 @@ pub const JOB_VARIABLES: [&str; 6] = [
     "QUEUECTL_QUEUE",
 ];
 
-/// A job's number in the order of acceptance; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Seq(pub i64);
-
-/// A worker's number; never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub i64);
-
-impl fmt::Display for Seq {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for WorkerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// One claim of one job: the fence.
+/// A job with this many crashes may be what kills its workers.
 ///
-/// The number grows with every claim of the job and never goes back, so a
-/// result that names an old one is recognised and discarded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Lease {
-    /// The job.
-    pub seq: Seq,
-    /// Which claim of it, from 1.
-    pub number: i64,
-}
+/// A worker runs at most one such job at a time, so that a poison job does not
+/// take its neighbours along.
+pub const SUSPECT_AFTER_CRASHES: u32 = 2;
 
 /// A job to be accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,18 +50,20 @@ pub struct NewJob {
     pub max_retries: u32,
     /// How long a run may take; none means for ever.
     pub timeout: Option<Duration>,
-    /// How long the first run must wait; zero means it is in line at once.
+    /// How long the first run must wait; zero means that it is ready at once.
     pub delay: Duration,
     /// When the first run may start, instead of a delay; a time that has passed means
     /// at once.
     pub run_at: Option<Timestamp>,
+    /// Whether it waits until a person releases it.
+    pub hold: bool,
 }
 
 impl NewJob {
     /// The most retries a job may be given; more are a slip of the hand.
     pub const MOST_RETRIES: u32 = 1_000_000;
 
-    /// When it falls due if it is accepted now; none if it is in line at once.
+    /// When it falls due if it is accepted now; none if it need not wait for a time.
     pub fn due_at(&self, now: Timestamp) -> Option<Timestamp> {
         let due_at = self.run_at.unwrap_or_else(|| now.after(self.delay));
         (due_at > now).then_some(due_at)
@@ -130,6 +109,8 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// When it may next be claimed, if it waits for a time.
     pub run_at: Option<Timestamp>,
+    /// What it waits for that is no time, if it does.
+    pub blocked_by: Option<Blocker>,
     /// When its last attempt started.
     pub started_at: Option<Timestamp>,
     /// When it came to rest: completed, dead or cancelled.
@@ -152,7 +133,7 @@ impl Job {
     }
 
     /// Tells whether it may be what kills its workers.
-    pub fn is_suspect(&self) -> bool {
+    pub const fn is_suspect(&self) -> bool {
         self.crashes >= SUSPECT_AFTER_CRASHES
     }
 

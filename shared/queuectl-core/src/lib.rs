@@ -1,8 +1,9 @@
 //! The rules of a job.
 //!
 //! Everything that decides is here and nothing that acts: which state follows
-//! which ([`State::after`]), what an ended attempt means for its job
-//! ([`settle`]), how long a retry waits ([`RetryPolicy`]), what may be
+//! which ([`State::after`]), what an event makes of a job, stage and numbers included
+//! ([`effect`]), how jobs that are due become ready ([`Promotion`]), which queues a worker
+//! serves ([`QueueSet`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), what is the place of a queue
 //! ([`Place`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
@@ -10,13 +11,17 @@
 
 mod attempt;
 mod command;
+pub mod effect;
 mod exit;
 mod id;
 mod job;
+mod lease;
 mod place;
+mod promotion;
+mod queue;
 mod reference;
 mod retry;
-mod settle;
+mod stage;
 mod state;
 mod text;
 mod time;
@@ -25,13 +30,17 @@ mod url;
 
 pub use attempt::{Attempt, Outcome, Stream};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
+pub use effect::{Cancellation, Effect, Ending, Standing, Waiting};
 pub use exit::Exit;
 pub use id::{InvalidJobId, JobId};
-pub use job::{JOB_VARIABLES, Job, Lease, NewJob, Seq, WorkerId};
+pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
+pub use lease::{Lease, Seq, WorkerId};
 pub use place::{NotAPlace, Place};
+pub use promotion::Promotion;
+pub use queue::{InvalidQueueName, QueueSet, check_queue_name};
 pub use reference::JobReference;
 pub use retry::RetryPolicy;
-pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};
+pub use stage::{Blocker, Next, Position, Stage, UnknownBlocker, Wait};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;

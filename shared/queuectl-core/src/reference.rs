@@ -1,6 +1,6 @@
 //! What a person means who names a job.
 
-use crate::job::Seq;
+use crate::lease::Seq;
 
 /// One way to understand a text that was typed where a job is named.
 #[derive(Clone, Debug, PartialEq, Eq)]

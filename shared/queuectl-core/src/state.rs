@@ -13,7 +13,23 @@
 //!   └───── Revived ────────  dead ◄── Exhausted ── processing
 //! ```
 //!
-//! A failed job that is Hurried stays failed, and its wait is over.
+//! What waits, pending or failed, stays what it is when it is Promoted, since its time has
+//! come, Held or Released; so does a failed job that is Hurried. It is another stage that it
+//! goes to (see [`Stage`](crate::Stage)):
+//!
+//! ```text
+//!              Accepted                        Promoted
+//!    ┌────────────┬────────────┐         ┌──────────────────┐
+//!    ▼            ▼            ▼         │                  ▼
+//! blocked     scheduled ───────┼─────────┘     Claimed
+//!    │            ▲          ready ──────────────────────► claimed
+//!    │  Released  │            ▲    HandedBack, Revived       │
+//!    └────────────┴────────────┘ ◄────────────────────────────┤
+//!                 ▲                       RunFailed           │
+//!                 └───────────────────────────────────────────┤
+//!       Cancelled, from every stage        all other ends     ▼
+//!    ──────────────────────────────────────────────────► finished
+//! ```
 //!
 //! The table is [`State::after`]; everything else that looks like a rule about
 //! states asks it.
@@ -24,7 +40,7 @@ use std::str::FromStr;
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// Waits to be claimed, in line or until its time comes.
+    /// Waits to be claimed: ready, or until its time comes, or blocked.
     Pending,
     /// Claimed by a worker, which runs it or is about to.
     Processing,
@@ -57,6 +73,16 @@ pub enum Event {
     Revived,
     /// A person wants its retry now.
     Hurried,
+    /// It was accepted.
+    Accepted,
+    /// Its time has come.
+    Promoted,
+    /// A person wants it to wait.
+    Held,
+    /// A person wants it to wait no longer.
+    Released,
+    /// Nobody can run it.
+    SetAside,
 }
 
 /// An event that cannot happen to a job in this state.
@@ -88,12 +114,14 @@ impl State {
             (Self::Processing, Event::Exhausted) => Ok(Self::Dead),
             (Self::Processing, Event::HandedBack) | (Self::Dead, Event::Revived) => Ok(Self::Pending),
             (Self::Pending | Self::Failed | Self::Processing, Event::Cancelled) => Ok(Self::Cancelled),
+            (Self::Pending | Self::Failed, Event::Promoted | Event::Held | Event::Released) => Ok(self),
+            (Self::Pending | Self::Failed | Self::Processing, Event::SetAside) => Ok(Self::Dead),
             (state, event) => Err(IllegalTransition { state, event }),
         }
     }
 
     /// Tells whether the queue will do nothing more with the job by itself.
-    pub fn is_settled(self) -> bool {
+    pub fn is_finished(self) -> bool {
         matches!(self, Self::Completed | Self::Dead | Self::Cancelled)
     }
 
@@ -112,7 +140,7 @@ impl State {
 
 impl Event {
     /// Every event.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Claimed,
         Self::Succeeded,
         Self::RunFailed,
@@ -121,6 +149,11 @@ impl Event {
         Self::Cancelled,
         Self::Revived,
         Self::Hurried,
+        Self::Accepted,
+        Self::Promoted,
+        Self::Held,
+        Self::Released,
+        Self::SetAside,
     ];
 }
 
@@ -141,6 +174,11 @@ impl fmt::Display for Event {
             Self::Cancelled => "cancelled",
             Self::Revived => "retried",
             Self::Hurried => "hurried",
+            Self::Accepted => "accepted",
+            Self::Promoted => "made ready",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::SetAside => "set aside",
         })
     }
 }
@@ -181,7 +219,8 @@ mod tests {
             for event in Event::ALL {
                 match state.after(event) {
                     Ok(State::Processing) => assert_eq!(event, Event::Claimed),
-                    Ok(State::Failed) if event == Event::Hurried => assert_eq!(state, State::Failed),
+                    Ok(next) if next == state => assert!(matches!(state, State::Pending | State::Failed)),
+                    Ok(State::Dead) if event == Event::SetAside => assert!(!state.is_finished()),
                     Ok(State::Completed | State::Dead | State::Failed) => {
                         assert_eq!(state, State::Processing);
                     }

@@ -3,19 +3,25 @@
 use queuectl_core::State;
 use std::ops::{Index, IndexMut};
 
-/// The number of jobs in each state.
+/// The number of jobs in each state, and how many of those that wait are blocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts([i64; State::ALL.len()]);
+pub struct Counts {
+    by_state: [i64; State::ALL.len()],
+    /// Jobs, pending or failed, that wait for something that is not a time.
+    pub blocked: i64,
+}
 
 impl Counts {
     /// All jobs.
     pub fn total(&self) -> i64 {
-        self.0.iter().sum()
+        self.by_state.iter().sum()
     }
 
     /// Jobs the queue will still do something with by itself.
-    pub fn unsettled(&self) -> i64 {
-        State::ALL.into_iter().filter(|state| !state.is_settled()).map(|state| self[state]).sum()
+    pub fn unfinished(&self) -> i64 {
+        let unfinished: i64 =
+            State::ALL.into_iter().filter(|state| !state.is_finished()).map(|state| self[state]).sum();
+        unfinished - self.blocked
     }
 
     /// Notes that a job went from one state to another.
@@ -26,7 +32,15 @@ impl Counts {
 
     /// Tells whether every number is zero.
     pub fn is_zero(&self) -> bool {
-        self.0.iter().all(|&count| count == 0)
+        *self == Self::default()
+    }
+
+    /// Adds to each number the other's.
+    pub fn add(&mut self, other: &Self) {
+        for state in State::ALL {
+            self[state] += other[state];
+        }
+        self.blocked += other.blocked;
     }
 }
 
@@ -34,12 +48,12 @@ impl Index<State> for Counts {
     type Output = i64;
 
     fn index(&self, state: State) -> &i64 {
-        &self.0[state as usize]
+        &self.by_state[state as usize]
     }
 }
 
 impl IndexMut<State> for Counts {
     fn index_mut(&mut self, state: State) -> &mut i64 {
-        &mut self.0[state as usize]
+        &mut self.by_state[state as usize]
     }
 }

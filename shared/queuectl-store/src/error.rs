@@ -59,9 +59,15 @@ pub enum StoreError {
         /// Its state.
         state: State,
     },
+    /// Nobody holds the job, so it cannot be released.
+    #[error("job {id} is not held, so it cannot be released")]
+    NotHeld {
+        /// The job.
+        id: JobId,
+    },
     /// Jobs of this state are still to be worked on.
     #[error("{state} jobs cannot be deleted: they have not come to rest")]
-    NotSettled {
+    NotFinished {
         /// The state that was named.
         state: State,
     },

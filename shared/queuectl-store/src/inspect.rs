@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::lease::LeaseTimes;
 use crate::work::Stop;
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Stream, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Stream, Timestamp, WorkerId};
 
 /// Which jobs to list, in the order of acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Worker {
     pub concurrency: u32,
     /// Where its jobs look for programs.
     pub path: String,
+    /// The queues it serves.
+    pub queues: QueueSet,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended; none while it works, or if nobody has noticed yet.
@@ -137,6 +139,9 @@ pub trait Inspect {
 
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;
+
+    /// The same for each queue that has ever had a job, by name.
+    fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>>;
 
     /// How many jobs wait for a time, first runs and retries, counted no further than
     /// `most`; what has fallen due counts until a worker looks.

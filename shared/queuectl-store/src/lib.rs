@@ -7,6 +7,7 @@
 //! talks to; [`open`] looks at the place and picks.
 
 mod clock;
+mod columns;
 mod counts;
 mod doctor;
 mod doorbell;
@@ -48,14 +49,6 @@ pub use upkeep::{Backup, Cancelled, Finding, Level, Retried, Upkeep};
 pub use work::{
     Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, SetAside, Stop, Suspects, Work,
 };
-
-use std::time::Duration;
-
-/// A wait that began in the future began before the clock was set back, if it is
-/// further away than this: whoever claims has looked at the clock before its turn
-/// came, so others may have begun waits since then. (Longer than anybody waits for
-/// a turn; a clock set back by less makes a job wait so much longer.)
-const FURTHER_THAN_A_TURN: Duration = Duration::from_mins(5);
 
 /// The result of every method of a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -1,14 +1,17 @@
 //! Rows that do not say what they should: what can be read of them is read.
 //!
 //! Whoever looks at the queue is shown a row as far as it can be read, and told what
-//! is wrong with it; only who would run the job needs all of it. The columns are in
-//! the order in which the `…_columns!` of every store name them.
+//! is wrong with it; only who would run the job needs all of it. The columns are those of
+//! [`columns`](crate::columns).
 
+use crate::columns::{self, Cell, Column, Has, attempt, job, output, worker};
 use crate::inspect::{Life, OutputPart, Worker};
 use crate::stored;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream, Timestamp,
+    WorkerId,
 };
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A value as it lies in a row, whatever it should be.
@@ -26,221 +29,172 @@ pub(crate) enum Raw<'a> {
 /// What begins the last error of a job that was set aside.
 pub(crate) const CANNOT_BE_READ: &str = "its row cannot be read";
 
-const JOB: [&str; 23] = [
-    "seq",
-    "id",
-    "state",
-    "queue",
-    "priority",
-    "attempts",
-    "max_retries",
-    "crashes",
-    "lease",
-    "worker",
-    "cancel_at_ms",
-    "timeout_ms",
-    "created_at_ms",
-    "updated_at_ms",
-    "run_at_ms",
-    "started_at_ms",
-    "finished_at_ms",
-    "exit_code",
-    "signal",
-    "last_error",
-    "env",
-    "cwd",
-    "command",
-];
-
-const WORKER: [&str; 15] = [
-    "id",
-    "host",
-    "pid",
-    "manager_pid",
-    "boot_id",
-    "pid_namespace",
-    "run",
-    "note_region",
-    "concurrency",
-    "path",
-    "started_at_ms",
-    "ended_at_ms",
-    "stop",
-    "jobs_done",
-    "jobs_now",
-];
-
-const ATTEMPT: [&str; 10] = [
-    "lease",
-    "worker",
-    "host",
-    "started_at_ms",
-    "ended_at_ms",
-    "outcome",
-    "code",
-    "error",
-    "output_bytes",
-    "dropped_bytes",
-];
-
-const OUTPUT: [&str; 5] = ["n", "stream", "at_ms", "bytes", "started_at_ms"];
-
-/// A text that may be used: not all that is stored as one can be given to a program.
-pub(crate) fn command(text: String) -> Result<CommandLine, String> {
-    CommandLine::new(text).map_err(|error| format!("cannot be run: {error}"))
-}
-
-/// The folder of a job.
-pub(crate) fn folder(text: String) -> Result<String, String> {
-    if text.contains('\0') { Err("has a NUL character".to_owned()) } else { Ok(text) }
-}
-
-/// Whether the next claim can still be counted.
-pub(crate) fn can_be_counted(attempts: u32, lease: i64) -> bool {
-    attempts < u32::MAX && (0..i64::MAX).contains(&lease)
-}
-
 /// Reads a job as far as it can be read, and says what cannot.
 pub(crate) fn job<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
-    let mut row = Columns::new(&JOB, read);
-    let (seq, id) = (Seq(row.number(0)), JobId::trusted(row.text(1)));
-    let (worker, finished_at) = (row.optional::<i64>(9).map(WorkerId), row.time(16));
-    let attempts = row.number(5);
-    let state = row.state(2).unwrap_or(match (worker, finished_at) {
+    let mut row = Columns::new(job::COLUMNS, read);
+    let (worker, finished_at) = (row.optional::<i64>(job::worker).map(WorkerId), row.time(job::finished_at_ms));
+    let attempts = row.number(job::attempts);
+    let state = row.state(job::state).unwrap_or(match (worker, finished_at) {
         (Some(_), _) => State::Processing,
         (_, Some(_)) => State::Dead,
         _ if attempts > 0 => State::Failed,
         _ => State::Pending,
     });
-    let lease = row.number(8);
-    if !can_be_counted(attempts, lease) {
-        row.complain(if attempts == u32::MAX { 5 } else { 8 }, "leaves no number for the next claim");
+    let lease = row.number(job::lease);
+    if attempts == u32::MAX || !(0..i64::MAX).contains(&lease) {
+        let which = if attempts == u32::MAX { job::attempts } else { job::lease };
+        row.complain(which, "leaves no number for the next claim");
     }
-    let (text, folder_text) = (row.text(22), row.text(21));
     Job {
-        seq,
-        id,
+        seq: Seq(row.number(job::seq)),
+        id: JobId::trusted(row.text(job::id)),
         state,
-        queue: row.text(3),
-        priority: row.number(4),
+        queue: row.text(job::queue),
+        priority: row.number(job::priority),
         attempts,
-        max_retries: row.number(6),
-        crashes: row.number(7),
+        max_retries: row.number(job::max_retries),
+        crashes: row.number(job::crashes),
         lease,
         worker,
-        cancel_requested: row.number::<i64>(10) != 0,
-        timeout: row.optional::<u64>(11).map(Duration::from_millis),
-        created_at: row.time(12).unwrap_or_default(),
-        updated_at: row.time(13).unwrap_or_default(),
-        run_at: row.time(14),
-        started_at: row.time(15),
+        cancel_requested: row.optional::<i64>(job::cancel_at_ms).is_some(),
+        timeout: row.optional::<u64>(job::timeout_ms).map(Duration::from_millis),
+        created_at: row.time(job::created_at_ms).unwrap_or_default(),
+        updated_at: row.time(job::updated_at_ms).unwrap_or_default(),
+        run_at: row.time(job::run_at_ms),
+        blocked_by: row.optional_parsed(job::blocked_by),
+        started_at: row.time(job::started_at_ms),
         finished_at,
-        exit_code: row.optional(17),
-        signal: row.optional(18),
-        last_error: row.optional_text(19),
-        env: row.environment(20),
-        cwd: {
-            if let Err(problem) = folder(folder_text.clone()) {
-                row.complain(21, &problem);
-            }
-            folder_text
-        },
-        command: command(text.clone()).unwrap_or_else(|problem| {
-            row.complain(22, &problem);
-            CommandLine::trusted(text)
-        }),
+        exit_code: row.optional(job::exit_code),
+        signal: row.optional(job::signal),
+        last_error: row.optional_text(job::last_error),
+        env: row.environment(job::env),
+        cwd: row.folder(job::cwd),
+        command: row.command(job::command),
         unreadable: row.problem,
     }
 }
 
+/// What a new job's row is given, in the order of `job::GIVEN`.
+pub(crate) fn given(job: &NewJob, now: Timestamp) -> [Cell<'_>; job::GIVEN.len()] {
+    let millis = |timeout: Duration| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX);
+    [
+        job.id.as_str().into(),
+        job.queue.as_str().into(),
+        i64::from(job.priority).into(),
+        i64::from(job.max_retries).into(),
+        job.timeout.map(millis).into(),
+        now.as_millis().into(),
+        stored::environment_text(&job.env).into(),
+        job.cwd.as_str().into(),
+        job.command.as_str().into(),
+    ]
+}
+
+/// The columns of a worker, and how many jobs it holds, which a statement counts.
+pub(crate) const WORKER_AND_JOBS: [Column; worker::COLUMNS.len() + 1] =
+    columns::and(worker::COLUMNS, Column { name: "jobs_now", has: Has::Number });
+const JOBS_NOW: usize = worker::COLUMNS.len();
+
 /// Reads a worker as far as it can be read; whether it lives, no row tells.
 pub(crate) fn worker<'a>(read: impl Fn(usize) -> Raw<'a>) -> Worker {
-    let mut row = Columns::new(&WORKER, read);
+    let mut row = Columns::new(&WORKER_AND_JOBS, read);
     Worker {
-        id: WorkerId(row.number(0)),
-        host: row.text(1),
-        pid: row.number(2),
-        manager_pid: row.number(3),
-        boot_id: row.text(4),
-        pid_namespace: row.number::<i64>(5).cast_unsigned(),
-        run: row.text(6),
-        note_region: row.number(7),
-        concurrency: row.number(8),
-        path: row.text(9),
-        started_at: row.time(10).unwrap_or_default(),
-        ended_at: row.time(11),
+        id: WorkerId(row.number(worker::id)),
+        host: row.text(worker::host),
+        pid: row.number(worker::pid),
+        manager_pid: row.number(worker::manager_pid),
+        boot_id: row.text(worker::boot_id),
+        pid_namespace: row.number::<i64>(worker::pid_namespace).cast_unsigned(),
+        run: row.text(worker::run),
+        note_region: row.number(worker::note_region),
+        concurrency: row.number(worker::concurrency),
+        path: row.text(worker::path),
+        queues: row.queues(worker::queues),
+        started_at: row.time(worker::started_at_ms).unwrap_or_default(),
+        ended_at: row.time(worker::ended_at_ms),
         is_here: true,
         heartbeat_at: None,
         lease: None,
         life: Life::Unknown,
         is_stalled: false,
-        stop: stored::stop_from_number(row.number(12)),
-        jobs_done: row.number(13),
-        jobs_now: row.number(14),
+        stop: stored::stop_from_number(row.number(worker::stop)),
+        jobs_done: row.number(worker::jobs_done),
+        jobs_now: row.number(JOBS_NOW),
         unreadable: row.problem,
     }
 }
 
+/// The columns of an attempt, and the machine it ran on, which a statement looks up.
+pub(crate) const ATTEMPT_AND_HOST: [Column; attempt::COLUMNS.len() + 1] =
+    columns::and(attempt::COLUMNS, Column { name: "host", has: Has::Text });
+const HOST: usize = attempt::COLUMNS.len();
+
 /// Reads an attempt as far as it can be read; what cannot is told as its error.
-pub(crate) fn attempt<'a>(seq: Seq, read: impl Fn(usize) -> Raw<'a>) -> Attempt {
-    let mut row = Columns::new(&ATTEMPT, read);
-    let (kind, code) = (row.optional_text(5), row.optional(6));
+pub(crate) fn attempt<'a>(read: impl Fn(usize) -> Raw<'a>) -> Attempt {
+    let mut row = Columns::new(&ATTEMPT_AND_HOST, read);
+    let (kind, code) = (row.optional_text(attempt::outcome), row.optional(attempt::code));
     let outcome = kind.and_then(|kind| {
         let outcome = Outcome::from_parts(&kind, code);
         if outcome.is_none() {
-            row.complain(5, &format!("has {kind:?}, which with this code is no outcome"));
+            row.complain(attempt::outcome, &format!("has {kind:?}, which with this code is no outcome"));
         }
         outcome
     });
-    let attempt = Attempt {
-        lease: Lease { seq, number: row.number(0) },
-        worker: WorkerId(row.number(1)),
-        host: row.text(2),
-        started_at: row.time(3).unwrap_or_default(),
-        ended_at: row.time(4),
+    let read = Attempt {
+        lease: Lease { seq: Seq(row.number(attempt::seq)), number: row.number(attempt::lease) },
+        worker: WorkerId(row.number(attempt::worker)),
+        host: row.text(HOST),
+        started_at: row.time(attempt::started_at_ms).unwrap_or_default(),
+        ended_at: row.time(attempt::ended_at_ms),
         outcome,
-        error: row.optional_text(7),
-        output_bytes: row.number(8),
-        dropped_bytes: row.number(9),
+        error: row.optional_text(attempt::error),
+        output_bytes: row.number(attempt::output_bytes),
+        dropped_bytes: row.number(attempt::dropped_bytes),
     };
     match row.problem {
-        Some(problem) => Attempt { error: Some(format!("{CANNOT_BE_READ}: {problem}")), ..attempt },
-        None => attempt,
+        Some(problem) => Attempt { error: Some(format!("{CANNOT_BE_READ}: {problem}")), ..read },
+        None => read,
     }
 }
 
+/// The columns of a piece of output, and when its attempt was started, which a statement
+/// looks up.
+pub(crate) const OUTPUT_AND_START: [Column; output::COLUMNS.len() + 1] =
+    columns::and(output::COLUMNS, Column { name: "started_at_ms", has: Has::Number });
+const ATTEMPT_STARTED_AT: usize = output::COLUMNS.len();
+
 /// Reads a piece of output as far as it can be read; and what cannot.
-pub(crate) fn output<'a>(lease: Lease, read: impl Fn(usize) -> Raw<'a>) -> (OutputPart, Option<String>) {
-    let mut row = Columns::new(&OUTPUT, read);
-    let stream: i64 = row.number(1);
+pub(crate) fn output<'a>(read: impl Fn(usize) -> Raw<'a>) -> (OutputPart, Option<String>) {
+    let mut row = Columns::new(&OUTPUT_AND_START, read);
+    let stream: i64 = row.number(output::stream);
     if !(1..=2).contains(&stream) {
-        row.complain(1, &format!("has {stream}, which is no stream"));
+        row.complain(output::stream, &format!("has {stream}, which is no stream"));
     }
     let part = OutputPart {
-        lease,
-        n: row.number(0),
+        lease: Lease { seq: Seq(row.number(output::seq)), number: row.number(output::lease) },
+        n: row.number(output::n),
         stream: if stream == 1 { Stream::Stdout } else { Stream::Stderr },
-        at: row.time(2).unwrap_or_default(),
-        bytes: row.bytes(3),
-        started_at: row.time(4).unwrap_or_default(),
+        at: row.time(output::at_ms).unwrap_or_default(),
+        bytes: row.bytes(output::bytes),
+        started_at: row.time(ATTEMPT_STARTED_AT).unwrap_or_default(),
     };
     (part, row.problem)
 }
 
 /// A row, and the first thing that is wrong with it.
 struct Columns<R> {
-    names: &'static [&'static str],
+    columns: &'static [Column],
     read: R,
     problem: Option<String>,
 }
 
 impl<'a, R: Fn(usize) -> Raw<'a>> Columns<R> {
-    fn new(names: &'static [&'static str], read: R) -> Self {
-        Self { names, read, problem: None }
+    fn new(columns: &'static [Column], read: R) -> Self {
+        Self { columns, read, problem: None }
     }
 
     fn complain(&mut self, column: usize, problem: &str) {
-        let name = self.names[column];
+        let name = self.columns[column].name;
         self.problem.get_or_insert_with(|| format!("column {name} {problem}"));
     }
 
@@ -269,7 +223,7 @@ impl<'a, R: Fn(usize) -> Raw<'a>> Columns<R> {
     }
 
     fn time(&mut self, column: usize) -> Option<Timestamp> {
-        let is_optional = !matches!(self.names[column], "created_at_ms" | "updated_at_ms" | "at_ms");
+        let is_optional = !matches!(self.columns[column].name, "created_at_ms" | "updated_at_ms" | "at_ms");
         let found = self.optional(column).map(Timestamp::from_millis);
         if found.is_none() && !is_optional {
             self.complain(column, "is NULL");
@@ -332,6 +286,40 @@ impl<'a, R: Fn(usize) -> Raw<'a>> Columns<R> {
         state
     }
 
+    fn optional_parsed<T: FromStr>(&mut self, column: usize) -> Option<T> {
+        let text = self.optional_text(column)?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.complain(column, &format!("has {text:?}, which is not known"));
+        }
+        parsed
+    }
+
+    fn queues(&mut self, column: usize) -> QueueSet {
+        let text = self.optional_text(column);
+        stored::queues(text.as_deref()).unwrap_or_else(|problem| {
+            self.complain(column, &format!("has no names of queues: {problem}"));
+            QueueSet::ALL
+        })
+    }
+
+    /// Not all that is stored as a text can be given to a program.
+    fn folder(&mut self, column: usize) -> String {
+        let text = self.text(column);
+        if text.contains('\0') {
+            self.complain(column, "has a NUL character");
+        }
+        text
+    }
+
+    fn command(&mut self, column: usize) -> CommandLine {
+        let text = self.text(column);
+        if let Err(error) = CommandLine::check(&text) {
+            self.complain(column, &format!("cannot be run: {error}"));
+        }
+        CommandLine::trusted(text)
+    }
+
     fn environment(&mut self, column: usize) -> Environment {
         let text = self.optional_text(column);
         stored::environment(text.as_deref()).unwrap_or_else(|problem| {
@@ -374,41 +362,31 @@ pub(crate) fn nearest<T: Whole>(stored: i64) -> T {
 mod tests {
     use super::*;
 
-    const SOUND: [Raw<'static>; 23] = [
-        Raw::Integer(7),
-        Raw::Text(b"a"),
-        Raw::Text(b"pending"),
-        Raw::Text(b"default"),
-        Raw::Integer(0),
-        Raw::Integer(0),
-        Raw::Integer(3),
-        Raw::Integer(0),
-        Raw::Integer(0),
-        Raw::Null,
-        Raw::Integer(0),
-        Raw::Null,
-        Raw::Integer(1),
-        Raw::Integer(1),
-        Raw::Null,
-        Raw::Null,
-        Raw::Null,
-        Raw::Null,
-        Raw::Null,
-        Raw::Null,
-        Raw::Text(b"{}"),
-        Raw::Text(b"/"),
-        Raw::Text(b"true"),
-    ];
+    fn sound(column: usize) -> Raw<'static> {
+        match column {
+            job::seq => Raw::Integer(7),
+            job::id => Raw::Text(b"a"),
+            job::state => Raw::Text(b"pending"),
+            job::stage => Raw::Text(b"ready"),
+            job::queue => Raw::Text(b"default"),
+            job::priority | job::attempts | job::crashes | job::lease => Raw::Integer(0),
+            job::max_retries => Raw::Integer(3),
+            job::created_at_ms | job::updated_at_ms => Raw::Integer(1),
+            job::env => Raw::Text(b"{}"),
+            job::cwd => Raw::Text(b"/"),
+            job::command => Raw::Text(b"true"),
+            _ => Raw::Null,
+        }
+    }
 
     fn with(column: &str, value: Raw<'static>) -> Job {
-        let mut row = SOUND;
-        row[JOB.iter().position(|name| *name == column).unwrap()] = value;
-        job(|index| row[index])
+        let spoilt = job::COLUMNS.iter().position(|known| known.name == column).unwrap();
+        super::job(|index| if index == spoilt { value } else { sound(index) })
     }
 
     #[test]
     fn a_sound_row_has_no_problem() {
-        assert_eq!(job(|index| SOUND[index]).unreadable, None);
+        assert_eq!(super::job(sound).unreadable, None);
     }
 
     #[test]
@@ -428,6 +406,7 @@ mod tests {
             ("attempts", Raw::Integer(u32::MAX.into()), "column attempts leaves no number"),
             ("lease", Raw::Integer(i64::MAX), "column lease leaves no number"),
             ("timeout_ms", Raw::Integer(-5), "column timeout_ms has the number -5"),
+            ("blocked_by", Raw::Text(b"fog"), "column blocked_by has \"fog\", which is not known"),
             ("created_at_ms", Raw::Null, "column created_at_ms is NULL"),
             ("state", Raw::Text(b"flying"), "column state has \"flying\", which is no state"),
         ] {

@@ -1,7 +1,7 @@
 //! How values are stored that no database has a type for: the same everywhere.
 
 use crate::work::Stop;
-use queuectl_core::{Environment, Stream};
+use queuectl_core::{Environment, QueueSet, Stream};
 use std::collections::BTreeMap;
 
 /// The number a stream is stored as: that of its file descriptor.
@@ -26,6 +26,19 @@ pub(crate) fn stop_from_number(number: i64) -> Option<Stop> {
         1 => Some(Stop::Graceful),
         _ => Some(Stop::Forced),
     }
+}
+
+/// The queues that a worker serves, as they are stored; all as NULL.
+pub(crate) fn queues_text(queues: &QueueSet) -> Option<String> {
+    (!queues.is_all())
+        .then(|| serde_json::to_string(&queues.patterns()).expect("a list of strings always becomes JSON"))
+}
+
+/// Reads them back.
+pub(crate) fn queues(text: Option<&str>) -> Result<QueueSet, String> {
+    let Some(text) = text else { return Ok(QueueSet::ALL) };
+    let patterns: Vec<String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    QueueSet::of(patterns).map_err(|error| error.to_string())
 }
 
 /// The variables of a job as they are stored; none as NULL.

@@ -22,7 +22,7 @@ mod record;
 mod stage;
 
 pub use record::{Kind, Position, Record};
-pub(crate) use record::{Value, WORKER_ENDED_AT, WORKER_NOTE_REGION, copied};
+pub(crate) use record::Value;
 pub(crate) use stage::Step;
 pub use stage::{Move, MoveId, Stage};
 
@@ -59,8 +59,8 @@ pub struct Numbers {
     pub last_job: i64,
     /// The highest number of a worker.
     pub last_worker: i64,
-    /// The next place in the line.
-    pub next_place: i64,
+    /// The next position among the ready.
+    pub next_position: i64,
 }
 
 /// How much there is of each kind. What was copied completely has the same.

@@ -130,6 +130,14 @@ pub trait Upkeep {
     /// [`StoreError::Refused`](crate::StoreError::Refused) if it has not failed.
     fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
 
+    /// Has a job that was held wait no longer: it is ready, or waits for its time.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
+    /// [`StoreError::NotHeld`](crate::StoreError::NotHeld) if nobody holds it.
+    fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
+
     /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;
 
@@ -139,7 +147,7 @@ pub trait Upkeep {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotSettled`](crate::StoreError::NotSettled) if a state is not final:
+    /// [`StoreError::NotFinished`](crate::StoreError::NotFinished) if a state is not final:
     /// such jobs are never deleted.
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64>;
 
@@ -153,7 +161,7 @@ pub trait Upkeep {
     ///
     /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob);
     /// [`StoreError::OtherState`](crate::StoreError::OtherState) if it is in none of these
-    /// states; [`StoreError::NotSettled`](crate::StoreError::NotSettled) if one of them is
+    /// states; [`StoreError::NotFinished`](crate::StoreError::NotFinished) if one of them is
     /// not final.
     fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()>;
 

@@ -7,7 +7,7 @@ use crate::inspect::{OutputPart, Worker};
 use crate::lease::LeaseTimes;
 use crate::liveness::{Entry, LockFile, Presence, Taken};
 use crate::machine;
-use queuectl_core::{Job, JobId, Lease, Outcome, RetryPolicy, Timestamp, Verdict, WorkerId};
+use queuectl_core::{Effect, Job, JobId, Lease, Outcome, QueueSet, RetryPolicy, Timestamp, WorkerId};
 use std::path::PathBuf;
 
 /// A worker that wants to begin.
@@ -27,12 +27,14 @@ pub struct NewWorker {
     pub concurrency: u32,
     /// Where its jobs look for programs.
     pub path: String,
+    /// The queues it serves.
+    pub queues: QueueSet,
     /// Between machines: how long it lives after its last word.
     pub lease: LeaseTimes,
 }
 
 impl NewWorker {
-    /// This process, started by nobody else, on this machine.
+    /// This process, started by nobody else, on this machine, for all queues.
     pub fn of_this_process(concurrency: u32) -> Self {
         Self {
             host: machine::host_name(),
@@ -42,6 +44,7 @@ impl NewWorker {
             pid_namespace: machine::pid_namespace(),
             concurrency,
             path: std::env::var_os("PATH").unwrap_or_default().to_string_lossy().into_owned(),
+            queues: QueueSet::ALL,
             lease: LeaseTimes::USUAL,
         }
     }
@@ -135,6 +138,8 @@ pub struct Exchange<'a> {
     pub trims: &'a [OutputTrim],
     /// How many jobs to claim at most.
     pub want: u32,
+    /// Of which queues.
+    pub queues: &'a QueueSet,
     /// Whether a suspect may be among them.
     pub suspects: Suspects,
     /// When failed jobs run again.
@@ -144,7 +149,16 @@ pub struct Exchange<'a> {
 impl<'a> Exchange<'a> {
     /// Hands in nothing and asks for nothing.
     pub const fn nothing(policy: &'a RetryPolicy) -> Self {
-        Self { ended: &[], unstarted: &[], output: &[], trims: &[], want: 0, suspects: Suspects::One, policy }
+        Self {
+            ended: &[],
+            unstarted: &[],
+            output: &[],
+            trims: &[],
+            want: 0,
+            queues: &QueueSet::ALL,
+            suspects: Suspects::One,
+            policy,
+        }
     }
 }
 
@@ -156,7 +170,7 @@ pub struct Exchanged {
     /// Jobs that came to their turn and that nobody can run: they are dead now.
     pub set_aside: Vec<SetAside>,
     /// What became of the jobs whose attempts ended.
-    pub settled: Vec<(Lease, Verdict)>,
+    pub finished: Vec<(Lease, Effect)>,
     /// Leases of what was handed in that are no longer this worker's: discarded.
     pub superseded: Vec<Lease>,
     /// Leases of this worker that a person wants ended.
@@ -166,10 +180,10 @@ pub struct Exchanged {
     /// This worker is no longer on the list: it was taken for dead, or the list is
     /// another one. Nobody would rescue what it claims, so it gets nothing.
     pub was_called_dead: bool,
-    /// Jobs by state, afterwards. A store that adds them up may give what others have
+    /// Jobs by state, afterwards, in the queues that this worker serves. A store that adds them up may give what others have
     /// changed up to half a second late, but not to who would end because of it.
     pub counts: Counts,
-    /// When the next waiting job falls due.
+    /// When the next job of these queues falls due.
     pub next_due: Option<Timestamp>,
     /// Every worker that has not ended, this one included.
     pub roster: Vec<WorkerId>,
@@ -188,7 +202,7 @@ pub struct SetAside {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rescued {
     /// What became of the dead worker's jobs.
-    pub jobs: Vec<(Lease, Verdict)>,
+    pub jobs: Vec<(Lease, Effect)>,
 }
 
 /// Working on jobs.
@@ -197,12 +211,13 @@ pub trait Work {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration>;
 
     /// Records what ended, hands back what will not start, appends output,
-    /// puts due jobs in line, claims.
+    /// has jobs that are due become ready, claims.
     ///
     /// With nothing to hand in and nothing to claim it only reads. Whatever
     /// names a lease that is no longer this worker's is discarded and reported
-    /// as superseded. At most as many due jobs join the line as jobs are
-    /// wanted, and never more than 200: a flood of retries stalls nobody.
+    /// as superseded. How many jobs become ready is said in
+    /// [`Promotion`](queuectl_core::Promotion). What is claimed comes from the queues that are
+    /// named, by priority and then by position, whichever of them it is in.
     ///
     /// # Errors
     ///

@@ -10,16 +10,30 @@ CREATE TABLE queue (
     file            TEXT    NOT NULL,   -- the file it lives in, as device:inode; a copy differs
     oldest_writer   INTEGER NOT NULL,   -- the oldest schema whose programs may write here
     stops           INTEGER NOT NULL,   -- requests to stop its workers, ever
-    next_place      INTEGER NOT NULL,   -- the next place in the line
-    pending         INTEGER NOT NULL,   -- jobs by state, kept by each verb
-    processing      INTEGER NOT NULL,
-    completed       INTEGER NOT NULL,
-    failed          INTEGER NOT NULL,
-    dead            INTEGER NOT NULL,
-    cancelled       INTEGER NOT NULL,
-    CONSTRAINT counts_are_never_negative CHECK (
-        min(pending, processing, completed, failed, dead, cancelled) >= 0)
+    next_position   INTEGER NOT NULL,   -- the next position among the ready
+    -- The queue can be moved. Both places say where the other is, and know the move by
+    -- the same random id; what is not moved says nothing.
+    move_stage      TEXT CONSTRAINT move_stage_is_known CHECK (
+        move_stage = 'leaving' OR move_stage = 'switching' OR move_stage = 'left' OR move_stage = 'staying'
+        OR move_stage = 'arriving' OR move_stage = 'arrived'),
+    move_id         TEXT CONSTRAINT a_move_has_an_id CHECK ((move_id IS NULL) = (move_stage IS NULL)),
+    move_place      TEXT                -- the other place, without a password
+        CONSTRAINT a_move_has_two_places CHECK ((move_place IS NULL) = (move_stage IS NULL))
 ) STRICT;
+
+-- How many jobs of each name of a queue there are, by state; kept by each verb.
+CREATE TABLE counts (
+    queue           TEXT    PRIMARY KEY,
+    pending         INTEGER NOT NULL DEFAULT 0,
+    processing      INTEGER NOT NULL DEFAULT 0,
+    completed       INTEGER NOT NULL DEFAULT 0,
+    failed          INTEGER NOT NULL DEFAULT 0,
+    dead            INTEGER NOT NULL DEFAULT 0,
+    cancelled       INTEGER NOT NULL DEFAULT 0,
+    blocked         INTEGER NOT NULL DEFAULT 0, -- of the pending and the failed
+    CONSTRAINT counts_are_never_negative CHECK (
+        min(pending, processing, completed, failed, dead, cancelled, blocked) >= 0)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE worker (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- also the byte it locks
@@ -32,8 +46,9 @@ CREATE TABLE worker (
     note_region     INTEGER NOT NULL,   -- where its notes are in the lock file
     concurrency     INTEGER NOT NULL,
     path            TEXT    NOT NULL,   -- where its jobs look for programs
+    queues          TEXT,               -- a JSON array of the queues it serves, or NULL for all
     started_at_ms   INTEGER NOT NULL,
-    ended_at_ms     INTEGER,            -- NULL: works, or nobody has noticed
+    ended_at_ms     INTEGER,            -- NULL: works, or no other worker has noticed its end
     stop            INTEGER NOT NULL DEFAULT 0 CONSTRAINT stop_is_known CHECK (stop BETWEEN 0 AND 2),
     jobs_done       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -43,13 +58,14 @@ CREATE UNIQUE INDEX worker_at_work ON worker (note_region) WHERE ended_at_ms IS 
 CREATE TABLE job (
     seq             INTEGER PRIMARY KEY AUTOINCREMENT,
     id              TEXT    NOT NULL UNIQUE,
+    stage           TEXT    NOT NULL CONSTRAINT stage_is_known CHECK (
+        stage = 'ready' OR stage = 'scheduled' OR stage = 'blocked' OR stage = 'claimed' OR stage = 'finished'),
     state           TEXT    NOT NULL CONSTRAINT state_is_known CHECK (
         state = 'pending' OR state = 'processing' OR state = 'completed'
         OR state = 'failed' OR state = 'dead' OR state = 'cancelled'),
     queue           TEXT    NOT NULL,
     priority        INTEGER NOT NULL,
-    place           INTEGER,            -- its last place in the line, to hand it back to
-    ready           INTEGER,            -- its place in the line, while it may be claimed
+    position        INTEGER,            -- among the ready; its last one, to hand it back to
     attempts        INTEGER NOT NULL DEFAULT 0 CONSTRAINT attempts_are_counted CHECK (attempts >= 0),
     max_retries     INTEGER NOT NULL,
     crashes         INTEGER NOT NULL DEFAULT 0,
@@ -61,6 +77,7 @@ CREATE TABLE job (
     updated_at_ms   INTEGER NOT NULL,
     run_at_ms       INTEGER,            -- when it falls due, while it waits for a time
     waits_since_ms  INTEGER,            -- when that wait began
+    blocked_by      TEXT,               -- what it waits for that is no time
     started_at_ms   INTEGER,
     finished_at_ms  INTEGER,            -- when it came to rest
     exit_code       INTEGER,
@@ -69,30 +86,30 @@ CREATE TABLE job (
     env             TEXT,               -- a JSON object, or NULL for none
     cwd             TEXT    NOT NULL,
     command         TEXT    NOT NULL,
-    CONSTRAINT a_held_job_is_processing CHECK ((worker IS NOT NULL) = (state = 'processing')),
-    CONSTRAINT only_waiting_jobs_are_in_line CHECK (
-        ready IS NULL OR (ready = place AND (state = 'pending' OR state = 'failed'))),
-    CONSTRAINT only_waiting_jobs_fall_due CHECK (
-        run_at_ms IS NULL OR state = 'pending' OR state = 'failed'),
+    CONSTRAINT a_claimed_job_is_processing CHECK ((stage = 'claimed') = (state = 'processing')),
+    CONSTRAINT a_claimed_job_has_a_worker CHECK ((stage = 'claimed') = (worker IS NOT NULL)),
+    CONSTRAINT a_ready_job_has_a_position CHECK (stage <> 'ready' OR position IS NOT NULL),
+    CONSTRAINT a_scheduled_job_has_a_time CHECK (stage <> 'scheduled' OR run_at_ms IS NOT NULL),
+    CONSTRAINT a_blocked_job_has_a_reason CHECK ((stage = 'blocked') = (blocked_by IS NOT NULL)),
+    CONSTRAINT only_waiting_jobs_fall_due CHECK (run_at_ms IS NULL OR state = 'pending' OR state = 'failed'),
     CONSTRAINT a_wait_has_a_beginning CHECK ((run_at_ms IS NULL) = (waits_since_ms IS NULL)),
-    CONSTRAINT waiting_jobs_can_be_reached CHECK (
-        (state <> 'pending' AND state <> 'failed') OR ready IS NOT NULL OR run_at_ms IS NOT NULL),
-    CONSTRAINT settled_jobs_have_an_end CHECK (
-        (finished_at_ms IS NOT NULL) = (state = 'completed' OR state = 'dead' OR state = 'cancelled'))
+    CONSTRAINT a_finished_job_is_at_rest CHECK (
+        (stage = 'finished') = (state = 'completed' OR state = 'dead' OR state = 'cancelled')),
+    CONSTRAINT a_finished_job_has_an_end CHECK ((stage = 'finished') = (finished_at_ms IS NOT NULL))
 ) STRICT;
 
--- The line: a claim reads this and nothing else.
-CREATE INDEX job_in_line ON job (priority DESC, ready) WHERE ready IS NOT NULL;
+-- The ready: a claim reads this and nothing else.
+CREATE INDEX job_ready ON job (queue, priority DESC, position) WHERE stage = 'ready';
 
--- Jobs that wait for a time; the second finds those whose wait began in the
--- future, after the clock was set back.
-CREATE INDEX job_due ON job (run_at_ms) WHERE ready IS NULL AND run_at_ms IS NOT NULL;
-CREATE INDEX job_waits ON job (waits_since_ms) WHERE ready IS NULL AND run_at_ms IS NOT NULL;
+-- The scheduled; the second finds those whose wait began in the future, after the clock
+-- was set back.
+CREATE INDEX job_due ON job (queue, run_at_ms) WHERE stage = 'scheduled';
+CREATE INDEX job_waits ON job (waits_since_ms) WHERE stage = 'scheduled';
 
 -- Every update of a job opens every index: they are few on purpose.
-CREATE INDEX job_held ON job (worker, cancel_at_ms) WHERE worker IS NOT NULL;
+CREATE INDEX job_claimed ON job (worker, cancel_at_ms) WHERE worker IS NOT NULL;
 CREATE INDEX job_in_trouble ON job (state) WHERE state = 'failed' OR state = 'dead';
-CREATE INDEX job_settled ON job (state, finished_at_ms) WHERE finished_at_ms IS NOT NULL;
+CREATE INDEX job_finished ON job (state, finished_at_ms) WHERE finished_at_ms IS NOT NULL;
 
 -- One row for each attempt that had output or an end.
 CREATE TABLE attempt (

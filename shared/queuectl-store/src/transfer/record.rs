@@ -3,6 +3,7 @@
 //! The columns of both are the same and stand for the same, so nothing in between
 //! needs to know what they mean.
 
+use crate::columns::{Column, attempt, job, output, worker};
 use queuectl_core::State;
 
 /// What a record is of. In this order they are copied.
@@ -32,15 +33,14 @@ impl Kind {
         }
     }
 
-    /// The name of one of its columns, in the order of `copied!`.
-    pub(crate) fn column(self, index: usize) -> &'static str {
-        let names = match self {
-            Self::Worker => copied!(worker),
-            Self::Job => copied!(job),
-            Self::Attempt => copied!(attempt),
-            Self::Output => copied!(output),
-        };
-        names.split(", ").nth(index).unwrap_or_default()
+    /// Its columns, all of which are copied.
+    pub(crate) const fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Worker => worker::COLUMNS,
+            Self::Job => job::COLUMNS,
+            Self::Attempt => attempt::COLUMNS,
+            Self::Output => output::COLUMNS,
+        }
     }
 
     /// How many columns are its key; they are the first, and numbers.
@@ -62,32 +62,6 @@ impl Kind {
         }
     }
 }
-
-/// The columns that are copied to another place: all that every store has, the key
-/// first.
-macro_rules! copied {
-    (worker) => {
-        "id, host, pid, manager_pid, boot_id, pid_namespace, run, note_region, concurrency, path, \
-         started_at_ms, ended_at_ms, stop, jobs_done"
-    };
-    (job) => {
-        "seq, id, state, queue, priority, place, ready, attempts, max_retries, crashes, lease, worker, \
-         cancel_at_ms, timeout_ms, created_at_ms, updated_at_ms, run_at_ms, waits_since_ms, started_at_ms, \
-         finished_at_ms, exit_code, signal, last_error, env, cwd, command"
-    };
-    (attempt) => {
-        "seq, lease, worker, started_at_ms, ended_at_ms, outcome, code, error, output_bytes, dropped_bytes"
-    };
-    (output) => {
-        "seq, lease, n, stream, at_ms, bytes"
-    };
-}
-pub(crate) use copied;
-
-/// Where some of a worker's and of a job's columns are.
-pub(crate) const WORKER_NOTE_REGION: usize = 7;
-pub(crate) const WORKER_ENDED_AT: usize = 11;
-const JOB_STATE: usize = 2;
 
 /// A place between two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -150,7 +124,7 @@ pub(crate) enum Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     pub(crate) kind: Kind,
-    /// In the order in which `copied!` names the columns.
+    /// In the order of the columns of its kind.
     pub(crate) values: Vec<Value>,
 }
 
@@ -195,9 +169,22 @@ impl Record {
             && self.values.iter().zip(&copy.values).all(is_kept)
     }
 
+    /// Whether the job, of which it is, waits for something that is not a time.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.kind == Kind::Job && self.values[job::blocked_by] != Value::Null
+    }
+
+    /// The queue of the job of which it is.
+    pub(crate) fn job_queue(&self) -> Option<&str> {
+        match (self.kind, &self.values[job::queue]) {
+            (Kind::Job, Value::Text(queue)) => Some(queue),
+            _ => None,
+        }
+    }
+
     /// Where the job stands, of which it is, if it says so.
     pub(crate) fn job_state(&self) -> Option<State> {
-        match (self.kind, &self.values[JOB_STATE]) {
+        match (self.kind, &self.values[job::state]) {
             (Kind::Job, Value::Text(state)) => state.parse().ok(),
             _ => None,
         }

@@ -1,0 +1,229 @@
+//! The columns of the tables that both stores have: named here and nowhere else.
+//!
+//! Each table is a module with its columns in one order: what `LIST` names in a
+//! statement is read by the constant of the same name (`job::priority`). Placeholders are
+//! made from the same lists. A column that is added here, and in the migrations, is
+//! selected, inserted, copied and moved; what it means is said in [`raw`](crate::raw),
+//! which reads rows, and where values are written.
+
+/// What a column has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Has {
+    Number,
+    Text,
+    Bytes,
+}
+
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) has: Has,
+}
+
+macro_rules! table {
+    (
+        $(#[$about:meta])*
+        $table:ident {
+            key { $key:ident: $key_has:ident $(, $more_key:ident: $more_key_has:ident)* }
+            $(given { $($given:ident: $given_has:ident),+ $(,)? })?
+            rest { $rest:ident: $rest_has:ident $(, $more_rest:ident: $more_rest_has:ident)* $(,)? }
+        }
+    ) => {
+        $(#[$about])*
+        #[expect(non_upper_case_globals, reason = "a column's constant has the column's name")]
+        #[allow(dead_code, reason = "not every column is read by its name")]
+        pub(crate) mod $table {
+            use super::{Column, Has};
+
+            #[expect(non_camel_case_types, reason = "they are the names of columns")]
+            #[repr(usize)]
+            enum Index {
+                $key, $($more_key,)* $($($given,)+)? $rest, $($more_rest,)*
+            }
+
+            pub(crate) const $key: usize = Index::$key as usize;
+            $(pub(crate) const $more_key: usize = Index::$more_key as usize;)*
+            $($(pub(crate) const $given: usize = Index::$given as usize;)+)?
+            pub(crate) const $rest: usize = Index::$rest as usize;
+            $(pub(crate) const $more_rest: usize = Index::$more_rest as usize;)*
+
+            /// All columns, as a statement names them.
+            pub(crate) const LIST: &str = concat!(
+                stringify!($key),
+                $(", ", stringify!($more_key),)*
+                $($(", ", stringify!($given),)+)?
+                ", ", stringify!($rest),
+                $(", ", stringify!($more_rest),)*
+            );
+
+            /// All columns.
+            pub(crate) const COLUMNS: &[Column] = &[
+                Column { name: stringify!($key), has: Has::$key_has },
+                $(Column { name: stringify!($more_key), has: Has::$more_key_has },)*
+                $($(Column { name: stringify!($given), has: Has::$given_has },)+)?
+                Column { name: stringify!($rest), has: Has::$rest_has },
+                $(Column { name: stringify!($more_rest), has: Has::$more_rest_has },)*
+            ];
+
+            $(
+                /// Those that are given with the row and never change, each with a comma
+                /// before it.
+                pub(crate) const AND_GIVEN: &str = concat!($(", ", stringify!($given)),+);
+
+                /// The same columns.
+                pub(crate) const GIVEN: &[Column] =
+                    &[$(Column { name: stringify!($given), has: Has::$given_has }),+];
+            )?
+        }
+    };
+}
+
+table! {
+    /// A job: what was accepted, and where it stands.
+    job {
+        key { seq: Number }
+        given {
+            id: Text,
+            queue: Text,
+            priority: Number,
+            max_retries: Number,
+            timeout_ms: Number,
+            created_at_ms: Number,
+            env: Text,
+            cwd: Text,
+            command: Text,
+        }
+        rest {
+            stage: Text,
+            state: Text,
+            position: Number,
+            attempts: Number,
+            crashes: Number,
+            lease: Number,
+            worker: Number,
+            cancel_at_ms: Number,
+            updated_at_ms: Number,
+            run_at_ms: Number,
+            waits_since_ms: Number,
+            blocked_by: Text,
+            started_at_ms: Number,
+            finished_at_ms: Number,
+            exit_code: Number,
+            signal: Number,
+            last_error: Text,
+        }
+    }
+}
+
+table! {
+    /// A worker, also one that has ended.
+    worker {
+        key { id: Number }
+        given {
+            host: Text,
+            pid: Number,
+            manager_pid: Number,
+            boot_id: Text,
+            pid_namespace: Number,
+            run: Text,
+            note_region: Number,
+            concurrency: Number,
+            path: Text,
+            queues: Text,
+            started_at_ms: Number,
+        }
+        rest {
+            ended_at_ms: Number,
+            stop: Number,
+            jobs_done: Number,
+        }
+    }
+}
+
+table! {
+    /// An attempt that had output or an end.
+    attempt {
+        key { seq: Number, lease: Number }
+        rest {
+            worker: Number,
+            started_at_ms: Number,
+            ended_at_ms: Number,
+            outcome: Text,
+            code: Number,
+            error: Text,
+            output_bytes: Number,
+            dropped_bytes: Number,
+        }
+    }
+}
+
+table! {
+    /// A piece of output.
+    output {
+        key { seq: Number, lease: Number, n: Number }
+        rest {
+            stream: Number,
+            at_ms: Number,
+            bytes: Bytes,
+        }
+    }
+}
+
+/// The columns of a table, and one more that a statement works out.
+pub(crate) const fn and<const N: usize>(columns: &[Column], more: Column) -> [Column; N] {
+    let mut all = [more; N];
+    let mut index = 0;
+    while index < columns.len() {
+        all[index] = columns[index];
+        index += 1;
+    }
+    all
+}
+
+/// A value that is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Cell<'a> {
+    Null,
+    Number(i64),
+    Text(std::borrow::Cow<'a, str>),
+    Bytes(&'a [u8]),
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_names_the_columns_in_their_order() {
+        let names: Vec<&str> = job::COLUMNS.iter().map(|column| column.name).collect();
+        assert_eq!(job::LIST, names.join(", "));
+        assert_eq!((names[job::seq], names[job::command], names[job::last_error]), ("seq", "command", "last_error"));
+        assert!(job::LIST.contains(job::AND_GIVEN));
+        assert_eq!(output::COLUMNS[output::bytes].has, Has::Bytes);
+    }
+}
