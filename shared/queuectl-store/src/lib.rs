@@ -32,7 +32,7 @@ mod work;
 pub use clock::Clock;
 pub use counts::Counts;
 pub use doorbell::Doorbell;
-pub use error::{ServerProblem, StoreError};
+pub use error::StoreError;
 pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use lease::{LeaseTimes, boot_clock};
@@ -40,6 +40,7 @@ pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
 pub use location::{Access, Location, OpenOptions, without_password};
 pub use planted::Bug;
 pub use postgres::PostgresStore;
+pub use queuectl_postgres::ServerProblem;
 pub use sqlite::SqliteStore;
 pub use transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,

@@ -12,7 +12,6 @@ mod server;
 mod vacuum;
 mod workers;
 
-use super::address::Address;
 use super::inspect::all;
 use super::session::Value;
 use super::{AfterSilence, PostgresStore, Trouble, books, migrate};
@@ -33,7 +32,7 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
     // Who asks wants to know what is so now.
     let busy_timeout = options.busy_timeout;
     let options = OpenOptions { access: Access::Read, busy_timeout: Duration::ZERO, ..options.clone() };
-    let address = match Address::find(url, options.connect_timeout) {
+    let address = match super::address(url, &options) {
         Ok(address) => address,
         Err(error) => return vec![refusal("server", &error, None)],
     };

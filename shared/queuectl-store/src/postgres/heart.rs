@@ -5,7 +5,6 @@
 //! keeps it from saying that the worker lives, and it never waits for anything
 //! longer than a renewal may take.
 
-use super::address::Address;
 use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
@@ -13,6 +12,7 @@ use crate::lease::{LeaseTimes, boot_clock};
 use crate::pulse::{Neighbour, Pulse};
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
+use queuectl_postgres::Address;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -317,7 +317,7 @@ fn refused(address: &Address, trouble: Trouble) -> StoreError {
         Trouble::Store(error) => error,
         Trouble::Foreign(reason) => {
             let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
-            StoreError::Server { queue: address.location().clone(), problem }
+            super::refused(address, problem)
         }
         Trouble::Row(_) | Trouble::Stale => super::unreachable_without_reason(address),
     }

@@ -7,11 +7,8 @@
 //! anew inside the verb, and a commit that was sent and never answered is asked
 //! for by its number, so that no verb happens twice.
 
-mod address;
 mod backup;
 mod books;
-mod connect;
-mod connection;
 mod doctor;
 mod ends;
 mod exchange;
@@ -20,16 +17,12 @@ mod held;
 mod inspect;
 mod intake;
 mod line;
-mod meaning;
 mod memory;
 mod migrate;
 mod news;
 mod row;
-mod session;
 mod set_aside;
-mod settings;
 mod sql;
-mod tls;
 mod transfer;
 mod turn;
 mod upkeep;
@@ -43,12 +36,11 @@ use crate::liveness::LockFile;
 use crate::location::{Access, Location, OpenOptions};
 use crate::pulse::Pulse;
 use crate::{Result, ServerProblem, StoreError};
-use address::Address;
 use books::Books;
-use meaning::{Meaning, meaning};
 use queuectl_core::Timestamp;
+use queuectl_postgres::settings::{self, Amiss};
+use queuectl_postgres::{Address, Meaning, in_seconds, meaning, session};
 use session::{Session, Terms, values};
-use settings::Amiss;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -163,7 +155,7 @@ impl PostgresStore {
     ///
     /// Everything that makes the server unfit, and the place no queue: see [`StoreError`].
     pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn crate::Store>> {
-        let mut store = Self::unconnected(Address::find(url, options.connect_timeout)?, options);
+        let mut store = Self::unconnected(address(url, options)?, options);
         store.connect_at_first()?;
         if migrate::bring_up_to_date(&mut store)? == migrate::Found::Nothing {
             // What is not there reads as an empty queue.
@@ -507,18 +499,34 @@ impl PostgresStore {
     }
 
     fn refused(&self, problem: ServerProblem) -> StoreError {
-        StoreError::Server { queue: self.location(), problem }
+        refused(&self.address, problem)
     }
 
     fn location(&self) -> Location {
-        self.address.location().clone()
+        location(&self.address)
     }
 }
 
 /// The lock file on this machine of the queue at a URL; asks nobody.
 pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<LockFile>> {
-    let address = Address::find(url, options.connect_timeout)?;
+    let address = address(url, options)?;
     LockFile::open_existing(&stand_in(&address, options))
+}
+
+/// Understands a URL, completed by what this process finds around it.
+fn address(url: &str, options: &OpenOptions) -> Result<Address> {
+    Address::find(url, options.connect_timeout)
+        .map_err(|problem| StoreError::Server { queue: Location::Url(url.to_owned()), problem })
+}
+
+/// Where the queue at an address is.
+fn location(address: &Address) -> Location {
+    Location::Url(address.url().to_owned())
+}
+
+/// The error of a server that cannot be used.
+fn refused(address: &Address, problem: ServerProblem) -> StoreError {
+    StoreError::Server { queue: location(address), problem }
 }
 
 /// Tells whether a URL is that of a PostgreSQL server.
@@ -566,17 +574,15 @@ fn enter(
     answers_within: Duration,
     lock_timeout: Duration,
 ) -> Result<(Session, Welcome)> {
-    let mut connection = address.connect(at_most)?;
+    let mut connection = address.connect(at_most).map_err(|problem| refused(address, problem))?;
     let asked_at = Instant::now();
     let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &settings::columns()));
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
             // It may be a pool that lets everybody in and has no session to spare.
-            let (host, waited) =
-                (address.host().to_owned(), connect::in_seconds(connection.answers_within()));
-            let problem = ServerProblem::NoSession { host, waited };
-            StoreError::Server { queue: address.location().clone(), problem }
+            let (host, waited) = (address.host().to_owned(), in_seconds(connection.answers_within()));
+            refused(address, ServerProblem::NoSession { host, waited })
         } else {
             explain(address, &error)
         }
@@ -589,7 +595,7 @@ fn enter(
     else {
         let reason = "it does not say its version and time".to_owned();
         let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
-        return Err(StoreError::Server { queue: address.location().clone(), problem });
+        return Err(refused(address, problem));
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
@@ -605,10 +611,10 @@ fn enter(
 
 /// Says what an error of the server means for the queue.
 fn explain(address: &Address, error: &tokio_postgres::Error) -> StoreError {
-    if let Some(refusal) = address.refusal(error) {
-        return refusal;
+    if let Some(problem) = address.refusal(error) {
+        return refused(address, problem);
     }
-    let queue = address.location().clone();
+    let queue = location(address);
     if let Some(constraint) = numbers_taken(error) {
         return StoreError::NumbersTaken { queue, constraint };
     }
@@ -647,7 +653,7 @@ fn is_conflict(error: &tokio_postgres::Error) -> bool {
 
 fn no_answer(address: &Address, waited: Duration) -> ServerProblem {
     let host = address.host().to_owned();
-    ServerProblem::Unreachable { host, reason: format!("no answer within {}", connect::in_seconds(waited)) }
+    ServerProblem::Unreachable { host, reason: format!("no answer within {}", in_seconds(waited)) }
 }
 
 /// The key that two rows would have had which were given their numbers by a sequence.
@@ -667,7 +673,7 @@ fn unreachable_without_reason(address: &Address) -> StoreError {
         host: address.host().to_owned(),
         reason: "the connection was lost".into(),
     };
-    StoreError::Server { queue: address.location().clone(), problem }
+    refused(address, problem)
 }
 
 /// Where what belongs to this queue on this machine lies: all programs of a user
@@ -682,4 +688,20 @@ fn stand_in(address: &Address, options: &OpenOptions) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but the server's time")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(fastrand::u64(50..250)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_understood_is_shown_without_its_password() {
+        let options = OpenOptions::new(Access::Read, Duration::from_secs(1));
+        let error = address("postgres://me:secret@db/q?sslmod=x&password=secret", &options).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the queue postgres://me@db/q?sslmod=x: there is no parameter `sslmod`; did you mean `sslmode`?"
+        );
+        assert!(!format!("{error:?}").contains("secret"));
+    }
 }

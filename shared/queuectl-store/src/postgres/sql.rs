@@ -357,7 +357,6 @@ pub(super) const SERVER: &str = concat!(
     time!(),
     ", current_setting('server_encoding'), #"
 );
-pub(super) const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 /// Where a text may be of any bytes, the server would refuse to send what is not UTF-8,
 /// with all rows that are sent with it.
 pub(super) const TEXTS_AS_THEY_ARE: &str = "SET client_encoding = 'SQL_ASCII'";

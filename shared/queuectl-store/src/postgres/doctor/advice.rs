@@ -1,10 +1,10 @@
 //! What to do about what is not well, with what can be typed.
 
 use crate::doctor::quoted;
-use crate::postgres::address::{Address, Place, Server};
 use crate::postgres::session::in_schema;
 use crate::upkeep::Finding;
 use crate::{ServerProblem, StoreError};
+use queuectl_postgres::{Address, Place, Server};
 
 pub(super) const START_A_WORKER: &str = "queuectl worker start";
 const WHERE_IT_IS_SAID: &str = "where the address comes from says `queuectl config list --origin`";
@@ -151,7 +151,7 @@ pub(super) fn report_it(address: &Address) -> String {
 
 /// The first server, as programs of PostgreSQL are told of one.
 fn place(address: &Address) -> String {
-    let Some(Server { place, port, .. }) = address.servers.first() else { return String::new() };
+    let Some(Server { place, port, .. }) = address.servers().first() else { return String::new() };
     let host = match place {
         Place::Folder(folder) => folder.display().to_string(),
         Place::Network { name, .. } => name.clone(),

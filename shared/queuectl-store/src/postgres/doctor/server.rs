@@ -5,11 +5,11 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::lease::LeaseTimes;
-use crate::postgres::address::Place;
 use crate::postgres::heart::Heart;
 use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
+use queuectl_postgres::Place;
 use std::time::{Duration, Instant};
 
 /// So few free connections are soon none: a worker has two.
@@ -94,7 +94,7 @@ impl PostgresStore {
         let is_folder = |place: &Place| matches!(place, Place::Folder(_));
         match &server.tls {
             Some(tls) => Finding::ok(CHECK, format!("encrypted ({tls})")),
-            None if self.address.servers.iter().all(|server| is_folder(&server.place)) => {
+            None if self.address.servers().iter().all(|server| is_folder(&server.place)) => {
                 Finding::ok(CHECK, "by a socket of this machine")
             }
             None if server.is_local => Finding::ok(CHECK, "not encrypted, and on one machine"),

@@ -4,12 +4,12 @@
 //! name that is not resolved, a host that swallows packets, a server that accepts
 //! and never answers. A thread that was given up ends with its connection.
 
-use super::address::{Address, Place, Server, socket_in};
-use super::connection::{Connection, runtime};
-use super::meaning::{Meaning, meaning};
-use super::tls::{self, Mode};
-use super::{session, sql};
-use crate::{ServerProblem, StoreError};
+use crate::ServerProblem;
+use crate::address::{Address, Place, Server, socket_in};
+use crate::connection::{Connection, runtime};
+use crate::meaning::{Meaning, meaning};
+use crate::session;
+use crate::tls::{self, Mode};
 use std::error::Error as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -31,6 +31,9 @@ const MOST_UNANSWERED: usize = 64;
 
 /// Where nothing has come in time it is seen so quickly whether anybody lets connect.
 const PROBE_TAKES: Duration = Duration::from_millis(500);
+
+/// Asks whether nothing can be written there.
+const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
@@ -56,41 +59,37 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Server`], with the host and what stands in the way.
-    pub(crate) fn connect(&self, at_most: Duration) -> Result<Connection, StoreError> {
+    /// A [`ServerProblem`], with the host and what stands in the way.
+    pub fn connect(&self, at_most: Duration) -> Result<Connection, ServerProblem> {
         let deadline = Instant::now() + at_most;
         let mut problems: Vec<(&Server, ServerProblem)> = Vec::new();
-        for (index, server) in self.servers.iter().enumerate() {
+        for (index, server) in self.servers().iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(self.servers.len() - index).unwrap_or(1);
+            let share = left / u32::try_from(self.servers().len() - index).unwrap_or(1);
             match self.try_one(server, share) {
                 Ok(client) => return Ok(client),
                 Err(problem) if problem.is_passing() => problems.push((server, problem)),
                 // Another server would say the same.
-                Err(problem) => return Err(self.error(problem)),
+                Err(problem) => return Err(problem),
             }
         }
         if problems.len() == 1
             && let Some((_, problem)) = problems.pop()
         {
-            return Err(self.error(problem));
+            return Err(problem);
         }
         let reasons: Vec<String> = problems
             .iter()
             .map(|(server, problem)| format!("{}: {}", server.shown(), reason(problem)))
             .collect();
         let reason = reasons.join("; ");
-        Err(self.error(ServerProblem::Unreachable { host: self.host().to_owned(), reason }))
+        Err(ServerProblem::Unreachable { host: self.host().to_owned(), reason })
     }
 
     /// What an error means that comes from the server, or from the way to it; none
     /// if it is about a statement.
-    pub(crate) fn refusal(&self, error: &tokio_postgres::Error) -> Option<StoreError> {
-        self.problem(self.host(), error).map(|problem| self.error(problem))
-    }
-
-    fn error(&self, problem: ServerProblem) -> StoreError {
-        StoreError::Server { queue: self.location().clone(), problem }
+    pub fn refusal(&self, error: &tokio_postgres::Error) -> Option<ServerProblem> {
+        self.problem(self.host(), error)
     }
 
     fn try_one(&self, server: &Server, at_most: Duration) -> Result<Connection, ServerProblem> {
@@ -171,7 +170,7 @@ impl Address {
         if !self.wants_a_primary {
             return Ok(entered);
         }
-        let asked = session::ask_at_first(&mut entered, sql::IS_STANDBY);
+        let asked = session::ask_at_first(&mut entered, IS_STANDBY);
         if asked.map_err(|error| self.no_entry(server, &error))?.columns == [Some("t".to_owned())] {
             return Err(ServerProblem::Standby { host: server.shown() });
         }
@@ -231,6 +230,7 @@ impl Address {
         })
     }
 
+    /// What an error means if it is no statement's.
     fn problem(&self, host: &str, error: &tokio_postgres::Error) -> Option<ServerProblem> {
         let host = host.to_owned();
         match error.as_db_error() {
@@ -366,7 +366,8 @@ fn reason(problem: &ServerProblem) -> &str {
     }
 }
 
-pub(super) fn in_seconds(time: Duration) -> String {
+/// A time in words, for messages.
+pub fn in_seconds(time: Duration) -> String {
     let seconds = (time.as_secs_f64() * 10.0).round() / 10.0;
     format!("{seconds} s")
 }

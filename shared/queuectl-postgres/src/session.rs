@@ -5,15 +5,15 @@
 //! a pooler that hands sessions from one transaction to another, a prepared
 //! statement of ours may be somebody else's. Every table is named with its schema.
 
-use super::connection::Connection;
-use super::settings::Amiss;
+use crate::connection::Connection;
+use crate::settings::Amiss;
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Row, SimpleQueryMessage, Statement};
 
 /// A value and how the server is to read it.
-pub(super) type Value<'a> = (&'a (dyn ToSql + Sync), Type);
+pub type Value<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// A transaction whose client is silent for so long between two statements is
 /// ended by the server: what it has locked must not stay so when a network goes
@@ -24,7 +24,7 @@ const SILENT_AT_MOST: Duration = Duration::from_secs(10);
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// One connection.
-pub(super) struct Session {
+pub struct Session {
     connection: Connection,
     schema: String,
     terms: Terms,
@@ -38,15 +38,15 @@ pub(super) struct Session {
 }
 
 /// What the server has said about a session, and what is wanted of it.
-pub(super) struct Terms {
+pub struct Terms {
     /// The longest wait for what another transaction has locked.
-    pub(super) lock_timeout: Duration,
+    pub lock_timeout: Duration,
     /// Commits are to wait for the disk, whatever the server's setting is.
-    pub(super) always_sync: bool,
+    pub always_sync: bool,
     /// Nothing can be written.
-    pub(super) is_standby: bool,
+    pub is_standby: bool,
     /// Settings that are not as statements need them.
-    pub(super) amiss: Amiss,
+    pub amiss: Amiss,
 }
 
 impl Terms {
@@ -64,7 +64,7 @@ impl Terms {
 
 impl Session {
     /// Speaks through a connection, about the tables of a schema.
-    pub(super) fn new(connection: Connection, schema: &str, terms: Terms) -> Self {
+    pub fn new(connection: Connection, schema: &str, terms: Terms) -> Self {
         let needed = terms.amiss.set_right(connection.answers_within());
         let settings = terms.settings(&needed);
         let schema = schema.to_owned();
@@ -72,11 +72,7 @@ impl Session {
     }
 
     /// Says anew how long a lock is waited for, and an answer.
-    pub(super) fn set_patience(
-        &mut self,
-        lock_timeout: Duration,
-        answers_within: Duration,
-    ) -> Result<(), Error> {
+    pub fn set_patience(&mut self, lock_timeout: Duration, answers_within: Duration) -> Result<(), Error> {
         self.connection.set_answers_within(answers_within);
         self.terms.lock_timeout = lock_timeout;
         self.needed = self.terms.amiss.set_right(answers_within);
@@ -89,7 +85,7 @@ impl Session {
     }
 
     /// Prepares statements once from now on: the session is ours alone.
-    pub(super) fn prepare_from_now_on(&mut self) -> Result<(), Error> {
+    pub fn prepare_from_now_on(&mut self) -> Result<(), Error> {
         if self.prepared.is_none() {
             // A plan never depends on what is bound, so none is made twice.
             let settings = self.settings.replace("SET LOCAL", "SET");
@@ -101,13 +97,13 @@ impl Session {
 
     /// Whether the session is known to be ours alone: then a statement on its own has
     /// all that is set for a transaction.
-    pub(super) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         self.prepared.is_some()
     }
 
     /// Begins a transaction that writes, and runs a first statement, which gives at
     /// most one row; gives its first column. All in one round trip.
-    pub(super) fn begin(&mut self, first: &str) -> Result<Option<String>, Error> {
+    pub fn begin(&mut self, first: &str) -> Result<Option<String>, Error> {
         let settings = if self.prepared.is_some() { "" } else { &self.settings };
         let first = in_schema(first, &self.schema);
         self.in_transaction = true;
@@ -120,20 +116,20 @@ impl Session {
     }
 
     /// Begins a transaction that reads what was there at one moment.
-    pub(super) fn begin_snapshot(&mut self) -> Result<(), Error> {
+    pub fn begin_snapshot(&mut self) -> Result<(), Error> {
         let needed = if self.prepared.is_some() { "" } else { &self.needed };
         self.in_transaction = true;
         self.connection.batch_execute(&format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {needed}"))
     }
 
     /// Makes everything since the beginning last.
-    pub(super) fn commit(&mut self) -> Result<(), Error> {
+    pub fn commit(&mut self) -> Result<(), Error> {
         self.in_transaction = false;
         self.connection.batch_execute("COMMIT")
     }
 
     /// Forgets everything since the beginning; a lost connection has done so already.
-    pub(super) fn roll_back(&mut self) {
+    pub fn roll_back(&mut self) {
         self.in_transaction = false;
         if !self.connection.is_closed() {
             let _lost_is_as_good = self.connection.batch_execute("ROLLBACK");
@@ -141,7 +137,7 @@ impl Session {
     }
 
     /// Runs a statement and gives its rows.
-    pub(super) fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+    pub fn rows(&mut self, sql: &'static str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let Some(prepared) = &mut self.prepared else {
             return self.rows_of(sql, values);
         };
@@ -155,20 +151,20 @@ impl Session {
     }
 
     /// Runs a statement that is another each time.
-    pub(super) fn rows_of(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+    pub fn rows_of(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let sql = in_schema(sql, &self.schema);
         self.as_needed(|connection| connection.query_typed(&sql, values))
     }
 
     /// Runs statements without values, one after the other.
-    pub(super) fn batch(&mut self, sql: &str) -> Result<(), Error> {
+    pub fn batch(&mut self, sql: &str) -> Result<(), Error> {
         let sql = in_schema(sql, &self.schema);
         self.as_needed(|connection| connection.batch_execute(&sql))
     }
 
     /// Tells those who listen that there may be something to do. (After the commit
     /// and on its own: inside a transaction it takes a lock of the whole server.)
-    pub(super) fn notify(&mut self, payload: &str) -> Result<(), Error> {
+    pub fn notify(&mut self, payload: &str) -> Result<(), Error> {
         let ring = format!("NOTIFY \"{}\", '{payload}'", self.schema);
         self.as_needed(|connection| connection.batch_execute(&ring))
     }
@@ -190,37 +186,37 @@ impl Session {
     }
 
     /// Tells whether the connection is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.connection.is_closed()
     }
 
     /// The settings that are not as statements need them.
-    pub(super) fn amiss(&self) -> Vec<&'static str> {
+    pub fn amiss(&self) -> Vec<&'static str> {
         self.terms.amiss.names().to_vec()
     }
 
     /// After how long without an answer the connection was given up, if it was.
-    pub(super) fn unanswered_for(&self) -> Option<Duration> {
+    pub fn unanswered_for(&self) -> Option<Duration> {
         self.connection.was_unanswered().then(|| self.connection.answers_within())
     }
 
     /// The connection itself, for what only it can do.
-    pub(super) fn connection(&mut self) -> &mut Connection {
+    pub fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 }
 
 /// What a server answers before settings can be said.
-pub(super) struct FirstAnswer {
+pub struct FirstAnswer {
     /// The columns of the only row, as texts.
-    pub(super) columns: Vec<Option<String>>,
+    pub columns: Vec<Option<String>>,
     /// How long a statement may take if nothing else is said; 0 is for ever.
-    pub(super) statement_timeout: String,
+    pub statement_timeout: String,
 }
 
 /// Asks what must be known before settings can be said. What is set for the role must
 /// not be in the way of that either.
-pub(super) fn ask_at_first(connection: &mut Connection, question: &str) -> Result<FirstAnswer, Error> {
+pub fn ask_at_first(connection: &mut Connection, question: &str) -> Result<FirstAnswer, Error> {
     let said = connection.simple_query(&format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SHOW statement_timeout; SET LOCAL statement_timeout = 0; \
          {question}; COMMIT"
@@ -236,12 +232,12 @@ pub(super) fn ask_at_first(connection: &mut Connection, question: &str) -> Resul
 }
 
 /// Puts the name of the schema where a statement has an `@`.
-pub(super) fn in_schema(sql: &str, schema: &str) -> String {
+pub fn in_schema(sql: &str, schema: &str) -> String {
     sql.replace('@', &format!("\"{schema}\"."))
 }
 
 /// What a value of this kind is to the server.
-pub(super) trait Typed: ToSql + Sync + Sized {
+pub trait Typed: ToSql + Sync + Sized {
     /// Its type there.
     const TYPE: Type;
 
@@ -267,9 +263,10 @@ typed! {
 }
 
 /// Values in the order of their places in a statement.
+#[macro_export]
 macro_rules! values {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::postgres::session::Typed::value(&$value)),*]
+        &[$($crate::session::Typed::value(&$value)),*]
     };
 }
-pub(super) use values;
+pub use crate::values;

@@ -24,7 +24,7 @@ use tokio_postgres::{
 type Messages = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
 
 /// A connection to a server, used by one thread.
-pub(crate) struct Connection {
+pub struct Connection {
     client: Client,
     wire: Wire,
     runtime: Arc<Runtime>,
@@ -42,7 +42,7 @@ struct Wire {
 impl Connection {
     /// Connects. The driver ends each single try by itself; `answers_within` is for what
     /// is asked later.
-    pub(super) fn open<T>(
+    pub(crate) fn open<T>(
         runtime: &Arc<Runtime>,
         config: &Config,
         tls: T,
@@ -59,39 +59,39 @@ impl Connection {
     }
 
     /// Says how long an answer may take from now on.
-    pub(super) fn set_answers_within(&mut self, at_most: Duration) {
+    pub fn set_answers_within(&mut self, at_most: Duration) {
         self.answers_within = at_most;
     }
 
     /// How long an answer may take.
-    pub(super) fn answers_within(&self) -> Duration {
+    pub fn answers_within(&self) -> Duration {
         self.answers_within
     }
 
     /// Tells whether the connection was given up because an answer did not come.
-    pub(super) fn was_unanswered(&self) -> bool {
+    pub fn was_unanswered(&self) -> bool {
         self.was_unanswered
     }
 
     /// Tells whether the connection is gone.
-    pub(super) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.wire.messages.is_none() || self.client.is_closed()
     }
 
     /// Runs statements without values, one after the other.
-    pub(super) fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
+    pub fn batch_execute(&mut self, sql: &str) -> Result<(), Error> {
         let Self { client, wire, runtime, answers_within, was_unanswered } = self;
         answer(runtime, wire, *answers_within, was_unanswered, client.batch_execute(sql))
     }
 
     /// The same, and gives the rows as texts.
-    pub(super) fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+    pub fn simple_query(&mut self, sql: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
         let Self { client, wire, runtime, answers_within, was_unanswered } = self;
         answer(runtime, wire, *answers_within, was_unanswered, client.simple_query(sql))
     }
 
     /// Runs a statement that is sent with its types and values in one message.
-    pub(super) fn query_typed(
+    pub fn query_typed(
         &mut self,
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
@@ -101,13 +101,13 @@ impl Connection {
     }
 
     /// Prepares a statement for many uses.
-    pub(super) fn prepare_typed(&mut self, sql: &str, types: &[Type]) -> Result<Statement, Error> {
+    pub fn prepare_typed(&mut self, sql: &str, types: &[Type]) -> Result<Statement, Error> {
         let Self { client, wire, runtime, answers_within, was_unanswered } = self;
         answer(runtime, wire, *answers_within, was_unanswered, client.prepare_typed(sql, types))
     }
 
     /// Runs a statement that was prepared.
-    pub(super) fn query(
+    pub fn query(
         &mut self,
         statement: &Statement,
         values: &[&(dyn ToSql + Sync)],
@@ -118,7 +118,7 @@ impl Connection {
 
     /// Waits for the next notification, so long at most. (Nobody owes one, so silence is
     /// no reason to give the connection up.)
-    pub(super) fn next_notification(&mut self, at_most: Duration) -> Result<Option<Notification>, Error> {
+    pub fn next_notification(&mut self, at_most: Duration) -> Result<Option<Notification>, Error> {
         if self.wire.notifications.is_empty() {
             let wire = &mut self.wire;
             let heard = poll_fn(|cx| match wire.take_in(cx) {
@@ -141,7 +141,7 @@ impl Connection {
 /// # Errors
 ///
 /// If this process is short of something.
-pub(super) fn runtime() -> io::Result<Arc<Runtime>> {
+pub(crate) fn runtime() -> io::Result<Arc<Runtime>> {
     runtime::Builder::new_current_thread().enable_all().build().map(Arc::new)
 }
 

@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 
 /// What an error means for a request, and for the connection it came over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub enum Meaning {
     /// Two transactions have met in a way that only a repetition solves.
     Conflict,
     /// Another transaction held a lock for longer than `lock_timeout`.
@@ -37,7 +37,7 @@ pub(super) enum Meaning {
 }
 
 /// What the server means by a code.
-pub(super) fn meaning(code: &SqlState) -> Meaning {
+pub fn meaning(code: &SqlState) -> Meaning {
     let code = code.code();
     match code {
         "40001" | "40P01" => return Meaning::Conflict,

@@ -35,10 +35,10 @@ const NEEDED: [(&str, &str); 14] = [
 
 /// The settings of a connection that are not as they must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Amiss(Vec<&'static str>);
+pub struct Amiss(Vec<&'static str>);
 
 /// What asks for them all, in the order of [`NEEDED`], as columns of SQL.
-pub(super) fn columns() -> String {
+pub fn columns() -> String {
     let columns: Vec<String> =
         NEEDED.iter().map(|(name, _)| format!("current_setting('{name}', true)")).collect();
     columns.join(", ")
@@ -47,7 +47,7 @@ pub(super) fn columns() -> String {
 impl Amiss {
     /// Takes the values that the server has given; what holds for statements while it
     /// was asked is known apart.
-    pub(super) fn of_values(values: &[Option<String>], statement_timeout: &str) -> Self {
+    pub fn of_values(values: &[Option<String>], statement_timeout: &str) -> Self {
         let is_amiss = |name: &str, needed: &str, value: &str| match name {
             "statement_timeout" => statement_timeout != needed,
             // It is in the way only where it names what comes before it.
@@ -61,13 +61,13 @@ impl Amiss {
     }
 
     /// Their names.
-    pub(super) fn names(&self) -> &[&'static str] {
+    pub fn names(&self) -> &[&'static str] {
         &self.0
     }
 
     /// Statements that set it right until the end of the transaction. What the server
     /// was told to end after some time, it ends when nobody waits for it any more.
-    pub(super) fn set_right(&self, answers_within: Duration) -> String {
+    pub fn set_right(&self, answers_within: Duration) -> String {
         let mut statements = String::new();
         for (name, value) in NEEDED.iter().filter(|(name, _)| self.0.contains(name)) {
             // Writing to a string cannot fail.

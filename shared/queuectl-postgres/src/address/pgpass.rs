@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// A password, which nobody sees by accident.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Password(pub(crate) String);
+pub struct Password(pub(crate) String);
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

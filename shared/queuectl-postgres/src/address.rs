@@ -9,9 +9,10 @@ mod pgpass;
 mod surroundings;
 mod url;
 
-use super::tls::{self, Tls};
-use crate::{Location, ServerProblem, StoreError};
+use crate::ServerProblem;
+use crate::tls::{self, Tls};
 use pgpass::{PasswordFile, Wanted};
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use surroundings::Surroundings;
 use tokio_postgres::config::{ChannelBinding, Config};
 use url::Parameters;
 
-pub(super) use pgpass::Password;
+pub use pgpass::Password;
 
 const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_SCHEMA: &str = "queuectl";
@@ -43,12 +44,12 @@ const KEEPALIVES_COUNT: u64 = 3;
 /// What was sent and is not acknowledged for so long ends the connection.
 const TCP_USER_TIMEOUT_MS: u64 = 10_000;
 
-/// Which server is meant, which queue in it, and how to get in. Never shows a password.
-#[derive(Clone, Debug)]
-pub(crate) struct Address {
-    location: Location,
+/// Which server is meant, which schema in it, and how to get in. Never shows a password.
+#[derive(Clone)]
+pub struct Address {
+    url: String,
     /// In the order in which they are tried; at least one.
-    pub(super) servers: Vec<Server>,
+    servers: Vec<Server>,
     /// All of them, for messages.
     host: String,
     user: String,
@@ -64,19 +65,27 @@ pub(crate) struct Address {
 
 /// One place where the server may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server {
-    pub(super) place: Place,
-    pub(super) port: u16,
-    pub(super) password: Option<Password>,
+pub struct Server {
+    /// How it is reached.
+    pub place: Place,
+    /// Its port, which is also in the name of its socket.
+    pub port: u16,
+    /// The password for it, if one is known.
+    pub password: Option<Password>,
 }
 
 /// How a server is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub enum Place {
     /// By the socket in this folder.
     Folder(PathBuf),
     /// By the network, under the name that its certificate should have.
-    Network { name: String, address: Option<IpAddr> },
+    Network {
+        /// The name, or the address as it was written.
+        name: String,
+        /// The address, if it need not be looked up.
+        address: Option<IpAddr>,
+    },
 }
 
 impl Server {
@@ -116,6 +125,13 @@ impl Server {
     }
 }
 
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (host, user, database, schema) = (&self.host, &self.user, &self.database, &self.schema);
+        write!(f, "Address({user}@{host}/{database}, schema {schema})")
+    }
+}
+
 impl Address {
     /// Understands a URL, completed by what this process finds around it.
     ///
@@ -124,19 +140,10 @@ impl Address {
     /// # Errors
     ///
     /// [`ServerProblem::Address`], which names the part that cannot be understood.
-    pub(crate) fn find(url: &str, connect_timeout: Duration) -> Result<Self, StoreError> {
-        Self::find_in(url, connect_timeout, &Surroundings::of_this_process())
-    }
-
-    fn find_in(
-        url: &str,
-        connect_timeout: Duration,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<Self, StoreError> {
-        Self::understand(url, connect_timeout, surroundings).map_err(|reason| StoreError::Server {
-            queue: Location::Url(url.to_owned()),
-            problem: ServerProblem::Address { reason },
-        })
+    pub fn find(url: &str, connect_timeout: Duration) -> Result<Self, ServerProblem> {
+        let surroundings = Surroundings::of_this_process();
+        Self::understand(url, connect_timeout, &surroundings)
+            .map_err(|reason| ServerProblem::Address { reason })
     }
 
     fn understand(
@@ -155,7 +162,7 @@ impl Address {
         let wants_a_primary = wants_a_primary(&said, &servers)?;
         config.user(&user).dbname(&database);
         Ok(Self {
-            location: Location::Url(url.to_owned()),
+            url: url.to_owned(),
             host: servers.iter().map(Server::shown).collect::<Vec<_>>().join(", "),
             servers,
             user,
@@ -169,37 +176,42 @@ impl Address {
     }
 
     /// The schema that has the queue's tables.
-    pub(crate) fn schema(&self) -> &str {
+    pub fn schema(&self) -> &str {
         &self.schema
     }
 
-    /// The URL as it was given; shown without a password.
-    pub(crate) fn location(&self) -> &Location {
-        &self.location
+    /// The URL as it was given, which may have a password in it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The places where the server may be, in the order in which they are tried.
+    pub fn servers(&self) -> &[Server] {
+        &self.servers
     }
 
     /// Host and port, or folder and port, for messages; all of them if there are several.
-    pub(crate) fn host(&self) -> &str {
+    pub fn host(&self) -> &str {
         &self.host
     }
 
     /// As whom to connect.
-    pub(crate) fn user(&self) -> &str {
+    pub fn user(&self) -> &str {
         &self.user
     }
 
     /// To which database of the server.
-    pub(crate) fn database(&self) -> &str {
+    pub fn database(&self) -> &str {
         &self.database
     }
 
     /// How long to wait for the server to answer.
-    pub(crate) fn connect_timeout(&self) -> Duration {
+    pub fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
 
-    /// Names the queue: the same for every spelling of its place, also by variables.
-    pub(crate) fn identity(&self) -> String {
+    /// Names the schema: the same for every spelling of its address, also by variables.
+    pub fn identity(&self) -> String {
         let mut servers: Vec<String> = self.servers.iter().map(Server::identity).collect();
         servers.sort();
         servers.dedup();
