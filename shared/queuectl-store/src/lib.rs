@@ -6,6 +6,7 @@
 //! every method takes `now`. Nothing above this crate knows which store it
 //! talks to; [`open`] looks at the place and picks.
 
+mod backup;
 mod clock;
 mod counts;
 mod doctor;
@@ -117,8 +118,8 @@ pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Opti
 /// whatever access the options say.
 pub fn diagnose(location: &Location, options: &OpenOptions) -> Vec<Finding> {
     match location {
-        Location::File(path) => sqlite::diagnose(path, options),
-        Location::Url(url) if postgres::serves(url) => postgres::diagnose(url, options),
+        Location::File(path) => doctor::sqlite::diagnose(path, options),
+        Location::Url(url) if postgres::serves(url) => doctor::postgres::diagnose(url, options),
         Location::Url(url) => {
             let error = StoreError::NoStoreFor { url: location::without_password(url) };
             vec![Finding::error("database", error.to_string(), "name another queue with `--database PATH`")]

@@ -25,7 +25,7 @@ use uuid::Uuid;
 const RING_TAKES: Duration = Duration::from_secs(3);
 
 /// A heart that is connected and listens, and does not beat yet.
-pub(super) struct Heart {
+pub(crate) struct Heart {
     address: Address,
     session: Session,
     /// Whether sessions are handed around, so that what one listens to is heard by
@@ -62,7 +62,7 @@ struct Beating {
 
 impl Heart {
     /// Connects and listens.
-    pub(super) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
+    pub(crate) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
         let session = connect(address, address.connect_timeout(), lease)?;
         Ok(Self { address: address.clone(), session, is_pooled: false })
     }
@@ -111,7 +111,7 @@ impl Heart {
     ///
     /// It says nothing meanwhile: a pooler would lend it a session, perhaps the one that
     /// listens. And only what was sent for this counts, for others may be at the same.
-    pub(super) fn hears(&mut self, session: &mut Session) -> Result<bool> {
+    pub(crate) fn hears(&mut self, session: &mut Session) -> Result<bool> {
         let probe = format!("{PROBE} {}", Uuid::new_v4().simple());
         let until = Instant::now() + RING_TAKES;
         let mut listen = || -> std::result::Result<bool, tokio_postgres::Error> {

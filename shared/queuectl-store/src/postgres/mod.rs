@@ -7,28 +7,23 @@
 //! anew inside the verb, and a commit that was sent and never answered is asked
 //! for by its number, so that no verb happens twice.
 
-mod backup;
-mod books;
-mod doctor;
+pub(crate) mod books;
 mod ends;
 mod exchange;
-mod heart;
+pub(crate) mod heart;
 mod held;
-mod inspect;
+pub(crate) mod inspect;
 mod intake;
 mod line;
 mod memory;
-mod migrate;
+pub(crate) mod migrate;
 mod news;
-mod row;
-mod set_aside;
-mod sql;
-mod transfer;
+pub(crate) mod row;
+pub(crate) mod set_aside;
+pub(crate) mod sql;
 mod turn;
 mod upkeep;
 mod work;
-
-pub(crate) use doctor::diagnose;
 
 use crate::clock::Clock;
 use crate::lease::LeaseTimes;
@@ -72,18 +67,18 @@ const MOST_NAMED_BYTES: usize = 7_900;
 
 /// A queue on a server, seen through one connection.
 pub struct PostgresStore {
-    address: Address,
+    pub(crate) address: Address,
     /// None after the connection was lost.
     session: Option<Session>,
-    options: OpenOptions,
+    pub(crate) options: OpenOptions,
     clock: Clock,
     /// How long a verb may try to get a lost connection back.
     patience: Duration,
     /// How long each answer may take.
-    answers_within: Duration,
+    pub(crate) answers_within: Duration,
     /// It is the connection of a worker.
     works: bool,
-    after_silence: AfterSilence,
+    pub(crate) after_silence: AfterSilence,
     /// Whether the tables are those of this program.
     tables: Tables,
     /// Whether the session is known to be ours alone, so that statements are prepared.
@@ -93,7 +88,7 @@ pub struct PostgresStore {
     pulse: Option<Arc<Pulse>>,
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
-    stand_in: PathBuf,
+    pub(crate) stand_in: PathBuf,
 }
 
 /// What a worker knows of the tables it works with.
@@ -109,7 +104,7 @@ enum Tables {
 
 /// What is done after a server has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AfterSilence {
+pub(crate) enum AfterSilence {
     AsksAgain,
     /// There are many questions, and each would wait for as long.
     AsksNoMore,
@@ -119,7 +114,7 @@ enum AfterSilence {
 
 /// What can go wrong inside a verb, before it is said what it means.
 #[derive(Debug)]
-enum Trouble {
+pub(crate) enum Trouble {
     Sql(tokio_postgres::Error),
     Row(row::Unreadable),
     /// The server has answered what no server with a queue would.
@@ -165,7 +160,7 @@ impl PostgresStore {
     }
 
     /// A queue that nobody has asked for yet.
-    fn unconnected(address: Address, options: &OpenOptions) -> Self {
+    pub(crate) fn unconnected(address: Address, options: &OpenOptions) -> Self {
         let stand_in = stand_in(&address, options);
         // A lock may keep an answer for one of them, the network for the other.
         let answers_within = options.busy_timeout + address.connect_timeout();
@@ -219,7 +214,7 @@ impl PostgresStore {
         }
     }
 
-    fn connect(&mut self, at_most: Duration) -> Result<()> {
+    pub(crate) fn connect(&mut self, at_most: Duration) -> Result<()> {
         let (mut session, server) = enter(&self.address, at_most, self.answers_within, self.lock_timeout())?;
         let host = self.address.host().to_owned();
         if server.number < OLDEST_SERVER {
@@ -275,7 +270,7 @@ impl PostgresStore {
     }
 
     /// The session, connected.
-    fn session(&mut self, until: Instant) -> Result<&mut Session> {
+    pub(crate) fn session(&mut self, until: Instant) -> Result<&mut Session> {
         if self.session.as_ref().is_none_or(Session::is_closed) {
             if self.after_silence == AfterSilence::HasBeenSilent {
                 return Err(self.refused(no_answer(&self.address, self.answers_within)));
@@ -301,7 +296,7 @@ impl PostgresStore {
 
     /// The same, with a first statement that costs no round trip; the verb is given
     /// the first column of its row.
-    fn write_after<T>(
+    pub(crate) fn write_after<T>(
         &mut self,
         first: &str,
         mut verb: impl FnMut(&mut Session, &mut Books, Option<&str>) -> Result<T, Trouble>,
@@ -344,7 +339,7 @@ impl PostgresStore {
     }
 
     /// Runs one verb that only reads; a snapshot if it is more than one statement.
-    fn read<T>(&mut self, mut verb: impl FnMut(&mut Session) -> Result<T, Trouble>) -> Result<T> {
+    pub(crate) fn read<T>(&mut self, mut verb: impl FnMut(&mut Session) -> Result<T, Trouble>) -> Result<T> {
         let until = Instant::now() + self.patience;
         let mut conflicts = 0;
         loop {
@@ -446,7 +441,7 @@ impl PostgresStore {
     }
 
     /// Wakes all workers. A lost ring only costs time.
-    fn ring_all(&mut self) {
+    pub(crate) fn ring_all(&mut self) {
         self.notify("");
     }
 
@@ -467,7 +462,7 @@ impl PostgresStore {
     }
 
     /// The lock file of this machine, if any worker was ever here.
-    fn lock_file_here(&self) -> Result<Option<LockFile>> {
+    pub(crate) fn lock_file_here(&self) -> Result<Option<LockFile>> {
         LockFile::open_existing(&self.stand_in)
     }
 
@@ -502,7 +497,7 @@ impl PostgresStore {
         refused(&self.address, problem)
     }
 
-    fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         location(&self.address)
     }
 }
@@ -514,7 +509,7 @@ pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<
 }
 
 /// Understands a URL, completed by what this process finds around it.
-fn address(url: &str, options: &OpenOptions) -> Result<Address> {
+pub(crate) fn address(url: &str, options: &OpenOptions) -> Result<Address> {
     Address::find(url, options.connect_timeout)
         .map_err(|problem| StoreError::Server { queue: Location::Url(url.to_owned()), problem })
 }
@@ -664,7 +659,7 @@ fn numbers_taken(error: &tokio_postgres::Error) -> Option<String> {
 }
 
 /// What the server said, in one line.
-fn message(error: &tokio_postgres::Error) -> String {
+pub(crate) fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }
 

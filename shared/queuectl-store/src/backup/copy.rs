@@ -1,20 +1,19 @@
-//! A copy of the queue while it is in use, or of one that another store has.
+//! The file that a copy is made in.
 //!
-//! `VACUUM INTO` reads one snapshot: writers go on, and only the write-ahead log
-//! cannot begin anew until it is done. The copy is made under another name in the
-//! folder it is meant for, and gets its own name when it is complete and on disk.
+//! It is made under another name in the folder it is meant for, and gets its own name
+//! when it is complete and on disk.
 
-use super::guard::COMPANIONS;
-use super::ledger::Ledger;
-use super::{SqliteStore, Trouble, busy, explain, guard, migrate, sql, transfer};
 use crate::identity::FileIdentity;
-use crate::location::beside;
+use crate::location::{beside, folder};
+use crate::sqlite::guard::COMPANIONS;
+use crate::sqlite::ledger::Ledger;
+use crate::sqlite::{Trouble, busy, explain, guard, migrate, sql};
+use crate::transfer::sqlite::{go_on_from, import};
 use crate::transfer::{Kind, Numbers, Record, Stage, Value, WORKER_ENDED_AT, WORKER_NOTE_REGION};
 use crate::upkeep::Backup;
 use crate::{Counts, Result, StoreError};
 use queuectl_files::{Make, Owner, open_beside};
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
@@ -27,74 +26,6 @@ use std::time::Duration;
 /// How the name of a copy begins that is not complete. The same for all, so that
 /// the next backup into a folder removes what a killed one has left there.
 const PARTIAL: &str = ".queuectl-backup-";
-
-impl SqliteStore {
-    pub(super) fn copy_to(&mut self, to: &Path) -> Result<Backup> {
-        if self.identity.is_none() {
-            return Err(guard::cannot_open(&self.path, "there is no queue"));
-        }
-        let to = place_for(to)?;
-        self.check_not_replaced()?;
-        let partial = Partial::create(&to)?;
-        partial.give_to_the_owner_of(&self.path)?;
-        self.vacuum_into(&partial)?;
-        self.check_not_replaced()?;
-        let counts = self.make_a_queue(&partial)?;
-        let bytes = partial.publish(&to)?;
-        Ok(Backup { bytes, counts })
-    }
-
-    fn vacuum_into(&mut self, partial: &Partial) -> Result<()> {
-        self.look_again()?;
-        let written = self.vacuum_what_is_open(partial);
-        self.look_away().and(written)
-    }
-
-    fn vacuum_what_is_open(&mut self, partial: &Partial) -> Result<()> {
-        let reads_only: bool = self
-            .connection
-            .pragma_query_value(None, "query_only", |row| row.get(0))
-            .map_err(|error| self.explain(error))?;
-        // It forbids writing to the copy too.
-        let forbid = |connection: &Connection, on: bool| connection.pragma_update(None, "query_only", on);
-        let result = forbid(&self.connection, false).and_then(|()| {
-            let written = self.connection.execute("VACUUM INTO ?1", [FileName(&partial.path)]);
-            forbid(&self.connection, reads_only).and(written)
-        });
-        result.map(|_| ()).map_err(|error| self.explain_copy(error, partial))
-    }
-
-    fn make_a_queue(&self, partial: &Partial) -> Result<Counts> {
-        let made = partial.open().and_then(|connection| {
-            transfer::insist_complete(&connection, &self.path)?;
-            partial.make_a_queue(connection)
-        });
-        made.map_err(|trouble| match trouble {
-            Trouble::Store(error) => error,
-            Trouble::Sql(error) => self.explain_copy(error, partial),
-        })
-    }
-
-    /// Says which of the two files an error is about.
-    fn explain_copy(&self, error: rusqlite::Error, partial: &Partial) -> StoreError {
-        // SQLite has made the copy empty again, which was to be as large as the queue.
-        let bytes = fs::metadata(&self.path).map_or(0, |queue| queue.len());
-        if let Some(limit) = partial.limit_of(&error, bytes) {
-            return limit;
-        }
-        let path = match error.sqlite_error_code() {
-            Some(
-                ErrorCode::DiskFull
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::PermissionDenied
-                | ErrorCode::SystemIoFailure,
-            ) => &partial.meant_for,
-            _ => &self.path,
-        };
-        explain(error, path, self.busy_timeout)
-    }
-}
 
 /// Writes a copy of a queue that is somewhere else: `fill` is to put all of it in.
 ///
@@ -130,12 +61,12 @@ impl Filling<'_> {
                 worker.values[WORKER_NOTE_REGION] = worker.values[0].clone();
             }
         }
-        self.write(|connection, ledger| transfer::import(connection, ledger, &records))
+        self.write(|connection, ledger| import(connection, ledger, &records))
     }
 
     /// Gives out nothing again that was given out before.
     pub(crate) fn go_on_from(&mut self, numbers: &Numbers) -> Result<()> {
-        self.write(|connection, ledger| Ok(transfer::go_on_from(connection, ledger, numbers)?))
+        self.write(|connection, ledger| Ok(go_on_from(connection, ledger, numbers)?))
     }
 
     fn write(&mut self, action: impl FnOnce(&Connection, &mut Ledger) -> Result<(), Trouble>) -> Result<()> {
@@ -160,7 +91,7 @@ fn explain_filling(trouble: Trouble, partial: &Partial) -> StoreError {
 }
 
 /// Follows the links of the folder, and makes sure that nothing is there yet.
-fn place_for(to: &Path) -> Result<PathBuf> {
+pub(super) fn place_for(to: &Path) -> Result<PathBuf> {
     let Some(name) = to.file_name() else {
         return Err(failed("write", to, ErrorKind::AlreadyExists.into()));
     };
@@ -176,9 +107,9 @@ fn place_for(to: &Path) -> Result<PathBuf> {
 }
 
 /// The copy before it is complete; removed when dropped.
-struct Partial {
-    path: PathBuf,
-    meant_for: PathBuf,
+pub(super) struct Partial {
+    pub(super) path: PathBuf,
+    pub(super) meant_for: PathBuf,
     /// Locked as long as somebody writes here, so that what a killed program has
     /// left can be told from what another is writing.
     file: File,
@@ -186,11 +117,10 @@ struct Partial {
 
 impl Partial {
     /// Makes an empty file that nobody else can read, in the same folder.
-    fn create(to: &Path) -> Result<Self> {
-        let folder = to.parent().unwrap_or(Path::new("/"));
-        remove_abandoned(folder);
+    pub(super) fn create(to: &Path) -> Result<Self> {
+        remove_abandoned(folder(to));
         loop {
-            let path = folder.join(format!("{PARTIAL}{}-{:08x}", std::process::id(), fastrand::u32(..)));
+            let path = folder(to).join(format!("{PARTIAL}{}-{:08x}", std::process::id(), fastrand::u32(..)));
             let file = OpenOptions::new()
                 .read(true)
                 .write(true)
@@ -207,7 +137,7 @@ impl Partial {
 
     /// Opens what is there. Nobody else knows of it, so it needs no shared memory,
     /// which not every file system has, and nothing to take a change back with.
-    fn open(&self) -> Result<Connection, Trouble> {
+    pub(super) fn open(&self) -> Result<Connection, Trouble> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(&self.path, flags)?;
         busy::wait_for_others(&mut connection, Duration::ZERO)?;
@@ -229,7 +159,7 @@ impl Partial {
 
     /// Makes it a queue of its own, as the first program would that writes to it,
     /// so that it can be looked at before.
-    fn make_a_queue(&self, mut connection: Connection) -> Result<Counts, Trouble> {
+    pub(super) fn make_a_queue(&self, mut connection: Connection) -> Result<Counts, Trouble> {
         let identity = FileIdentity::of(&self.path)
             .map_err(|error| failed("look at", &self.meant_for, error))?
             .to_string();
@@ -246,7 +176,7 @@ impl Partial {
 
     /// What an error means, if the copy, of so many bytes or of what it has now, is as
     /// large as this process may write.
-    fn limit_of(&self, error: &rusqlite::Error, bytes: u64) -> Option<StoreError> {
+    pub(super) fn limit_of(&self, error: &rusqlite::Error, bytes: u64) -> Option<StoreError> {
         if error.sqlite_error_code() != Some(ErrorCode::SystemIoFailure) {
             return None;
         }
@@ -256,7 +186,7 @@ impl Partial {
     }
 
     /// Gives the copy to the user whose queue it is, if root makes it.
-    fn give_to_the_owner_of(&self, queue: &Path) -> Result<()> {
+    pub(super) fn give_to_the_owner_of(&self, queue: &Path) -> Result<()> {
         fs::metadata(queue)
             .and_then(|queue| queuectl_files::give(&self.file, Owner::of(&queue)))
             .map_err(|error| failed("write", &self.meant_for, error))
@@ -272,11 +202,10 @@ impl Partial {
     }
 
     /// Gives it its name when all of it is on disk; says how large it is.
-    fn publish(self, to: &Path) -> Result<u64> {
+    pub(super) fn publish(self, to: &Path) -> Result<u64> {
         let written = self.file.sync_all().and_then(|()| {
             rename_to_nothing(&self.path, to)?;
-            let folder = to.parent().unwrap_or(Path::new("/"));
-            if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+            if let Err(error) = File::open(folder(to)).and_then(|folder| folder.sync_all()) {
                 // Its name may not survive a power cut, so it was not written.
                 fs::remove_file(to)?;
                 return Err(error);
@@ -336,14 +265,5 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
             fs::remove_file(from)
         }
         renamed => Ok(renamed?),
-    }
-}
-
-/// A file name as SQLite takes it: any bytes.
-struct FileName<'a>(&'a Path);
-
-impl ToSql for FileName<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0.as_os_str().as_bytes())))
     }
 }

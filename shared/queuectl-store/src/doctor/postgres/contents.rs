@@ -1,14 +1,16 @@
 //! What is in the schema: tables, rules, indexes, books.
 
-use super::advice::{START_A_WORKER, dump, grants, psql, psql_as, report_it};
+use super::advice::{dump, grants, psql, psql_as, report_it};
 use super::made::{self, Kind, Made};
 use super::server::Surroundings;
 use crate::Result;
-use crate::doctor::{UnreadableRows, listed, size};
-use crate::postgres::session::values;
+use crate::doctor::rows::UnreadableRows;
+use crate::doctor::words::START_A_WORKER;
+use crate::doctor::words::{listed, size};
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::{Finding, Upkeep};
 use queuectl_core::Seq;
+use queuectl_postgres::session::values;
 use std::collections::BTreeMap;
 
 /// So many changes are not folded only while no worker is there.

@@ -12,16 +12,16 @@ mod server;
 mod vacuum;
 mod workers;
 
-use super::inspect::all;
-use super::session::Value;
-use super::{AfterSilence, PostgresStore, Trouble, books, migrate};
-use crate::doctor::of_move;
+use crate::doctor::words::of_move;
 use crate::location::{Access, OpenOptions};
+use crate::postgres::inspect::all;
+use crate::postgres::{self, AfterSilence, PostgresStore, Trouble, books, migrate};
 use crate::transfer::{Stage, Transfer};
 use crate::upkeep::Finding;
 use crate::{Result, StoreError};
 use advice::refusal;
 use contents::Sight;
+use queuectl_postgres::session::Value;
 use server::Surroundings;
 use std::mem;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
     // Who asks wants to know what is so now.
     let busy_timeout = options.busy_timeout;
     let options = OpenOptions { access: Access::Read, busy_timeout: Duration::ZERO, ..options.clone() };
-    let address = match super::address(url, &options) {
+    let address = match postgres::address(url, &options) {
         Ok(address) => address,
         Err(error) => return vec![refusal("server", &error, None)],
     };
@@ -48,7 +48,7 @@ pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
 
 impl PostgresStore {
     /// What a server that has let us in shows.
-    pub(super) fn findings(&mut self) -> Vec<Finding> {
+    pub(crate) fn findings(&mut self) -> Vec<Finding> {
         self.after_silence = AfterSilence::AsksNoMore;
         let server = match self.surroundings() {
             Ok(server) => server,

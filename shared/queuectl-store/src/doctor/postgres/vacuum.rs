@@ -3,9 +3,9 @@
 use super::advice::{psql, psql_as_superuser};
 use super::server::Surroundings;
 use crate::Result;
-use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
+use queuectl_postgres::session::values;
 use std::time::Duration;
 
 /// A transaction that is open for longer has been forgotten, most of the time.

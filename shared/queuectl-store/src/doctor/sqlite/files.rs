@@ -1,14 +1,15 @@
 //! What the files of a queue show from outside.
 
-use super::advice::{self, START_A_WORKER, quoted, refusal, writable_again};
+use super::advice::{self, refusal, writable_again};
 use crate::Result;
-use crate::doctor::size;
+use crate::doctor::room::room_in;
+use crate::doctor::words::{START_A_WORKER, size};
 use crate::liveness::lock_file_path;
-use crate::location::beside;
+use crate::location::{beside, folder};
 use crate::sqlite::{guard, reserve};
 use crate::upkeep::{Finding, Level};
-use queuectl_files::Owners;
-use rustix::fs::{Access as Right, StatVfsMountFlags};
+use queuectl_files::{Owners, quoted_path};
+use rustix::fs::Access as Right;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -17,12 +18,6 @@ use std::path::{Path, PathBuf};
 /// A write-ahead log that is larger was not begun anew for long: SQLite does that
 /// every 4 MiB, if nobody reads meanwhile.
 const LARGE_LOG_BYTES: u64 = 64 << 20;
-
-/// Room below which somebody should look.
-const LITTLE_ROOM_BYTES: u64 = 100 << 20;
-
-/// Room below which a commit may fail at any moment.
-const NO_ROOM_BYTES: u64 = 1 << 20;
 
 /// Where the file is; what is wrong if there is none.
 pub(super) fn find(path: &Path, owners: Owners) -> Result<(PathBuf, Metadata), Finding> {
@@ -107,7 +102,7 @@ pub(super) fn permissions(path: &Path) -> Vec<Finding> {
             Some(Finding::warning(
                 CHECK,
                 found,
-                format!("make it yours alone: `chmod 600 {}`", quoted(&file)),
+                format!("make it yours alone: `chmod 600 {}`", quoted_path(&file)),
             ))
         })
         .collect();
@@ -117,7 +112,11 @@ pub(super) fn permissions(path: &Path) -> Vec<Finding> {
         let mine = fs::metadata(folder)
             .is_ok_and(|found| found.uid() == rustix::process::geteuid().as_raw() && mode & 0o1000 == 0);
         findings.push(if mine {
-            Finding::warning(CHECK, found, format!("make it yours alone: `chmod 700 {}`", quoted(folder)))
+            Finding::warning(
+                CHECK,
+                found,
+                format!("make it yours alone: `chmod 700 {}`", quoted_path(folder)),
+            )
         } else {
             Finding::warning(
                 CHECK,
@@ -162,32 +161,11 @@ pub(super) fn room(path: &Path) -> Option<Finding> {
             found: format!("{}, and no room is kept back to delete jobs in", found.found),
             advice: Some(format!(
                 "remove something else on it: `df {}` says which it is",
-                quoted(folder(path))
+                quoted_path(folder(path))
             )),
             ..found
         },
         _ => found,
-    })
-}
-
-/// How much room the disk of a folder has.
-pub(crate) fn room_in(folder: &Path) -> Option<Finding> {
-    const CHECK: &str = "disk";
-    let system = rustix::fs::statvfs(folder).ok()?;
-    if system.f_flag.contains(StatVfsMountFlags::RDONLY) {
-        return None;
-    }
-    let free = system.f_bavail.saturating_mul(system.f_frsize);
-    let found = format!("{} free", size(free));
-    let advice = "make room, for example with `queuectl prune --state completed --older-than 7d`";
-    Some(if system.f_files > 0 && system.f_favail == 0 {
-        Finding::error(CHECK, "no more files can be made on it", "see with `df -i`, and remove some")
-    } else if free < NO_ROOM_BYTES {
-        Finding::error(CHECK, found, advice)
-    } else if free < LITTLE_ROOM_BYTES {
-        Finding::warning(CHECK, found, advice)
-    } else {
-        Finding::ok(CHECK, found)
     })
 }
 
@@ -206,15 +184,11 @@ pub(super) fn log(path: &Path) -> Finding {
     let advice = format!(
         "see who has it open with `fuser -v {}`, and end what is no worker; \
          it goes when the last program closes it: `queuectl worker stop`, then `{START_A_WORKER}`",
-        quoted(path)
+        quoted_path(path)
     );
     Finding::warning(CHECK, found, advice)
 }
 
 pub(super) fn log_bytes(path: &Path) -> u64 {
     fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len())
-}
-
-pub(super) fn folder(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("/"))
 }

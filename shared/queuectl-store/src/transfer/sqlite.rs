@@ -1,8 +1,9 @@
 //! How a queue is brought to another place, and received from one.
 
-use super::ledger::Ledger;
-use super::{SqliteStore, Trouble, guard, roster, row, sql};
 use crate::counts::Counts;
+use crate::sqlite::ledger::{self, Ledger};
+use crate::sqlite::stage::whereabouts;
+use crate::sqlite::{SqliteStore, Trouble, guard, roster, sql};
 use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
@@ -11,7 +12,7 @@ use crate::work::Stop;
 use crate::{Result, StoreError, stored};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, Statement, ToSql, params_from_iter};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 impl Transfer for SqliteStore {
     fn whereabouts(&mut self) -> Result<Option<Whereabouts>> {
@@ -148,30 +149,8 @@ fn forget_everything(connection: &Connection, ledger: &mut Ledger) -> rusqlite::
     Ok(())
 }
 
-/// Refuses a file whose queue is somewhere else for good.
-pub(super) fn insist_not_left(connection: &Connection, path: &Path) -> Result<(), Trouble> {
-    match whereabouts(connection)?.stage {
-        stage @ Stage::Left(_) => Ok(stage.insist_open(|| path.into())?),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses what is not complete.
-pub(super) fn insist_complete(connection: &Connection, path: &Path) -> Result<(), Trouble> {
-    match whereabouts(connection)?.stage {
-        stage @ Stage::Arriving(_) => Ok(stage.insist_open(|| path.into())?),
-        _ => Ok(()),
-    }
-}
-
-fn whereabouts(connection: &Connection) -> rusqlite::Result<Whereabouts> {
-    connection
-        .prepare_cached(sql::STAGE)?
-        .query_row([], |found| Ok(Whereabouts { queue: found.get(0)?, stage: row::stage(found, 1)? }))
-}
-
 fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
-    let (jobs, _) = super::ledger::count(connection)?;
+    let (jobs, _) = ledger::count(connection)?;
     let last = last_copied(connection)?;
     connection.prepare_cached(sql::HOW_MUCH)?.query_row([], |found| {
         Ok(Inventory {
@@ -251,7 +230,7 @@ fn record(kind: Kind, found: &Row<'_>) -> rusqlite::Result<Record> {
 }
 
 /// Writes records, and counts the jobs among them.
-pub(super) fn import(
+pub(crate) fn import(
     connection: &Connection,
     ledger: &mut Ledger,
     records: &[Record],
@@ -287,7 +266,7 @@ fn insert_one(insert: &mut Statement<'_>, record: &Record) -> rusqlite::Result<u
 }
 
 /// Gives out nothing again that was given out elsewhere.
-pub(super) fn go_on_from(
+pub(crate) fn go_on_from(
     connection: &Connection,
     ledger: &mut Ledger,
     numbers: &Numbers,

@@ -1,13 +1,16 @@
 //! What an open queue shows: its schema, its settings, whether it is sound.
 
-use super::advice::{START_A_WORKER, after_damage, quoted, report_it};
+use super::advice::{after_damage, report_it};
 use crate::Result;
-use crate::doctor::{UnreadableRows, listed};
+use crate::doctor::rows::UnreadableRows;
+use crate::doctor::words::START_A_WORKER;
+use crate::doctor::words::listed;
 use crate::raw;
 use crate::sqlite::unwritable::{self, Way};
 use crate::sqlite::{SqliteStore, row, sql, upkeep};
 use crate::upkeep::Finding;
 use queuectl_core::{Lease, Seq};
+use queuectl_files::quoted_path;
 use rusqlite::Connection;
 
 impl SqliteStore {
@@ -60,8 +63,9 @@ impl SqliteStore {
     /// Rows that no program can read.
     pub(super) fn rows(&mut self) -> Result<Finding> {
         let unreadable = self.read(|connection| Ok(unreadable_rows(connection)?))?;
-        let change =
-            |statement: &str| format!("sqlite3 {} \"{}\"", quoted(&self.path), statement.replace('@', ""));
+        let change = |statement: &str| {
+            format!("sqlite3 {} \"{}\"", quoted_path(&self.path), statement.replace('@', ""))
+        };
         Ok(unreadable.finding(change))
     }
 

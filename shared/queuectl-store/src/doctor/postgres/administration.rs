@@ -3,9 +3,9 @@
 use super::advice::psql;
 use super::made::{self, Kind};
 use crate::Result;
-use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
+use queuectl_postgres::session::values;
 
 /// So few numbers are soon used up.
 const FEW_NUMBERS: i64 = 1_000_000;

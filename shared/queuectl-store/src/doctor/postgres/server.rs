@@ -6,10 +6,10 @@ use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::lease::LeaseTimes;
 use crate::postgres::heart::Heart;
-use crate::postgres::session::values;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
 use queuectl_postgres::Place;
+use queuectl_postgres::session::values;
 use std::time::{Duration, Instant};
 
 /// So few free connections are soon none: a worker has two.

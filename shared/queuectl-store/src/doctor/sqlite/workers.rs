@@ -1,7 +1,7 @@
-//! Who works on a queue, and what they hold.
+//! Who works on a queue in a file, and whether its lock file is theirs.
 
-use super::advice::{START_A_WORKER, report_it};
-use crate::doctor::{jobs, jobs_are};
+use super::advice::report_it;
+use crate::doctor::workers::{self, CHECK, Held};
 use crate::inspect::{Inspect, Life, Worker};
 use crate::liveness::{LockFile, lock_file_path};
 use crate::sqlite::{SqliteStore, Trouble, sql};
@@ -18,17 +18,17 @@ impl SqliteStore {
         match self.is_a_copy() {
             Ok(true) => {
                 return vec![Finding::ok(
-                    "workers",
+                    CHECK,
                     "it is a copy, or was moved: what is running in it is handed back \
                      by the first program that writes to it",
                 )];
             }
             Ok(false) => {}
-            Err(error) => return vec![self.refused("workers", &error)],
+            Err(error) => return vec![self.refused(CHECK, &error)],
         }
         let mut workers = match self.workers() {
             Ok(workers) => workers,
-            Err(error) => return vec![self.refused("workers", &error)],
+            Err(error) => return vec![self.refused(CHECK, &error)],
         };
         for worker in &mut workers {
             if worker.life == Life::Unknown && machine::is_surely_gone(worker) {
@@ -36,7 +36,8 @@ impl SqliteStore {
             }
         }
         let mut findings = vec![self.finding("lock-file", |store| store.locks(&workers))];
-        findings.extend(self.roster(&workers));
+        let unsettled = self.counts().map_or(0, |counts| counts.unsettled());
+        findings.extend(workers::roster(&workers, unsettled, self.clock().now()));
         findings.push(self.finding("leases", |store| store.leases(&workers)));
         findings
     }
@@ -67,79 +68,19 @@ impl SqliteStore {
         Ok(Finding::ok(CHECK, path.display().to_string()))
     }
 
-    /// Who works, who has died, who stands still.
-    fn roster(&mut self, workers: &[Worker]) -> Vec<Finding> {
-        const CHECK: &str = "workers";
-        let mut findings: Vec<Finding> = workers.iter().filter_map(trouble_with).collect();
-        let number = |life| workers.iter().filter(|worker| worker.life == life).count();
-        let waiting = self.counts().map_or(0, |counts| counts.unsettled());
-        if number(Life::Alive) > 0 || waiting <= 0 {
-            findings.push(Finding::ok(CHECK, format!("{} alive", number(Life::Alive))));
-        } else if number(Life::Unknown) == 0 {
-            let found = format!("none is there for {}", jobs(waiting.unsigned_abs()));
-            findings.push(Finding::warning(CHECK, found, format!("start one: `{START_A_WORKER}`")));
-        }
-        findings
-    }
-
     /// Jobs whose worker is no more.
     fn leases(&mut self, workers: &[Worker]) -> Result<Finding> {
-        const CHECK: &str = "leases";
-        let held = self.read(held)?;
-        let (mut orphans, mut lost, mut total) = (0, 0, 0);
-        for (holder, has_ended, jobs) in held {
-            total += jobs;
-            if has_ended {
-                lost += jobs;
-            } else if workers.iter().any(|worker| worker.id == holder && worker.life == Life::Dead) {
-                orphans += jobs;
-            }
-        }
-        Ok(if lost > 0 {
-            let found = format!("{} processing and held by workers that have ended", jobs_are(lost));
-            Finding::error(CHECK, found, report_it())
-        } else if orphans > 0 {
-            Finding::warning(
-                CHECK,
-                format!("{} processing and held by workers that have died", jobs_are(orphans)),
-                format!("the next worker takes them back: `{START_A_WORKER}`"),
-            )
-        } else {
-            Finding::ok(CHECK, format!("{} held by workers", jobs_are(total)))
-        })
-    }
-}
-
-/// Says what is wrong with a worker, if anything is.
-fn trouble_with(worker: &Worker) -> Option<Finding> {
-    const CHECK: &str = "workers";
-    let named = format!("worker {} (PID {} on {})", worker.id, worker.pid, worker.host);
-    let holds = jobs(worker.jobs_now);
-    let pid = worker.pid;
-    match worker.life {
-        Life::Dead => Some(Finding::warning(
-            CHECK,
-            format!("{named} has died, and holds {holds}"),
-            format!("the next worker takes over what it held: `{START_A_WORKER}`"),
-        )),
-        Life::Unknown => Some(Finding::warning(
-            CHECK,
-            format!("nobody can tell whether {named} lives"),
-            format!("see for yourself with `ps {pid}`"),
-        )),
-        Life::Alive if worker.is_stalled => Some(Finding::warning(
-            CHECK,
-            format!("{named} was stopped and stands still, and holds {holds}"),
-            format!("let it go on with `kill -CONT {pid}`, or end it with `kill -KILL {pid}`"),
-        )),
-        Life::Alive => None,
+        Ok(workers::leases(&self.read(held)?, workers, report_it()))
     }
 }
 
 /// Which workers hold how many jobs, and whether they have ended.
-fn held(connection: &Connection) -> Result<Vec<(WorkerId, bool, u64)>, Trouble> {
+fn held(connection: &Connection) -> Result<Vec<Held>, Trouble> {
     let mut held = connection.prepare(sql::HELD)?;
-    let rows = held.query_map([], |found| Ok((WorkerId(found.get(0)?), found.get(1)?, found.get(2)?)))?;
+    let rows = held.query_map([], |found| {
+        let worker = WorkerId(found.get(0)?);
+        Ok(Held { worker, has_ended: found.get(1)?, jobs: found.get(2)? })
+    })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

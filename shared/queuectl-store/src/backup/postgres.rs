@@ -1,21 +1,22 @@
-//! A copy of the queue in a SQLite file, while others go on working.
+//! A copy of a queue on a server, in a SQLite file.
 //!
 //! It is read in one snapshot, which keeps nobody waiting.
 
-use super::session::Session;
-use super::{PostgresStore, Trouble, transfer};
+use super::copy::{Filling, write_copy};
 use crate::Result;
-use crate::sqlite::backup::{Filling, write_copy};
+use crate::postgres::{PostgresStore, Trouble};
+use crate::transfer::postgres::{export, numbers, whereabouts};
 use crate::transfer::{Limits, Position, Record, Stage};
 use crate::upkeep::Backup;
+use queuectl_postgres::session::Session;
 use std::path::Path;
 
 impl PostgresStore {
-    pub(super) fn copy_to(&mut self, to: &Path) -> Result<Backup> {
+    pub(crate) fn copy_to(&mut self, to: &Path) -> Result<Backup> {
         let queue = self.location();
         self.read(|session| {
             session.begin_snapshot()?;
-            if let stage @ Stage::Arriving(_) = transfer::whereabouts(session)?.stage {
+            if let stage @ Stage::Arriving(_) = whereabouts(session)?.stage {
                 stage.insist_open(|| queue.clone())?;
             }
             let backup = write_copy(to, |copy| fill(copy, session))?;
@@ -31,10 +32,10 @@ impl PostgresStore {
 fn fill(copy: &mut Filling<'_>, session: &mut Session) -> Result<(), Trouble> {
     let mut after = Position::BEGINNING;
     loop {
-        let records = transfer::export(session, after, Limits::BATCH)?;
+        let records = export(session, after, Limits::BATCH)?;
         let Some(last) = records.last().map(Record::position) else { break };
         copy.add(records)?;
         after = last;
     }
-    Ok(copy.go_on_from(&transfer::numbers(session)?)?)
+    Ok(copy.go_on_from(&numbers(session)?)?)
 }

@@ -1,12 +1,13 @@
 //! Whose the files of a queue are, and of which type.
 
-use super::advice::{NAME_ANOTHER, quoted};
+use super::advice::NAME_ANOTHER;
 use crate::StoreError;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
 use crate::sqlite::guard::COMPANIONS;
 use crate::sqlite::reserve;
 use crate::upkeep::Finding;
+use queuectl_files::quoted_path;
 use queuectl_files::{Owner, Unfit};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::FileTypeExt as _;
@@ -42,7 +43,7 @@ fn trouble_with_the_reserve(path: &Path) -> Option<Finding> {
     Some(Finding::warning(
         CHECK,
         format!("{unfit}: no room is kept back to delete jobs in when the disk is full"),
-        format!("remove it, and the next program makes it again: `rm -r {}`", quoted(&reserve)),
+        format!("remove it, and the next program makes it again: `rm -r {}`", quoted_path(&reserve)),
     ))
 }
 
@@ -83,7 +84,7 @@ fn trouble_with_bell(bell: &Path, queue: &Metadata) -> Option<Finding> {
     } else if found.uid() != queue.uid() && found.uid() != us {
         let unfit = Unfit::Foreign { path: bell.to_owned(), owner: Owner::of(&found) };
         let said = unfit.to_string();
-        return Some(Finding::warning(CHECK, said, format!("remove it: `rm {}`", quoted(bell))));
+        return Some(Finding::warning(CHECK, said, format!("remove it: `rm {}`", quoted_path(bell))));
     } else {
         return None;
     };
@@ -91,6 +92,6 @@ fn trouble_with_bell(bell: &Path, queue: &Metadata) -> Option<Finding> {
     Some(Finding::warning(
         CHECK,
         found,
-        format!("see what it is with `ls -ld {0}`, and remove it", quoted(bell)),
+        format!("see what it is with `ls -ld {0}`, and remove it", quoted_path(bell)),
     ))
 }

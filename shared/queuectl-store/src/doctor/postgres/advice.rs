@@ -1,12 +1,12 @@
 //! What to do about what is not well, with what can be typed.
 
-use crate::doctor::quoted;
-use crate::postgres::session::in_schema;
+use crate::doctor::words::START_A_WORKER;
 use crate::upkeep::Finding;
 use crate::{ServerProblem, StoreError};
+use queuectl_files::quoted;
+use queuectl_postgres::session::in_schema;
 use queuectl_postgres::{Address, Place, Server};
 
-pub(super) const START_A_WORKER: &str = "queuectl worker start";
 const WHERE_IT_IS_SAID: &str = "where the address comes from says `queuectl config list --origin`";
 
 /// What a refusal means, and what to do about it. There is no address if it could

@@ -2,8 +2,8 @@
 
 use super::advice::psql_as_superuser;
 use crate::Result;
+use crate::doctor::room::room_in;
 use crate::postgres::{PostgresStore, row, sql};
-use crate::sqlite::room_in;
 use crate::upkeep::Finding;
 use std::path::Path;
 

@@ -1,11 +1,11 @@
 //! What to do about what is not well.
 
-use super::files::folder;
 use crate::StoreError;
+use crate::doctor::words::START_A_WORKER;
+use crate::location::folder;
 use crate::upkeep::Finding;
+use queuectl_files::quoted_path;
 use std::path::Path;
-
-pub(super) const START_A_WORKER: &str = "queuectl worker start";
 
 /// How to get around a file that is not used.
 pub(super) const NAME_ANOTHER: &str = "name a queue of your own with `--database PATH`";
@@ -22,7 +22,7 @@ pub(super) fn missing(path: &Path) -> Finding {
 
 /// What a refusal to open the queue means, and what to do about it.
 pub(super) fn refusal(check: &'static str, error: &StoreError, path: &Path) -> Finding {
-    let file = quoted(path);
+    let file = quoted_path(path);
     let advice = match error {
         StoreError::Corrupt { .. } => after_damage(path),
         StoreError::NotOurs { .. } => {
@@ -67,7 +67,7 @@ pub(super) fn refusal(check: &'static str, error: &StoreError, path: &Path) -> F
 
 /// How to get at what is left.
 pub(super) fn after_damage(path: &Path) -> String {
-    let file = quoted(path);
+    let file = quoted_path(path);
     format!(
         "stop the workers with `queuectl worker stop`, keep a copy with `cp -a {file}* FOLDER`, then restore \
          a file that `queuectl backup` made, or save what can be read with \
@@ -77,7 +77,7 @@ pub(super) fn after_damage(path: &Path) -> String {
 
 /// Why something cannot be written.
 pub(super) fn writable_again(path: &Path) -> String {
-    let folder = quoted(folder(path));
+    let folder = quoted_path(folder(path));
     format!(
         "see whose it is with `ls -la {folder}`, and whether its file system is mounted read-only \
          with `findmnt -T {folder}`"
@@ -87,9 +87,4 @@ pub(super) fn writable_again(path: &Path) -> String {
 /// Something that must never be.
 pub(super) fn report_it() -> &'static str {
     "keep a copy with `queuectl backup FILE` and report it, for no program of queuectl may do this"
-}
-
-/// A path as it is typed into a shell.
-pub(super) fn quoted(path: &Path) -> String {
-    crate::doctor::quoted(&path.display().to_string())
 }

@@ -3,13 +3,12 @@
 //! Whoever marks the queue holds a lock of its own alone; whoever accepts, changes
 //! or removes jobs shares it. So nothing of theirs comes after a mark.
 
-use super::books::{self, Books};
-use super::inspect::all;
-use super::session::{Session, Value as Parameter, values};
-use super::set_aside::is_about_data;
-use super::{PostgresStore, Trouble, row, sql};
 use crate::counts::Counts;
 use crate::location::Location;
+use crate::postgres::books::{self, Books};
+use crate::postgres::inspect::all;
+use crate::postgres::set_aside::is_about_data;
+use crate::postgres::{PostgresStore, Trouble, message, row, sql};
 use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
@@ -17,6 +16,7 @@ use crate::transfer::{
 use crate::work::Stop;
 use crate::{Result, StoreError, stored};
 use queuectl_core::State;
+use queuectl_postgres::session::{Session, Value as Parameter, values};
 use std::borrow::Cow;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -156,7 +156,7 @@ fn forget_everything(session: &mut Session, books: &mut Books) -> Result<(), Tro
 }
 
 /// Where the queue stands, in this transaction.
-pub(super) fn whereabouts(session: &mut Session) -> Result<Whereabouts, Trouble> {
+pub(crate) fn whereabouts(session: &mut Session) -> Result<Whereabouts, Trouble> {
     let found = books::one(session.rows(sql::STAGE, &[])?)?;
     Ok(Whereabouts { queue: row::get(&found, 0)?, stage: row::stage(&found, 1)? })
 }
@@ -181,7 +181,7 @@ fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
 }
 
 /// What has ever been given out.
-pub(super) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
+pub(crate) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
     let found = books::one(session.rows(sql::NUMBERS, &[])?)?;
     Ok(Numbers {
         last_job: row::get(&found, 0)?,
@@ -205,7 +205,7 @@ fn last_of_all(last: &[Position]) -> Position {
 }
 
 /// Reads the next records; those of one kind.
-pub(super) fn export(
+pub(crate) fn export(
     session: &mut Session,
     mut after: Position,
     limits: Limits,
@@ -330,7 +330,7 @@ fn refused(records: &[Record], queue: &Location, trouble: Trouble) -> Trouble {
         Trouble::Sql(error) if is_about_data(&error) => StoreError::UnreadableRecord {
             queue: queue.clone(),
             record: format!("one of {} to {}", first.unwrap_or_default(), last.unwrap_or_default()),
-            reason: super::message(&error),
+            reason: message(&error),
         }
         .into(),
         trouble => trouble,

@@ -10,15 +10,14 @@ mod files;
 mod owners;
 mod workers;
 
-use super::{SqliteStore, explain, guard, unwritable};
-use crate::doctor::of_move;
+use crate::doctor::words::{of_move, size};
 use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
+use crate::sqlite::{SqliteStore, explain, guard, unwritable};
 use crate::transfer::{Stage, Transfer};
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
 use advice::refusal;
-pub(crate) use files::room_in;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
@@ -40,9 +39,7 @@ pub(crate) fn diagnose(path: &Path, options: &OpenOptions) -> Vec<Finding> {
     let refused = guard::check_file(&path, options.owners).err();
     findings.push(match &refused {
         Some(error) => refusal("database", error, &path),
-        None => {
-            Finding::ok("database", format!("{}, {}", path.display(), crate::doctor::size(metadata.len())))
-        }
+        None => Finding::ok("database", format!("{}, {}", path.display(), size(metadata.len()))),
     });
     findings.extend(files::file_system(&path));
     findings.extend(owners::beside_the_queue(&path, &metadata, refused.as_ref()));
@@ -83,7 +80,7 @@ fn inside(path: PathBuf, busy_timeout: Duration) -> Vec<Finding> {
 
 impl SqliteStore {
     /// What an open queue shows.
-    pub(super) fn findings(&mut self) -> Vec<Finding> {
+    pub(crate) fn findings(&mut self) -> Vec<Finding> {
         if self.identity.is_none() {
             return vec![advice::missing(&self.path)];
         }
