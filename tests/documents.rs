@@ -104,7 +104,7 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
 }
 
 fn the_postgres_document_names_every_parameter() {
-    let source = document("shared/queuectl-store/src/postgres/address/url.rs");
+    let source = document("shared/queuectl-postgres/src/address/url.rs");
     let known = source.split("const PARAMETERS").nth(1).unwrap().split("];").next().unwrap();
     let document = document("docs/postgres.md");
     let rows = rows(&document);

@@ -13,10 +13,12 @@
 //! |---|---|
 //! | `owner` | whose a file is, and who may use it |
 //! | `open` | how a file is opened, read and made so that all of this holds |
+//! | `typed` | how a word is typed into a shell |
 //! | `unfit` | why a file is not used, and what to type then |
 
 mod open;
 mod owner;
+mod typed;
 mod unfit;
 
 pub use open::{
@@ -26,4 +28,5 @@ pub use owner::{
     AS_ROOT_VARIABLE, Owner, Owners, check_new, check_owner, check_trusted, give, give_group, heir,
     is_of_this_programs_owner, is_root,
 };
+pub use typed::{quoted, quoted_path};
 pub use unfit::{Unfit, check_regular};

@@ -1,6 +1,7 @@
 //! Why a file is not used.
 
 use crate::owner::{Owner, is_root};
+use crate::typed::{quoted, quoted_path};
 use std::fs::{self, FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -52,15 +53,15 @@ impl Unfit {
                 format!(
                     "make it yours again with `sudo chown {} {}`",
                     Owner::us().name_or_number(),
-                    quoted(path)
+                    quoted_path(path)
                 )
             }
             Self::Foreign { .. } => otherwise.to_owned(),
             Self::NotAFile { path, .. } => {
-                format!("see what it is with `ls -ld {}`; {otherwise}", quoted(path))
+                format!("see what it is with `ls -ld {}`; {otherwise}", quoted_path(path))
             }
             Self::OpenToAll { path } => {
-                format!("take that right from them with `chmod o-w {}`", quoted(path))
+                format!("take that right from them with `chmod o-w {}`", quoted_path(path))
             }
         }
     }
@@ -104,7 +105,7 @@ fn with_our_variables(user: Owner) -> String {
         .filter_map(|name| Some((name, std::env::var(name).ok()?)))
         // The owner of a file does not matter on a server, whose URL may have a password.
         .filter(|(_, value)| !value.contains("://") && is_of_user(value))
-        .map(|(name, value)| format!("{name}={} ", quoted(Path::new(&value))))
+        .map(|(name, value)| format!("{name}={} ", quoted(&value)))
         .collect();
     if variables.is_empty() { String::new() } else { format!("env {}", variables.concat()) }
 }
@@ -112,11 +113,4 @@ fn with_our_variables(user: Owner) -> String {
 fn is_in_our_folder(path: &Path) -> bool {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(folder).is_ok_and(|folder| folder.uid() == rustix::process::geteuid().as_raw())
-}
-
-/// A path as it is typed into a shell.
-fn quoted(path: &Path) -> String {
-    let path = path.display().to_string();
-    let is_plain = |character: char| character.is_alphanumeric() || "/._-+:@%=,".contains(character);
-    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }

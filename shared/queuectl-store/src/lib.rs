@@ -6,6 +6,7 @@
 //! every method takes `now`. Nothing above this crate knows which store it
 //! talks to; [`open`] looks at the place and picks.
 
+mod backup;
 mod clock;
 mod columns;
 mod counts;
@@ -33,7 +34,7 @@ mod work;
 pub use clock::Clock;
 pub use counts::Counts;
 pub use doorbell::Doorbell;
-pub use error::{ServerProblem, StoreError};
+pub use error::StoreError;
 pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use lease::{LeaseTimes, boot_clock};
@@ -41,6 +42,7 @@ pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
 pub use location::{Access, Location, OpenOptions, without_password};
 pub use planted::Bug;
 pub use postgres::PostgresStore;
+pub use queuectl_postgres::ServerProblem;
 pub use sqlite::SqliteStore;
 pub use transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
@@ -109,8 +111,8 @@ pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Opti
 /// whatever access the options say.
 pub fn diagnose(location: &Location, options: &OpenOptions) -> Vec<Finding> {
     match location {
-        Location::File(path) => sqlite::diagnose(path, options),
-        Location::Url(url) if postgres::serves(url) => postgres::diagnose(url, options),
+        Location::File(path) => doctor::sqlite::diagnose(path, options),
+        Location::Url(url) if postgres::serves(url) => doctor::postgres::diagnose(url, options),
         Location::Url(url) => {
             let error = StoreError::NoStoreFor { url: location::without_password(url) };
             vec![Finding::error("database", error.to_string(), "name another queue with `--database PATH`")]

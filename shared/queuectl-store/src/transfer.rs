@@ -18,7 +18,9 @@
 //! once its workers have ended. Records are copied in one order, each batch in one
 //! transaction, so what is there says how far the copy has come.
 
+pub(crate) mod postgres;
 mod record;
+pub(crate) mod sqlite;
 mod stage;
 
 pub use record::{Kind, Position, Record};

@@ -19,9 +19,9 @@ const FOLDED_AT_ONCE: i64 = 10_000;
 
 /// What one transaction changes.
 #[derive(Default)]
-pub(super) struct Books {
+pub(crate) struct Books {
     /// How the number of jobs in each state changes.
-    pub(super) counts: Counts,
+    pub(crate) counts: Counts,
     /// Its number, once it is known; then nothing is to be added any more.
     closed_as: Option<i64>,
 }
@@ -49,7 +49,7 @@ impl Books {
 
 /// Reads the sums that `sums!` names, from this column on, and how many changes
 /// they were made of.
-pub(super) fn sums(row: &Row, first: usize) -> Result<(Counts, i64), Trouble> {
+pub(crate) fn sums(row: &Row, first: usize) -> Result<(Counts, i64), Trouble> {
     let mut counts = Counts::default();
     for (index, state) in State::ALL.into_iter().enumerate() {
         counts[state] = row::get(row, first + index)?;
@@ -76,6 +76,6 @@ pub(super) fn fold(session: &mut Session, changes: i64, workers: usize) -> Resul
 }
 
 /// The row of a statement that always gives one.
-pub(super) fn one(rows: Vec<Row>) -> Result<Row, Trouble> {
+pub(crate) fn one(rows: Vec<Row>) -> Result<Row, Trouble> {
     rows.into_iter().next().ok_or_else(row::missing)
 }

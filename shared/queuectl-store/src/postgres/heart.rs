@@ -5,7 +5,6 @@
 //! keeps it from saying that the worker lives, and it never waits for anything
 //! longer than a renewal may take.
 
-use super::address::Address;
 use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
@@ -13,6 +12,7 @@ use crate::lease::{LeaseTimes, boot_clock};
 use crate::pulse::{Neighbour, Pulse};
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
+use queuectl_postgres::Address;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ use uuid::Uuid;
 const RING_TAKES: Duration = Duration::from_secs(3);
 
 /// A heart that is connected and listens, and does not beat yet.
-pub(super) struct Heart {
+pub(crate) struct Heart {
     address: Address,
     session: Session,
     /// Whether sessions are handed around, so that what one listens to is heard by
@@ -62,7 +62,7 @@ struct Beating {
 
 impl Heart {
     /// Connects and listens.
-    pub(super) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
+    pub(crate) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
         let session = connect(address, address.connect_timeout(), lease)?;
         Ok(Self { address: address.clone(), session, is_pooled: false })
     }
@@ -111,7 +111,7 @@ impl Heart {
     ///
     /// It says nothing meanwhile: a pooler would lend it a session, perhaps the one that
     /// listens. And only what was sent for this counts, for others may be at the same.
-    pub(super) fn hears(&mut self, session: &mut Session) -> Result<bool> {
+    pub(crate) fn hears(&mut self, session: &mut Session) -> Result<bool> {
         let probe = format!("{PROBE} {}", Uuid::new_v4().simple());
         let until = Instant::now() + RING_TAKES;
         let mut listen = || -> std::result::Result<bool, tokio_postgres::Error> {
@@ -317,7 +317,7 @@ fn refused(address: &Address, trouble: Trouble) -> StoreError {
         Trouble::Store(error) => error,
         Trouble::Foreign(reason) => {
             let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
-            StoreError::Server { queue: address.location().clone(), problem }
+            super::refused(address, problem)
         }
         Trouble::Row(_) | Trouble::Stale => super::unreachable_without_reason(address),
     }

@@ -178,7 +178,7 @@ impl PostgresStore {
 }
 
 /// Reads every row.
-pub(super) fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<Vec<T>, Trouble> {
+pub(crate) fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<Vec<T>, Trouble> {
     rows.iter().map(read).collect()
 }
 

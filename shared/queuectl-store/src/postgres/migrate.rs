@@ -14,7 +14,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Schema n is what the first n of these make of an empty one.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(crate) const MIGRATIONS: [&str; 2] = [
     include_str!("../../migrations/postgres/0001_queue.sql"),
     include_str!("../../migrations/postgres/0002_move.sql"),
 ];
@@ -23,7 +23,7 @@ const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 /// What is in a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(crate) enum Found {
     /// No queue, and it is not to be made.
     Nothing,
     /// A queue of this program's schema.
@@ -32,7 +32,7 @@ pub(super) enum Found {
 
 /// Checks that the schema has a queue this program knows; makes one if it is empty
 /// or older, and may be written.
-pub(super) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
+pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let name = store.address.schema().to_owned();
     let queue = store.location();
     let place = queue.clone();

@@ -7,35 +7,23 @@
 //! anew inside the verb, and a commit that was sent and never answered is asked
 //! for by its number, so that no verb happens twice.
 
-mod address;
-mod backup;
-mod books;
-mod connect;
-mod connection;
-mod doctor;
+pub(crate) mod books;
 mod ends;
 mod exchange;
-mod heart;
+pub(crate) mod heart;
 mod held;
-mod inspect;
+pub(crate) mod inspect;
 mod intake;
 mod line;
-mod meaning;
 mod memory;
-mod migrate;
+pub(crate) mod migrate;
 mod news;
-mod row;
-mod session;
-mod set_aside;
-mod settings;
-mod sql;
-mod tls;
-mod transfer;
+pub(crate) mod row;
+pub(crate) mod set_aside;
+pub(crate) mod sql;
 mod turn;
 mod upkeep;
 mod work;
-
-pub(crate) use doctor::diagnose;
 
 use crate::clock::Clock;
 use crate::lease::LeaseTimes;
@@ -43,12 +31,11 @@ use crate::liveness::LockFile;
 use crate::location::{Access, Location, OpenOptions};
 use crate::pulse::Pulse;
 use crate::{Result, ServerProblem, StoreError};
-use address::Address;
 use books::Books;
-use meaning::{Meaning, meaning};
 use queuectl_core::Timestamp;
+use queuectl_postgres::settings::{self, Amiss};
+use queuectl_postgres::{Address, Meaning, in_seconds, meaning, session};
 use session::{Session, Terms, values};
-use settings::Amiss;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,18 +67,18 @@ const MOST_NAMED_BYTES: usize = 7_900;
 
 /// A queue on a server, seen through one connection.
 pub struct PostgresStore {
-    address: Address,
+    pub(crate) address: Address,
     /// None after the connection was lost.
     session: Option<Session>,
-    options: OpenOptions,
+    pub(crate) options: OpenOptions,
     clock: Clock,
     /// How long a verb may try to get a lost connection back.
     patience: Duration,
     /// How long each answer may take.
-    answers_within: Duration,
+    pub(crate) answers_within: Duration,
     /// It is the connection of a worker.
     works: bool,
-    after_silence: AfterSilence,
+    pub(crate) after_silence: AfterSilence,
     /// Whether the tables are those of this program.
     tables: Tables,
     /// Whether the session is known to be ours alone, so that statements are prepared.
@@ -101,7 +88,7 @@ pub struct PostgresStore {
     pulse: Option<Arc<Pulse>>,
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
-    stand_in: PathBuf,
+    pub(crate) stand_in: PathBuf,
 }
 
 /// What a worker knows of the tables it works with.
@@ -117,7 +104,7 @@ enum Tables {
 
 /// What is done after a server has not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AfterSilence {
+pub(crate) enum AfterSilence {
     AsksAgain,
     /// There are many questions, and each would wait for as long.
     AsksNoMore,
@@ -127,7 +114,7 @@ enum AfterSilence {
 
 /// What can go wrong inside a verb, before it is said what it means.
 #[derive(Debug)]
-enum Trouble {
+pub(crate) enum Trouble {
     Sql(tokio_postgres::Error),
     Row(row::Unreadable),
     /// The server has answered what no server with a queue would.
@@ -163,7 +150,7 @@ impl PostgresStore {
     ///
     /// Everything that makes the server unfit, and the place no queue: see [`StoreError`].
     pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn crate::Store>> {
-        let mut store = Self::unconnected(Address::find(url, options.connect_timeout)?, options);
+        let mut store = Self::unconnected(address(url, options)?, options);
         store.connect_at_first()?;
         if migrate::bring_up_to_date(&mut store)? == migrate::Found::Nothing {
             // What is not there reads as an empty queue.
@@ -173,7 +160,7 @@ impl PostgresStore {
     }
 
     /// A queue that nobody has asked for yet.
-    fn unconnected(address: Address, options: &OpenOptions) -> Self {
+    pub(crate) fn unconnected(address: Address, options: &OpenOptions) -> Self {
         let stand_in = stand_in(&address, options);
         // A lock may keep an answer for one of them, the network for the other.
         let answers_within = options.busy_timeout + address.connect_timeout();
@@ -227,7 +214,7 @@ impl PostgresStore {
         }
     }
 
-    fn connect(&mut self, at_most: Duration) -> Result<()> {
+    pub(crate) fn connect(&mut self, at_most: Duration) -> Result<()> {
         let (mut session, server) = enter(&self.address, at_most, self.answers_within, self.lock_timeout())?;
         let host = self.address.host().to_owned();
         if server.number < OLDEST_SERVER {
@@ -283,7 +270,7 @@ impl PostgresStore {
     }
 
     /// The session, connected.
-    fn session(&mut self, until: Instant) -> Result<&mut Session> {
+    pub(crate) fn session(&mut self, until: Instant) -> Result<&mut Session> {
         if self.session.as_ref().is_none_or(Session::is_closed) {
             if self.after_silence == AfterSilence::HasBeenSilent {
                 return Err(self.refused(no_answer(&self.address, self.answers_within)));
@@ -309,7 +296,7 @@ impl PostgresStore {
 
     /// The same, with a first statement that costs no round trip; the verb is given
     /// the first column of its row.
-    fn write_after<T>(
+    pub(crate) fn write_after<T>(
         &mut self,
         first: &str,
         mut verb: impl FnMut(&mut Session, &mut Books, Option<&str>) -> Result<T, Trouble>,
@@ -352,7 +339,7 @@ impl PostgresStore {
     }
 
     /// Runs one verb that only reads; a snapshot if it is more than one statement.
-    fn read<T>(&mut self, mut verb: impl FnMut(&mut Session) -> Result<T, Trouble>) -> Result<T> {
+    pub(crate) fn read<T>(&mut self, mut verb: impl FnMut(&mut Session) -> Result<T, Trouble>) -> Result<T> {
         let until = Instant::now() + self.patience;
         let mut conflicts = 0;
         loop {
@@ -454,7 +441,7 @@ impl PostgresStore {
     }
 
     /// Wakes all workers. A lost ring only costs time.
-    fn ring_all(&mut self) {
+    pub(crate) fn ring_all(&mut self) {
         self.notify("");
     }
 
@@ -475,7 +462,7 @@ impl PostgresStore {
     }
 
     /// The lock file of this machine, if any worker was ever here.
-    fn lock_file_here(&self) -> Result<Option<LockFile>> {
+    pub(crate) fn lock_file_here(&self) -> Result<Option<LockFile>> {
         LockFile::open_existing(&self.stand_in)
     }
 
@@ -507,18 +494,34 @@ impl PostgresStore {
     }
 
     fn refused(&self, problem: ServerProblem) -> StoreError {
-        StoreError::Server { queue: self.location(), problem }
+        refused(&self.address, problem)
     }
 
-    fn location(&self) -> Location {
-        self.address.location().clone()
+    pub(crate) fn location(&self) -> Location {
+        location(&self.address)
     }
 }
 
 /// The lock file on this machine of the queue at a URL; asks nobody.
 pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<LockFile>> {
-    let address = Address::find(url, options.connect_timeout)?;
+    let address = address(url, options)?;
     LockFile::open_existing(&stand_in(&address, options))
+}
+
+/// Understands a URL, completed by what this process finds around it.
+pub(crate) fn address(url: &str, options: &OpenOptions) -> Result<Address> {
+    Address::find(url, options.connect_timeout)
+        .map_err(|problem| StoreError::Server { queue: Location::Url(url.to_owned()), problem })
+}
+
+/// Where the queue at an address is.
+fn location(address: &Address) -> Location {
+    Location::Url(address.url().to_owned())
+}
+
+/// The error of a server that cannot be used.
+fn refused(address: &Address, problem: ServerProblem) -> StoreError {
+    StoreError::Server { queue: location(address), problem }
 }
 
 /// Tells whether a URL is that of a PostgreSQL server.
@@ -566,17 +569,15 @@ fn enter(
     answers_within: Duration,
     lock_timeout: Duration,
 ) -> Result<(Session, Welcome)> {
-    let mut connection = address.connect(at_most)?;
+    let mut connection = address.connect(at_most).map_err(|problem| refused(address, problem))?;
     let asked_at = Instant::now();
     let asked = session::ask_at_first(&mut connection, &sql::SERVER.replace('#', &settings::columns()));
     let told_at = asked_at + asked_at.elapsed() / 2;
     let told = asked.map_err(|error| {
         if connection.was_unanswered() {
             // It may be a pool that lets everybody in and has no session to spare.
-            let (host, waited) =
-                (address.host().to_owned(), connect::in_seconds(connection.answers_within()));
-            let problem = ServerProblem::NoSession { host, waited };
-            StoreError::Server { queue: address.location().clone(), problem }
+            let (host, waited) = (address.host().to_owned(), in_seconds(connection.answers_within()));
+            refused(address, ServerProblem::NoSession { host, waited })
         } else {
             explain(address, &error)
         }
@@ -589,7 +590,7 @@ fn enter(
     else {
         let reason = "it does not say its version and time".to_owned();
         let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
-        return Err(StoreError::Server { queue: address.location().clone(), problem });
+        return Err(refused(address, problem));
     };
     let is_standby = column(2) == Some("t");
     let always_sync = column(3) == Some("off");
@@ -605,10 +606,10 @@ fn enter(
 
 /// Says what an error of the server means for the queue.
 fn explain(address: &Address, error: &tokio_postgres::Error) -> StoreError {
-    if let Some(refusal) = address.refusal(error) {
-        return refusal;
+    if let Some(problem) = address.refusal(error) {
+        return refused(address, problem);
     }
-    let queue = address.location().clone();
+    let queue = location(address);
     if let Some(constraint) = numbers_taken(error) {
         return StoreError::NumbersTaken { queue, constraint };
     }
@@ -647,7 +648,7 @@ fn is_conflict(error: &tokio_postgres::Error) -> bool {
 
 fn no_answer(address: &Address, waited: Duration) -> ServerProblem {
     let host = address.host().to_owned();
-    ServerProblem::Unreachable { host, reason: format!("no answer within {}", connect::in_seconds(waited)) }
+    ServerProblem::Unreachable { host, reason: format!("no answer within {}", in_seconds(waited)) }
 }
 
 /// The key that two rows would have had which were given their numbers by a sequence.
@@ -658,7 +659,7 @@ fn numbers_taken(error: &tokio_postgres::Error) -> Option<String> {
 }
 
 /// What the server said, in one line.
-fn message(error: &tokio_postgres::Error) -> String {
+pub(crate) fn message(error: &tokio_postgres::Error) -> String {
     error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned())
 }
 
@@ -667,7 +668,7 @@ fn unreachable_without_reason(address: &Address) -> StoreError {
         host: address.host().to_owned(),
         reason: "the connection was lost".into(),
     };
-    StoreError::Server { queue: address.location().clone(), problem }
+    refused(address, problem)
 }
 
 /// Where what belongs to this queue on this machine lies: all programs of a user
@@ -682,4 +683,20 @@ fn stand_in(address: &Address, options: &OpenOptions) -> PathBuf {
 #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but the server's time")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(fastrand::u64(50..250)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_understood_is_shown_without_its_password() {
+        let options = OpenOptions::new(Access::Read, Duration::from_secs(1));
+        let error = address("postgres://me:secret@db/q?sslmod=x&password=secret", &options).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the queue postgres://me@db/q?sslmod=x: there is no parameter `sslmod`; did you mean `sslmode`?"
+        );
+        assert!(!format!("{error:?}").contains("secret"));
+    }
 }

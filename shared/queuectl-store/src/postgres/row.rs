@@ -18,13 +18,13 @@ use tokio_postgres::types::{FromSql, Type, WasNull, WrongType};
 /// A value of a row that cannot be what it should be.
 #[derive(Debug, thiserror::Error)]
 #[error("column {column} {problem}")]
-pub(super) struct Unreadable {
+pub(crate) struct Unreadable {
     column: String,
     problem: String,
 }
 
 /// Reads one column.
-pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Trouble> {
+pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Trouble> {
     row.try_get(column).map_err(|error| misread(row, column, &error))
 }
 
@@ -76,7 +76,7 @@ fn value(row: &Row, column: usize) -> Raw<'_> {
 }
 
 /// A text of any bytes, to be copied.
-pub(super) fn text(row: &Row, column: usize) -> transfer::Value {
+pub(crate) fn text(row: &Row, column: usize) -> transfer::Value {
     match value(row, column) {
         Raw::Null | Raw::Other => transfer::Value::Null,
         Raw::Text(bytes) => match std::str::from_utf8(bytes) {
@@ -102,7 +102,7 @@ pub(super) fn nearest<T: Whole>(row: &Row, column: usize) -> Result<T, Trouble> 
 }
 
 /// Reads a number that is stored wider than it is.
-pub(super) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
+pub(crate) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
     let stored: i64 = get(row, column)?;
     T::try_from(stored).map_err(|_| unreadable(column, format!("has the number {stored}")))
 }
@@ -144,7 +144,7 @@ pub(super) fn claimed(row: &Row, worker: WorkerId, now: Timestamp) -> Result<Job
 }
 
 /// Reads the columns that `job_columns!` names, as far as they can be read.
-pub(super) fn job(row: &Row) -> Result<Job, Trouble> {
+pub(crate) fn job(row: &Row) -> Result<Job, Trouble> {
     as_far_as_possible(sound_job(row), || raw::job(|column| value(row, column)))
 }
 
@@ -184,7 +184,7 @@ fn sound_job(row: &Row) -> Result<Job, Trouble> {
 
 /// Reads the columns that `worker_columns!` names; `here` is the lock file of this
 /// machine, if there is one. Of those who lock it, the lock tells whether they live.
-pub(super) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
+pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
     let lock_file: String = get(row, 15)?;
     let is_here = here == Some(lock_file.as_str());
     let silence = Silence::read(row, 16)?;
@@ -239,7 +239,7 @@ impl Silence {
 }
 
 /// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
-pub(super) fn attempt(seq: Seq, row: &Row) -> Attempt {
+pub(crate) fn attempt(seq: Seq, row: &Row) -> Attempt {
     raw::attempt(seq, |column| value(row, column))
 }
 
@@ -254,7 +254,7 @@ fn timeout(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
     u64::try_from(millis).map(|millis| Some(Duration::from_millis(millis))).map_err(problem)
 }
 
-pub(super) fn state(row: &Row, column: usize) -> Result<State, Trouble> {
+pub(crate) fn state(row: &Row, column: usize) -> Result<State, Trouble> {
     let text: &str = get(row, column)?;
     text.parse().map_err(|_| unreadable(column, format!("has the state {text}")))
 }
@@ -272,18 +272,18 @@ pub(super) fn optional_time(row: &Row, column: usize) -> Result<Option<Timestamp
 }
 
 /// A text that PostgreSQL can store: it knows no NUL.
-pub(super) fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
 /// Reads three columns from this one on: where the queue stands in a move.
-pub(super) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
+pub(crate) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
     Stage::from_columns(get(row, first)?, get(row, first + 1)?, get(row, first + 2)?)
         .ok_or_else(|| unreadable(first, "has an unknown stage of a move".to_owned()))
 }
 
 /// Reads the same three as one text; none if the queue is in no move.
-pub(super) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
+pub(crate) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
     let columns = text.map(serde_json::from_str::<[Option<String>; 3]>).transpose();
     let [name, id, place] = columns.map_err(|error| unreadable(0, error.to_string()))?.unwrap_or_default();
     Stage::from_columns(name, id, place)

@@ -95,6 +95,6 @@ impl PostgresStore {
 }
 
 /// The server could not make of a row what the statement wanted of it.
-pub(super) fn is_about_data(error: &tokio_postgres::Error) -> bool {
+pub(crate) fn is_about_data(error: &tokio_postgres::Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
 }

@@ -351,65 +351,64 @@ macro_rules! put_in_line {
 
 /// What must be known of a server, and, for `#`, the settings that are needed. (Nothing
 /// but functions: with the first operator the server would read half its catalogue.)
-pub(super) const SERVER: &str = concat!(
+pub(crate) const SERVER: &str = concat!(
     "SELECT current_setting('server_version_num')::bigint, current_setting('server_version'), \
      pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), ",
     time!(),
     ", current_setting('server_encoding'), #"
 );
-pub(super) const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 /// Where a text may be of any bytes, the server would refuse to send what is not UTF-8,
 /// with all rows that are sent with it.
-pub(super) const TEXTS_AS_THEY_ARE: &str = "SET client_encoding = 'SQL_ASCII'";
-pub(super) const BACK_END: &str = "SELECT pg_backend_pid()";
+pub(crate) const TEXTS_AS_THEY_ARE: &str = "SET client_encoding = 'SQL_ASCII'";
+pub(crate) const BACK_END: &str = "SELECT pg_backend_pid()";
 /// What became of a transaction whose commit was sent and never answered.
-pub(super) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
+pub(crate) const WHAT_BECAME_OF: &str = "SELECT txid_status($1)";
 
 // The schema
 
 /// How many tables a schema has, whether one of them says that it is a queue, and of
 /// which this role is not shown all rows.
-pub(super) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = s.oid \
+pub(crate) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WHERE relnamespace = s.oid \
          AND relkind IN ('r', 'p', 'v', 'm', 'f')), \
      EXISTS (SELECT FROM pg_constraint WHERE connamespace = s.oid AND conname = 'it_is_ours'), \
      (SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relnamespace = s.oid AND relrowsecurity \
          AND row_security_active(pg_class.oid)) \
      FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1) AS oid) AS s";
 /// Whose rights count here: not whose connection it is after `SET role`.
-pub(super) const CURRENT_USER: &str = "SELECT current_user::text";
+pub(crate) const CURRENT_USER: &str = "SELECT current_user::text";
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
-pub(super) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
+pub(crate) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
      to_json(queue) ->> 'move_place' FROM @queue AS queue";
 /// Which table this is, which no two of a server have in common; whether this role may
 /// ask for the server's name.
-pub(super) const TABLE: &str = concat!("SELECT ", this_table!());
+pub(crate) const TABLE: &str = concat!("SELECT ", this_table!());
 /// The server's name, which a standby has from its primary.
-pub(super) const SERVER_NAME: &str = "SELECT system_identifier::text FROM pg_control_system()";
+pub(crate) const SERVER_NAME: &str = "SELECT system_identifier::text FROM pg_control_system()";
 /// The same; where the queue was made, and whether this role may say that it is elsewhere.
-pub(super) const ORIGIN: &str =
+pub(crate) const ORIGIN: &str =
     concat!("SELECT ", this_table!(), ", origin, has_table_privilege('@queue', 'UPDATE') FROM @queue");
 /// Gives a row if it still has the origin $1: only one makes it a queue of its own.
-pub(super) const NEW_ORIGIN: &str = "UPDATE @queue SET origin = $2, run = $3 WHERE origin = $1 RETURNING run";
-pub(super) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
-pub(super) const ENCODING: &str = "SELECT getdatabaseencoding()";
+pub(crate) const NEW_ORIGIN: &str = "UPDATE @queue SET origin = $2, run = $3 WHERE origin = $1 RETURNING run";
+pub(crate) const SCHEMA_IS_THERE: &str = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+pub(crate) const ENCODING: &str = "SELECT getdatabaseencoding()";
 /// Held until the end of the transaction.
-pub(super) const ONE_MIGRATES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('queuectl ' || $1, 0))";
-pub(super) const NEW_QUEUE: &str = "INSERT INTO @queue (one, application, run, origin, schema, oldest_writer) \
+pub(crate) const ONE_MIGRATES: &str = "SELECT pg_advisory_xact_lock(hashtextextended('queuectl ' || $1, 0))";
+pub(crate) const NEW_QUEUE: &str = "INSERT INTO @queue (one, application, run, origin, schema, oldest_writer) \
      VALUES (1, 'queuectl', $1, $2, $3, $3)";
-pub(super) const NEW_SCHEMA: &str = "UPDATE @queue SET schema = $1, oldest_writer = $1";
+pub(crate) const NEW_SCHEMA: &str = "UPDATE @queue SET schema = $1, oldest_writer = $1";
 
 // The books
 
-pub(super) const LEDGER: &str = sums!();
-pub(super) const TRANSACTION: &str = "SELECT txid_current()";
+pub(crate) const LEDGER: &str = sums!();
+pub(crate) const TRANSACTION: &str = "SELECT txid_current()";
 /// Gives the number of the transaction, by which its end can be asked for later.
-pub(super) const SAVE_LEDGER: &str = "WITH noted AS (INSERT INTO @change (pending, processing, completed, failed, \
+pub(crate) const SAVE_LEDGER: &str = "WITH noted AS (INSERT INTO @change (pending, processing, completed, failed, \
          dead, cancelled) SELECT $1, $2, $3, $4, $5, $6 \
          WHERE $1 <> 0 OR $2 <> 0 OR $3 <> 0 OR $4 <> 0 OR $5 <> 0 OR $6 <> 0) SELECT txid_current()";
 /// Makes one change of many. Whoever else is at it takes others.
 /// What workers have done that have ended goes into their rows, which nobody else writes
 /// any more; what others have done stays with them.
-pub(super) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = ANY (ARRAY(\
+pub(crate) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = ANY (ARRAY(\
          SELECT ctid FROM @change LIMIT $1 FOR UPDATE SKIP LOCKED)) RETURNING *), \
      did AS (SELECT worker AS id, sum(done) AS done FROM gone WHERE worker IS NOT NULL GROUP BY worker), \
      over AS (SELECT id FROM @worker WHERE id IN (SELECT id FROM did) AND ended_at_ms IS NOT NULL \
@@ -419,11 +418,11 @@ pub(super) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = AN
      INSERT INTO @change SELECT CASE WHEN noted.id IS NULL THEN worker END, \
      coalesce(sum(done) FILTER (WHERE noted.id IS NULL), 0), sum(pending), sum(processing), sum(completed), \
      sum(failed), sum(dead), sum(cancelled) FROM gone LEFT JOIN noted ON noted.id = worker GROUP BY 1";
-pub(super) const RUN: &str = "SELECT run FROM @queue";
+pub(crate) const RUN: &str = "SELECT run FROM @queue";
 
 // Intake
 
-pub(super) const ENQUEUE: &str = "WITH added AS (INSERT INTO @job (id, queue, priority, place, max_retries, \
+pub(crate) const ENQUEUE: &str = "WITH added AS (INSERT INTO @job (id, queue, priority, place, max_retries, \
          timeout_ms, created_at_ms, updated_at_ms, first_run_at_ms, env, cwd, command) \
      SELECT id, queue, priority, CASE WHEN run_at_ms IS NULL THEN nextval('@place') END, max_retries, timeout_ms, \
          $1, $1, run_at_ms, env, cwd, command \
@@ -435,75 +434,75 @@ pub(super) const ENQUEUE: &str = "WITH added AS (INSERT INTO @job (id, queue, pr
          SELECT -priority, place, seq, false FROM added WHERE place IS NOT NULL), \
      waits AS (INSERT INTO @wait (seq, run_at_ms, waits_since_ms) \
          SELECT seq, first_run_at_ms, $1 FROM added WHERE place IS NULL) SELECT id FROM added";
-pub(super) const IDS_TAKEN: &str = "SELECT id FROM @job WHERE id = ANY ($1)";
+pub(crate) const IDS_TAKEN: &str = "SELECT id FROM @job WHERE id = ANY ($1)";
 
 // Work
 
 /// Regions of notes are given out one at a time.
-pub(super) const ONE_NEWCOMER: &str = "LOCK TABLE @worker IN SHARE ROW EXCLUSIVE MODE";
-pub(super) const REGISTER: &str = "WITH begun AS (INSERT INTO @worker (host, pid, manager_pid, boot_id, \
+pub(crate) const ONE_NEWCOMER: &str = "LOCK TABLE @worker IN SHARE ROW EXCLUSIVE MODE";
+pub(crate) const REGISTER: &str = "WITH begun AS (INSERT INTO @worker (host, pid, manager_pid, boot_id, \
          pid_namespace, run, note_region, concurrency, path, started_at_ms, lock_file) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id), \
      alive AS (INSERT INTO @heartbeat (worker, beat_at, lease_ms) SELECT id, clock_timestamp(), $12 FROM begun) \
      SELECT id FROM begun";
-pub(super) const REGIONS_IN_USE: &str =
+pub(crate) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM @worker WHERE lock_file = $1 AND ended_at_ms IS NULL ORDER BY note_region";
-pub(super) const ROSTER: &str = "SELECT id FROM @worker WHERE ended_at_ms IS NULL";
+pub(crate) const ROSTER: &str = "SELECT id FROM @worker WHERE ended_at_ms IS NULL";
 /// Held by the worker during an exchange, against whoever would call it dead.
-pub(super) const STOP_OF: &str = "SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE";
+pub(crate) const STOP_OF: &str = "SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE";
 /// The same after an answer was lost: waits until what was sent before has come to an
 /// end, and makes void what is still to come.
-pub(super) const GIVE_UP_CONNECTION: &str = "UPDATE @worker SET connection = connection + 1 \
+pub(crate) const GIVE_UP_CONNECTION: &str = "UPDATE @worker SET connection = connection + 1 \
      WHERE id = $1 AND ended_at_ms IS NULL RETURNING stop";
-pub(super) const CONNECTION_OF: &str = "SELECT connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL";
-pub(super) const REQUEST_STOP: &str = "UPDATE @worker SET stop = greatest(stop, $2) \
+pub(crate) const CONNECTION_OF: &str = "SELECT connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL";
+pub(crate) const REQUEST_STOP: &str = "UPDATE @worker SET stop = greatest(stop, $2) \
      WHERE id = ANY ($1) AND ended_at_ms IS NULL";
-pub(super) const COUNT_STOP: &str = "INSERT INTO @machine (lock_file, stops) \
+pub(crate) const COUNT_STOP: &str = "INSERT INTO @machine (lock_file, stops) \
      SELECT lock_file, 1 FROM @worker WHERE id = ANY ($1) UNION SELECT $2, 1 \
      ON CONFLICT (lock_file) DO UPDATE SET stops = machine.stops + 1";
-pub(super) const STOPS: &str = "SELECT coalesce((SELECT stops FROM @machine WHERE lock_file = $1), 0)";
+pub(crate) const STOPS: &str = "SELECT coalesce((SELECT stops FROM @machine WHERE lock_file = $1), 0)";
 /// Locks the row, so that only one can end a worker, and no exchange of its own is
 /// under way.
-pub(super) const STILL_AT_WORK: &str =
+pub(crate) const STILL_AT_WORK: &str =
     "SELECT lock_file, connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR UPDATE";
 /// For how long nothing was heard of a worker.
-pub(super) const SILENCE_OF: &str = concat!(
+pub(crate) const SILENCE_OF: &str = concat!(
     "SELECT ",
     silence!(),
     " FROM @worker JOIN @heartbeat ON heartbeat.worker = worker.id WHERE id = $1 AND ended_at_ms IS NULL"
 );
 /// The same; locks the row of the lease, so that a renewal has come before or comes too
 /// late.
-pub(super) const SILENCE_FOR_GOOD: &str = concat!(
+pub(crate) const SILENCE_FOR_GOOD: &str = concat!(
     "SELECT ",
     silence!(),
     " FROM @worker JOIN @heartbeat ON heartbeat.worker = worker.id WHERE id = $1 FOR UPDATE OF heartbeat"
 );
-pub(super) const WORKER_ENDED: &str = "WITH silent AS (DELETE FROM @heartbeat WHERE worker = $1) \
+pub(crate) const WORKER_ENDED: &str = "WITH silent AS (DELETE FROM @heartbeat WHERE worker = $1) \
      UPDATE @worker SET ended_at_ms = $2 WHERE id = $1 AND ended_at_ms IS NULL";
-pub(super) const BEAT: &str =
+pub(crate) const BEAT: &str =
     "UPDATE @heartbeat SET beat_at = clock_timestamp() WHERE worker = $1 RETURNING worker";
 /// Who is where, for how long nothing was heard of them, and when each lease was last
 /// renewed, as a number that changes then: only between machines.
-pub(super) const NEIGHBOURS: &str = concat!(
+pub(crate) const NEIGHBOURS: &str = concat!(
     "SELECT id, lock_file, \
      coalesce(CASE WHEN isfinite(beat_at) THEN extract(epoch FROM beat_at) * 1000000 END, 0)::bigint, ",
     silence!(),
     " FROM @worker LEFT JOIN @heartbeat ON heartbeat.worker = worker.id WHERE ended_at_ms IS NULL"
 );
 
-pub(super) const PUT_DUE_IN_LINE: &str = put_in_line!("run_at_ms <= $1 ORDER BY run_at_ms");
+pub(crate) const PUT_DUE_IN_LINE: &str = put_in_line!("run_at_ms <= $1 ORDER BY run_at_ms");
 /// A due time further away than the delay it was given: the clock was set back.
-pub(super) const PUT_DUE_BY_ANOTHER_CLOCK_IN_LINE: &str =
+pub(crate) const PUT_DUE_BY_ANOTHER_CLOCK_IN_LINE: &str =
     put_in_line!("waits_since_ms > $1 ORDER BY waits_since_ms");
 
-pub(super) const STANDINGS: &str = "SELECT claim.seq, claim.lease, claim.attempts, max_retries, crashes, \
+pub(crate) const STANDINGS: &str = "SELECT claim.seq, claim.lease, claim.attempts, max_retries, crashes, \
      cancel_at_ms IS NOT NULL FROM unnest($2::bigint[], $3::bigint[]) AS held (seq, lease) \
      JOIN @claim ON claim.seq = held.seq AND claim.lease = held.lease JOIN @job ON job.seq = held.seq \
      WHERE claim.seq = ANY ($2) AND job.seq = ANY ($2) AND claim.worker = $1 \
      ORDER BY claim.seq FOR UPDATE OF claim";
 /// Which of these attempts a worker has recorded the ends of.
-pub(super) const RECORDED: &str = concat!(
+pub(crate) const RECORDED: &str = concat!(
     "SELECT seq, lease FROM unnest($2::bigint[], $3::bigint[]) AS ended (seq, lease) JOIN ",
     attempts_now!(),
     " USING (seq, lease) WHERE worker = $1 AND ended_at_ms IS NOT NULL AND outcome <> 'worker-lost'"
@@ -517,7 +516,7 @@ pub(super) const RECORDED: &str = concat!(
 /// One statement is one round trip. It may be, since it waits for nobody: whoever
 /// claims passes over rows that others delete, and nobody else writes what a worker
 /// holds but those who cancel a job.
-pub(super) const EXCHANGE: &str = concat!(
+pub(crate) const EXCHANGE: &str = concat!(
     "WITH ",
     worker_itself!("$27"),
     ", ",
@@ -555,7 +554,7 @@ pub(super) const EXCHANGE: &str = concat!(
 /// The same where all jobs have come to rest with their attempts, which had no output,
 /// no suspect is expected and little is to be read: what a statement could do costs
 /// time even if it has nothing to do. It passes over suspects, and says if it has.
-pub(super) const QUICK_EXCHANGE: &str = concat!(
+pub(crate) const QUICK_EXCHANGE: &str = concat!(
     "WITH ",
     worker_itself!("$18"),
     ", ",
@@ -582,13 +581,13 @@ pub(super) const QUICK_EXCHANGE: &str = concat!(
     ", NULL::bigint[]) AS news LEFT JOIN picked ON true"
 );
 /// Jobs by their numbers, as `row::job` reads them.
-pub(super) const JOBS_OF_SEQS: &str =
+pub(crate) const JOBS_OF_SEQS: &str =
     concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq = ANY ($1)");
-pub(super) const FIRST_IN_LINE: &str = "SELECT seq FROM @line ORDER BY rank, place LIMIT $1";
+pub(crate) const FIRST_IN_LINE: &str = "SELECT seq FROM @line ORDER BY rank, place LIMIT $1";
 /// Has jobs be dead that nobody can run ($2, with the errors $3), if they are in line or
 /// claimed by this worker ($4); their own rows stay as they are. Gives for each whether
 /// it was claimed, and as what it had waited.
-pub(super) const SET_ASIDE: &str = "WITH bad AS (SELECT * FROM unnest($2::bigint[], $3::text[]) AS bad (seq, error)), \
+pub(crate) const SET_ASIDE: &str = "WITH bad AS (SELECT * FROM unnest($2::bigint[], $3::text[]) AS bad (seq, error)), \
      left_line AS (DELETE FROM @line WHERE seq = ANY ($2) RETURNING seq), \
      left_claim AS (DELETE FROM @claim WHERE seq = ANY ($2) AND worker = $4 RETURNING seq, lease), \
      gone AS (SELECT seq, NULL::bigint AS lease FROM left_line UNION ALL SELECT seq, lease FROM left_claim), \
@@ -597,7 +596,7 @@ pub(super) const SET_ASIDE: &str = "WITH bad AS (SELECT * FROM unnest($2::bigint
          coalesce(gone.lease, job.lease), $1, started_at_ms, $1, exit_code, signal, error \
          FROM gone JOIN bad ON bad.seq = gone.seq JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2)) \
      SELECT gone.seq, gone.lease IS NOT NULL, state FROM gone JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2)";
-pub(super) const HAND_BACK: &str = concat!(
+pub(crate) const HAND_BACK: &str = concat!(
     "WITH gone AS (DELETE FROM @claim USING unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], \
          $6::boolean[]) AS back (seq, lease, state, attempts, settled) \
          WHERE claim.seq = ANY ($2) AND claim.seq = back.seq AND claim.lease = back.lease RETURNING back.*), \
@@ -612,28 +611,28 @@ pub(super) const HAND_BACK: &str = concat!(
          last_error) SELECT gone.seq, gone.state, gone.attempts, crashes, gone.lease, $1, $1, exit_code, signal, \
          last_error FROM gone JOIN @job ON job.seq = gone.seq WHERE job.seq = ANY ($2) AND settled"
 );
-pub(super) const ATTEMPTS_BEGAN: &str = "INSERT INTO @attempt (seq, lease, worker, started_at_ms) \
+pub(crate) const ATTEMPTS_BEGAN: &str = "INSERT INTO @attempt (seq, lease, worker, started_at_ms) \
      SELECT seq, lease, $1, started_at FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) \
      AS begun (seq, lease, started_at) ON CONFLICT (seq, lease) DO NOTHING";
 /// When a lost attempt began: who claims looks at the clock before its turn comes,
 /// which may be long after an attempt has ended. And what it had written.
-pub(super) const LOST: &str = "SELECT coalesce((SELECT started_at_ms FROM @attempt WHERE seq = $1 AND lease = $2), \
+pub(crate) const LOST: &str = "SELECT coalesce((SELECT started_at_ms FROM @attempt WHERE seq = $1 AND lease = $2), \
      greatest(claimed_at_ms, (SELECT max(ended_at_ms) FROM @attempt WHERE seq = $1))), \
      (SELECT coalesce(sum(length(bytes)), 0)::bigint FROM @output WHERE seq = $1 AND lease = $2) \
      FROM @claim WHERE seq = $1";
-pub(super) const ADD_OUTPUT: &str = "INSERT INTO @output (seq, lease, n, stream, at_ms, bytes) \
+pub(crate) const ADD_OUTPUT: &str = "INSERT INTO @output (seq, lease, n, stream, at_ms, bytes) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[]) \
      ON CONFLICT (seq, lease, n) DO NOTHING";
-pub(super) const TRIM_OUTPUT: &str = "DELETE FROM @output USING unnest($1::bigint[], $2::bigint[], $3::bigint[], \
+pub(crate) const TRIM_OUTPUT: &str = "DELETE FROM @output USING unnest($1::bigint[], $2::bigint[], $3::bigint[], \
      $4::bigint[]) AS trim (seq, lease, first, last) WHERE output.seq = trim.seq AND output.lease = trim.lease \
      AND output.n BETWEEN trim.first AND trim.last";
-pub(super) const CLAIMS: &str = "SELECT seq, lease FROM @claim WHERE worker = $1 ORDER BY seq";
+pub(crate) const CLAIMS: &str = "SELECT seq, lease FROM @claim WHERE worker = $1 ORDER BY seq";
 /// The order in which a worker starts what it has claimed.
-pub(super) const CLAIMS_IN_ORDER: &str = "SELECT claim.seq, claim.lease FROM @claim JOIN @job ON job.seq = claim.seq \
+pub(crate) const CLAIMS_IN_ORDER: &str = "SELECT claim.seq, claim.lease FROM @claim JOIN @job ON job.seq = claim.seq \
      WHERE worker = $1 ORDER BY claimed_at_ms, priority DESC, place LIMIT $2";
 /// The news, and before them whether there is a job in line from a rank and a place on
 /// ($4, $5).
-pub(super) const NEWS_AND_WORK: &str = concat!(
+pub(crate) const NEWS_AND_WORK: &str = concat!(
     "SELECT EXISTS (SELECT FROM @line WHERE (rank, place) >= ($4, $5)), ",
     news_columns!("(SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL)"),
     ", ",
@@ -642,62 +641,62 @@ pub(super) const NEWS_AND_WORK: &str = concat!(
 
 // Inspect
 
-pub(super) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE id = $1");
-pub(super) const JOBS: &str =
+pub(crate) const JOB: &str = concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE id = $1");
+pub(crate) const JOBS: &str =
     concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(after "$1"), " WHERE true");
 /// Where the jobs of a state are, if there is such a place; not all that are there
 /// must be in this state.
-pub(super) const PROCESSING: &str = "SELECT seq FROM @claim";
-pub(super) const PENDING: &str = "SELECT seq FROM @line UNION ALL SELECT seq FROM @wait";
-pub(super) const FAILED: &str =
+pub(crate) const PROCESSING: &str = "SELECT seq FROM @claim";
+pub(crate) const PENDING: &str = "SELECT seq FROM @line UNION ALL SELECT seq FROM @wait";
+pub(crate) const FAILED: &str =
     "SELECT seq FROM @wait UNION ALL SELECT seq FROM @line WHERE run_at_ms IS NOT NULL";
-pub(super) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
-pub(super) const CANCELLED: &str = "SELECT seq FROM @settled WHERE state = 'cancelled'";
-pub(super) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
-pub(super) const JOBS_OF_NUMBERS: &str =
+pub(crate) const DEAD: &str = "SELECT seq FROM @settled WHERE state = 'dead'";
+pub(crate) const CANCELLED: &str = "SELECT seq FROM @settled WHERE state = 'cancelled'";
+pub(crate) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
+pub(crate) const JOBS_OF_NUMBERS: &str =
     concat!("SELECT ", job_columns!(), " FROM ", jobs_now!(), " WHERE seq = ANY ($1) ORDER BY seq");
 /// The numbers of the jobs that are meant; what is to be known of them is read then.
-pub(super) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
-pub(super) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT least($1, 1)";
-pub(super) const JOBS_THAT_BEGIN: &str =
+pub(crate) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
+pub(crate) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT least($1, 1)";
+pub(crate) const JOBS_THAT_BEGIN: &str =
     "SELECT seq FROM @job WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
-pub(super) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
-pub(super) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
-pub(super) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
-pub(super) const ALL_JOBS: &str = "@job";
-pub(super) const JOBS_NOW: &str = jobs_now!();
+pub(crate) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
+pub(crate) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
+pub(crate) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
+pub(crate) const ALL_JOBS: &str = "@job";
+pub(crate) const JOBS_NOW: &str = jobs_now!();
 /// Sorts all that are found: there is no index by the end.
-pub(super) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
-pub(super) const WAITING: &str = "SELECT count(*) FROM (SELECT FROM @wait LIMIT $1) AS waiting";
-pub(super) const ATTEMPTS: &str = concat!(
+pub(crate) const SETTLED_SINCE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms >= $2 ORDER BY finished_at_ms, seq LIMIT $3";
+pub(crate) const WAITING: &str = "SELECT count(*) FROM (SELECT FROM @wait LIMIT $1) AS waiting";
+pub(crate) const ATTEMPTS: &str = concat!(
     "SELECT lease, worker, coalesce(host, ''), attempt.started_at_ms, attempt.ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes FROM ",
     attempts_now!(),
     " LEFT JOIN @worker ON worker.id = attempt.worker WHERE seq = $1 ORDER BY lease"
 );
-pub(super) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
+pub(crate) const OUTPUT: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
      WHERE attempt.seq = output.seq AND attempt.lease = output.lease), at_ms) \
      FROM @output WHERE seq = $1 AND lease = $2 AND n >= $3 ORDER BY n LIMIT $4";
 /// A part is sent if those after it have less than is wanted; the server looks at the
 /// lengths alone, and at no more parts than can be needed, since each has a byte.
-pub(super) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
+pub(crate) const OUTPUT_END: &str = "SELECT n, stream, at_ms, bytes, coalesce((SELECT started_at_ms FROM @attempt \
      WHERE attempt.seq = $1 AND attempt.lease = $2), at_ms) \
      FROM (SELECT *, sum(octet_length(bytes)) OVER (ORDER BY n DESC \
          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS after \
          FROM (SELECT * FROM @output WHERE seq = $1 AND lease = $2 ORDER BY n DESC LIMIT $3) AS page) AS summed \
      WHERE coalesce(after, 0) < $3 ORDER BY n";
-pub(super) const WORKER: &str = concat!(
+pub(crate) const WORKER: &str = concat!(
     "SELECT ",
     worker_columns!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE w.id = $1"
 );
-pub(super) const WORKERS: &str = concat!(
+pub(crate) const WORKERS: &str = concat!(
     "SELECT ",
     worker_columns!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL ORDER BY w.id"
 );
 /// Who may take jobs, and where they show that they live; reads neither counts nor claims.
-pub(super) const WHO_TAKES_JOBS: &str = concat!(
+pub(crate) const WHO_TAKES_JOBS: &str = concat!(
     "SELECT w.id, lock_file, ",
     silence!(),
     " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL AND stop = 0"
@@ -705,11 +704,11 @@ pub(super) const WHO_TAKES_JOBS: &str = concat!(
 
 // Upkeep
 
-pub(super) const STATE_OF: &str =
+pub(crate) const STATE_OF: &str =
     concat!("SELECT seq, state, lease, worker FROM ", jobs_now!(), " WHERE id = $1");
 /// Only a job that is in line or waits for a time, and that nobody has claimed since its
 /// lease was read ($4); gives a row if it was.
-pub(super) const CANCEL: &str = "WITH left_line AS (DELETE FROM @line USING @job WHERE job.seq = $1 \
+pub(crate) const CANCEL: &str = "WITH left_line AS (DELETE FROM @line USING @job WHERE job.seq = $1 \
          AND line.rank = -job.priority AND line.place = job.place RETURNING line.seq), \
      left_wait AS (DELETE FROM @wait WHERE seq = $1 RETURNING seq) \
      INSERT INTO @settled (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, finished_at_ms, \
@@ -717,10 +716,10 @@ pub(super) const CANCEL: &str = "WITH left_line AS (DELETE FROM @line USING @job
          signal, last_error FROM @job \
      WHERE seq IN (SELECT seq FROM left_line UNION ALL SELECT seq FROM left_wait) AND lease = $4 RETURNING seq";
 /// Only of a lease that is held; gives a row if it is.
-pub(super) const REQUEST_CANCEL: &str =
+pub(crate) const REQUEST_CANCEL: &str =
     "UPDATE @claim SET cancel_at_ms = coalesce(cancel_at_ms, $3) WHERE seq = $1 AND lease = $2 RETURNING seq";
 /// Only dead jobs; gives a row for each.
-pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = ANY ($1) AND state = 'dead' \
+pub(crate) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = ANY ($1) AND state = 'dead' \
          RETURNING *), \
      placed AS (SELECT seq, nextval('@place') AS place FROM (SELECT seq FROM gone ORDER BY seq) AS gone), \
      revived AS (UPDATE @job SET state = $2, attempts = 0, crashes = 0, lease = gone.lease, \
@@ -733,36 +732,36 @@ pub(super) const REVIVE: &str = "WITH gone AS (DELETE FROM @settled WHERE seq = 
          FROM gone WHERE outcome IS NOT NULL) \
      INSERT INTO @line (rank, place, seq, suspect) SELECT -priority, place, seq, false FROM revived RETURNING seq";
 /// Of one that is in line already the wait is over.
-pub(super) const HURRY: &str = "WITH due AS (UPDATE @wait SET run_at_ms = $2, \
+pub(crate) const HURRY: &str = "WITH due AS (UPDATE @wait SET run_at_ms = $2, \
          waits_since_ms = least(waits_since_ms, $2) WHERE seq = $1 RETURNING seq) \
      UPDATE @job SET updated_at_ms = $2 WHERE seq IN (SELECT seq FROM due)";
 /// Only a job that has come to rest, and nobody else is about to change.
-pub(super) const SETTLED: &str = "SELECT seq FROM @settled WHERE seq = $1 FOR UPDATE";
-pub(super) const OLDEST_DEAD: &str =
+pub(crate) const SETTLED: &str = "SELECT seq FROM @settled WHERE seq = $1 FOR UPDATE";
+pub(crate) const OLDEST_DEAD: &str =
     "SELECT seq FROM @settled WHERE state = 'dead' AND seq > $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
 /// The oldest first; by the order of acceptance, since an index by the end would have to
 /// be written for each job.
-pub(super) const SETTLED_BEFORE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms < $2 \
+pub(crate) const SETTLED_BEFORE: &str = "SELECT seq FROM @settled WHERE state = $1 AND finished_at_ms < $2 \
      ORDER BY seq LIMIT $3 FOR UPDATE SKIP LOCKED";
-pub(super) const DELETE: &str = "WITH output AS (DELETE FROM @output WHERE seq = ANY ($1)), \
+pub(crate) const DELETE: &str = "WITH output AS (DELETE FROM @output WHERE seq = ANY ($1)), \
      attempts AS (DELETE FROM @attempt WHERE seq = ANY ($1)), settled AS (DELETE FROM @settled WHERE seq = ANY ($1)) \
      DELETE FROM @job WHERE seq = ANY ($1)";
-pub(super) const COUNT_BY_STATE: &str =
+pub(crate) const COUNT_BY_STATE: &str =
     concat!("SELECT state, count(*) FROM ", jobs_now!(), " GROUP BY state");
 /// How many jobs are not in exactly one place; and how many places have no job.
-pub(super) const MISPLACED: &str = "SELECT count(*) FILTER (WHERE job.seq IS NOT NULL), \
+pub(crate) const MISPLACED: &str = "SELECT count(*) FILTER (WHERE job.seq IS NOT NULL), \
      count(*) FILTER (WHERE job.seq IS NULL) FROM @job FULL JOIN (SELECT seq, count(*) AS places FROM (\
          SELECT seq FROM @line UNION ALL SELECT seq FROM @wait UNION ALL SELECT seq FROM @claim \
          UNION ALL SELECT seq FROM @settled) AS place GROUP BY seq) AS placed ON placed.seq = job.seq \
      WHERE job.seq IS NULL OR places IS DISTINCT FROM 1";
-pub(super) const HELD: &str = "SELECT claim.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
+pub(crate) const HELD: &str = "SELECT claim.worker, worker.id IS NULL OR worker.ended_at_ms IS NOT NULL, count(*) \
      FROM @claim LEFT JOIN @worker ON worker.id = claim.worker GROUP BY claim.worker, 2";
 
 // Doctor
 
 /// What the server says of itself, and of this connection. (A network address of
 /// its own is a client on the same machine.)
-pub(super) const SURROUNDINGS: &str = "SELECT current_setting('server_version'), pg_is_in_recovery(), \
+pub(crate) const SURROUNDINGS: &str = "SELECT current_setting('server_version'), pg_is_in_recovery(), \
      CASE WHEN NOT current_setting('fsync')::boolean THEN 'fsync' \
          WHEN NOT current_setting('full_page_writes')::boolean THEN 'full_page_writes' END, \
      current_setting('synchronous_commit'), current_setting('server_encoding'), \
@@ -770,7 +769,7 @@ pub(super) const SURROUNDINGS: &str = "SELECT current_setting('server_version'),
      (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl), quote_ident(current_user)";
 /// Jobs whose rows the server cannot tell to be readable, after one ($1), so many ($2);
 /// $3 tells whether a text may be of any bytes.
-pub(super) const DOUBTFUL_JOBS: &str = concat!(
+pub(crate) const DOUBTFUL_JOBS: &str = concat!(
     "SELECT ",
     job_columns!(),
     " FROM ",
@@ -781,18 +780,18 @@ pub(super) const DOUBTFUL_JOBS: &str = concat!(
          OR state NOT IN ('pending', 'processing', 'completed', 'failed', 'dead', 'cancelled') \
          OR command ~ '^\\s*$' OR octet_length(command) > 131071 ORDER BY seq LIMIT $2"
 );
-pub(super) const ALL_WORKERS: &str =
+pub(crate) const ALL_WORKERS: &str =
     concat!("SELECT ", worker_columns!(), " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id");
 /// As `row::attempt` reads them, and whose they are.
-pub(super) const DOUBTFUL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
+pub(crate) const DOUBTFUL_ATTEMPTS: &str = "SELECT lease, worker, '', started_at_ms, ended_at_ms, outcome, code, error, \
      output_bytes, dropped_bytes, seq FROM @attempt WHERE $1 OR output_bytes < 0 OR dropped_bytes < 0 \
      OR (outcome IN ('exit', 'signal') AND code IS NULL) OR outcome NOT IN \
      ('exit', 'signal', 'timeout', 'spawn-failed', 'no-folder', 'worker-lost', 'interrupted', 'cancelled')";
 /// How many connections there are, and how many there may be. Of those of other
 /// roles not everybody is told the type.
 /// As they are for everybody else with this role and database.
-pub(super) const SETTINGS_AMISS: &str = "SELECT name || ' = ' || reset_val || coalesce(unit, '') FROM pg_settings WHERE name = ANY ($1) ORDER BY name";
-pub(super) const CONNECTIONS: &str = "WITH client AS (SELECT usesysid, datid FROM pg_stat_activity \
+pub(crate) const SETTINGS_AMISS: &str = "SELECT name || ' = ' || reset_val || coalesce(unit, '') FROM pg_settings WHERE name = ANY ($1) ORDER BY name";
+pub(crate) const CONNECTIONS: &str = "WITH client AS (SELECT usesysid, datid FROM pg_stat_activity \
          WHERE usesysid IS NOT NULL AND datid IS NOT NULL AND coalesce(backend_type, 'client backend') = 'client backend') \
      SELECT 'the server', (SELECT count(*) FROM client), current_setting('max_connections')::bigint \
          - current_setting('superuser_reserved_connections')::bigint \
@@ -802,13 +801,13 @@ pub(super) const CONNECTIONS: &str = "WITH client AS (SELECT usesysid, datid FRO
      UNION ALL SELECT 'the database ' || datname, (SELECT count(*) FROM client WHERE datid = pg_database.oid), datconnlimit \
          FROM pg_database WHERE datname = current_database() AND datconnlimit >= 0";
 /// Whether a queue may be made; and how large one is that is there.
-pub(super) const ROOM: &str = "SELECT has_database_privilege(current_database(), 'CREATE'), \
+pub(crate) const ROOM: &str = "SELECT has_database_privilege(current_database(), 'CREATE'), \
      coalesce((SELECT has_schema_privilege(oid, 'CREATE') FROM pg_namespace WHERE nspname = $1), false), \
      EXISTS (SELECT FROM pg_namespace WHERE nspname = $1), \
      (SELECT coalesce(sum(pg_total_relation_size(pg_class.oid)), 0)::bigint FROM pg_class \
          JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind = 'r')";
 /// What the role may not do with the schema, these tables and these sequences.
-pub(super) const RIGHTS_MISSING: &str = "SELECT 'USAGE', 'the schema ' || nspname FROM pg_namespace \
+pub(crate) const RIGHTS_MISSING: &str = "SELECT 'USAGE', 'the schema ' || nspname FROM pg_namespace \
          WHERE nspname = $1 AND NOT has_schema_privilege(oid, 'USAGE') \
      UNION ALL SELECT wanted, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace \
          CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS wanted \
@@ -817,14 +816,14 @@ pub(super) const RIGHTS_MISSING: &str = "SELECT 'USAGE', 'the schema ' || nspnam
          WHERE nspname = $1 AND relname = ANY ($3) AND NOT has_sequence_privilege(pg_class.oid, 'USAGE')";
 /// Who may grant rights to the schema: its owner, or that of the database, whom
 /// PostgreSQL has own the schema `public`.
-pub(super) const OWNER: &str = "SELECT coalesce(\
+pub(crate) const OWNER: &str = "SELECT coalesce(\
      (SELECT nullif(pg_get_userbyid(nspowner), 'pg_database_owner') FROM pg_namespace WHERE nspname = $1), \
      (SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()))::text";
-pub(super) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
+pub(crate) const TABLES_AND_SEQUENCES: &str = "SELECT relname FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind IN ('r', 'p', 'S')";
 /// Sequences that can give out fewer than $1 more numbers, and how many; of those that
 /// cannot be given more, the largest number that is in use.
-pub(super) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last, \
+pub(crate) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last, \
          CASE WHEN seqmax = 9223372036854775807 THEN greatest(taken, 1) END FROM (SELECT name, seqmax, taken, \
          CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
              THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last FROM (VALUES \
@@ -834,7 +833,7 @@ pub(super) const SEQUENCES_EXHAUSTED: &str = "SELECT name, seqmax - last, \
      JOIN pg_sequence ON seqrelid = name::regclass AND NOT seqcycle) AS s WHERE seqmax - last < $1";
 /// Sequences that would give out numbers again which are taken: the name, the number that
 /// it gave out last, if this role is told, and the largest that is there.
-pub(super) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT name, \
+pub(crate) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT name, \
          CASE WHEN has_sequence_privilege(name, 'USAGE, SELECT') \
              THEN coalesce(pg_sequence_last_value(name::regclass), 0) END AS last, taken FROM (VALUES \
          (pg_get_serial_sequence('@job', 'seq'), (SELECT max(seq) FROM @job)), \
@@ -843,7 +842,7 @@ pub(super) const SEQUENCES_BEHIND: &str = "SELECT name, last, taken FROM (SELECT
      WHERE name IS NOT NULL) AS s WHERE last IS NULL OR taken > last";
 /// Those of these tables whose rows have no identity, and whether they are published: then
 /// none can be changed or deleted.
-pub(super) const WITHOUT_IDENTITY: &str = "SELECT relname, EXISTS (SELECT FROM pg_publication_tables \
+pub(crate) const WITHOUT_IDENTITY: &str = "SELECT relname, EXISTS (SELECT FROM pg_publication_tables \
          WHERE schemaname = nspname AND tablename = relname) FROM pg_class \
      JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relname = ANY ($2) \
      AND NOT (relreplident IN ('f', 'i') OR relreplident = 'd' \
@@ -851,35 +850,35 @@ pub(super) const WITHOUT_IDENTITY: &str = "SELECT relname, EXISTS (SELECT FROM p
 /// What is to be known of what a failover keeps: whether this connection waits for
 /// standbys, for which; whether pages have checksums; how many follow, how many of them
 /// commits wait for, and whether this role is told that; where the data is, if it is told.
-pub(super) const REPLICATION: &str = "SELECT current_setting('synchronous_commit'), \
+pub(crate) const REPLICATION: &str = "SELECT current_setting('synchronous_commit'), \
      current_setting('synchronous_standby_names'), current_setting('data_checksums'), \
      count(*) FILTER (WHERE state IS DISTINCT FROM 'backup'), \
      count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')), bool_or(sync_state IS NULL), \
      (SELECT setting FROM pg_settings WHERE name = 'data_directory') FROM pg_stat_replication";
 /// Roles and databases whose commits do not wait for standbys, and what ends that.
-pub(super) const COMMITS_LOCALLY: &str = "SELECT concat_ws(' in ', coalesce('the role ' || rolname, 'all roles'), \
+pub(crate) const COMMITS_LOCALLY: &str = "SELECT concat_ws(' in ', coalesce('the role ' || rolname, 'all roles'), \
          'the database ' || datname), CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I', datname) \
          WHEN setdatabase = 0 THEN format('ALTER ROLE %I', rolname) \
          ELSE format('ALTER ROLE %I IN DATABASE %I', rolname, datname) END || ' RESET synchronous_commit' FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole \
      LEFT JOIN pg_database ON pg_database.oid = setdatabase \
      WHERE 'synchronous_commit=local' = ANY (setconfig) AND (setdatabase = 0 OR datname = current_database())";
 /// Every index, whether the server uses it, and how often it has.
-pub(super) const INDEXES: &str = "SELECT index.relname, of.relname, indisvalid AND indisready, coalesce(idx_scan, 0) \
+pub(crate) const INDEXES: &str = "SELECT index.relname, of.relname, indisvalid AND indisready, coalesce(idx_scan, 0) \
      FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid JOIN pg_class AS of ON of.oid = indrelid \
      JOIN pg_namespace ON pg_namespace.oid = of.relnamespace \
      LEFT JOIN pg_stat_user_indexes ON pg_stat_user_indexes.indexrelid = pg_index.indexrelid \
      WHERE nspname = $1 ORDER BY 2, 1";
 /// Every rule for rows, and whether all of them were found to keep it.
-pub(super) const CONSTRAINTS: &str = "SELECT conname, convalidated, relname FROM pg_constraint \
+pub(crate) const CONSTRAINTS: &str = "SELECT conname, convalidated, relname FROM pg_constraint \
      JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = connamespace \
      WHERE nspname = $1 AND contype = 'c'";
-pub(super) const CHANGES: &str = "SELECT count(*) FROM @change";
-pub(super) const IS_VACUUMED: &str =
+pub(crate) const CHANGES: &str = "SELECT count(*) FROM @change";
+pub(crate) const IS_VACUUMED: &str =
     "SELECT current_setting('autovacuum')::boolean AND current_setting('track_counts')::boolean";
 /// Dead rows beside living ones, how many seconds ago they were last taken away
 /// (less than 0: never), how many there may be before they are, and whether they
 /// are at all.
-pub(super) const DEAD_ROWS: &str = "SELECT stat.relname, n_live_tup, n_dead_tup, \
+pub(crate) const DEAD_ROWS: &str = "SELECT stat.relname, n_live_tup, n_dead_tup, \
      coalesce(extract(epoch FROM clock_timestamp() - greatest(last_vacuum, last_autovacuum)), -1)::bigint, \
      (coalesce(autovacuum_vacuum_threshold, current_setting('autovacuum_vacuum_threshold'))::float8 \
          + coalesce(autovacuum_vacuum_scale_factor, current_setting('autovacuum_vacuum_scale_factor'))::float8 \
@@ -892,7 +891,7 @@ pub(super) const DEAD_ROWS: &str = "SELECT stat.relname, n_live_tup, n_dead_tup,
 /// What keeps dead rows from being taken away, for longer than so many seconds or,
 /// where nobody says how long, than so many transactions: its kind, its name, whose
 /// it is, the seconds, the transactions.
-pub(super) const HOLDS_BACK: &str = "SELECT * FROM (\
+pub(crate) const HOLDS_BACK: &str = "SELECT * FROM (\
      SELECT 'session' AS kind, pid::text AS name, \
          concat_ws(', ', 'role ' || usename, nullif(application_name, ''), state) AS whose, \
          extract(epoch FROM clock_timestamp() - xact_start)::bigint AS seconds, \
@@ -909,30 +908,30 @@ pub(super) const HOLDS_BACK: &str = "SELECT * FROM (\
          FROM pg_stat_replication WHERE backend_xmin IS NOT NULL) AS holder \
      WHERE seconds > $1 OR (seconds IS NULL AND transactions > $2) ORDER BY transactions DESC LIMIT 5";
 /// Whether this role is told about the transactions of others.
-pub(super) const SEES_OTHERS: &str = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')";
+pub(crate) const SEES_OTHERS: &str = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')";
 
 // Transfer
 
-pub(super) const STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM @queue";
-pub(super) const SET_STAGE: &str = "UPDATE @queue SET move_stage = $1, move_id = $2, move_place = $3";
+pub(crate) const STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM @queue";
+pub(crate) const SET_STAGE: &str = "UPDATE @queue SET move_stage = $1, move_id = $2, move_place = $3";
 /// Where the queue stands, if it is, or was, in a move; whoever marks it waits until
 /// this transaction has ended.
-pub(super) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_shared(hashtextextended('queuectl move @', 0)) IS NULL; \
+pub(crate) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_shared(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
 /// The same for whoever marks it: waits until all others have ended.
-pub(super) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
+pub(crate) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
-pub(super) const LAST_COPIED: &str = concat!(last_of_each!(attempts_now!(
+pub(crate) const LAST_COPIED: &str = concat!(last_of_each!(attempts_now!(
     " ORDER BY seq DESC, lease DESC LIMIT 1",
     " ORDER BY seq DESC LIMIT 1"
 )));
 /// The same where nothing but copies is: there each attempt has a record of its own.
-pub(super) const LAST_IMPORTED: &str = concat!(last_of_each!("@attempt"));
-pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt) \
+pub(crate) const LAST_IMPORTED: &str = concat!(last_of_each!("@attempt"));
+pub(crate) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt) \
      + (SELECT count(*) FROM @settled WHERE outcome IS NOT NULL), count(*), coalesce(sum(length(bytes)), 0)::bigint FROM @output";
-pub(super) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
+pub(crate) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
      coalesce(pg_sequence_last_value('@worker_id_seq'), 0), coalesce(pg_sequence_last_value('@place'), 0) + 1";
-pub(super) const SET_NUMBERS: &str = concat!(
+pub(crate) const SET_NUMBERS: &str = concat!(
     "SELECT ",
     gives_out_no_more!("@job_seq_seq", "$1"),
     ", ",
@@ -940,21 +939,21 @@ pub(super) const SET_NUMBERS: &str = concat!(
     ", ",
     gives_out_no_more!("@place", "$3 - 1"),
 );
-pub(super) const REQUEST_STOP_OF_ALL: &str =
+pub(crate) const REQUEST_STOP_OF_ALL: &str =
     "UPDATE @worker SET stop = greatest(stop, $1) WHERE ended_at_ms IS NULL";
 /// Also on machines whose last worker has died and is about to be replaced.
-pub(super) const COUNT_STOP_OF_ALL: &str = "INSERT INTO @machine (lock_file, stops) \
+pub(crate) const COUNT_STOP_OF_ALL: &str = "INSERT INTO @machine (lock_file, stops) \
      SELECT lock_file, 1 FROM @worker UNION SELECT lock_file, 1 FROM @machine \
      ON CONFLICT (lock_file) DO UPDATE SET stops = machine.stops + 1";
 /// The jobs that a worker has ended stand in its row, and in changes that are not folded.
-pub(super) const EXPORT_WORKERS: &str = concat!(
+pub(crate) const EXPORT_WORKERS: &str = concat!(
     "SELECT ",
     copied!(worker),
     " + coalesce((SELECT sum(done) FROM @change WHERE worker = w.id), 0)::bigint \
      FROM @worker AS w WHERE id > $1 ORDER BY id LIMIT $2"
 );
 /// Ends when so many bytes were read.
-pub(super) const EXPORT_JOBS: &str = concat!(
+pub(crate) const EXPORT_JOBS: &str = concat!(
     "SELECT ",
     copied!(job),
     " FROM (SELECT *, sum(octet_length(command) + coalesce(octet_length(env), 0)) OVER (ORDER BY seq \
@@ -962,7 +961,7 @@ pub(super) const EXPORT_JOBS: &str = concat!(
     jobs_now!(after "$1"),
     " ORDER BY seq LIMIT $2) AS page) AS summed WHERE coalesce(before, 0) < $3 ORDER BY seq"
 );
-pub(super) const EXPORT_ATTEMPTS: &str = concat!(
+pub(crate) const EXPORT_ATTEMPTS: &str = concat!(
     "SELECT ",
     copied!(attempt),
     " FROM ",
@@ -973,7 +972,7 @@ pub(super) const EXPORT_ATTEMPTS: &str = concat!(
     " ORDER BY seq, lease LIMIT $3"
 );
 /// Ends when so many bytes were read.
-pub(super) const EXPORT_OUTPUT: &str = concat!(
+pub(crate) const EXPORT_OUTPUT: &str = concat!(
     "SELECT ",
     copied!(output),
     " FROM (SELECT *, sum(octet_length(bytes)) OVER (ORDER BY seq, lease, n \
@@ -982,7 +981,7 @@ pub(super) const EXPORT_OUTPUT: &str = concat!(
          AS page) AS summed WHERE coalesce(before, 0) < $5 ORDER BY seq, lease, n"
 );
 /// No worker that was copied locks a file here.
-pub(super) const IMPORT_WORKERS: &str = concat!(
+pub(crate) const IMPORT_WORKERS: &str = concat!(
     "INSERT INTO @worker (",
     copied!(worker),
     ", lock_file) SELECT *, '' FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], \
@@ -991,7 +990,7 @@ pub(super) const IMPORT_WORKERS: &str = concat!(
 );
 /// Each into its place too. What only a row of the table `job` says of one that waits
 /// is never looked at of one that does not.
-pub(super) const IMPORT_JOBS: &str = concat!(
+pub(crate) const IMPORT_JOBS: &str = concat!(
     "WITH given AS (SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[], \
          $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
          $13::bigint[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[], \
@@ -1017,19 +1016,19 @@ pub(super) const IMPORT_JOBS: &str = concat!(
          CASE WHEN state = 'failed' THEN state ELSE 'pending' END, place, attempts, crashes, lease, updated_at_ms, \
          started_at_ms, exit_code::integer, signal::integer, last_error FROM given"
 );
-pub(super) const IMPORT_ATTEMPTS: &str = concat!(
+pub(crate) const IMPORT_ATTEMPTS: &str = concat!(
     "INSERT INTO @attempt (",
     copied!(attempt),
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], \
      $7::bigint[], $8::text[], $9::bigint[], $10::bigint[])"
 );
-pub(super) const IMPORT_OUTPUT: &str = concat!(
+pub(crate) const IMPORT_OUTPUT: &str = concat!(
     "INSERT INTO @output (",
     copied!(output),
     ") SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bytea[])"
 );
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 8] = [
+pub(crate) const FORGET_EVERYTHING: [&str; 8] = [
     "DELETE FROM @output",
     "DELETE FROM @attempt",
     "DELETE FROM @line",

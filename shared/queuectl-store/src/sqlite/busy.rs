@@ -19,7 +19,7 @@ thread_local! {
 }
 
 /// Makes a connection wait for others, at most so long at a time.
-pub(super) fn wait_for_others(connection: &mut Connection, at_most: Duration) -> rusqlite::Result<()> {
+pub(crate) fn wait_for_others(connection: &mut Connection, at_most: Duration) -> rusqlite::Result<()> {
     wait_at_most(at_most);
     connection.busy_handler(Some(wait_a_little))
 }

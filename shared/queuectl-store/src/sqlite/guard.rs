@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 const OLDEST_SQLITE: (&str, i32) = ("3.51.3", 3_051_003);
 
 /// What SQLite takes for a part of the database of this name.
-pub(super) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
+pub(crate) const COMPANIONS: [&str; 3] = ["-journal", "-wal", "-shm"];
 
 /// Refuses a SQLite that can damage a queue.
-pub(super) fn check_sqlite() -> Result<()> {
+pub(crate) fn check_sqlite() -> Result<()> {
     if rusqlite::version_number() < OLDEST_SQLITE.1 {
         return Err(StoreError::UnsafeSqlite { found: rusqlite::version(), wanted: OLDEST_SQLITE.0 });
     }
@@ -25,7 +25,7 @@ pub(super) fn check_sqlite() -> Result<()> {
 
 /// Follows links, so that every program means the same file by it. Where there
 /// is no file yet, its folder must be there.
-pub(super) fn real_path(path: &Path) -> Result<PathBuf> {
+pub(crate) fn real_path(path: &Path) -> Result<PathBuf> {
     let resolved = match fs::canonicalize(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let folder =
@@ -59,7 +59,7 @@ pub(super) fn create(path: &Path, owners: Owners) -> Result<()> {
 
 /// Looks what is there, before anything is opened: of a FIFO or a device nobody knows
 /// what comes of that.
-pub(super) fn find(path: &Path, owners: Owners) -> Result<Option<Metadata>> {
+pub(crate) fn find(path: &Path, owners: Owners) -> Result<Option<Metadata>> {
     match queuectl_files::find(path) {
         Ok(Found::Nothing) => Ok(None),
         Ok(Found::File(metadata)) => {
@@ -75,7 +75,7 @@ pub(super) fn find(path: &Path, owners: Owners) -> Result<Option<Metadata>> {
 }
 
 /// Refuses what SQLite's locks cannot protect, and what another user has put beside it.
-pub(super) fn check_file(path: &Path, owners: Owners) -> Result<()> {
+pub(crate) fn check_file(path: &Path, owners: Owners) -> Result<()> {
     let Some(metadata) = find(path, owners)? else {
         return Err(cannot_open(path, &io::Error::from(ErrorKind::NotFound).to_string()));
     };
@@ -92,7 +92,7 @@ pub(super) fn check_file(path: &Path, owners: Owners) -> Result<()> {
 }
 
 #[cfg(target_os = "linux")]
-pub(super) fn network_file_system(path: &Path) -> Option<&'static str> {
+pub(crate) fn network_file_system(path: &Path) -> Option<&'static str> {
     // The magic numbers of statfs(2).
     let kind = rustix::fs::statfs(path).ok()?.f_type;
     match u32::try_from(kind & 0xffff_ffff).unwrap_or(0) {
@@ -131,20 +131,20 @@ pub(super) fn read_only(path: &Path) -> StoreError {
 }
 
 /// Tells whether the file system of a file is mounted read-only.
-pub(super) fn is_on_read_only_system(path: &Path) -> bool {
+pub(crate) fn is_on_read_only_system(path: &Path) -> bool {
     path.parent()
         .and_then(|folder| rustix::fs::statvfs(folder).ok())
         .is_some_and(|system| system.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// The largest file that this process may write, if there is a limit.
-pub(super) fn largest_file() -> Option<u64> {
+pub(crate) fn largest_file() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current
 }
 
 /// Which file of a database has grown as far as this process may write, and how far
 /// that is.
-pub(super) fn grown_to_limit(path: &Path) -> Option<(PathBuf, u64)> {
+pub(crate) fn grown_to_limit(path: &Path) -> Option<(PathBuf, u64)> {
     /// SQLite writes no more at once; a write that does not fit leaves the file as long
     /// as it may be, or, of the index of the log, so much shorter.
     const AT_ONCE: u64 = 64 * 1024;
@@ -174,6 +174,6 @@ fn refused(path: &Path, error: &std::io::Error) -> StoreError {
     }
 }
 
-pub(super) fn cannot_open(path: &Path, reason: &str) -> StoreError {
+pub(crate) fn cannot_open(path: &Path, reason: &str) -> StoreError {
     StoreError::CannotOpen { path: path.to_owned(), reason: reason.to_owned() }
 }

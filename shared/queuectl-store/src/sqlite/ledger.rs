@@ -12,11 +12,11 @@ use queuectl_core::State;
 use rusqlite::{Connection, Result, Row};
 
 /// The books during one transaction.
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     /// Jobs by state.
-    pub(super) counts: Counts,
+    pub(crate) counts: Counts,
     /// Where the queue stands in a move.
-    pub(super) stage: Stage,
+    pub(crate) stage: Stage,
     next_place: i64,
     /// As it was read; none if it was not to be believed.
     read: Option<(Counts, i64)>,
@@ -26,7 +26,7 @@ impl Ledger {
     /// Reads the books.
     ///
     /// Numbers that cannot be are counted anew from the jobs themselves.
-    pub(super) fn open(connection: &Connection) -> Result<Self> {
+    pub(crate) fn open(connection: &Connection) -> Result<Self> {
         let (read, stage) = connection
             .prepare_cached(sql::LEDGER)?
             .query_row([], |row| Ok((numbers(row), super::row::stage(row, State::ALL.len() + 1)?)))?;
@@ -44,13 +44,13 @@ impl Ledger {
     }
 
     /// Gives out no place before this one any more.
-    pub(super) fn go_on_from(&mut self, place: i64) {
+    pub(crate) fn go_on_from(&mut self, place: i64) {
         self.next_place = self.next_place.max(place);
     }
 
     /// Writes the books, if anything in them has changed. (Fewer than no jobs means that
     /// they were wrong before.)
-    pub(super) fn close(mut self, connection: &Connection) -> Result<()> {
+    pub(crate) fn close(mut self, connection: &Connection) -> Result<()> {
         if State::ALL.into_iter().any(|state| self.counts[state] < 0) {
             self.counts = count_anew(connection)?.0;
         }
@@ -91,7 +91,7 @@ pub(super) fn kept(connection: &Connection) -> Result<Option<Counts>> {
 }
 
 /// Counts the jobs by state; and those that have none which is known.
-pub(super) fn count(connection: &Connection) -> Result<(Counts, i64)> {
+pub(crate) fn count(connection: &Connection) -> Result<(Counts, i64)> {
     let (mut counts, mut unknown) = (Counts::default(), 0);
     let mut count = connection.prepare(sql::COUNT_BY_STATE)?;
     let mut rows = count.query([])?;

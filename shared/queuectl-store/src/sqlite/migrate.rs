@@ -65,7 +65,7 @@ pub(super) fn insist_known(connection: &mut Connection, path: &Path) -> Result<(
 }
 
 /// Makes a queue that only this connection sees.
-pub(super) fn create_unshared(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(crate) fn create_unshared(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     apply(&transaction, 0)?;
     transaction.commit()
@@ -123,7 +123,7 @@ fn apply(connection: &Connection, found: i64) -> rusqlite::Result<()> {
 /// The workers it lists work on the file it was copied from, if at all. Here
 /// they hold nothing, and their processes must not be taken for ours: the copy
 /// gets a random id of its own, and what they had claimed is handed back.
-pub(super) fn adopt_copy(connection: &mut Connection, path: &Path, file: &str) -> Result<(), Trouble> {
+pub(crate) fn adopt_copy(connection: &mut Connection, path: &Path, file: &str) -> Result<(), Trouble> {
     let known = |connection: &Connection| {
         connection.prepare_cached(sql::FILE)?.query_row([], |row| row.get::<_, String>(0))
     };

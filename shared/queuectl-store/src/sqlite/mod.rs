@@ -6,21 +6,19 @@
 //! writes is one `BEGIN IMMEDIATE` transaction, since a deferred one that turns
 //! into a writer fails whatever the time-out.
 
-pub(crate) mod backup;
-mod busy;
-mod doctor;
-mod guard;
+pub(crate) mod busy;
+pub(crate) mod guard;
 mod inspect;
 mod intake;
-mod ledger;
+pub(crate) mod ledger;
 mod line;
-mod migrate;
-mod reserve;
-mod row;
-mod sql;
-mod transfer;
-mod unwritable;
-mod upkeep;
+pub(crate) mod migrate;
+pub(crate) mod reserve;
+pub(crate) mod row;
+pub(crate) mod sql;
+pub(crate) mod stage;
+pub(crate) mod unwritable;
+pub(crate) mod upkeep;
 mod work;
 
 #[cfg(test)]
@@ -30,7 +28,6 @@ use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
 use crate::planted::Bug;
 use crate::{Result, StoreError, doorbell};
-pub(crate) use doctor::{diagnose, room_in};
 use ledger::Ledger;
 use queuectl_core::WorkerId;
 use reserve::{MadeAgain, Reserve};
@@ -50,12 +47,12 @@ const PAGES_OF_A_LOG: u64 = 1000;
 
 /// A queue in a SQLite file, seen through one connection.
 pub struct SqliteStore {
-    connection: Connection,
-    path: PathBuf,
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
     /// Which file this connection writes to; none for a queue that is not there.
-    identity: Option<FileIdentity>,
-    busy_timeout: Duration,
-    way: Way,
+    pub(crate) identity: Option<FileIdentity>,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) way: Way,
     /// After the connection, which still writes when it is closed.
     reserve: Reserve,
     /// The last jobs were accepted while no worker was on the list.
@@ -63,7 +60,7 @@ pub struct SqliteStore {
 }
 
 /// What can go wrong inside a verb, before the database's path is added.
-enum Trouble {
+pub(crate) enum Trouble {
     Sql(rusqlite::Error),
     Store(StoreError),
 }
@@ -178,7 +175,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    fn around(
+    pub(crate) fn around(
         connection: Connection,
         path: PathBuf,
         identity: Option<FileIdentity>,
@@ -204,7 +201,7 @@ impl SqliteStore {
         Ok(Self::around(connection, path.to_owned(), None, options.busy_timeout))
     }
 
-    fn set_up(&mut self, access: Access) -> Result<()> {
+    pub(crate) fn set_up(&mut self, access: Access) -> Result<()> {
         let timeout = self.busy_timeout;
         let identity = self.identity;
         let path = self.path.clone();
@@ -228,7 +225,7 @@ impl SqliteStore {
             connection.pragma_update(None, "temp_store", "MEMORY")?;
             if let (Access::Write | Access::Change | Access::Return, Some(identity)) = (access, identity) {
                 if access != Access::Return {
-                    transfer::insist_not_left(connection, &path)?;
+                    stage::insist_not_left(connection, &path)?;
                 }
                 migrate::adopt_copy(connection, &path, &identity.to_string())
             } else {
@@ -238,7 +235,7 @@ impl SqliteStore {
     }
 
     /// Runs one verb as one transaction that writes.
-    fn write<T>(
+    pub(crate) fn write<T>(
         &mut self,
         verb: impl FnOnce(&Connection, &mut Ledger) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
@@ -274,7 +271,10 @@ impl SqliteStore {
     }
 
     /// Runs one verb as one transaction that only reads.
-    fn read<T>(&mut self, verb: impl FnOnce(&Connection) -> std::result::Result<T, Trouble>) -> Result<T> {
+    pub(crate) fn read<T>(
+        &mut self,
+        verb: impl FnOnce(&Connection) -> std::result::Result<T, Trouble>,
+    ) -> Result<T> {
         self.explained(|connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
             let read = verb(&transaction)?;
@@ -283,7 +283,7 @@ impl SqliteStore {
         })
     }
 
-    fn explained<T>(
+    pub(crate) fn explained<T>(
         &mut self,
         action: impl FnOnce(&mut Connection) -> std::result::Result<T, Trouble>,
     ) -> Result<T> {
@@ -299,7 +299,7 @@ impl SqliteStore {
 
     /// From now on makes a connection anew for each look, in the way that needs no room
     /// and no right to write, as long as no other is possible.
-    fn look_without_writing(&mut self) -> Result<()> {
+    pub(crate) fn look_without_writing(&mut self) -> Result<()> {
         // What has failed may have locks left, which are not to be in the way.
         self.connection = Connection::open_in_memory().map_err(|error| self.explain(error))?;
         self.way = Way::WithoutWriting(None);
@@ -311,7 +311,7 @@ impl SqliteStore {
     }
 
     /// Makes the connection for a look, where it is made anew.
-    fn look_again(&mut self) -> Result<()> {
+    pub(crate) fn look_again(&mut self) -> Result<()> {
         if matches!(self.way, Way::Ordinary) {
             return Ok(());
         }
@@ -353,7 +353,7 @@ impl SqliteStore {
 
     /// Ends a look, so that others can open the queue; refuses what was read while
     /// others wrote.
-    fn look_away(&mut self) -> Result<()> {
+    pub(crate) fn look_away(&mut self) -> Result<()> {
         let Way::WithoutWriting(hold) = &mut self.way else { return Ok(()) };
         let Some(hold) = hold.take() else { return Ok(()) };
         self.connection = Connection::open_in_memory().map_err(|error| self.explain(error))?;
@@ -363,7 +363,7 @@ impl SqliteStore {
         Err(StoreError::Busy { queue: self.path.as_path().into(), waited_s: 0 })
     }
 
-    fn explain(&self, error: rusqlite::Error) -> StoreError {
+    pub(crate) fn explain(&self, error: rusqlite::Error) -> StoreError {
         explain(error, &self.path, self.busy_timeout)
     }
 
@@ -375,7 +375,7 @@ impl SqliteStore {
     }
 
     /// Makes sure that the path still leads to the file this connection writes to.
-    fn check_not_replaced(&self) -> Result<()> {
+    pub(crate) fn check_not_replaced(&self) -> Result<()> {
         match (self.identity, FileIdentity::of(&self.path)) {
             (None, _) => Ok(()),
             (Some(opened), Ok(found)) if opened == found => Ok(()),
@@ -383,19 +383,19 @@ impl SqliteStore {
         }
     }
 
-    fn ring_all(&self, workers: &[WorkerId]) {
+    pub(crate) fn ring_all(&self, workers: &[WorkerId]) {
         for &worker in workers {
             doorbell::ring(&self.path, worker);
         }
     }
 }
 
-fn roster(connection: &Connection) -> rusqlite::Result<Vec<WorkerId>> {
+pub(crate) fn roster(connection: &Connection) -> rusqlite::Result<Vec<WorkerId>> {
     connection.prepare_cached(sql::ROSTER)?.query_map([], |row| row.get(0).map(WorkerId))?.collect()
 }
 
 /// Says what an error of SQLite means for the queue.
-fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError {
+pub(crate) fn explain(error: rusqlite::Error, path: &Path, waited: Duration) -> StoreError {
     let path = path.to_owned();
     let rusqlite::Error::SqliteFailure(failure, ref message) = error else {
         return StoreError::Database { queue: path.into(), source: Box::new(error) };

@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the name of the file ends in, behind that of the queue.
-pub(super) const ENDING: &str = "-reserve";
+pub(crate) const ENDING: &str = "-reserve";
 
 /// What a log has at most that could not be written to the database: the 4 MiB at which
 /// SQLite begins to write it there, and what was added while there was no room for that.

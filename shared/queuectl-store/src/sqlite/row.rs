@@ -10,7 +10,7 @@ use rusqlite::{Error, Result, Row};
 use std::time::Duration;
 
 /// Reads the columns that `job_columns!` names, as far as they can be read.
-pub(super) fn job(row: &Row<'_>) -> Job {
+pub(crate) fn job(row: &Row<'_>) -> Job {
     sound_job(row).unwrap_or_else(|_| raw::job(|index| value(row, index)))
 }
 
@@ -50,12 +50,12 @@ pub(super) fn sound_job(row: &Row<'_>) -> Result<Job> {
 }
 
 /// Reads the columns that `worker_columns!` names, as far as they can be read.
-pub(super) fn worker(row: &Row<'_>) -> Worker {
+pub(crate) fn worker(row: &Row<'_>) -> Worker {
     raw::worker(|index| value(row, index))
 }
 
 /// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
-pub(super) fn attempt(seq: Seq, row: &Row<'_>) -> Attempt {
+pub(crate) fn attempt(seq: Seq, row: &Row<'_>) -> Attempt {
     raw::attempt(seq, |index| value(row, index))
 }
 
@@ -65,7 +65,7 @@ pub(super) fn output(lease: Lease, row: &Row<'_>) -> OutputPart {
 }
 
 /// What lies in a column.
-pub(super) fn value<'a>(row: &'a Row<'_>, index: usize) -> Raw<'a> {
+pub(crate) fn value<'a>(row: &'a Row<'_>, index: usize) -> Raw<'a> {
     match row.get_ref(index) {
         Ok(ValueRef::Null) => Raw::Null,
         Ok(ValueRef::Integer(number)) => Raw::Integer(number),

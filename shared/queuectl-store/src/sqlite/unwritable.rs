@@ -29,7 +29,7 @@ const LOCKED_FROM: i64 = 0x4000_0000;
 const LOCKED_BYTES: i64 = 512;
 
 /// Tells whether an error may mean that nothing can be written.
-pub(super) fn may_be(error: &StoreError) -> bool {
+pub(crate) fn may_be(error: &StoreError) -> bool {
     matches!(
         error,
         StoreError::Full { .. }
@@ -41,7 +41,7 @@ pub(super) fn may_be(error: &StoreError) -> bool {
 }
 
 /// How a store looks at its queue.
-pub(super) enum Way {
+pub(crate) enum Way {
     /// Through one connection, as it writes.
     Ordinary,
     /// Through a connection for each look; what makes sure during a look that nobody
@@ -50,7 +50,7 @@ pub(super) enum Way {
 }
 
 /// What makes sure that nobody writes.
-pub(super) enum Hold {
+pub(crate) enum Hold {
     /// A lock: nobody can open the queue.
     Locked(#[expect(dead_code, reason = "the lock goes with the file")] File),
     /// Nobody had it open, and its files were like this.
@@ -123,7 +123,7 @@ fn log_bytes(database: &Path) -> u64 {
 }
 
 /// Tells whether a database is written through a log, as its header says.
-pub(super) fn has_log(database: &Path) -> bool {
+pub(crate) fn has_log(database: &Path) -> bool {
     const VERSIONS_AT: usize = 18;
     let mut header = [0; VERSIONS_AT + 2];
     File::open(database).and_then(|mut file| file.read_exact(&mut header)).is_ok()
@@ -155,7 +155,7 @@ fn is_open(database: &Path) -> bool {
 
 /// What shows that a database or its log was written: size and times of both.
 #[derive(PartialEq, Eq)]
-pub(super) struct Files([Option<(u64, i64, i64, u64)>; 2]);
+pub(crate) struct Files([Option<(u64, i64, i64, u64)>; 2]);
 
 impl Files {
     fn of(database: &Path) -> Self {

@@ -257,7 +257,7 @@ impl SqliteStore {
 }
 
 /// What SQLite finds wrong with the file and with the constraints of its tables.
-pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut problems: Vec<String> = connection
         .prepare("PRAGMA integrity_check")?
         .query_map([], |row| row.get(0))?
@@ -267,7 +267,7 @@ pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
 }
 
 /// Compares the counts that are kept with the jobs that are there.
-pub(super) fn wrong_books(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+pub(crate) fn wrong_books(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let (counted, unknown) = ledger::count(connection)?;
     let mut problems: Vec<String> = match ledger::kept(connection)? {
         Some(kept) => State::ALL

@@ -1,0 +1,359 @@
+//! How a queue is brought to another place, and received from one.
+//!
+//! Whoever marks the queue holds a lock of its own alone; whoever accepts, changes
+//! or removes jobs shares it. So nothing of theirs comes after a mark.
+
+use crate::counts::Counts;
+use crate::location::Location;
+use crate::postgres::books::{self, Books};
+use crate::postgres::inspect::all;
+use crate::postgres::set_aside::is_about_data;
+use crate::postgres::{PostgresStore, Trouble, message, row, sql};
+use crate::transfer::{
+    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
+    Whereabouts,
+};
+use crate::work::Stop;
+use crate::{Result, StoreError, stored};
+use queuectl_core::State;
+use queuectl_postgres::session::{Session, Value as Parameter, values};
+use std::borrow::Cow;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+impl Transfer for PostgresStore {
+    fn whereabouts(&mut self) -> Result<Option<Whereabouts>> {
+        self.read(|session| whereabouts(session).map(Some))
+    }
+
+    fn insist_open(&mut self) -> Result<()> {
+        let queue = self.location();
+        self.read(|session| Ok(whereabouts(session)?.stage.insist_open(|| queue.clone())?))
+    }
+
+    fn inventory(&mut self) -> Result<Inventory> {
+        self.read(|session| {
+            session.begin_snapshot()?;
+            let inventory = inventory(session)?;
+            session.commit()?;
+            Ok(inventory)
+        })
+    }
+
+    fn numbers(&mut self) -> Result<Numbers> {
+        self.read(numbers)
+    }
+
+    fn export(&mut self, after: Position, limits: Limits) -> Result<Vec<Record>> {
+        self.read(|session| export(session, after, limits))
+    }
+
+    fn leave(&mut self, moved: &Move) -> Result<()> {
+        self.step(&Step::Leave(moved), |session, _, _| {
+            session.rows(sql::REQUEST_STOP_OF_ALL, values![stored::stop_number(Stop::Graceful)])?;
+            session.rows(sql::COUNT_STOP_OF_ALL, &[])?;
+            Ok(())
+        })?;
+        self.ring_all();
+        Ok(())
+    }
+
+    fn switch(&mut self, id: &MoveId) -> Result<()> {
+        self.step(&Step::Switch(id), |_, _, _| Ok(()))
+    }
+
+    fn close(&mut self, id: &MoveId) -> Result<()> {
+        self.step(&Step::Close(id), |_, _, _| Ok(()))
+    }
+
+    fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
+        let mut stood = None;
+        self.step(&Step::TurnBack(id), |_, _, stage| {
+            stood = Some(stage.clone());
+            Ok(())
+        })?;
+        stood.map_or_else(|| self.read(|session| Ok(whereabouts(session)?.stage)), Ok)
+    }
+
+    fn stay(&mut self, id: &MoveId) -> Result<()> {
+        self.step(&Step::Stay(id), |_, _, _| Ok(()))
+    }
+
+    fn receive(&mut self, moved: &Move) -> Result<()> {
+        let queue = self.location();
+        self.step(&Step::Receive(moved), |session, books, stood| {
+            if matches!(stood, Stage::Left(_)) {
+                forget_everything(session, books)
+            } else if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
+                Ok(())
+            } else {
+                Err(StoreError::NotEmpty { queue: queue.clone() }.into())
+            }
+        })
+    }
+
+    fn import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Result<Position> {
+        let queue = self.location();
+        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
+            row::stage_of_json(stage)?.after(&Step::Import(id), || queue.clone())?;
+            let last = last_of_all(&last_of_each(session, sql::LAST_IMPORTED)?);
+            if last != after {
+                return Ok(last);
+            }
+            insist_takes(records, &queue)?;
+            import(session, books, records).map_err(|trouble| refused(records, &queue, trouble))?;
+            Ok(records.last().map_or(last, Record::position))
+        })
+    }
+
+    fn last_imported(&mut self) -> Result<Position> {
+        self.read(|session| Ok(last_of_all(&last_of_each(session, sql::LAST_IMPORTED)?)))
+    }
+
+    fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()> {
+        let Numbers { last_job, last_worker, next_place } = *numbers;
+        self.step(&Step::Arrive(id), |session, _, _| {
+            session.rows(sql::SET_NUMBERS, values![last_job, last_worker, next_place])?;
+            Ok(())
+        })
+    }
+
+    fn withdraw(&mut self, id: &MoveId) -> Result<()> {
+        self.step(&Step::Withdraw(id), |session, books, _| forget_everything(session, books))
+    }
+}
+
+impl PostgresStore {
+    /// Takes a step and does what goes with it, unless it was taken before. What goes
+    /// with it is told where the queue stood.
+    fn step(
+        &mut self,
+        step: &Step<'_>,
+        mut and: impl FnMut(&mut Session, &mut Books, &Stage) -> Result<(), Trouble>,
+    ) -> Result<()> {
+        let queue = self.location();
+        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
+            let stood = row::stage_of_json(stage)?;
+            let Some(next) = stood.after(step, || queue.clone())? else { return Ok(()) };
+            let [stage, id, place] = next.columns();
+            session.rows(sql::SET_STAGE, values![stage, id, place])?;
+            and(session, books, &stood)
+        })
+    }
+}
+
+fn forget_everything(session: &mut Session, books: &mut Books) -> Result<(), Trouble> {
+    for statement in sql::FORGET_EVERYTHING {
+        session.rows(statement, &[])?;
+    }
+    // The books are not emptied but balanced, as by every verb. (A table without
+    // a key deletes nothing where tables are published.)
+    let there = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0;
+    for state in State::ALL {
+        books.counts[state] -= there[state];
+    }
+    Ok(())
+}
+
+/// Where the queue stands, in this transaction.
+pub(crate) fn whereabouts(session: &mut Session) -> Result<Whereabouts, Trouble> {
+    let found = books::one(session.rows(sql::STAGE, &[])?)?;
+    Ok(Whereabouts { queue: row::get(&found, 0)?, stage: row::stage(&found, 1)? })
+}
+
+fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
+    let mut jobs = Counts::default();
+    for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
+        if let Ok(state) = row::state(found, 0) {
+            jobs[state] = row::get(found, 1)?;
+        }
+    }
+    let last = last_of_each(session, sql::LAST_COPIED)?;
+    let found = books::one(session.rows(sql::HOW_MUCH, &[])?)?;
+    Ok(Inventory {
+        jobs,
+        workers: row::number(&found, 0)?,
+        attempts: row::number(&found, 1)?,
+        output_parts: row::number(&found, 2)?,
+        output_bytes: row::number(&found, 3)?,
+        last,
+    })
+}
+
+/// What has ever been given out.
+pub(crate) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
+    let found = books::one(session.rows(sql::NUMBERS, &[])?)?;
+    Ok(Numbers {
+        last_job: row::get(&found, 0)?,
+        last_worker: row::get(&found, 1)?,
+        next_place: row::get(&found, 2)?,
+    })
+}
+
+/// The last record of each kind of which there is any.
+fn last_of_each(session: &mut Session, statement: &'static str) -> Result<Vec<Position>, Trouble> {
+    let found = books::one(session.rows(statement, &[])?)?;
+    let mut numbers = [0; 7];
+    for (index, number) in numbers.iter_mut().enumerate() {
+        *number = row::get(&found, index)?;
+    }
+    Ok(Position::last_of_each(numbers))
+}
+
+fn last_of_all(last: &[Position]) -> Position {
+    last.last().copied().unwrap_or(Position::BEGINNING)
+}
+
+/// Reads the next records; those of one kind.
+pub(crate) fn export(
+    session: &mut Session,
+    mut after: Position,
+    limits: Limits,
+) -> Result<Vec<Record>, Trouble> {
+    loop {
+        let found = page(session, after, limits)?;
+        match after.kind().next() {
+            Some(next) if found.is_empty() => after = Position::before(next),
+            _ => return Ok(found),
+        }
+    }
+}
+
+fn page(session: &mut Session, after: Position, limits: Limits) -> Result<Vec<Record>, Trouble> {
+    let statement = match after.kind() {
+        Kind::Worker => sql::EXPORT_WORKERS,
+        Kind::Job => sql::EXPORT_JOBS,
+        Kind::Attempt => sql::EXPORT_ATTEMPTS,
+        Kind::Output => sql::EXPORT_OUTPUT,
+    };
+    let mut given: Vec<i64> = after.key().to_vec();
+    given.push(i64::from(limits.records));
+    if matches!(after.kind(), Kind::Job | Kind::Output) {
+        // The others are small.
+        given.push(i64::try_from(limits.bytes).unwrap_or(i64::MAX));
+    }
+    let given: Vec<Parameter<'_>> = given.iter().map(|number| (number as _, Type::INT8)).collect();
+    all(&session.rows(statement, &given)?, |found| record(after.kind(), found))
+}
+
+fn record(kind: Kind, found: &Row) -> Result<Record, Trouble> {
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
+        Ok(match *column.type_() {
+            Type::INT8 => row::get::<Option<i64>>(found, index)?.map_or(Value::Null, Value::Integer),
+            Type::INT4 => {
+                row::get::<Option<i32>>(found, index)?.map_or(Value::Null, |n| Value::Integer(n.into()))
+            }
+            Type::BYTEA => row::get::<Option<Vec<u8>>>(found, index)?.map_or(Value::Null, Value::Bytes),
+            _ => row::text(found, index),
+        })
+    };
+    let values = found.columns().iter().enumerate().map(value).collect::<Result<_, Trouble>>()?;
+    Ok(Record { kind, values })
+}
+
+/// What a column has, as a parameter.
+#[derive(Clone, Copy)]
+enum Has {
+    Number,
+    Text,
+    Bytes,
+}
+
+/// What the columns of a kind have, in the order of `copied!`.
+const fn columns(kind: Kind) -> &'static [Has] {
+    use Has::{Bytes as B, Number as N, Text as T};
+    match kind {
+        Kind::Worker => &[N, T, N, N, T, N, T, N, N, T, N, N, N, N],
+        Kind::Job => &[N, T, T, T, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, T, T, T, T],
+        Kind::Attempt => &[N, N, N, N, N, T, N, T, N, N],
+        Kind::Output => &[N, N, N, N, N, B],
+    }
+}
+
+/// The values of one column of many records.
+enum Column<'a> {
+    Numbers(Vec<Option<i64>>),
+    Texts(Vec<Option<Cow<'a, str>>>),
+    Bytes(Vec<Option<&'a [u8]>>),
+}
+
+impl<'a> Column<'a> {
+    fn of(records: &'a [Record], index: usize, has: Has) -> Self {
+        let values = records.iter().map(|record| &record.values[index]);
+        match has {
+            Has::Number => Self::Numbers(
+                values
+                    .map(|value| if let Value::Integer(number) = value { Some(*number) } else { None })
+                    .collect(),
+            ),
+            Has::Text => Self::Texts(
+                values
+                    .map(|value| if let Value::Text(text) = value { Some(storable(text)) } else { None })
+                    .collect(),
+            ),
+            Has::Bytes => Self::Bytes(
+                values
+                    .map(|value| if let Value::Bytes(bytes) = value { Some(bytes.as_slice()) } else { None })
+                    .collect(),
+            ),
+        }
+    }
+
+    fn as_parameter(&self) -> Parameter<'_> {
+        match self {
+            Self::Numbers(numbers) => (numbers, Type::INT8_ARRAY),
+            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
+            Self::Bytes(bytes) => (bytes, Type::BYTEA_ARRAY),
+        }
+    }
+}
+
+fn storable(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { row::storable(text).into() } else { text.into() }
+}
+
+/// Refuses what no text of a server can say.
+fn insist_takes(records: &[Record], queue: &Location) -> Result<()> {
+    for record in records {
+        if let Some(column) = record.values.iter().position(|value| matches!(value, Value::Spoilt(_))) {
+            let reason = format!("column {} is not UTF-8", record.kind.column(column));
+            return Err(StoreError::UnreadableRecord { queue: queue.clone(), record: record.name(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// Says among which records the one is that breaks a rule of its table.
+fn refused(records: &[Record], queue: &Location, trouble: Trouble) -> Trouble {
+    let (first, last) = (records.first().map(Record::name), records.last().map(Record::name));
+    match trouble {
+        Trouble::Sql(error) if is_about_data(&error) => StoreError::UnreadableRecord {
+            queue: queue.clone(),
+            record: format!("one of {} to {}", first.unwrap_or_default(), last.unwrap_or_default()),
+            reason: message(&error),
+        }
+        .into(),
+        trouble => trouble,
+    }
+}
+
+/// Writes records, and counts the jobs among them.
+fn import(session: &mut Session, books: &mut Books, records: &[Record]) -> Result<(), Trouble> {
+    for records in records.chunk_by(|one, next| one.kind == next.kind) {
+        let kind = records[0].kind;
+        let statement = match kind {
+            Kind::Worker => sql::IMPORT_WORKERS,
+            Kind::Job => sql::IMPORT_JOBS,
+            Kind::Attempt => sql::IMPORT_ATTEMPTS,
+            Kind::Output => sql::IMPORT_OUTPUT,
+        };
+        let columns: Vec<Column<'_>> =
+            columns(kind).iter().enumerate().map(|(index, &has)| Column::of(records, index, has)).collect();
+        let parameters: Vec<Parameter<'_>> = columns.iter().map(Column::as_parameter).collect();
+        session.rows(statement, &parameters)?;
+        for state in records.iter().filter_map(Record::job_state) {
+            books.counts[state] += 1;
+        }
+    }
+    Ok(())
+}
