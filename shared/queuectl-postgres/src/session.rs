@@ -6,6 +6,7 @@
 //! statement of ours may be somebody else's. Every table is named with its schema.
 
 use crate::connection::Connection;
+use crate::query::{Named, Query};
 use crate::settings::Amiss;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -150,6 +151,11 @@ impl Session {
         self.connection.query(&prepared[sql], &values)
     }
 
+    /// Runs a statement whose values have names, and gives its rows.
+    pub fn ask(&mut self, query: &'static Query, named: &[Named<'_>]) -> Result<Vec<Row>, Error> {
+        self.rows(query.text(), &query.values(named))
+    }
+
     /// Runs a statement that is another each time.
     pub fn rows_of(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
         let sql = in_schema(sql, &self.schema);
@@ -259,7 +265,8 @@ typed! {
     bool => BOOL, i64 => INT8, Option<i64> => INT8, Option<&str> => TEXT, f64 => FLOAT8, &str => TEXT, String => TEXT,
     Vec<i64> => INT8_ARRAY, Vec<Option<i64>> => INT8_ARRAY, Vec<Option<i32>> => INT4_ARRAY,
     Vec<bool> => BOOL_ARRAY, Vec<&str> => TEXT_ARRAY, Vec<String> => TEXT_ARRAY,
-    Vec<Option<String>> => TEXT_ARRAY, Vec<&[u8]> => BYTEA_ARRAY,
+    Vec<Option<String>> => TEXT_ARRAY, Vec<Option<&str>> => TEXT_ARRAY, Vec<&[u8]> => BYTEA_ARRAY,
+    Option<String> => TEXT,
 }
 
 /// Values in the order of their places in a statement.
@@ -270,3 +277,18 @@ macro_rules! values {
     };
 }
 pub use crate::values;
+
+/// Values with the names that a [`Query`] has for them: those of the variables, or others.
+#[macro_export]
+macro_rules! named {
+    (@one $name:ident: $value:expr) => {
+        (stringify!($name), $crate::session::Typed::value(&$value))
+    };
+    (@one $name:ident) => {
+        (stringify!($name), $crate::session::Typed::value(&$name))
+    };
+    ($($name:ident $(: $value:expr)?),* $(,)?) => {
+        [$($crate::named!(@one $name $(: $value)?)),*]
+    };
+}
+pub use crate::named;

@@ -21,6 +21,26 @@ pub(crate) struct Column {
     pub(crate) has: Has,
 }
 
+/// What a placeholder of SQLite is, for whatever column.
+macro_rules! placeholder {
+    ($column:ident) => {
+        "?"
+    };
+}
+
+/// What the server is told of an array with the values of one column.
+macro_rules! array_type {
+    (Number) => {
+        "::bigint[]"
+    };
+    (Text) => {
+        "::text[]"
+    };
+    (Bytes) => {
+        "::bytea[]"
+    };
+}
+
 macro_rules! table {
     (
         $(#[$about:meta])*
@@ -57,6 +77,24 @@ macro_rules! table {
                 $(", ", stringify!($more_rest),)*
             );
 
+            /// A placeholder for each.
+            pub(crate) const PLACEHOLDERS: &str = concat!(
+                placeholder!($key),
+                $(", ", placeholder!($more_key),)*
+                $($(", ", placeholder!($given),)+)?
+                ", ", placeholder!($rest),
+                $(", ", placeholder!($more_rest),)*
+            );
+
+            /// An array for each, by the name of the column.
+            pub(crate) const ARRAYS: &str = concat!(
+                ":", stringify!($key), array_type!($key_has),
+                $(", :", stringify!($more_key), array_type!($more_key_has),)*
+                $($(", :", stringify!($given), array_type!($given_has),)+)?
+                ", :", stringify!($rest), array_type!($rest_has),
+                $(", :", stringify!($more_rest), array_type!($more_rest_has),)*
+            );
+
             /// All columns.
             pub(crate) const COLUMNS: &[Column] = &[
                 Column { name: stringify!($key), has: Has::$key_has },
@@ -70,6 +108,17 @@ macro_rules! table {
                 /// Those that are given with the row and never change, each with a comma
                 /// before it.
                 pub(crate) const AND_GIVEN: &str = concat!($(", ", stringify!($given)),+);
+
+                /// The same, each with the name of the table.
+                pub(crate) const AND_GIVEN_QUALIFIED: &str =
+                    concat!($(", ", stringify!($table), ".", stringify!($given)),+);
+
+                /// A placeholder for each of them, with a comma before it.
+                pub(crate) const AND_GIVEN_PLACEHOLDERS: &str = concat!($(", ", placeholder!($given)),+);
+
+                /// An array for each of them, with a comma before it.
+                pub(crate) const AND_GIVEN_ARRAYS: &str =
+                    concat!($(", :", stringify!($given), array_type!($given_has)),+);
 
                 /// The same columns.
                 pub(crate) const GIVEN: &[Column] =
@@ -151,6 +200,31 @@ table! {
             ended_at_ms: Number,
             outcome: Text,
             code: Number,
+            error: Text,
+            output_bytes: Number,
+            dropped_bytes: Number,
+        }
+    }
+}
+
+table! {
+    /// The end of an attempt and what it makes of its job, as a server is told of it.
+    ended {
+        key { seq: Number, lease: Number }
+        rest {
+            queue: Text,
+            state: Text,
+            attempts: Number,
+            crashes: Number,
+            started_at_ms: Number,
+            ended_at_ms: Number,
+            finished_at_ms: Number,
+            run_at_ms: Number,
+            waits_since_ms: Number,
+            outcome: Text,
+            code: Number,
+            exit_code: Number,
+            signal: Number,
             error: Text,
             output_bytes: Number,
             dropped_bytes: Number,

@@ -1,26 +1,24 @@
 //! The one exchange of a worker: records what ended, hands back, appends output,
-//! claims.
-//!
-//! A round trip costs more than what is done in it, so an exchange that only hands
-//! in results and claims is one: a statement that is its own transaction, in which
-//! what is remembered of the claims is taken for granted, and made sure of. All
-//! else, and what turned out not to be so, goes carefully: begin and look at the
-//! worker, read what it holds, write, commit.
+//! claims. How it is done is an [`ExchangePlan`].
 
-use super::books;
-use super::held::{Held, Settled, columns};
-use super::inspect::all;
-use super::line;
-use super::memory::{LineSeen, Reads, Seen, Thrift};
-use super::news::News;
-use super::session::{Session, values};
-use super::set_aside::{is_about_data, set_aside};
-use super::turn::{Told, Turn};
-use super::{PostgresStore, Trouble, has_not_happened, row, sql};
+use super::cache::{Extent, Held, ReadBudget, Reads};
+use super::counters;
+use super::plan::{Doubt, ExchangePlan};
+use super::promotion::promote;
+use super::reply::{Reply, Signals};
+use super::request::{Request, Served, Trust};
+use super::row::{self, all, one};
+use super::set_aside::set_aside;
+use super::standings::{Outcome, Standings, columns};
+use super::store::PostgresStore;
+use super::trouble::{Trouble, has_not_happened, is_about_data};
+use super::{output, sql, worker};
+use crate::Result;
 use crate::counts::Counts;
 use crate::work::{Exchange, Exchanged, Suspects};
-use crate::{Result, stored};
-use queuectl_core::{Job, Lease, Standing, State, Timestamp, WorkerId};
+use queuectl_core::{Job, Lease, Promotion, State, Timestamp, WorkerId};
+use queuectl_postgres::Named;
+use queuectl_postgres::session::{Session, named, values};
 use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
@@ -34,30 +32,19 @@ const FOLDS_FAILED_FOR_GOOD: u32 = 3;
 #[derive(Default)]
 struct Progress {
     exchanged: Exchanged,
-    /// There were jobs in line that the claim could not see, or did not take.
+    /// There were ready jobs that the claim could not see, or did not take.
     passed_over: bool,
-    /// Whether all that can be told was read.
+    /// Whether all signals were read.
     is_told: bool,
-    /// Whether the books were added up.
+    /// Whether the counters were added up.
     is_counted: bool,
 }
 
-/// An exchange that goes carefully, and what else is done in it.
-struct Careful<'a> {
-    exchange: &'a Exchange<'a>,
-    /// So many jobs that are due are to join the line first.
-    joins: u32,
-    doubt: Doubt,
-}
-
-/// What of an exchange may have happened before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Doubt {
-    Nothing,
-    /// Some ends were written, and some were not.
-    SomeEnds,
-    /// It was sent, and there was no answer.
-    Anything,
+/// When an exchange began, by both clocks.
+#[derive(Clone, Copy)]
+struct Beginning {
+    now: Timestamp,
+    at: Instant,
 }
 
 impl PostgresStore {
@@ -68,43 +55,67 @@ impl PostgresStore {
         exchange: &Exchange<'_>,
         now: Timestamp,
     ) -> Result<Exchanged> {
-        self.memory.rings = self.pulse.as_ref().map_or(0, |pulse| pulse.rings());
-        let hands_in_only_results =
-            exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
-        if hands_in_only_results && exchange.ended.is_empty() && !self.memory.is_unclear {
-            let (mut anything_to_claim, mut news) = self.look_round(worker, exchange.want, now)?;
-            if exchange.want > 0 && !anything_to_claim && self.memory.looked_from_the_middle() {
-                (anything_to_claim, news) = self.look_round(worker, exchange.want, now)?;
+        self.cache.rings = self.lease_clock.as_ref().map_or(0, |clock| clock.rings());
+        let mut plan = ExchangePlan::pick(exchange, &self.cache, now);
+        if let ExchangePlan::Look = plan {
+            let (mut any_ready, mut signals) = self.look(worker, exchange, now)?;
+            if exchange.want > 0 && !any_ready && self.cache.looked_from_cursors() {
+                (any_ready, signals) = self.look(worker, exchange, now)?;
             }
-            if exchange.want == 0 || !anything_to_claim {
-                return Ok(news);
+            if exchange.want == 0 || !any_ready {
+                return Ok(signals);
             }
+            plan = ExchangePlan::to_claim(exchange, &self.cache, now);
         }
-        let remembered = hands_in_only_results.then(|| self.memory.about(exchange.ended)).flatten();
-        let is_their_turn = exchange.want > 0 && self.memory.anything_due && line::is_their_turn(now);
-        let at_once = match remembered {
-            Some(standings) if !self.memory.is_unclear && !is_their_turn => {
-                self.at_once(worker, exchange, standings, now)?
-            }
-            _ => None,
-        };
-        let mut done = if let Some(done) = at_once {
-            done
-        } else {
-            let joins = if is_their_turn { exchange.want } else { 0 };
-            let doubt = if self.memory.is_unclear { Doubt::Anything } else { Doubt::Nothing };
-            self.carefully(worker, &Careful { exchange, joins, doubt }, now)?
-        };
-        self.memory.forget(exchange);
+        let has_promoted = matches!(plan, ExchangePlan::Carefully { promotes: Some(_), .. });
+        let mut done = self.carry_out(worker, exchange, plan, now)?;
+        self.cache.forget(exchange);
         self.answers_within = self.usual_patience();
         // The exchange has happened: what goes wrong from here on, the next one finds.
-        let mut joins = self.memory.anything_due && !is_their_turn;
+        self.claim_what_is_left(worker, exchange, &mut done, has_promoted, now);
+        self.complete_signals(worker, exchange, &mut done, now);
+        Ok(done.exchanged)
+    }
+
+    fn carry_out(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        plan: ExchangePlan,
+        now: Timestamp,
+    ) -> Result<Progress> {
+        match plan {
+            ExchangePlan::AtOnce(held) => {
+                if let Some(done) = self.at_once(worker, exchange, held, now)? {
+                    return Ok(done);
+                }
+                // It cannot be done so, or nobody knows whether it was.
+                let doubt = if self.cache.is_unclear { Doubt::Anything } else { Doubt::Nothing };
+                self.carefully(worker, exchange, doubt, None, now)
+            }
+            ExchangePlan::Carefully { doubt, promotes } => {
+                self.carefully(worker, exchange, doubt, promotes, now)
+            }
+            ExchangePlan::Look => self.carefully(worker, exchange, Doubt::Nothing, None, now),
+        }
+    }
+
+    /// Claims what the exchange has passed over, once jobs that are due have become ready.
+    fn claim_what_is_left(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        done: &mut Progress,
+        has_promoted: bool,
+        now: Timestamp,
+    ) {
+        let mut promotes = self.cache.any_due && !has_promoted;
         loop {
             let set_aside_before = done.exchanged.set_aside.len();
-            if let Err(error) = self.claim_more(worker, exchange, &mut done, joins, now) {
+            if let Err(error) = self.claim_more(worker, exchange, done, promotes, now) {
                 tracing::debug!("no more could be claimed: {error}");
             }
-            joins = false;
+            promotes = false;
             // Rows that cannot be read make room for those behind them, not too many at a time.
             let set_aside = done.exchanged.set_aside.len();
             done.passed_over = set_aside > set_aside_before;
@@ -112,53 +123,62 @@ impl PostgresStore {
                 break;
             }
         }
-        // Whoever finds too little wants to know why; and where nothing is left that anybody
-        // works on, what is remembered may lack a job that has come in since.
-        let found_too_little = done.exchanged.claimed.len() < exchange.want as usize && !done.is_told;
-        let seems_to_be_the_end =
-            !exchange.ended.is_empty() && done.exchanged.counts[State::Processing] == 0 && !done.is_counted;
-        if seems_to_be_the_end {
-            self.memory.look_anew();
-        }
-        if found_too_little || seems_to_be_the_end {
-            match self.look_round(worker, exchange.want, now) {
-                Ok((_, Exchanged { counts, next_due, roster, .. })) => {
-                    done.exchanged = Exchanged { counts, next_due, roster, ..done.exchanged };
-                }
-                Err(error) => tracing::debug!("the queue could not be looked at: {error}"),
-            }
-        }
-        Ok(done.exchanged)
     }
 
-    /// Where less was in line than is wanted, takes what has got there since; jobs that
-    /// are due join it before, if they are to.
+    /// Where fewer jobs were ready than are wanted, claims what has become ready since.
     fn claim_more(
         &mut self,
         worker: WorkerId,
         exchange: &Exchange<'_>,
         done: &mut Progress,
-        joins: bool,
+        promotes: bool,
         now: Timestamp,
     ) -> Result<()> {
         let claimed = &done.exchanged.claimed;
         let missing = exchange.want.saturating_sub(claimed.len() as u32);
         let may_claim = done.exchanged.stop.is_none() && !done.exchanged.was_called_dead;
-        if missing == 0 || !may_claim || !(done.passed_over || joins) {
+        if missing == 0 || !may_claim || !(done.passed_over || promotes) {
             return Ok(());
         }
         let suspects = if claimed.iter().any(Job::is_suspect) { Suspects::No } else { exchange.suspects };
-        let more = Exchange { want: missing, suspects, ..Exchange::nothing(exchange.policy) };
-        let careful =
-            Careful { exchange: &more, joins: if joins { missing } else { 0 }, doubt: Doubt::Nothing };
-        let more = self.carefully(worker, &careful, now)?;
+        let queues = exchange.queues;
+        let more = Exchange { want: missing, queues, suspects, ..Exchange::nothing(exchange.policy) };
+        let promotes = promotes.then(|| Promotion::new(missing, now));
+        let more = self.carefully(worker, &more, Doubt::Nothing, promotes, now)?;
         (done.is_told, done.is_counted) = (more.is_told, more.is_counted);
-        let Exchanged { mut claimed, mut set_aside, settled, superseded, .. } =
+        let Exchanged { mut claimed, mut set_aside, finished, superseded, .. } =
             std::mem::take(&mut done.exchanged);
         claimed.extend(more.exchanged.claimed.iter().cloned());
         set_aside.extend(more.exchanged.set_aside.iter().cloned());
-        done.exchanged = Exchanged { claimed, set_aside, settled, superseded, ..more.exchanged };
+        done.exchanged = Exchanged { claimed, set_aside, finished, superseded, ..more.exchanged };
         Ok(())
+    }
+
+    /// A worker that finds too little wants to know why; and where nothing is left that any
+    /// worker runs, what is remembered may lack a job that has come in since.
+    fn complete_signals(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        done: &mut Progress,
+        now: Timestamp,
+    ) {
+        let found_too_little = done.exchanged.claimed.len() < exchange.want as usize && !done.is_told;
+        let seems_to_be_the_end =
+            !exchange.ended.is_empty() && done.exchanged.counts[State::Processing] == 0 && !done.is_counted;
+        if seems_to_be_the_end {
+            self.cache.look_anew();
+        }
+        if !(found_too_little || seems_to_be_the_end) {
+            return;
+        }
+        match self.look(worker, exchange, now) {
+            Ok((_, Exchanged { counts, next_due, roster, .. })) => {
+                let exchanged = std::mem::take(&mut done.exchanged);
+                done.exchanged = Exchanged { counts, next_due, roster, ..exchanged };
+            }
+            Err(error) => tracing::debug!("the queue could not be looked at: {error}"),
+        }
     }
 
     /// All in one round trip; none if that cannot be done, or nobody knows whether it was.
@@ -166,27 +186,25 @@ impl PostgresStore {
         &mut self,
         worker: WorkerId,
         exchange: &Exchange<'_>,
-        standings: HashMap<Lease, Standing>,
+        held: HashMap<Lease, Held>,
         now: Timestamp,
     ) -> Result<Option<Progress>> {
         let until = Instant::now() + self.patience;
-        let settled = Held::remembered(standings).settle(exchange.ended, exchange.policy, now);
-        let settled = settled.map_err(|trouble| self.explain_trouble(trouble))?;
+        let outcome = Standings::remembered(held).finish(exchange.ended, exchange.policy, now);
+        let outcome = outcome.map_err(|trouble| self.explain_trouble(trouble))?;
         let mut conflicts = 0;
         let mut sifted = Vec::new();
-        let (told, thrift, began) = loop {
-            let thrift = self.memory.thrift(exchange.want);
-            let Exchange { want, suspects, .. } = *exchange;
-            let connection = self.memory.connection(worker);
-            let ends = &settled.ends;
-            let turn = Turn { worker, ends, is_certain: false, want, suspects, thrift, connection, now };
+        let (reply, budget, at) = loop {
+            let budget = self.cache.budget(exchange.want, exchange.queues);
+            let connection = self.cache.connection(worker);
+            let request = self::request(worker, exchange, &outcome, &budget, Trust::Remembered, connection, now);
             let session = self.session(until)?;
             if !session.is_ours() {
                 return Ok(None);
             }
-            let began = Instant::now();
-            match turn.send(session) {
-                Ok(rows) => break (turn.told(&rows), thrift, began),
+            let at = Instant::now();
+            match request.send(session) {
+                Ok(rows) => break (request.read(&rows), budget, at),
                 Err(error) if has_not_happened(&error) => {
                     let found = if is_about_data(&error) { self.sift(worker, now)? } else { Vec::new() };
                     if found.is_empty() {
@@ -197,26 +215,27 @@ impl PostgresStore {
                 Err(error) => {
                     tracing::debug!("the connection was lost in an exchange: {error}");
                     self.give_up_session();
-                    self.memory.is_unclear = true;
+                    self.cache.is_unclear = true;
                     return Ok(None);
                 }
             }
         };
-        let told = told.map_err(|trouble| {
+        let reply = reply.map_err(|trouble| {
             // It has happened all the same.
-            self.memory.is_unclear = true;
+            self.cache.is_unclear = true;
             self.explain_trouble(trouble)
         })?;
-        let (number, unreadable) = (told.settled, told.unreadable.clone());
-        let mut done = self.take_in(exchange.want, &settled, told, &Counts::default(), thrift, (now, began));
+        let (ended, unreadable) = (reply.ended, reply.unreadable.clone());
+        let began = Beginning { now, at };
+        let mut done = self.take_in(exchange, &outcome, reply, &Counts::default(), &budget, began);
         done.exchanged.set_aside = self.set_claims_aside(worker, &unreadable, now);
         done.exchanged.set_aside.extend(sifted);
-        if number == settled.verdicts.len() as i64 {
+        if ended == outcome.effects.len() as i64 {
             return Ok(Some(done));
         }
         // Some of it was not so any more: which, has to be read.
         let results = Exchange { want: 0, ..*exchange };
-        match self.carefully(worker, &Careful { exchange: &results, joins: 0, doubt: Doubt::SomeEnds }, now) {
+        match self.carefully(worker, &results, Doubt::SomeEnds, None, now) {
             Ok(rest) => {
                 let Exchanged { claimed, set_aside, .. } = done.exchanged;
                 let exchanged = Exchanged { claimed, set_aside, ..rest.exchanged };
@@ -224,182 +243,206 @@ impl PostgresStore {
             }
             Err(error) => {
                 // The worker is not told of what it has claimed: it is given back.
-                self.memory.disown(&done.exchanged.claimed);
+                self.cache.disown(&done.exchanged.claimed);
                 Err(error)
             }
         }
     }
 
     /// Step by step, in one transaction.
-    fn carefully(&mut self, worker: WorkerId, careful: &Careful<'_>, now: Timestamp) -> Result<Progress> {
-        let Careful { exchange, joins, doubt } = *careful;
-        let began = Instant::now();
+    fn carefully(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        doubt: Doubt,
+        promotes: Option<Promotion>,
+        now: Timestamp,
+    ) -> Result<Progress> {
+        let at = Instant::now();
         if doubt != Doubt::Nothing {
-            self.memory.look_anew();
+            self.cache.look_anew();
         }
-        let known = self.memory.known();
-        // What joins the line changes what is due next.
-        let thrift = if joins == 0 {
-            self.memory.thrift(exchange.want)
+        let known = self.cache.held();
+        // What becomes ready changes what is due next.
+        let budget = if promotes.is_none() {
+            self.cache.budget(exchange.want, exchange.queues)
         } else {
-            self.memory.thrift_of_a_look(exchange.want)
+            self.cache.budget_of_a_look(exchange.want, exchange.queues)
         };
-        let look = if doubt == Doubt::Anything { sql::GIVE_UP_CONNECTION } else { sql::STOP_OF };
-        let mut connection = self.memory.connection(worker);
+        let mut connection = self.cache.connection(worker);
         let mut is_refused = false;
-        let done = self.write_after(&look.replace("$1", &worker.to_string()), |session, books, stop| {
+        let first = if doubt == Doubt::Anything { sql::give_up_connection(worker) } else { sql::stop_of(worker) };
+        let done = self.write_after(&first, |session, counters, stop| {
             if doubt == Doubt::Anything {
                 connection = connection_of(session, worker)?.unwrap_or(connection);
-            }
-            if doubt == Doubt::Anything {
                 // What was claimed and never heard of is given back.
-                let mut strays = super::work::claims(session, worker)?;
+                let mut strays = worker::claims(session, worker)?;
                 strays.retain(|lease| !known.contains_key(lease));
-                let mut held = Held::read(session, worker, &strays)?;
-                held.hand_back(session, books, &strays, exchange.policy, now)?;
+                let mut standings = Standings::read(session, worker, &strays)?;
+                standings.hand_back(session, counters, &strays, exchange.policy, now)?;
             }
-            let mut held = Held::read(session, worker, &all_leases(exchange))?;
+            let mut standings = Standings::read(session, worker, &all_leases(exchange))?;
             // What is not held any more may have been handed in before.
-            let before = if exchange.ended.iter().all(|ended| held.is_held(ended.lease)) {
+            let before = if exchange.ended.iter().all(|ended| standings.is_held(ended.lease)) {
                 HashMap::new()
             } else {
                 recorded(session, worker, exchange, &known)?
             };
-            add_output(session, worker, exchange, &mut held)?;
-            held.hand_back(session, books, exchange.unstarted, exchange.policy, now)?;
-            if joins > 0 && stop == Some("0") {
-                line::promote(session, joins, now)?;
+            output::add(session, worker, exchange, &mut standings)?;
+            standings.hand_back(session, counters, exchange.unstarted, exchange.policy, now)?;
+            if let Some(promotion) = &promotes
+                && stop == Some(worker::WORKS)
+            {
+                promote(session, promotion, exchange.queues, now)?;
             }
-            let settled = held.settle(exchange.ended, exchange.policy, now)?;
-            let (Exchange { want, suspects, .. }, ends) = (*exchange, &settled.ends);
-            let turn = Turn { worker, ends, is_certain: true, want, suspects, thrift, connection, now };
-            let told = turn.take(session).inspect_err(|trouble| {
+            let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
+            let request = self::request(worker, exchange, &outcome, &budget, Trust::Certain, connection, now);
+            let reply = request.reply(session).inspect_err(|trouble| {
                 is_refused = matches!(trouble, Trouble::Sql(error) if is_about_data(error));
             })?;
-            let aside = set_aside(session, books, worker, &told.unreadable, now)?;
-            if told.settled < settled.verdicts.len() as i64 {
+            let aside = set_aside(session, counters, worker, &reply.unreadable, now)?;
+            if reply.ended < outcome.effects.len() as i64 {
                 return Err(Trouble::Stale);
             }
-            let mut superseded = held.superseded();
+            let mut superseded = standings.superseded();
             let was_unstarted = |lease: &Lease| {
                 doubt != Doubt::Nothing && exchange.unstarted.contains(lease) && known.contains_key(lease)
             };
             superseded.retain(|lease| !(before.contains_key(lease) || was_unstarted(lease)));
-            let before = Held::remembered(before).settle(exchange.ended, exchange.policy, now)?;
-            Ok((told, settled, before.verdicts, superseded, aside, books.counts))
+            let before = Standings::remembered(before).finish(exchange.ended, exchange.policy, now)?;
+            Ok((reply, outcome, before.effects, superseded, aside, counters.sum()))
         });
-        let (told, settled, before, superseded, aside, back) = match done {
-            // Some job in line cannot be claimed as it is.
+        let (reply, outcome, before, superseded, aside, back) = match done {
+            // Some ready job cannot be claimed as it is.
             Err(error) if is_refused => {
                 let sifted = self.sift(worker, now)?;
                 if sifted.is_empty() {
                     return Err(error);
                 }
-                let mut done = self.carefully(worker, careful, now)?;
+                let mut done = self.carefully(worker, exchange, doubt, promotes, now)?;
                 done.exchanged.set_aside.extend(sifted);
                 return Ok(done);
             }
             done => done?,
         };
-        self.memory.is_unclear = false;
-        self.memory.gave_up_connection(worker, connection);
-        let mut done = self.take_in(exchange.want, &settled, told, &back, thrift, (now, began));
-        done.exchanged.settled.extend(before);
+        self.cache.is_unclear = false;
+        self.cache.gave_up_connection(worker, connection);
+        let mut done = self.take_in(exchange, &outcome, reply, &back, &budget, Beginning { now, at });
+        done.exchanged.finished.extend(before);
         done.exchanged.superseded = superseded;
         done.exchanged.set_aside = aside;
         Ok(done)
     }
 
-    /// Remembers what came of a turn, and makes of it what the worker is told.
+    /// Remembers what came of an exchange, and makes of it what the worker is told.
     fn take_in(
         &mut self,
-        want: u32,
-        settled: &Settled,
-        told: Told,
+        exchange: &Exchange<'_>,
+        outcome: &Outcome,
+        reply: Reply,
         back: &Counts,
-        thrift: Thrift,
-        (now, began): (Timestamp, Instant),
+        budget: &ReadBudget,
+        began: Beginning,
     ) -> Progress {
-        let mut own = books::sum(settled.counts, back);
-        for (job, from) in told.claimed.iter().zip(&told.claimed_from) {
+        let mut own = outcome.counts;
+        own.add(back);
+        for (job, from) in reply.claimed.iter().zip(&reply.claimed_from) {
             own.moved(*from, job.state);
         }
-        let Told { claimed, unreadable, beginning, any_suspect, walked, news, any_returned, .. } = told;
-        let took = began.elapsed();
-        let line = LineSeen { is_short: claimed.len() + unreadable.len() < want as usize, any_suspect };
-        self.memory.remember(&claimed);
-        self.memory.learn(&thrift, want, &Seen { beginning, walked, took, line });
-        let is_counted = news.rest.as_ref().is_some_and(|rest| rest.books.is_some());
-        let mut exchanged = self.heard(news, &own, began);
-        if let Some(due) = settled.first_due {
-            exchanged.next_due = self.memory.expect(due, now);
+        let took = began.at.elapsed();
+        self.cache.remember(&reply.claimed);
+        self.cache.learn(budget, exchange.want, &reply, took);
+        let is_short = reply.is_short(exchange.want);
+        let Reply { claimed, unreadable, any_suspect, signals, any_returned, .. } = reply;
+        let is_counted = signals.more.as_ref().is_some_and(|more| more.counts.is_some());
+        let mut exchanged = self.heard(signals, &own, began);
+        if let Some(due) = outcome.first_due {
+            exchanged.next_due = self.cache.expect(due, began.now);
         }
         exchanged.claimed = claimed;
-        exchanged.settled.clone_from(&settled.verdicts);
-        let is_told = thrift.reads != Reads::Nothing;
-        let from_the_middle = line.is_short && !thrift.is_of_the_whole_line();
+        exchanged.finished.clone_from(&outcome.effects);
+        let may_be_more = budget.extent == Extent::FromCursors
+            || self.cache.knows_more_queues(&budget.queues, exchange.queues);
         let passed_over = any_returned
-            || from_the_middle
+            || (is_short && may_be_more)
             || !unreadable.is_empty()
-            || (any_suspect && !thrift.expects_suspects);
-        Progress { exchanged, passed_over, is_told, is_counted }
+            || (any_suspect && !budget.expects_suspects);
+        Progress { exchanged, passed_over, is_told: budget.reads != Reads::Nothing, is_counted }
     }
 
     /// What a worker is told that has nothing to hand in, and whether there is work.
-    fn look_round(&mut self, worker: WorkerId, want: u32, now: Timestamp) -> Result<(bool, Exchanged)> {
-        let began = Instant::now();
-        let thrift = self.memory.thrift_of_a_look(want);
-        let (now, other_clock) = (now.as_millis(), now.after(crate::FURTHER_THAN_A_TURN).as_millis());
-        let (in_line, news) = self.read(|session| {
-            let ((rank, place), reads) = (thrift.from, thrift.reads as i64);
-            let values = values![worker.0, now, other_clock, rank, place, reads];
-            let told = books::one(session.rows(sql::NEWS_AND_WORK, values)?)?;
-            Ok((row::get(&told, 0)?, News::read(&told, 1)?))
+    fn look(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<(bool, Exchanged)> {
+        let at = Instant::now();
+        let budget = self.cache.budget_of_a_look(exchange.want, exchange.queues);
+        let (any_ready, signals) = self.read(|session| {
+            let served = Served::of(exchange.queues, &budget, now);
+            let mut values: Vec<Named<'_>> = named![worker: worker.0].into();
+            values.extend(served.named());
+            let told = one(session.ask(&sql::LOOK, &values)?)?;
+            Ok((row::get::<bool>(&told, "any_ready")?, Signals::read(&told)?))
         })?;
-        let exchanged = self.heard(news, &Counts::default(), began);
-        Ok((in_line || self.memory.anything_due, exchanged))
+        let exchanged = self.heard(signals, &Counts::default(), Beginning { now, at });
+        let knows_more = self.cache.knows_more_queues(&budget.queues, exchange.queues);
+        Ok((any_ready || knows_more || self.cache.any_due, exchanged))
     }
 
     /// Sets the clock by the server's, folds the changes if there are many, and gives
     /// what the worker is told beside its jobs.
-    fn heard(&mut self, news: News, own: &Counts, began: Instant) -> Exchanged {
-        let took = began.elapsed();
-        self.clock.set(news.time, began + took);
+    fn heard(&mut self, signals: Signals, own: &Counts, began: Beginning) -> Exchanged {
+        let took = began.at.elapsed();
+        self.clock.set(signals.time, began.at + took);
         let mut exchanged = Exchanged {
-            cancel: news.cancel,
-            stop: news.stop,
-            was_called_dead: news.was_called_dead,
+            cancel: signals.cancel,
+            stop: signals.stop,
+            was_called_dead: signals.was_called_dead,
             ..Exchanged::default()
         };
-        self.memory.tell(news.rest.as_ref(), own, took, &mut exchanged);
-        let workers = exchanged.roster.len();
-        if let (Some(session), Some((_, changes))) =
-            (&mut self.session, news.rest.and_then(|rest| rest.books))
-        {
-            match books::fold(session, changes, workers) {
-                Ok(are_many) => self.memory.folds_failed *= u32::from(!are_many),
-                Err(error) => {
-                    self.memory.folds_failed += 1;
-                    let reason = self.explain_trouble(error);
-                    // Once may be bad luck; later it is said already.
-                    if self.memory.folds_failed == FOLDS_FAILED_FOR_GOOD {
-                        tracing::warn!(
-                            "The changes of the counts cannot be added up, and grow: {reason}; see `queuectl doctor`."
-                        );
-                    } else {
-                        tracing::debug!("the books could not be folded: {reason}");
-                    }
-                }
-            }
+        self.cache.tell(signals.more.as_ref(), own, took, began.now, &mut exchanged);
+        if let Some(more) = signals.more {
+            self.fold(more.changes);
         }
         exchanged
     }
+
+    fn fold(&mut self, changes: i64) {
+        let Some(session) = &mut self.session else { return };
+        match counters::fold(session, changes, self.cache.changes_left) {
+            Ok(None) => {}
+            Ok(Some(left)) => (self.cache.changes_left, self.cache.folds_failed) = (left, 0),
+            Err(error) => {
+                self.cache.folds_failed += 1;
+                let reason = self.explain_trouble(error);
+                // Once may be bad luck; later it is said already.
+                if self.cache.folds_failed == FOLDS_FAILED_FOR_GOOD {
+                    tracing::warn!(
+                        "The changes of the counts cannot be added up, and grow: {reason}; see `queuectl doctor`."
+                    );
+                } else {
+                    tracing::debug!("the changes of the counts could not be added up: {reason}");
+                }
+            }
+        }
+    }
+}
+
+/// What is sent.
+fn request<'a>(
+    worker: WorkerId,
+    exchange: &Exchange<'a>,
+    outcome: &'a Outcome,
+    budget: &'a ReadBudget,
+    trust: Trust,
+    connection: i64,
+    now: Timestamp,
+) -> Request<'a> {
+    let Exchange { want, suspects, queues: serves, .. } = *exchange;
+    Request { worker, ends: &outcome.ends, trust, want, serves, suspects, budget, connection, now }
 }
 
 /// How often a worker has given up a connection; none if it is no longer on the list.
 fn connection_of(session: &mut Session, worker: WorkerId) -> Result<Option<i64>, Trouble> {
     let found = session.rows(sql::CONNECTION_OF, values![worker.0])?;
-    found.first().map(|found| row::get(found, 0)).transpose()
+    found.first().map(|found| row::get(found, "connection")).transpose()
 }
 
 /// Of what a worker hands in, that which it has recorded before, as far as it
@@ -408,12 +451,12 @@ fn recorded(
     session: &mut Session,
     worker: WorkerId,
     exchange: &Exchange<'_>,
-    known: &HashMap<Lease, Standing>,
-) -> Result<HashMap<Lease, Standing>, Trouble> {
+    known: &HashMap<Lease, Held>,
+) -> Result<HashMap<Lease, Held>, Trouble> {
     let (seqs, numbers) = columns(&exchange.ended.iter().map(|ended| ended.lease).collect::<Vec<_>>());
     let rows = session.rows(sql::RECORDED, values![worker.0, seqs, numbers])?;
     let recorded: HashSet<Lease> = all(&rows, row::lease)?.into_iter().collect();
-    Ok(recorded.into_iter().filter_map(|lease| Some((lease, *known.get(&lease)?))).collect())
+    Ok(recorded.into_iter().filter_map(|lease| Some((lease, known.get(&lease)?.clone()))).collect())
 }
 
 /// Every lease that an exchange is about.
@@ -426,36 +469,4 @@ fn all_leases(exchange: &Exchange<'_>) -> Vec<Lease> {
     leases.sort_unstable();
     leases.dedup();
     leases
-}
-
-/// Appends and forgets output of leases that are held.
-fn add_output(
-    session: &mut Session,
-    worker: WorkerId,
-    exchange: &Exchange<'_>,
-    held: &mut Held,
-) -> Result<(), Trouble> {
-    let parts: Vec<_> = exchange.output.iter().filter(|part| held.holds(part.lease)).collect();
-    let begun: Vec<_> = parts.iter().filter(|part| part.n == 0).collect();
-    if !begun.is_empty() {
-        let (seqs, numbers) = columns(&begun.iter().map(|part| part.lease).collect::<Vec<_>>());
-        let started_at: Vec<i64> = begun.iter().map(|part| part.started_at.as_millis()).collect();
-        session.rows(sql::ATTEMPTS_BEGAN, values![worker.0, seqs, numbers, started_at])?;
-    }
-    if !parts.is_empty() {
-        let (seqs, numbers) = columns(&parts.iter().map(|part| part.lease).collect::<Vec<_>>());
-        let places: Vec<i64> = parts.iter().map(|part| part.n).collect();
-        let streams: Vec<i64> = parts.iter().map(|part| stored::stream_number(part.stream)).collect();
-        let times: Vec<i64> = parts.iter().map(|part| part.at.as_millis()).collect();
-        let bytes: Vec<&[u8]> = parts.iter().map(|part| part.bytes.as_slice()).collect();
-        session.rows(sql::ADD_OUTPUT, values![seqs, numbers, places, streams, times, bytes])?;
-    }
-    let trims: Vec<_> = exchange.trims.iter().filter(|trim| held.is_held(trim.lease)).collect();
-    if !trims.is_empty() {
-        let (seqs, numbers) = columns(&trims.iter().map(|trim| trim.lease).collect::<Vec<_>>());
-        let first: Vec<i64> = trims.iter().map(|trim| trim.from).collect();
-        let last: Vec<i64> = trims.iter().map(|trim| trim.to).collect();
-        session.rows(sql::TRIM_OUTPUT, values![seqs, numbers, first, last])?;
-    }
-    Ok(())
 }

@@ -1,38 +1,30 @@
-//! From rows to what they mean.
+//! From rows to what they mean. Columns are read by their names.
 
-use super::Trouble;
+use super::trouble::{Trouble, Unreadable, missing};
+use crate::columns::{self, Column};
 use crate::inspect::{Life, OutputPart, Worker};
 use crate::lease::LeaseTimes;
 use crate::raw::{self, Raw, Whole};
-use crate::stored;
-use crate::transfer::{self, Stage};
-use queuectl_core::{
-    Attempt, Environment, IllegalTransition, Job, JobId, Lease, Seq, State, Timestamp, WorkerId,
-};
+use crate::transfer::{Stage, Value};
+use queuectl_core::{Attempt, Job, Lease, Seq, State, Timestamp};
 use std::error::Error;
 use std::str::Utf8Error;
 use std::time::Duration;
 use tokio_postgres::Row;
+use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::{FromSql, Type, WasNull, WrongType};
 
-/// A value of a row that cannot be what it should be.
-#[derive(Debug, thiserror::Error)]
-#[error("column {column} {problem}")]
-pub(crate) struct Unreadable {
-    column: String,
-    problem: String,
-}
-
-/// Reads one column.
-pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, Trouble> {
-    row.try_get(column).map_err(|error| misread(row, column, &error))
+/// Reads one column, by its name or its number.
+pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: impl RowIndex + std::fmt::Display + Copy) -> Result<T, Trouble> {
+    row.try_get(column).map_err(|error| misread(row, &column.to_string(), &error))
 }
 
 /// A value that is not what was asked for; a column that is not even of its type was not
 /// made by queuectl, and there is no sense in trying the next row.
-fn misread(row: &Row, column: usize, error: &tokio_postgres::Error) -> Trouble {
-    let Some(found) = row.columns().get(column) else {
-        return Trouble::Foreign(format!("{} columns instead of more", row.columns().len()));
+fn misread(row: &Row, column: &str, error: &tokio_postgres::Error) -> Trouble {
+    let by_number = || row.columns().get(column.parse::<usize>().ok()?);
+    let Some(found) = row.columns().iter().find(|known| known.name() == column).or_else(by_number) else {
+        return Trouble::Foreign(format!("{} columns and none that is {column}", row.columns().len()));
     };
     let reason = error.source();
     if reason.is_some_and(<dyn Error>::is::<WrongType>) {
@@ -45,6 +37,16 @@ fn misread(row: &Row, column: usize, error: &tokio_postgres::Error) -> Trouble {
         None => "cannot be read".to_owned(),
     };
     Trouble::Row(Unreadable { column: found.name().to_owned(), problem })
+}
+
+/// The row of a statement that always gives one.
+pub(crate) fn one(rows: Vec<Row>) -> Result<Row, Trouble> {
+    rows.into_iter().next().ok_or_else(missing)
+}
+
+/// Reads every row.
+pub(crate) fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<Vec<T>, Trouble> {
+    rows.iter().map(read).collect()
 }
 
 /// A value as it lies in a row, of whatever type.
@@ -75,127 +77,75 @@ fn value(row: &Row, column: usize) -> Raw<'_> {
     }
 }
 
-/// A text of any bytes, to be copied.
-pub(crate) fn text(row: &Row, column: usize) -> transfer::Value {
-    match value(row, column) {
-        Raw::Null | Raw::Other => transfer::Value::Null,
-        Raw::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => transfer::Value::Text(text.to_owned()),
-            Err(_) => transfer::Value::Spoilt(bytes.to_owned()),
-        },
-        Raw::Integer(number) => transfer::Value::Integer(number),
-        Raw::Bytes(bytes) => transfer::Value::Bytes(bytes.to_owned()),
+/// Where the columns of a table are in the rows of one answer; those that it does not have
+/// read as NULL.
+pub(super) struct Found(Vec<Option<usize>>);
+
+impl Found {
+    pub(super) fn of(columns: &[Column], row: &Row) -> Self {
+        let find = |column: &Column| row.columns().iter().position(|found| found.name() == column.name);
+        Self(columns.iter().map(find).collect())
+    }
+
+    pub(super) fn in_row<'a>(&'a self, row: &'a Row) -> impl Fn(usize) -> Raw<'a> {
+        |column| self.0[column].map_or(Raw::Null, |index| value(row, index))
     }
 }
 
-/// Gives what was read, or what is there of a row that cannot be read.
-fn as_far_as_possible<T>(read: Result<T, Trouble>, rest: impl FnOnce() -> T) -> Result<T, Trouble> {
-    match read {
-        Err(Trouble::Row(_)) => Ok(rest()),
-        read => read,
-    }
+fn read_all<T>(columns: &[Column], rows: &[Row], read: impl Fn(&Row, &Found) -> T) -> Vec<T> {
+    let Some(first) = rows.first() else { return Vec::new() };
+    let found = Found::of(columns, first);
+    rows.iter().map(|row| read(row, &found)).collect()
 }
 
-/// Reads a number; one that does not fit is the nearest that does.
-pub(super) fn nearest<T: Whole>(row: &Row, column: usize) -> Result<T, Trouble> {
-    get(row, column).map(raw::nearest)
+/// Reads jobs, as far as they can be read.
+pub(crate) fn jobs(rows: &[Row]) -> Vec<Job> {
+    read_all(columns::job::COLUMNS, rows, |row, found| raw::job(found.in_row(row)))
 }
 
-/// Reads a number that is stored wider than it is.
-pub(crate) fn number<T: TryFrom<i64>>(row: &Row, column: usize) -> Result<T, Trouble> {
-    let stored: i64 = get(row, column)?;
-    T::try_from(stored).map_err(|_| unreadable(column, format!("has the number {stored}")))
-}
-
-/// The first column after those that make a job which was claimed.
-pub(super) const AFTER_CLAIMED: usize = 17;
-
-/// Reads a job that a worker has claimed at this time, from the columns that
-/// `claimed_columns!` names: each that can be told without is one less to be sent.
-/// The state is the one it was claimed from.
-pub(super) fn claimed(row: &Row, worker: WorkerId, now: Timestamp) -> Result<Job, Trouble> {
-    let env: Option<String> = get(row, 14)?;
-    Ok(Job {
-        seq: Seq(get(row, 0)?),
-        id: JobId::trusted(get(row, 1)?),
-        state: state(row, 2)?,
-        queue: get(row, 3)?,
-        priority: number(row, 4)?,
-        attempts: number(row, 5)?,
-        max_retries: number(row, 6)?,
-        crashes: number(row, 7)?,
-        lease: get(row, 8)?,
-        worker: Some(worker),
-        cancel_requested: false,
-        timeout: timeout(row, 9)?,
-        created_at: time(row, 10)?,
-        updated_at: now,
-        run_at: None,
-        started_at: Some(now),
-        finished_at: None,
-        exit_code: get(row, 11)?,
-        signal: get(row, 12)?,
-        last_error: get(row, 13)?,
-        env: environment(14, env.as_deref())?,
-        cwd: raw::folder(get(row, 15)?).map_err(|problem| unreadable(15, problem))?,
-        command: raw::command(get(row, 16)?).map_err(|problem| unreadable(16, problem))?,
-        unreadable: None,
-    })
-}
-
-/// Reads the columns that `job_columns!` names, as far as they can be read.
+/// Reads a job, as far as it can be read.
+#[expect(clippy::unnecessary_wraps, reason = "it is read as other rows are")]
 pub(crate) fn job(row: &Row) -> Result<Job, Trouble> {
-    as_far_as_possible(sound_job(row), || raw::job(|column| value(row, column)))
+    Ok(raw::job(Found::of(columns::job::COLUMNS, row).in_row(row)))
 }
 
-fn sound_job(row: &Row) -> Result<Job, Trouble> {
-    let (attempts, lease) = (number(row, 5)?, get(row, 8)?);
-    if !raw::can_be_counted(attempts, lease) {
-        return Err(unreadable(5, "leaves no number for the next claim".to_owned()));
-    }
-    let env: Option<String> = get(row, 20)?;
-    Ok(Job {
-        seq: Seq(get(row, 0)?),
-        id: JobId::trusted(get(row, 1)?),
-        state: state(row, 2)?,
-        queue: get(row, 3)?,
-        priority: number(row, 4)?,
-        attempts,
-        max_retries: number(row, 6)?,
-        crashes: number(row, 7)?,
-        lease,
-        worker: get::<Option<i64>>(row, 9)?.map(WorkerId),
-        cancel_requested: get(row, 10)?,
-        timeout: timeout(row, 11)?,
-        created_at: time(row, 12)?,
-        updated_at: time(row, 13)?,
-        run_at: optional_time(row, 14)?,
-        started_at: optional_time(row, 15)?,
-        finished_at: optional_time(row, 16)?,
-        exit_code: get(row, 17)?,
-        signal: get(row, 18)?,
-        last_error: get(row, 19)?,
-        env: environment(20, env.as_deref())?,
-        cwd: raw::folder(get(row, 21)?).map_err(|problem| unreadable(21, problem))?,
-        command: raw::command(get(row, 22)?).map_err(|problem| unreadable(22, problem))?,
-        unreadable: None,
-    })
+/// Reads the records of attempts, as far as they can be read.
+pub(crate) fn attempts(rows: &[Row]) -> Vec<Attempt> {
+    read_all(&raw::ATTEMPT_AND_HOST, rows, |row, found| raw::attempt(found.in_row(row)))
 }
 
-/// Reads the columns that `worker_columns!` names; `here` is the lock file of this
-/// machine, if there is one. Of those who lock it, the lock tells whether they live.
+/// Reads pieces of output, as far as they can be read.
+pub(super) fn output(rows: &[Row]) -> Vec<OutputPart> {
+    read_all(&raw::OUTPUT_AND_START, rows, |row, found| raw::output(found.in_row(row)).0)
+}
+
+/// Reads a worker; `here` is the lock file of this machine, if there is one. Of those who
+/// lock it, the lock tells whether they live.
 pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
-    let lock_file: String = get(row, 15)?;
+    let read = raw::worker(Found::of(&raw::WORKER_AND_JOBS, row).in_row(row));
+    let lock_file: String = get(row, "lock_file")?;
     let is_here = here == Some(lock_file.as_str());
-    let silence = Silence::read(row, 16)?;
+    let silence = Silence::read(row)?;
     let life = match (is_here, silence.is_long(), silence.means_something()) {
         (true, ..) | (_, true, false) => Life::Unknown,
         (_, true, true) => Life::Dead,
         (_, false, _) => Life::Alive,
     };
-    let heartbeat_at = optional_time(row, 19)?;
+    let heartbeat_at = optional_time(row, "beat_at_ms")?;
     let lease = heartbeat_at.map(|_| silence.lease);
-    Ok(Worker { is_here, heartbeat_at, lease, life, ..raw::worker(|column| value(row, column)) })
+    let jobs_done = read.jobs_done.saturating_add(nearest(row, "done_since")?);
+    Ok(Worker { is_here, heartbeat_at, lease, life, jobs_done, ..read })
+}
+
+/// Reads a number; one that does not fit is the nearest that does.
+pub(super) fn nearest<T: Whole>(row: &Row, column: &str) -> Result<T, Trouble> {
+    get(row, column).map(raw::nearest)
+}
+
+/// Reads a number that is stored wider than it is.
+pub(crate) fn number<T: TryFrom<i64>>(row: &Row, column: impl RowIndex + std::fmt::Display + Copy) -> Result<T, Trouble> {
+    let stored: i64 = get(row, column)?;
+    T::try_from(stored).map_err(|_| unreadable(&column.to_string(), format!("has the number {stored}")))
 }
 
 /// How long nothing was heard of a worker, as the server knows it.
@@ -209,17 +159,17 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// Reads the columns that `silence!` names, from this one on.
-    pub(super) fn read(row: &Row, first: usize) -> Result<Self, Trouble> {
+    /// Reads the columns that `sql::SILENCE` names.
+    pub(super) fn read(row: &Row) -> Result<Self, Trouble> {
         // A clock that was set back shows less than nothing.
-        let millis = |index| {
-            let read: i64 = get(row, index)?;
+        let millis = |column| {
+            let read: i64 = get(row, column)?;
             Ok::<_, Trouble>(Duration::from_millis(read.max(0).cast_unsigned()))
         };
         Ok(Self {
-            lease: LeaseTimes::of(millis(first)?),
-            lasts: millis(first + 1)?,
-            server_runs_for: millis(first + 2)?,
+            lease: LeaseTimes::of(millis("lease_ms")?),
+            lasts: millis("silent_ms")?,
+            server_runs_for: millis("server_runs_ms")?,
         })
     }
 
@@ -238,72 +188,55 @@ impl Silence {
     }
 }
 
-/// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
-pub(crate) fn attempt(seq: Seq, row: &Row) -> Attempt {
-    raw::attempt(seq, |column| value(row, column))
+/// Reads the column `state`.
+pub(crate) fn state(row: &Row) -> Result<State, Trouble> {
+    let text: &str = get(row, "state")?;
+    text.parse().map_err(|_| unreadable("state", format!("has the state {text}")))
 }
 
-/// Reads the columns of `sql::OUTPUT`, as far as they can be read.
-pub(super) fn output(lease: Lease, row: &Row) -> OutputPart {
-    raw::output(lease, |column| value(row, column)).0
-}
-
-fn timeout(row: &Row, column: usize) -> Result<Option<Duration>, Trouble> {
-    let Some(millis) = get::<Option<i64>>(row, column)? else { return Ok(None) };
-    let problem = |_| unreadable(column, format!("has the number {millis}"));
-    u64::try_from(millis).map(|millis| Some(Duration::from_millis(millis))).map_err(problem)
-}
-
-pub(crate) fn state(row: &Row, column: usize) -> Result<State, Trouble> {
-    let text: &str = get(row, column)?;
-    text.parse().map_err(|_| unreadable(column, format!("has the state {text}")))
-}
-
+/// Reads the columns `seq` and `lease`.
 pub(super) fn lease(row: &Row) -> Result<Lease, Trouble> {
-    Ok(Lease { seq: Seq(get(row, 0)?), number: get(row, 1)? })
+    Ok(Lease { seq: Seq(get(row, "seq")?), number: get(row, "lease")? })
 }
 
-pub(super) fn time(row: &Row, column: usize) -> Result<Timestamp, Trouble> {
-    get(row, column).map(Timestamp::from_millis)
-}
-
-pub(super) fn optional_time(row: &Row, column: usize) -> Result<Option<Timestamp>, Trouble> {
+/// Reads a time, if there is one.
+pub(super) fn optional_time(row: &Row, column: &str) -> Result<Option<Timestamp>, Trouble> {
     Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_millis))
 }
 
 /// A text that PostgreSQL can store: it knows no NUL.
-pub(crate) fn storable(text: &str) -> String {
+pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// Reads three columns from this one on: where the queue stands in a move.
-pub(crate) fn stage(row: &Row, first: usize) -> Result<Stage, Trouble> {
-    Stage::from_columns(get(row, first)?, get(row, first + 1)?, get(row, first + 2)?)
-        .ok_or_else(|| unreadable(first, "has an unknown stage of a move".to_owned()))
+/// Reads a value to be copied, of whatever type.
+pub(crate) fn copied(row: &Row, column: usize) -> Value {
+    match value(row, column) {
+        Raw::Null | Raw::Other => Value::Null,
+        Raw::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Text(text.to_owned()),
+            Err(_) => Value::Spoilt(bytes.to_owned()),
+        },
+        Raw::Integer(number) => Value::Integer(number),
+        Raw::Bytes(bytes) => Value::Bytes(bytes.to_owned()),
+    }
+}
+
+/// Reads three columns: where the queue stands in a move.
+pub(crate) fn stage_of_move(row: &Row) -> Result<Stage, Trouble> {
+    Stage::from_columns(get(row, "move_stage")?, get(row, "move_id")?, get(row, "move_place")?)
+        .ok_or_else(|| unreadable("move_stage", "has an unknown stage of a move".to_owned()))
 }
 
 /// Reads the same three as one text; none if the queue is in no move.
 pub(crate) fn stage_of_json(text: Option<&str>) -> Result<Stage, Trouble> {
     let columns = text.map(serde_json::from_str::<[Option<String>; 3]>).transpose();
-    let [name, id, place] = columns.map_err(|error| unreadable(0, error.to_string()))?.unwrap_or_default();
+    let columns = columns.map_err(|error| unreadable("move_stage", error.to_string()))?;
+    let [name, id, place] = columns.unwrap_or_default();
     Stage::from_columns(name, id, place)
-        .ok_or_else(|| unreadable(0, "has an unknown stage of a move".to_owned()))
+        .ok_or_else(|| unreadable("move_stage", "has an unknown stage of a move".to_owned()))
 }
 
-fn environment(column: usize, text: Option<&str>) -> Result<Environment, Trouble> {
-    stored::environment(text).map_err(|problem| unreadable(column, problem))
-}
-
-/// A statement that always gives a row gave none.
-pub(super) fn missing() -> Trouble {
-    Trouble::Foreign("no row where there always is one".to_owned())
-}
-
-/// A row says something that the rules of a job do not allow.
-pub(super) fn contradiction(error: IllegalTransition) -> Unreadable {
-    Unreadable { column: "state".to_owned(), problem: error.to_string() }
-}
-
-pub(super) fn unreadable(column: usize, problem: String) -> Trouble {
-    Trouble::Row(Unreadable { column: column.to_string(), problem })
+pub(super) fn unreadable(column: &str, problem: String) -> Trouble {
+    Trouble::Row(Unreadable { column: column.to_owned(), problem })
 }

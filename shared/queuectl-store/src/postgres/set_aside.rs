@@ -1,26 +1,28 @@
-//! Jobs whose rows cannot be read: they come out of the line, so that they are in
-//! nobody's way, and are kept as they are.
+//! Jobs whose rows cannot be read: they are finished, so that they are in no claim's way,
+//! and are kept as they are.
 
-use super::books::Books;
-use super::inspect::all;
-use super::session::{Session, values};
-use super::{PostgresStore, Trouble, row, sql};
+use super::counters::Counters;
+use super::row::{self, all, storable};
+use super::store::PostgresStore;
+use super::trouble::Trouble;
+use super::sql;
 use crate::Result;
 use crate::raw::CANNOT_BE_READ;
 use crate::work::SetAside;
-use queuectl_core::{Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Job, Seq, State, Timestamp, WorkerId, effect};
+use queuectl_postgres::session::{Session, named, values};
 
-/// So many of the first in line are looked through for the one that no statement can
+/// So many of the first of the ready are looked through for the one that no statement can
 /// claim.
 const LOOKED_THROUGH: i64 = 10_000;
 
 /// What has no better reason.
 const SAYS_WHAT_CANNOT_BE: &str = "what it says contradicts where it is";
 
-/// Has jobs be dead that are in line, or that this worker has claimed.
+/// Has jobs be dead that are ready, or that this worker has claimed.
 pub(super) fn set_aside(
     session: &mut Session,
-    books: &mut Books,
+    counters: &mut Counters,
     worker: WorkerId,
     which: &[Seq],
     now: Timestamp,
@@ -29,35 +31,34 @@ pub(super) fn set_aside(
         return Ok(Vec::new());
     }
     let seqs: Vec<i64> = which.iter().map(|seq| seq.0).collect();
-    let jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?, row::job)?;
-    let (seqs, errors): (Vec<i64>, Vec<String>) = jobs
-        .iter()
-        .map(|job| (job.seq.0, format!("{CANNOT_BE_READ}: {}", reason(job.unreadable.as_deref()))))
-        .unzip();
-    let errors: Vec<String> = errors.iter().map(|error| row::storable(error)).collect();
-    let gone = session.rows(sql::SET_ASIDE, values![now.as_millis(), seqs, errors, worker.0])?;
-    let mut aside = Vec::with_capacity(gone.len());
-    for found in &gone {
-        let (seq, was_claimed): (i64, bool) = (row::get(found, 0)?, row::get(found, 1)?);
+    let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?);
+    let seqs: Vec<i64> = jobs.iter().map(|job| job.seq.0).collect();
+    let errors: Vec<String> =
+        jobs.iter().map(|job| storable(&format!("{CANNOT_BE_READ}: {}", reason(job)))).collect();
+    let state = effect::set_aside(0, 0, now).state.as_str();
+    let values = named![seqs, errors, state, worker: worker.0, now: now.as_millis()];
+    let mut aside = Vec::with_capacity(jobs.len());
+    for found in &session.ask(&sql::SET_ASIDE, &values)? {
+        let (seq, was_claimed): (i64, bool) = (row::get(found, "seq")?, row::get(found, "was_claimed")?);
         let Some(job) = jobs.iter().find(|job| job.seq.0 == seq) else { continue };
+        let counts = counters.of(row::get(found, "queue")?);
         // As what it was counted while it waited.
-        let waited_as: Option<State> = row::state(found, 2).ok();
+        let waited_as: Option<State> = row::state(found).ok();
         let guess = if job.attempts > u32::from(was_claimed) { State::Failed } else { State::Pending };
         match (was_claimed, waited_as) {
             (true, Some(State::Pending | State::Failed)) => {}
             // The claim has not counted it out.
-            (true, _) => books.counts[guess] -= 1,
-            (false, waited_as) => books.counts.moved(waited_as.unwrap_or(guess), State::Processing),
+            (true, _) => counts[guess] -= 1,
+            (false, waited_as) => counts.moved(waited_as.unwrap_or(guess), State::Processing),
         }
-        books.counts.moved(State::Processing, State::Dead);
-        let reason = reason(job.unreadable.as_deref()).to_owned();
-        aside.push(SetAside { id: job.id.clone(), reason });
+        counts.moved(State::Processing, State::Dead);
+        aside.push(SetAside { id: job.id.clone(), reason: reason(job).to_owned() });
     }
     Ok(aside)
 }
 
-fn reason(unreadable: Option<&str>) -> &str {
-    unreadable.unwrap_or(SAYS_WHAT_CANNOT_BE)
+fn reason(job: &Job) -> &str {
+    job.unreadable.as_deref().unwrap_or(SAYS_WHAT_CANNOT_BE)
 }
 
 impl PostgresStore {
@@ -72,29 +73,24 @@ impl PostgresStore {
         if which.is_empty() {
             return Vec::new();
         }
-        let aside = self.write(|session, books| set_aside(session, books, worker, which, now));
+        let aside = self.write(|session, counters| set_aside(session, counters, worker, which, now));
         aside.unwrap_or_else(|error| {
             tracing::debug!("jobs that cannot be read could not be set aside: {error}");
-            self.memory.is_unclear = true;
+            self.cache.is_unclear = true;
             Vec::new()
         })
     }
 
-    /// Sets aside those of the first in line that cannot be read, after the server has
+    /// Sets aside those of the first of the ready that cannot be read, after the server has
     /// refused to claim one of them; gives what there was.
     pub(super) fn sift(&mut self, worker: WorkerId, now: Timestamp) -> Result<Vec<SetAside>> {
-        self.write(|session, books| {
-            let first = session.rows(sql::FIRST_IN_LINE, values![LOOKED_THROUGH])?;
-            let seqs: Vec<i64> = all(&first, |found| row::get(found, 0))?;
-            let jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?, row::job)?;
+        self.write(|session, counters| {
+            let first = session.rows(sql::FIRST_READY, values![LOOKED_THROUGH])?;
+            let seqs: Vec<i64> = all(&first, |found| row::get(found, "seq"))?;
+            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?);
             let damaged: Vec<Seq> =
                 jobs.iter().filter(|job| job.unreadable.is_some()).map(|job| job.seq).collect();
-            set_aside(session, books, worker, &damaged, now)
+            set_aside(session, counters, worker, &damaged, now)
         })
     }
-}
-
-/// The server could not make of a row what the statement wanted of it.
-pub(crate) fn is_about_data(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| code.code().starts_with("22") || code.code().starts_with("23"))
 }

@@ -1,0 +1,85 @@
+//! The statements of who looks.
+
+use super::SILENCE;
+use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_NOW};
+use crate::columns::{attempt, job, output, worker};
+use const_format::concatcp;
+
+const SELECT_JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_NOW);
+
+pub(crate) const JOB: &str = concatcp!(SELECT_JOBS, " WHERE id = $1");
+pub(crate) const JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_AFTER, " WHERE true");
+/// Jobs by their numbers.
+pub(crate) const JOBS_OF_SEQS: &str = concatcp!(SELECT_JOBS, " WHERE seq = ANY ($1)");
+/// Where the jobs of a state are, if there is such a place; not all that are there
+/// must be in this state.
+pub(crate) const PROCESSING: &str = "SELECT seq FROM @claimed";
+pub(crate) const PENDING: &str =
+    "SELECT seq FROM @ready UNION ALL SELECT seq FROM @scheduled UNION ALL SELECT seq FROM @blocked";
+pub(crate) const FAILED: &str = "SELECT seq FROM @scheduled UNION ALL SELECT seq FROM @blocked \
+     UNION ALL SELECT seq FROM @ready WHERE run_at_ms IS NOT NULL";
+pub(crate) const DEAD: &str = "SELECT seq FROM @finished WHERE state = 'dead'";
+pub(crate) const CANCELLED: &str = "SELECT seq FROM @finished WHERE state = 'cancelled'";
+pub(crate) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
+pub(crate) const JOBS_OF_NUMBERS: &str = concatcp!(SELECT_JOBS, " WHERE seq = ANY ($1) ORDER BY seq");
+/// The numbers of the jobs that are meant; what is to be known of them is read then.
+pub(crate) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
+pub(crate) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT least($1, 1)";
+pub(crate) const JOBS_THAT_BEGIN: &str =
+    "SELECT seq FROM @job WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
+pub(crate) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
+pub(crate) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
+pub(crate) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
+pub(crate) const ALL_JOBS: &str = "@job";
+/// Sorts all that are found: there is no index by the end.
+pub(crate) const FINISHED_SINCE: &str = "SELECT seq FROM @finished WHERE state = $1 AND finished_at_ms >= $2 \
+     ORDER BY finished_at_ms, seq LIMIT $3";
+pub(crate) const WAITING: &str = "SELECT count(*) FROM (SELECT FROM @scheduled LIMIT $1) AS waiting";
+pub(crate) const ATTEMPTS: &str = concatcp!(
+    "SELECT ",
+    attempt::LIST,
+    ", coalesce((SELECT host FROM @worker WHERE id = worker), '') AS host FROM ",
+    ATTEMPTS_NOW,
+    " WHERE seq = $1 ORDER BY lease"
+);
+const ATTEMPT_STARTED: &str = ", coalesce((SELECT started_at_ms FROM @attempt WHERE attempt.seq = output.seq \
+     AND attempt.lease = output.lease), at_ms) AS started_at_ms FROM ";
+pub(crate) const OUTPUT: &str = concatcp!(
+    "SELECT ",
+    output::LIST,
+    ATTEMPT_STARTED,
+    "@output WHERE seq = $1 AND lease = $2 AND n >= $3 ORDER BY n LIMIT $4"
+);
+/// A part is sent if those after it have less than is wanted; the server looks at the
+/// lengths alone, and at no more parts than can be needed, since each has a byte.
+pub(crate) const OUTPUT_END: &str = concatcp!(
+    "SELECT ",
+    output::LIST,
+    ATTEMPT_STARTED,
+    "(SELECT *, sum(octet_length(bytes)) OVER (ORDER BY n DESC \
+         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS after \
+         FROM (SELECT * FROM @output WHERE seq = $1 AND lease = $2 ORDER BY n DESC LIMIT $3) AS page) AS output \
+     WHERE coalesce(after, 0) < $3 ORDER BY n"
+);
+/// How many jobs a worker has ended that are not folded into its row.
+pub(crate) const DONE_SINCE: &str =
+    "coalesce((SELECT sum(done) FROM @change WHERE change.worker = w.id), 0)::bigint AS done_since";
+pub(crate) const SELECT_WORKERS: &str = concatcp!(
+    "SELECT ",
+    worker::LIST,
+    ", (SELECT count(*) FROM @claimed WHERE claimed.worker = w.id) AS jobs_now, ",
+    DONE_SINCE,
+    ", lock_file, ",
+    SILENCE,
+    ", (CASE WHEN isfinite(beat_at) THEN extract(epoch FROM beat_at) * 1000 END)::bigint AS beat_at_ms \
+     FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id"
+);
+pub(crate) const WORKER: &str = concatcp!(SELECT_WORKERS, " WHERE w.id = $1");
+pub(crate) const WORKERS: &str = concatcp!(SELECT_WORKERS, " WHERE ended_at_ms IS NULL ORDER BY w.id");
+/// Who may take jobs, of which queues, and where they show that they live; reads neither
+/// counts nor claims.
+pub(crate) const WHO_TAKES_JOBS: &str = concatcp!(
+    "SELECT w.id, queues, lock_file, ",
+    SILENCE,
+    " FROM @worker AS w LEFT JOIN @heartbeat AS h ON h.worker = w.id WHERE ended_at_ms IS NULL AND stop = 0"
+);

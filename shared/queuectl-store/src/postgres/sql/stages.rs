@@ -1,0 +1,123 @@
+//! The text that writes each stage's table: one for each, which every statement that
+//! moves jobs shares.
+//!
+//! A statement says in a part `to_ready`, `to_scheduled`, … which jobs go there, and then
+//! has the part from here that puts them there. A job leaves a stage where its row is
+//! deleted, which only one transaction can do; these are the parts `left_…`.
+
+use const_format::concatcp;
+
+/// The order of the ready is that of this number: the priority turned round. (The least
+/// priority of all has no such number.)
+pub(super) const RANK: &str = "-greatest(priority, -9223372036854775807)";
+
+/// Tells from its crashes whether a job may be what kills its workers: at
+/// `SUSPECT_AFTER_CRASHES`.
+pub(super) const IS_SUSPECT: &str = "crashes >= 2";
+
+/// From `to_ready`: seq, queue, priority, position, crashes, and the time for which the job
+/// had waited, if it had.
+pub(crate) const INTO_READY: &str = concatcp!(
+    "into_ready AS (INSERT INTO @ready (queue, rank, position, seq, suspect, run_at_ms, waits_since_ms) \
+         SELECT queue, ",
+    RANK,
+    ", position, seq, ",
+    IS_SUSPECT,
+    ", run_at_ms, waits_since_ms FROM to_ready)"
+);
+
+/// From `to_scheduled`.
+pub(crate) const INTO_SCHEDULED: &str =
+    "into_scheduled AS (INSERT INTO @scheduled (seq, queue, run_at_ms, waits_since_ms) \
+         SELECT seq, queue, run_at_ms, waits_since_ms FROM to_scheduled)";
+
+/// From `to_blocked`.
+pub(crate) const INTO_BLOCKED: &str =
+    "into_blocked AS (INSERT INTO @blocked (seq, queue, blocked_by, run_at_ms, waits_since_ms) \
+         SELECT seq, queue, blocked_by, run_at_ms, waits_since_ms FROM to_blocked)";
+
+/// From `to_claimed`.
+pub(crate) const INTO_CLAIMED: &str =
+    "into_claimed AS (INSERT INTO @claimed (seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms) \
+         SELECT seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms FROM to_claimed)";
+
+/// From `to_finished`: how it came to rest; `worker` and `outcome` if this is the record of
+/// its attempt too.
+pub(crate) const INTO_FINISHED: &str =
+    "into_finished AS (INSERT INTO @finished (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+         finished_at_ms, exit_code, signal, last_error, worker, outcome) SELECT seq, state, attempts, crashes, \
+         lease, updated_at_ms, started_at_ms, finished_at_ms, exit_code::integer, signal::integer, last_error, \
+         worker, outcome FROM to_finished)";
+
+/// What a claim makes of the numbers of a job, as `effect::claim` does.
+pub(super) const CLAIMED_NUMBERS: &str = "lease + 1 AS lease, attempts + 1 AS attempts";
+
+/// Takes a job (`:seq`) out of wherever it waits.
+pub(super) const LEFT_WAITING: &str =
+    "left_ready AS (DELETE FROM @ready USING @job WHERE job.seq = :seq AND ready.queue = job.queue \
+         AND ready.rank = -greatest(job.priority, -9223372036854775807) AND ready.position = job.position \
+         RETURNING ready.seq), \
+     left_scheduled AS (DELETE FROM @scheduled WHERE seq = :seq RETURNING seq), \
+     left_blocked AS (DELETE FROM @blocked WHERE seq = :seq RETURNING seq), \
+     left_waiting AS (SELECT seq FROM left_ready UNION ALL SELECT seq FROM left_scheduled \
+         UNION ALL SELECT seq FROM left_blocked)";
+
+/// Takes jobs (`:seqs`) out of `finished` that are dead, with how they got there.
+pub(super) const LEFT_DEAD: &str =
+    "left_dead AS (DELETE FROM @finished WHERE seq = ANY (:seqs) AND state = 'dead' RETURNING *)";
+
+/// The queues that have rows in a table of jobs that wait, by seeks through its index.
+macro_rules! queues_in {
+    ($table:literal) => {
+        concat!(
+            "(WITH RECURSIVE named (queue) AS ((SELECT queue FROM ",
+            $table,
+            " ORDER BY queue LIMIT 1) UNION ALL SELECT (SELECT next.queue FROM ",
+            $table,
+            " AS next WHERE next.queue > named.queue ORDER BY next.queue LIMIT 1) FROM named \
+             WHERE named.queue IS NOT NULL) SELECT queue FROM named WHERE queue IS NOT NULL)"
+        )
+    };
+}
+pub(super) use queues_in;
+
+/// Whether a queue is one of those that a worker serves (`:serves_all`, or by name or
+/// beginning).
+macro_rules! is_served {
+    ($queue:literal) => {
+        concat!(
+            "(:serves_all OR ",
+            $queue,
+            " = ANY (:names) OR EXISTS (SELECT FROM unnest(:beginnings::text[]) AS of (beginning) \
+             WHERE starts_with(",
+            $queue,
+            ", beginning)))"
+        )
+    };
+}
+pub(super) use is_served;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use queuectl_core::{Next, SUSPECT_AFTER_CRASHES, WorkerId, effect};
+
+    #[test]
+    fn the_server_suspects_whom_the_rules_suspect() {
+        assert_eq!(IS_SUSPECT, format!("crashes >= {SUSPECT_AFTER_CRASHES}"));
+    }
+
+    #[test]
+    fn the_server_counts_a_claim_as_the_rules_do() {
+        let job = crate::raw::job(|index| match index {
+            crate::columns::job::state => crate::raw::Raw::Text(b"pending"),
+            crate::columns::job::lease => crate::raw::Raw::Integer(41),
+            crate::columns::job::attempts => crate::raw::Raw::Integer(2),
+            _ => crate::raw::Raw::Null,
+        });
+        let claimed = effect::claim(&job, WorkerId(1)).unwrap();
+        let Next::Claimed { lease, .. } = claimed.next else { panic!("{claimed:?}") };
+        let (more_lease, more_attempts) = (lease - 41, claimed.attempts - 2);
+        assert_eq!(CLAIMED_NUMBERS, format!("lease + {more_lease} AS lease, attempts + {more_attempts} AS attempts"));
+    }
+}
