@@ -5,7 +5,7 @@
 //! and never answers. A thread that was given up ends with its connection.
 
 use crate::ServerProblem;
-use crate::address::{Address, Place, Server, socket_in};
+use crate::address::{Address, Server, socket_in};
 use crate::connection::{Connection, runtime};
 use crate::meaning::{Meaning, meaning};
 use crate::session;
@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
-use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -133,17 +133,17 @@ impl Address {
         if let Some(password) = &server.password {
             config.password(&password.0);
         }
-        let (name, address) = match &server.place {
-            Place::Folder(folder) => {
+        let name = match &server.host {
+            Host::Unix(folder) => {
                 config.host_path(folder).ssl_mode(SslMode::Disable);
                 let entered = Connection::open(&runtime, &config, NoTls, at_most);
                 return entered
                     .map_err(|error| self.no_entry(server, &error))
                     .and_then(|connection| self.only_a_primary(server, connection));
             }
-            Place::Network { name, address } => (name, *address),
+            Host::Tcp(name) => name,
         };
-        let addresses = match address {
+        let addresses = match server.address {
             Some(address) => vec![address],
             None => resolve(name, server.port).map_err(|error| unreachable(error.to_string()))?,
         };
@@ -211,7 +211,7 @@ impl Address {
     /// Why a server does not let us in.
     fn no_entry(&self, server: &Server, error: &tokio_postgres::Error) -> ServerProblem {
         let host = server.shown();
-        if let (Place::Folder(folder), Some(cause)) = (&server.place, cause::<io::Error>(error))
+        if let (Host::Unix(folder), Some(cause)) = (&server.host, cause::<io::Error>(error))
             && cause.kind() == io::ErrorKind::NotFound
         {
             return ServerProblem::Unreachable { host, reason: no_socket(folder, server.port) };

@@ -1,7 +1,9 @@
 //! Safe connections, as `libpq` spells them.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html>. Certificates are
-//! read at each connection, so that renewed ones count without a restart.
+//! read at each connection, so that renewed ones count without a restart. The handshake is
+//! rustls', and the driver knows TLS or none: what is checked of a certificate in which
+//! mode is said here.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

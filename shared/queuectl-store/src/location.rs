@@ -1,7 +1,5 @@
 //! Where a queue is.
 
-mod files;
-
 pub use queuectl_core::without_password;
 
 use queuectl_files::Owners;
@@ -43,7 +41,7 @@ impl Location {
     pub fn with_files_from(self, folder: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(folder.join(path)),
-            Self::Url(url) => Self::Url(files::make_absolute(&url, folder)),
+            Self::Url(url) => Self::Url(queuectl_postgres::with_files_from(&url, folder)),
         }
     }
 }

@@ -8,9 +8,9 @@ use crate::lease::LeaseTimes;
 use crate::postgres::heart::Heart;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
-use queuectl_postgres::Place;
 use queuectl_postgres::session::values;
 use std::time::{Duration, Instant};
+use tokio_postgres::config::Host;
 
 /// So few free connections are soon none: a worker has two.
 const FEW_CONNECTIONS: i64 = 10;
@@ -91,10 +91,9 @@ impl PostgresStore {
     /// Whether others can listen to what goes over the network.
     fn safety(&self, server: &Surroundings) -> Finding {
         const CHECK: &str = "connection";
-        let is_folder = |place: &Place| matches!(place, Place::Folder(_));
         match &server.tls {
             Some(tls) => Finding::ok(CHECK, format!("encrypted ({tls})")),
-            None if self.address.servers().iter().all(|server| is_folder(&server.place)) => {
+            None if self.address.servers().iter().all(|server| matches!(server.host, Host::Unix(_))) => {
                 Finding::ok(CHECK, "by a socket of this machine")
             }
             None if server.is_local => Finding::ok(CHECK, "not encrypted, and on one machine"),
