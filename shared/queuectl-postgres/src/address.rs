@@ -238,7 +238,7 @@ fn tls(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Tls, String
         None if from_system => tls::Mode::VerifyFull,
         None => tls::Mode::Prefer,
     };
-    // Anybody can get a certificate that the system trusts, for a name of their own.
+    // Every owner of a name can get a certificate for it that the system trusts.
     if from_system && mode != tls::Mode::VerifyFull {
         return Err("sslrootcert=system is safe only with sslmode=verify-full".to_owned());
     }

@@ -25,11 +25,11 @@ use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// So many tries may be under way that nobody waits for any more: a server that
+/// So many tries may be under way that no thread waits for any more: a server that
 /// answers none of them must not cost this process all its threads and files.
 const MOST_UNANSWERED: usize = 64;
 
-/// Where nothing has come in time it is seen so quickly whether anybody lets connect.
+/// Where nothing has come in time it is seen so quickly whether a connection can be made.
 const PROBE_TAKES: Duration = Duration::from_millis(500);
 
 /// Asks whether nothing can be written there.
@@ -102,7 +102,7 @@ impl Address {
         let trying = Arc::new(Mutex::new(None));
         let tried = Arc::clone(&trying);
         let spawned = thread::Builder::new().name("connect".into()).spawn(move || {
-            // Nobody may be waiting any more; the connection is closed then.
+            // The caller may have given up; the connection is closed then.
             let _ = answer.send(address.enter(&here, at_most, &tried));
             drop(under_way);
         });
@@ -217,7 +217,7 @@ impl Address {
             return ServerProblem::Unreachable { host, reason: no_socket(folder, server.port) };
         }
         let problem = self.problem(&host, error);
-        // A database that takes no connections, for example, lets nobody in.
+        // A database that takes no connections, for example, lets no role in.
         let problem = problem.filter(|problem| !matches!(problem, ServerProblem::Failed { .. }));
         problem.unwrap_or_else(|| ServerProblem::LoginRefused {
             host,
@@ -263,7 +263,7 @@ impl Address {
             Meaning::Standby => ServerProblem::Standby { host },
             Meaning::NotNow => ServerProblem::NotNow { host, reason },
             Meaning::Lost => ServerProblem::Unreachable { host, reason },
-            // Who meets others again and again has more luck later.
+            // A transaction that conflicts again and again has more luck later.
             Meaning::Failed | Meaning::Conflict => ServerProblem::Failed { host, reason },
             Meaning::Locked | Meaning::DiskFull | Meaning::Damaged | Meaning::Lasting => return None,
         })
@@ -311,7 +311,7 @@ impl Address {
     }
 }
 
-/// What is said of a server that has not answered in time. Whoever can be connected to may
+/// What is said of a server that has not answered in time. One that can be connected to may
 /// be a pool that has no session to spare.
 fn no_answer(host: String, waited: Duration, tried: Option<SocketAddr>) -> ServerProblem {
     let waited = in_seconds(waited);

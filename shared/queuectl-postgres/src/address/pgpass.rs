@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// A password, which nobody sees by accident.
+/// A password, which is never shown by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub(crate) String);
 

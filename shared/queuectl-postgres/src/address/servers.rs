@@ -123,7 +123,7 @@ pub(crate) fn socket_in(folder: &Path, port: u16) -> PathBuf {
     folder.join(format!(".s.PGSQL.{port}"))
 }
 
-/// Gives each server its password; the file is read only if nobody says one.
+/// Gives each server its password; the file is read only if none is given otherwise.
 pub(super) fn find_passwords(
     servers: &mut [Server],
     said: &Parameters,
