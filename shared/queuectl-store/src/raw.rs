@@ -4,8 +4,9 @@
 //! is wrong with it; only who would run the job needs all of it. The columns are in
 //! the order in which the `…_columns!` of every store name them.
 
-use crate::inspect::{Life, OutputPart, Worker};
+use crate::output::OutputPart;
 use crate::stored;
+use crate::worker::{Life, Worker};
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, Lease, Outcome, Seq, State, Stream, Timestamp, WorkerId,
 };

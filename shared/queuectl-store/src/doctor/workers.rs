@@ -1,10 +1,10 @@
 //! Who works on a queue, on which machine, and what they hold.
 
 use super::words::{START_A_WORKER, jobs, jobs_are};
-use crate::inspect::{Life, Worker};
 use crate::lease::LeaseTimes;
 use crate::machine;
 use crate::upkeep::Finding;
+use crate::worker::{Life, Worker};
 use queuectl_core::{Timestamp, WorkerId};
 use std::collections::HashSet;
 

@@ -4,7 +4,8 @@
 //! that knows its row, so that a server that is away keeps nobody from it. Written
 //! before that row can be seen, never synced.
 
-use super::LockFile;
+use super::layout::{ENTRY_BYTES, entry_offset};
+use super::lock_file::LockFile;
 use crate::Result;
 use crate::lease::{LeaseTimes, boot_clock, millis};
 use crate::renewals::{self, RENEWAL_BYTES, Renewals};
@@ -13,9 +14,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use uuid::Uuid;
-
-/// Bytes of an entry, which stands before a worker's notes.
-pub(super) const ENTRY_BYTES: usize = 256;
 
 /// The longest mark of a queue.
 const RUN_BYTES: usize = 64;
@@ -150,7 +148,7 @@ impl LockFile {
             self.file.metadata().map_err(|source| self.error("look at the lock file", source))?.len();
         let place = self.place()?;
         let mut found = Vec::new();
-        for region in (0..).take_while(|&region| super::entry_offset(region) < length) {
+        for region in (0..).take_while(|&region| entry_offset(region) < length) {
             found.extend(self.read_entry(region, place)?);
         }
         Ok(found)
@@ -167,7 +165,7 @@ impl LockFile {
 
     fn read_entry(&self, region: u32, place: Uuid) -> Result<Option<Found>> {
         let mut bytes = [0; ENTRY_BYTES];
-        match self.file.read_exact_at(&mut bytes, super::entry_offset(region)) {
+        match self.file.read_exact_at(&mut bytes, entry_offset(region)) {
             Ok(()) => Ok(Found::read(&bytes, region, place, boot_clock())),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(source) => Err(self.error("read the lock file", source)),
@@ -213,7 +211,7 @@ impl LockFile {
         bytes[..CHANGING].copy_from_slice(&fixed);
         bytes[RENEWED_AT..RETIRED].copy_from_slice(&renewals::to_bytes(renewed_at));
         self.file
-            .write_all_at(&bytes, super::entry_offset(region))
+            .write_all_at(&bytes, entry_offset(region))
             .map_err(|source| self.error("enter a worker into the lock file", source))
     }
 
@@ -221,7 +219,7 @@ impl LockFile {
     pub(super) fn renewals(&self, region: u32) -> Result<Renewals> {
         // Opened anew: a copy of the same open file would keep the lock when that is let go.
         let Self { file, path } = self.reopen()?;
-        Ok(Renewals::at(file, path, super::entry_offset(region) + RENEWED_AT as u64))
+        Ok(Renewals::at(file, path, entry_offset(region) + RENEWED_AT as u64))
     }
 
     /// This file, on this machine and boot: what stands in a copy of it names workers of
@@ -232,7 +230,7 @@ impl LockFile {
 
     fn write_number(&self, region: u32, at: usize, number: u64) -> Result<()> {
         self.file
-            .write_all_at(&number.to_le_bytes(), super::entry_offset(region) + at as u64)
+            .write_all_at(&number.to_le_bytes(), entry_offset(region) + at as u64)
             .map_err(|source| self.error("write to the lock file", source))
     }
 }
@@ -247,7 +245,7 @@ fn checksum(bytes: &[u8], place: Uuid) -> [u8; 16] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{entered, lock_file};
+    use super::super::presence::tests::{entered, lock_file};
     use super::*;
     use crate::machine;
     use std::fs::{self, File};

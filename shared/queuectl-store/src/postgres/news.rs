@@ -4,7 +4,7 @@ use super::books;
 use super::{Trouble, row};
 use crate::counts::Counts;
 use crate::stored;
-use crate::work::Stop;
+use crate::worker::Stop;
 use queuectl_core::{Lease, Seq, Timestamp, WorkerId};
 use tokio_postgres::Row;
 

@@ -1,11 +1,12 @@
 //! From rows to what they mean.
 
 use super::Trouble;
-use crate::inspect::{Life, OutputPart, Worker};
 use crate::lease::LeaseTimes;
+use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::stored;
 use crate::transfer::{self, Stage};
+use crate::worker::{Life, Worker};
 use queuectl_core::{
     Attempt, Environment, IllegalTransition, Job, JobId, Lease, Seq, State, Timestamp, WorkerId,
 };

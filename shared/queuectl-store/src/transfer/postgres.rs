@@ -13,7 +13,7 @@ use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
-use crate::work::Stop;
+use crate::worker::Stop;
 use crate::{Result, StoreError, stored};
 use queuectl_core::State;
 use queuectl_postgres::session::{Session, Value as Parameter, values};

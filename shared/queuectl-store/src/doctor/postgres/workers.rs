@@ -3,10 +3,11 @@
 use super::advice::report_it;
 use crate::Result;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::{Inspect, Worker};
+use crate::inspect::Inspect;
 use crate::liveness::lock_file_path;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
+use crate::worker::Worker;
 use queuectl_core::WorkerId;
 
 impl PostgresStore {

@@ -2,10 +2,11 @@
 
 use super::advice::report_it;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::{Inspect, Life, Worker};
+use crate::inspect::Inspect;
 use crate::liveness::{LockFile, lock_file_path};
 use crate::sqlite::{SqliteStore, Trouble, sql};
 use crate::upkeep::Finding;
+use crate::worker::{Life, Worker};
 use crate::{Result, StoreError, machine};
 use queuectl_core::WorkerId;
 use rusqlite::Connection;
