@@ -6,7 +6,7 @@ use super::notes::Note;
 use crate::Result;
 use crate::error::StoreError;
 use crate::identity::FileIdentity;
-use crate::pulse::{Lapse, Neighbour, Pulse};
+use crate::lease_clock::{Lapse, LeaseClock, Neighbour};
 use crate::renewals::Renewals;
 use queuectl_core::{Lease, WorkerId};
 use std::io;
@@ -23,7 +23,7 @@ pub struct Presence {
     /// The database, and which file its name led to.
     database: Option<(PathBuf, FileIdentity)>,
     /// Between machines: the lease it renews.
-    lease: Option<Arc<Pulse>>,
+    lease: Option<Arc<LeaseClock>>,
 }
 
 /// A dead worker's place in the hand of its only rescuer, until dropped.
@@ -80,7 +80,7 @@ impl Presence {
     pub fn lives(&self, neighbour: WorkerId) -> Result<bool> {
         match &self.lease {
             None => self.lock_file.is_held(neighbour),
-            Some(pulse) => match pulse.neighbour(neighbour) {
+            Some(lease_clock) => match lease_clock.neighbour(neighbour) {
                 Some(Neighbour::Here) => self.lock_file.is_held(neighbour),
                 Some(Neighbour::Silent) => Ok(false),
                 // One of whom nothing is known yet has just begun.
@@ -91,14 +91,14 @@ impl Presence {
 
     /// Neighbours that have been seen here apart from exchanges: newcomers.
     pub fn neighbours(&self) -> Vec<WorkerId> {
-        self.lease.as_ref().map_or_else(Vec::new, |pulse| {
-            pulse.neighbours().into_iter().filter(|&neighbour| neighbour != self.worker).collect()
+        self.lease.as_ref().map_or_else(Vec::new, |lease_clock| {
+            lease_clock.neighbours().into_iter().filter(|&neighbour| neighbour != self.worker).collect()
         })
     }
 
     /// How long jobs may still be given to end; none if nothing presses.
     pub fn time_left(&self) -> Option<Duration> {
-        self.lease.as_ref().map(|pulse| pulse.time_left())
+        self.lease.as_ref().map(|lease_clock| lease_clock.time_left())
     }
 
     /// Where the lock file is.
@@ -131,8 +131,8 @@ impl Presence {
     }
 
     /// Has [`verify`](Self::verify) look at a lease too.
-    pub(crate) fn with_lease(mut self, pulse: Arc<Pulse>) -> Self {
-        self.lease = Some(pulse);
+    pub(crate) fn with_lease(mut self, lease_clock: Arc<LeaseClock>) -> Self {
+        self.lease = Some(lease_clock);
         self
     }
 
@@ -153,9 +153,9 @@ impl Presence {
     ///
     /// [`StoreError::LeaseLapsed`] or [`StoreError::CalledDead`]; the worker must stop.
     pub fn verify_lease(&self) -> Result<()> {
-        let Some(pulse) = &self.lease else { return Ok(()) };
+        let Some(lease_clock) = &self.lease else { return Ok(()) };
         let worker = self.worker;
-        match pulse.lapse() {
+        match lease_clock.lapse() {
             None => Ok(()),
             Some(Lapse::CalledDead) => Err(StoreError::CalledDead { worker }),
             Some(Lapse::Silent(silence)) => {

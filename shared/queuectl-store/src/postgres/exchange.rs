@@ -68,7 +68,7 @@ impl PostgresStore {
         exchange: &Exchange<'_>,
         now: Timestamp,
     ) -> Result<Exchanged> {
-        self.memory.rings = self.pulse.as_ref().map_or(0, |pulse| pulse.rings());
+        self.memory.rings = self.lease_clock.as_ref().map_or(0, |lease_clock| lease_clock.rings());
         let hands_in_only_results =
             exchange.unstarted.is_empty() && exchange.output.is_empty() && exchange.trims.is_empty();
         if hands_in_only_results && exchange.ended.is_empty() && !self.memory.is_unclear {

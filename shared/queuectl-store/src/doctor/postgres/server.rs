@@ -5,7 +5,7 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::lease::LeaseTimes;
-use crate::postgres::heart::Heart;
+use crate::postgres::heartbeat::Heartbeat;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
 use queuectl_postgres::session::values;
@@ -207,8 +207,8 @@ impl PostgresStore {
     /// Whether idle workers hear of new jobs.
     fn notifications(&mut self) -> Result<Finding> {
         const CHECK: &str = "notifications";
-        let mut heart = Heart::connect(&self.address, LeaseTimes::USUAL)?;
-        let arrive = heart.hears(self.session(Instant::now())?)?;
+        let mut heartbeat = Heartbeat::connect(&self.address, LeaseTimes::USUAL)?;
+        let arrive = heartbeat.hears(self.session(Instant::now())?)?;
         Ok(if arrive {
             Finding::ok(CHECK, "arrive: idle workers hear of new jobs at once")
         } else {
