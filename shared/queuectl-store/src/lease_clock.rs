@@ -1,10 +1,10 @@
 //! Where time decides who lives: between machines.
 //!
 //! No kernel tells one machine that a process of another has died. So a worker
-//! renews a lease at the server, again and again, and whoever has not renewed
+//! renews a lease at the server, again and again, and a worker that has not renewed
 //! it for longer than it lasts is taken for dead. That is safe only because the
 //! worker itself stops in time: by its own clock, which goes on while the machine
-//! sleeps and which nobody sets, counted from *before* a renewal was sent. See [`LeaseTimes`].
+//! sleeps and which no administrator sets, counted from *before* a renewal was sent. See [`LeaseTimes`].
 
 use crate::lease::{LeaseTimes, boot_clock, millis};
 use crate::planted::Bug;
@@ -21,7 +21,7 @@ pub(crate) struct LeaseClock {
     /// Milliseconds of the boot clock at which the last renewal was sent that succeeded.
     renewed_at: AtomicU64,
     called_dead: AtomicBool,
-    /// How often somebody has rung.
+    /// How often a notification has rung.
     rings: AtomicU64,
     neighbours: Mutex<HashMap<WorkerId, Neighbour>>,
     lease: LeaseTimes,
@@ -86,7 +86,7 @@ impl LeaseClock {
         self.called_dead.store(true, Ordering::SeqCst);
     }
 
-    /// Somebody has put something into the line, or may have.
+    /// Another program has added a job, or may have.
     pub(crate) fn rang(&self) {
         self.rings.fetch_add(1, Ordering::Relaxed);
     }

@@ -56,8 +56,8 @@ pub use worker::{Life, Stop, Worker};
 use std::time::Duration;
 
 /// A wait that began in the future began before the clock was set back, if it is
-/// further away than this: whoever claims has looked at the clock before its turn
-/// came, so others may have begun waits since then. (Longer than anybody waits for
+/// further away than this: a claim has looked at the clock before its turn
+/// came, so others may have begun waits since then. (Longer than any program waits for
 /// a turn; a clock set back by less makes a job wait so much longer.)
 const FURTHER_THAN_A_TURN: Duration = Duration::from_mins(5);
 

@@ -93,7 +93,7 @@ pub struct OpenOptions {
     /// How long to wait for a server to answer at all.
     pub connect_timeout: Duration,
     /// Where the lock file of a queue on a server lies; the system's folder for
-    /// temporary files if nobody says. (That of a queue in a file lies beside it.)
+    /// temporary files if none is named. (That of a queue in a file lies beside it.)
     pub state_folder: Option<PathBuf>,
     /// Whose files are used.
     pub owners: Owners,

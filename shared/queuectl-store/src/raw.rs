@@ -1,6 +1,6 @@
 //! Rows that do not say what they should: what can be read of them is read.
 //!
-//! Whoever looks at the queue is shown a row as far as it can be read, and told what
+//! A program that looks at the queue is shown a row as far as it can be read, and told what
 //! is wrong with it; only who would run the job needs all of it. The columns are in
 //! the order in which the `…_columns!` of every store name them.
 

@@ -17,9 +17,9 @@ pub enum Stop {
 pub enum Life {
     /// It holds its lock.
     Alive,
-    /// Nobody holds its lock: its process is gone.
+    /// Its lock is free: its process is gone.
     Dead,
-    /// Nobody can tell from here.
+    /// It cannot be told from here.
     Unknown,
 }
 
@@ -48,7 +48,7 @@ pub struct Worker {
     pub path: String,
     /// When it began.
     pub started_at: Timestamp,
-    /// When it ended; none while it works, or if nobody has noticed yet.
+    /// When it ended; none while it works, or if no other has noticed yet.
     pub ended_at: Option<Timestamp>,
     /// Whether it is on this machine, so that its processes are here.
     pub is_here: bool,

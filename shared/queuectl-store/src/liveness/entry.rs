@@ -1,7 +1,7 @@
 //! What the lock file says of a worker besides its notes.
 //!
 //! It is enough to end a dead or hanging worker's processes without asking the store
-//! that knows its row, so that a server that is away keeps nobody from it. Written
+//! that knows its row, so that a server that is away does not keep others from it. Written
 //! before that row can be seen, never synced.
 
 use super::layout::{ENTRY_BYTES, entry_offset};
@@ -37,7 +37,7 @@ pub struct Entry {
     pub worker: WorkerId,
     /// Its process, and when that began: together never used again.
     pub pid: u32,
-    /// In ticks since the boot; 0 where nobody can tell.
+    /// In ticks since the boot; 0 where that cannot be told.
     pub began_at_ticks: u64,
     /// The namespace its pid is valid in.
     pub pid_namespace: u64,
@@ -172,7 +172,7 @@ impl LockFile {
         }
     }
 
-    /// Tells whether a region may be given to a newcomer: nobody has to look there for
+    /// Tells whether a region may be given to a newcomer: no guard has to look there for
     /// what a dead worker has left.
     pub(crate) fn has_room_at(&self, region: u32) -> Result<bool> {
         Ok(self.entry(region)?.is_none_or(|found| found.is_settled()))
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_settled_by_its_worker_or_by_whoever_has_ended_it_and_not_for_the_next() {
+    fn an_entry_is_settled_by_its_worker_or_by_the_guard_that_ended_it_and_not_for_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let is_settled = || found(folder.path())[0].is_settled();
         let first = entered(folder.path(), WorkerId(1), 0, None);

@@ -114,7 +114,7 @@ impl LockFile {
         }
     }
 
-    /// Tells whether a worker lives: whether anybody holds its lock.
+    /// Tells whether a worker lives: whether its lock is held.
     pub fn is_held(&self, worker: WorkerId) -> Result<bool> {
         let mut lock = byte_lock(worker);
         fcntl(&self.file, FcntlArg::F_OFD_GETLK(&mut lock))

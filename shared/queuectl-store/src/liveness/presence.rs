@@ -42,7 +42,7 @@ enum Notes {
 }
 
 impl LockFile {
-    /// Takes a worker's lock if nobody holds it, and keeps it until dropped.
+    /// Takes a worker's lock if it is free, and keeps it until dropped.
     pub fn take(&self, worker: WorkerId, region: u32) -> Result<Option<Taken>> {
         let lock_file = self.reopen()?;
         if !lock_file.try_lock(worker)? {
@@ -76,7 +76,7 @@ impl Presence {
     }
 
     /// Tells whether a neighbour lives, as far as can be seen from here: whether
-    /// anybody holds its lock, or renews its lease.
+    /// its lock is held, or its lease renewed.
     pub fn lives(&self, neighbour: WorkerId) -> Result<bool> {
         match &self.lease {
             None => self.lock_file.is_held(neighbour),
@@ -147,7 +147,7 @@ impl Presence {
         self.lock_file.clear_notes(self.region)
     }
 
-    /// Makes sure that no lease has run out. Asks nobody, so that it never waits.
+    /// Makes sure that no lease has run out. Asks no server, so that it never waits.
     ///
     /// # Errors
     ///
