@@ -9,7 +9,7 @@ pub struct OutputPart {
     pub lease: Lease,
     /// When that attempt was started.
     pub started_at: Timestamp,
-    /// Its place in the attempt's output, from 0; a gap means that parts were dropped.
+    /// Its position in the attempt's output, from 0; a gap means that parts were dropped.
     pub n: i64,
     /// Where it was written to.
     pub stream: Stream,

@@ -68,7 +68,7 @@ pub struct Found {
 
 impl Entry {
     /// The bytes of what never changes; none if the queue's mark is too long.
-    fn bytes(&self, place: Uuid) -> Option<[u8; CHANGING]> {
+    fn bytes(&self, this_file: Uuid) -> Option<[u8; CHANGING]> {
         let mut bytes = [0; CHANGING];
         let lease_ms = self.lease.map_or(0, |lease| millis(lease.length()));
         let run = self.run.as_bytes();
@@ -85,15 +85,15 @@ impl Entry {
             bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
         bytes[RUN..].get_mut(..run.len())?.copy_from_slice(run);
-        let checksum = checksum(&bytes[NUMBERS..], place);
+        let checksum = checksum(&bytes[NUMBERS..], this_file);
         bytes[CHECKSUM..NUMBERS].copy_from_slice(&checksum);
         Some(bytes)
     }
 
-    /// Reads what [`bytes`](Self::bytes) has written at the same place; none if it was
+    /// Reads what [`bytes`](Self::bytes) has written into the same file; none if it was
     /// written elsewhere, or is damaged, or nothing stands there.
-    fn read(bytes: &[u8; ENTRY_BYTES], place: Uuid) -> Option<Self> {
-        if bytes[CHECKSUM..NUMBERS] != checksum(&bytes[NUMBERS..CHANGING], place) {
+    fn read(bytes: &[u8; ENTRY_BYTES], this_file: Uuid) -> Option<Self> {
+        if bytes[CHECKSUM..NUMBERS] != checksum(&bytes[NUMBERS..CHANGING], this_file) {
             return None;
         }
         let [worker, pid, began_at_ticks, pid_namespace, manager_pid, lease_ms, run_length] =
@@ -112,8 +112,8 @@ impl Entry {
 }
 
 impl Found {
-    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, place: Uuid, now: Duration) -> Option<Self> {
-        let entry = Entry::read(bytes, place)?;
+    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, this_file: Uuid, now: Duration) -> Option<Self> {
+        let entry = Entry::read(bytes, this_file)?;
         // What is just being written is read at the next look.
         let renewed_at = bytes[RENEWED_AT..RETIRED].try_into().ok().and_then(renewals::from_bytes);
         let silence = renewed_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
@@ -146,10 +146,10 @@ impl LockFile {
     pub fn entries(&self) -> Result<Vec<Found>> {
         let length =
             self.file.metadata().map_err(|source| self.error("look at the lock file", source))?.len();
-        let place = self.place()?;
+        let this_file = self.this_file()?;
         let mut found = Vec::new();
         for region in (0..).take_while(|&region| entry_offset(region) < length) {
-            found.extend(self.read_entry(region, place)?);
+            found.extend(self.read_entry(region, this_file)?);
         }
         Ok(found)
     }
@@ -160,13 +160,13 @@ impl LockFile {
     ///
     /// If the file cannot be read.
     pub fn entry(&self, region: u32) -> Result<Option<Found>> {
-        self.read_entry(region, self.place()?)
+        self.read_entry(region, self.this_file()?)
     }
 
-    fn read_entry(&self, region: u32, place: Uuid) -> Result<Option<Found>> {
+    fn read_entry(&self, region: u32, this_file: Uuid) -> Result<Option<Found>> {
         let mut bytes = [0; ENTRY_BYTES];
         match self.file.read_exact_at(&mut bytes, entry_offset(region)) {
-            Ok(()) => Ok(Found::read(&bytes, region, place, boot_clock())),
+            Ok(()) => Ok(Found::read(&bytes, region, this_file, boot_clock())),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(source) => Err(self.error("read the lock file", source)),
         }
@@ -205,7 +205,7 @@ impl LockFile {
     /// Enters a worker whose lock is held.
     pub(super) fn enter(&self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<()> {
         let mut bytes = [0; ENTRY_BYTES];
-        let fixed = entry.bytes(self.place()?).ok_or_else(|| {
+        let fixed = entry.bytes(self.this_file()?).ok_or_else(|| {
             self.error("enter a worker into the lock file", io::Error::other("the queue's mark is too long"))
         })?;
         bytes[..CHANGING].copy_from_slice(&fixed);
@@ -224,7 +224,7 @@ impl LockFile {
 
     /// This file, on this machine and boot: what stands in a copy of it names workers of
     /// the original, who may live.
-    fn place(&self) -> Result<Uuid> {
+    fn this_file(&self) -> Result<Uuid> {
         Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, self.identity()?.as_bytes()))
     }
 
@@ -239,8 +239,8 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-fn checksum(bytes: &[u8], place: Uuid) -> [u8; 16] {
-    Uuid::new_v5(&place, bytes).into_bytes()
+fn checksum(bytes: &[u8], this_file: Uuid) -> [u8; 16] {
+    Uuid::new_v5(&this_file, bytes).into_bytes()
 }
 
 #[cfg(test)]

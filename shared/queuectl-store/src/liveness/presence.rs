@@ -1,4 +1,4 @@
-//! A worker's presence, and the hand that takes a dead one's place.
+//! A worker's presence, and what its rescuer holds once it is dead.
 
 use super::entry::Entry;
 use super::lock_file::LockFile;
@@ -26,7 +26,7 @@ pub struct Presence {
     lease: Option<Arc<LeaseClock>>,
 }
 
-/// A dead worker's place in the hand of its only rescuer, until dropped.
+/// A dead worker in the hand of its only rescuer, until dropped.
 #[derive(Debug)]
 pub struct Taken {
     notes: Notes,
@@ -184,7 +184,7 @@ impl Presence {
 }
 
 impl Taken {
-    /// The place of a worker whose machine is silent; these claims it must have started.
+    /// A worker whose machine is silent; these claims it must have started.
     pub(crate) fn elsewhere(started: Vec<Lease>) -> Self {
         Self { notes: Notes::Elsewhere { started } }
     }
@@ -197,7 +197,7 @@ impl Taken {
         }
     }
 
-    /// Notes that nothing is left of the worker whose place this is.
+    /// Notes that nothing is left of the worker.
     ///
     /// # Errors
     ///

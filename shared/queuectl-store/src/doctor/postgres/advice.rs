@@ -127,7 +127,7 @@ pub(super) fn psql_as_superuser(address: &Address, sql: &str) -> String {
     psql_as(address, "postgres", sql)
 }
 
-/// The same, for somebody else.
+/// The same, for another role.
 pub(super) fn psql_as(address: &Address, role: &str, sql: &str) -> String {
     let (place, database) = (place(address), quoted(address.database()));
     let sql = quoted(&in_schema(sql, address.schema()));

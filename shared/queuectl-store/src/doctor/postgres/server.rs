@@ -15,7 +15,7 @@ use tokio_postgres::config::Host;
 /// So few free connections are soon none: a worker has two.
 const FEW_CONNECTIONS: i64 = 10;
 
-/// By so much the clocks of two machines may differ without anybody's minding.
+/// By so much the clocks of two machines may differ without harm.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// A clock that is off by so much is off by accident.

@@ -11,7 +11,7 @@ use crate::worker::Worker;
 use queuectl_core::WorkerId;
 
 impl PostgresStore {
-    /// What can be said of everybody who works on the queue.
+    /// What can be said of all workers of the queue.
     pub(super) fn work(&mut self) -> Vec<Finding> {
         let workers = match self.workers() {
             Ok(workers) => workers,
