@@ -216,7 +216,7 @@ fn workers_are_listed_with_their_heartbeat_and_stopped() {
         home.run(spelling, ["status"]).assert().success().stdout(contains("Active workers: 2"));
         let first = |home: &Home| home.json(["worker", "list", "--json"])[0]["heartbeat_at"].clone();
         let before = first(&home);
-        wait_until(DEADLINE, "the heart beats", || first(&home) != before);
+        wait_until(DEADLINE, "the lease is renewed again", || first(&home) != before);
         home.run(spelling, ["worker", "stop"]).assert().success();
         assert_eq!(home.worker_pids(), [0; 0], "stop returns when they have ended");
         home.queuectl(["worker", "list"]).assert().success().stderr("No workers\n");

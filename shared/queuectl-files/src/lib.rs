@@ -15,18 +15,21 @@
 //! | `open` | how a file is opened, read and made so that all of this holds |
 //! | `typed` | how a word is typed into a shell |
 //! | `unfit` | why a file is not used, and what to type then |
+//! | `user` | a user of the system, and whether root runs this program |
 
 mod open;
 mod owner;
 mod typed;
 mod unfit;
+mod user;
 
 pub use open::{
     FileError, Found, Make, check_beside, find, follow, make_folders, open_beside, read_trusted, read_whole,
 };
 pub use owner::{
-    AS_ROOT_VARIABLE, Owner, Owners, check_new, check_owner, check_trusted, give, give_group, heir,
-    is_of_this_programs_owner, is_root,
+    AS_ROOT_VARIABLE, Owners, check_new, check_owner, check_trusted, give, give_group, heir,
+    is_of_this_programs_owner,
 };
 pub use typed::{quoted, quoted_path};
 pub use unfit::{Unfit, check_regular};
+pub use user::{Owner, is_root};

@@ -1,7 +1,8 @@
 //! How a file is opened, read and made.
 
-use crate::owner::{Owner, Owners, check_owner, check_trusted, give, heir, is_root};
+use crate::owner::{Owners, check_owner, check_trusted, give, heir};
 use crate::unfit::{Unfit, check_regular};
+use crate::user::{Owner, is_root};
 use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};

@@ -1,7 +1,7 @@
 //! Why a file is not used.
 
-use crate::owner::{Owner, is_root};
 use crate::typed::{quoted, quoted_path};
+use crate::user::{Owner, is_root};
 use std::fs::{self, FileType, Metadata};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};

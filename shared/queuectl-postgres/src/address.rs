@@ -4,29 +4,40 @@
 //! passwords and the system: <https://www.postgresql.org/docs/current/libpq-connect.html>.
 //! What differs: a lost network is noticed in seconds; of several servers the one
 //! that can be written to is taken; an unknown parameter is an error.
+//!
+//! The driver's `Config` is given what was understood, and has it from there on. It
+//! could read a URL itself, but
+//!
+//! | not | so here |
+//! |---|---|
+//! | variables, the user, sockets of this machine | `surroundings` finds them |
+//! | `schema`, `passfile`, `ssl…`, names as `libpq` has them; and it does not say which name was meant, nor what a value may be | `url` reads parameters |
+//! | a password for each server | `servers`, `pgpass` |
+//! | `sslmode=allow`, `verify-ca`, `verify-full` | [`tls`](crate::tls) |
+//! | files that are meant from another folder | `files` |
 
+mod files;
 mod pgpass;
+mod servers;
 mod surroundings;
 mod url;
 
 use crate::ServerProblem;
 use crate::tls::{self, Tls};
-use pgpass::{PasswordFile, Wanted};
+use servers::{find_passwords, servers};
 use std::fmt;
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use surroundings::Surroundings;
 use tokio_postgres::config::{ChannelBinding, Config};
 use url::Parameters;
 
+pub use files::with_files_from;
 pub use pgpass::Password;
+pub use servers::Server;
+pub(crate) use servers::socket_in;
 
-const DEFAULT_PORT: u16 = 5432;
 const DEFAULT_SCHEMA: &str = "queuectl";
-
-/// Where servers put their sockets, by the habits of the systems.
-const SOCKET_FOLDERS: [&str; 3] = ["/var/run/postgresql", "/run/postgresql", "/tmp"];
 
 /// The longest name PostgreSQL does not cut.
 const LONGEST_NAME_BYTES: usize = 63;
@@ -52,82 +63,18 @@ pub struct Address {
     servers: Vec<Server>,
     /// All of them, for messages.
     host: String,
-    user: String,
-    database: String,
     schema: String,
     connect_timeout: Duration,
     /// A standby will not do.
-    pub(super) wants_a_primary: bool,
+    pub(crate) wants_a_primary: bool,
     /// Everything but the server and the password.
-    pub(super) config: Config,
-    pub(super) tls: Tls,
-}
-
-/// One place where the server may be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// How it is reached.
-    pub place: Place,
-    /// Its port, which is also in the name of its socket.
-    pub port: u16,
-    /// The password for it, if one is known.
-    pub password: Option<Password>,
-}
-
-/// How a server is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// By the socket in this folder.
-    Folder(PathBuf),
-    /// By the network, under the name that its certificate should have.
-    Network {
-        /// The name, or the address as it was written.
-        name: String,
-        /// The address, if it need not be looked up.
-        address: Option<IpAddr>,
-    },
-}
-
-impl Server {
-    /// The server as a person would name it.
-    pub(super) fn shown(&self) -> String {
-        match &self.place {
-            Place::Folder(folder) => format!("{} (port {})", folder.display(), self.port),
-            Place::Network { name, .. } if name.contains(':') => format!("[{name}]:{}", self.port),
-            Place::Network { name, .. } => format!("{name}:{}", self.port),
-        }
-    }
-
-    /// The same for every spelling of the same server.
-    fn identity(&self) -> String {
-        let host = match &self.place {
-            Place::Folder(folder) => {
-                folder.canonicalize().unwrap_or_else(|_| folder.clone()).display().to_string()
-            }
-            Place::Network { name, address } => {
-                let name = name.trim_end_matches('.').to_ascii_lowercase();
-                match address.or_else(|| name.parse().ok()) {
-                    Some(address) if address.is_loopback() => "localhost".to_owned(),
-                    Some(address) => address.to_string(),
-                    None => name,
-                }
-            }
-        };
-        format!("{host}:{}", self.port)
-    }
-
-    /// By which names its password may be found.
-    fn hosts(&self) -> Vec<String> {
-        match &self.place {
-            Place::Folder(folder) => vec!["localhost".to_owned(), folder.display().to_string()],
-            Place::Network { name, .. } => vec![name.clone()],
-        }
-    }
+    pub(crate) config: Config,
+    pub(crate) tls: Tls,
 }
 
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (host, user, database, schema) = (&self.host, &self.user, &self.database, &self.schema);
+        let (host, user, database, schema) = (self.host(), self.user(), self.database(), self.schema());
         write!(f, "Address({user}@{host}/{database}, schema {schema})")
     }
 }
@@ -165,8 +112,6 @@ impl Address {
             url: url.to_owned(),
             host: servers.iter().map(Server::shown).collect::<Vec<_>>().join(", "),
             servers,
-            user,
-            database,
             schema: schema(&said)?,
             connect_timeout: self::connect_timeout(&said)?.unwrap_or(connect_timeout),
             config,
@@ -197,12 +142,12 @@ impl Address {
 
     /// As whom to connect.
     pub fn user(&self) -> &str {
-        &self.user
+        self.config.get_user().unwrap_or_default()
     }
 
     /// To which database of the server.
     pub fn database(&self) -> &str {
-        &self.database
+        self.config.get_dbname().unwrap_or_default()
     }
 
     /// How long to wait for the server to answer.
@@ -215,7 +160,7 @@ impl Address {
         let mut servers: Vec<String> = self.servers.iter().map(Server::identity).collect();
         servers.sort();
         servers.dedup();
-        format!("{}/{}/{}", servers.join(","), self.database, self.schema)
+        format!("{}/{}/{}", servers.join(","), self.database(), self.schema)
     }
 }
 
@@ -231,86 +176,6 @@ fn refuse_what_is_not_done(said: &Parameters) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// The places where the server may be, as `libpq` combines names, addresses and ports.
-fn servers(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Vec<Server>, String> {
-    let addresses = said.list("hostaddr");
-    let names = said.list("host");
-    let count = addresses.as_ref().or(names.as_ref()).map_or(1, Vec::len);
-    if names.as_ref().is_some_and(|names| names.len() != count) {
-        return Err("host and hostaddr name different numbers of servers".to_owned());
-    }
-    let ports = said.list("port").unwrap_or_default();
-    if ports.len() > 1 && ports.len() != count {
-        return Err("there is neither one port nor one for each server".to_owned());
-    }
-    (0..count)
-        .map(|index| {
-            let port = match ports.get(index).or(ports.first()).copied().unwrap_or_default() {
-                "" => DEFAULT_PORT,
-                // What was taken for a port may be a part of a password.
-                port => port.parse().ok().filter(|port| *port != 0).ok_or(
-                    "a port is a number from 1 to 65535 (a : or / in a user or password is to be written %3A or %2F)",
-                )?,
-            };
-            let text = |list: &Option<Vec<&str>>| list.as_ref().map_or("", |list| list[index]).to_owned();
-            let (name, address) = (text(&names), text(&addresses));
-            let place = if !address.is_empty() {
-                let ip = address.parse().map_err(|_| "hostaddr is to be an IP address".to_owned())?;
-                Place::Network { name: if name.is_empty() { address } else { name }, address: Some(ip) }
-            } else if name.is_empty() {
-                nearby(port, surroundings)
-            } else if name.starts_with('/') {
-                Place::Folder(PathBuf::from(name))
-            } else if name.starts_with('@') {
-                return Err(format!(
-                    "host {name} is an abstract socket, which is not supported: name the folder of a socket, or a host"
-                ));
-            } else {
-                Place::Network { name, address: None }
-            };
-            Ok(Server { place, port, password: None })
-        })
-        .collect()
-}
-
-/// The server that is meant if none is named.
-fn nearby(port: u16, surroundings: &Surroundings<'_>) -> Place {
-    let socket = |folder: &&str| (surroundings.has_socket)(&socket_in(Path::new(folder), port));
-    match SOCKET_FOLDERS.iter().find(|folder| socket(folder)) {
-        Some(folder) => Place::Folder(PathBuf::from(folder)),
-        None => Place::Network { name: "localhost".to_owned(), address: None },
-    }
-}
-
-/// The socket that a server with this port has in its folder.
-pub(super) fn socket_in(folder: &Path, port: u16) -> PathBuf {
-    folder.join(format!(".s.PGSQL.{port}"))
-}
-
-/// Gives each server its password; the file is read only if nobody says one.
-fn find_passwords(
-    servers: &mut [Server],
-    said: &Parameters,
-    user: &str,
-    database: &str,
-    surroundings: &Surroundings<'_>,
-) {
-    if let Some(password) = said.get("password") {
-        for server in servers {
-            server.password = Some(Password(password.to_owned()));
-        }
-        return;
-    }
-    let of_user = || surroundings.home.as_ref().map(|home| home.join(".pgpass"));
-    let Some(path) = said.get("passfile").map(PathBuf::from).or_else(of_user) else { return };
-    let file = PasswordFile::read(&path);
-    for server in servers {
-        let hosts = server.hosts();
-        let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
-        server.password = file.find(Wanted { hosts: &hosts, port: server.port, database, user });
-    }
 }
 
 /// What is agreed for the whole connection.
@@ -373,7 +238,7 @@ fn tls(said: &Parameters, surroundings: &Surroundings<'_>) -> Result<Tls, String
         None if from_system => tls::Mode::VerifyFull,
         None => tls::Mode::Prefer,
     };
-    // Anybody can get a certificate that the system trusts, for a name of their own.
+    // Every owner of a name can get a certificate for it that the system trusts.
     if from_system && mode != tls::Mode::VerifyFull {
         return Err("sslrootcert=system is safe only with sslmode=verify-full".to_owned());
     }

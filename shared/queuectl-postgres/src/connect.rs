@@ -5,7 +5,7 @@
 //! and never answers. A thread that was given up ends with its connection.
 
 use crate::ServerProblem;
-use crate::address::{Address, Place, Server, socket_in};
+use crate::address::{Address, Server, socket_in};
 use crate::connection::{Connection, runtime};
 use crate::meaning::{Meaning, meaning};
 use crate::session;
@@ -21,15 +21,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
-use tokio_postgres::config::{Config, SslMode};
+use tokio_postgres::config::{Config, Host, SslMode};
 use tokio_postgres::error::SqlState;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// So many tries may be under way that nobody waits for any more: a server that
+/// So many tries may be under way that no thread waits for any more: a server that
 /// answers none of them must not cost this process all its threads and files.
 const MOST_UNANSWERED: usize = 64;
 
-/// Where nothing has come in time it is seen so quickly whether anybody lets connect.
+/// Where nothing has come in time it is seen so quickly whether a connection can be made.
 const PROBE_TAKES: Duration = Duration::from_millis(500);
 
 /// Asks whether nothing can be written there.
@@ -102,7 +102,7 @@ impl Address {
         let trying = Arc::new(Mutex::new(None));
         let tried = Arc::clone(&trying);
         let spawned = thread::Builder::new().name("connect".into()).spawn(move || {
-            // Nobody may be waiting any more; the connection is closed then.
+            // The caller may have given up; the connection is closed then.
             let _ = answer.send(address.enter(&here, at_most, &tried));
             drop(under_way);
         });
@@ -133,17 +133,17 @@ impl Address {
         if let Some(password) = &server.password {
             config.password(&password.0);
         }
-        let (name, address) = match &server.place {
-            Place::Folder(folder) => {
+        let name = match &server.host {
+            Host::Unix(folder) => {
                 config.host_path(folder).ssl_mode(SslMode::Disable);
                 let entered = Connection::open(&runtime, &config, NoTls, at_most);
                 return entered
                     .map_err(|error| self.no_entry(server, &error))
                     .and_then(|connection| self.only_a_primary(server, connection));
             }
-            Place::Network { name, address } => (name, *address),
+            Host::Tcp(name) => name,
         };
-        let addresses = match address {
+        let addresses = match server.address {
             Some(address) => vec![address],
             None => resolve(name, server.port).map_err(|error| unreachable(error.to_string()))?,
         };
@@ -211,13 +211,13 @@ impl Address {
     /// Why a server does not let us in.
     fn no_entry(&self, server: &Server, error: &tokio_postgres::Error) -> ServerProblem {
         let host = server.shown();
-        if let (Place::Folder(folder), Some(cause)) = (&server.place, cause::<io::Error>(error))
+        if let (Host::Unix(folder), Some(cause)) = (&server.host, cause::<io::Error>(error))
             && cause.kind() == io::ErrorKind::NotFound
         {
             return ServerProblem::Unreachable { host, reason: no_socket(folder, server.port) };
         }
         let problem = self.problem(&host, error);
-        // A database that takes no connections, for example, lets nobody in.
+        // A database that takes no connections, for example, lets no role in.
         let problem = problem.filter(|problem| !matches!(problem, ServerProblem::Failed { .. }));
         problem.unwrap_or_else(|| ServerProblem::LoginRefused {
             host,
@@ -263,7 +263,7 @@ impl Address {
             Meaning::Standby => ServerProblem::Standby { host },
             Meaning::NotNow => ServerProblem::NotNow { host, reason },
             Meaning::Lost => ServerProblem::Unreachable { host, reason },
-            // Who meets others again and again has more luck later.
+            // A transaction that conflicts again and again has more luck later.
             Meaning::Failed | Meaning::Conflict => ServerProblem::Failed { host, reason },
             Meaning::Locked | Meaning::DiskFull | Meaning::Damaged | Meaning::Lasting => return None,
         })
@@ -311,7 +311,7 @@ impl Address {
     }
 }
 
-/// What is said of a server that has not answered in time. Whoever can be connected to may
+/// What is said of a server that has not answered in time. One that can be connected to may
 /// be a pool that has no session to spare.
 fn no_answer(host: String, waited: Duration, tried: Option<SocketAddr>) -> ServerProblem {
     let waited = in_seconds(waited);

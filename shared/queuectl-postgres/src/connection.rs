@@ -116,7 +116,7 @@ impl Connection {
         answer(runtime, wire, *answers_within, was_unanswered, client.query(statement, values))
     }
 
-    /// Waits for the next notification, so long at most. (Nobody owes one, so silence is
+    /// Waits for the next notification, so long at most. (None is owed, so silence is
     /// no reason to give the connection up.)
     pub fn next_notification(&mut self, at_most: Duration) -> Result<Option<Notification>, Error> {
         if self.wire.notifications.is_empty() {

@@ -9,7 +9,7 @@ pub enum ServerProblem {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody answers there, or the connection was lost.
+    /// Nothing answers there, or the connection was lost.
     #[error("the server {host} cannot be reached: {reason}")]
     Unreachable {
         /// Host and port.
@@ -54,7 +54,7 @@ pub enum ServerProblem {
     LoginRefused {
         /// Host and port.
         host: String,
-        /// Who wanted in.
+        /// The role that wanted in.
         user: String,
         /// What it said.
         reason: String,

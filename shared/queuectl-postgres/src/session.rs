@@ -3,7 +3,7 @@
 //! Statements are sent whole and unnamed, in one round trip, and what they need is
 //! set for their transaction alone, unless the session is known to be ours: behind
 //! a pooler that hands sessions from one transaction to another, a prepared
-//! statement of ours may be somebody else's. Every table is named with its schema.
+//! statement of ours may be another program's. Every table is named with its schema.
 
 use crate::connection::Connection;
 use crate::query::{Named, Query};
@@ -168,7 +168,7 @@ impl Session {
         self.as_needed(|connection| connection.batch_execute(&sql))
     }
 
-    /// Tells those who listen that there may be something to do. (After the commit
+    /// Tells the sessions that listen that there may be something to do. (After the commit
     /// and on its own: inside a transaction it takes a lock of the whole server.)
     pub fn notify(&mut self, payload: &str) -> Result<(), Error> {
         let ring = format!("NOTIFY \"{}\", '{payload}'", self.schema);

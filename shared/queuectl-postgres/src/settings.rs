@@ -66,7 +66,7 @@ impl Amiss {
     }
 
     /// Statements that set it right until the end of the transaction. What the server
-    /// was told to end after some time, it ends when nobody waits for it any more.
+    /// was told to end after some time, it ends when no client waits for it any more.
     pub fn set_right(&self, answers_within: Duration) -> String {
         let mut statements = String::new();
         for (name, value) in NEEDED.iter().filter(|(name, _)| self.0.contains(name)) {

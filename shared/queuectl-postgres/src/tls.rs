@@ -1,7 +1,9 @@
 //! Safe connections, as `libpq` spells them.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html>. Certificates are
-//! read at each connection, so that renewed ones count without a restart.
+//! read at each connection, so that renewed ones count without a restart. The handshake is
+//! rustls', and the driver knows TLS or none: what is checked of a certificate in which
+//! mode is said here.
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -56,9 +58,9 @@ impl FromStr for Mode {
 /// A file that was named and must be there, or the user's, which need not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum File {
-    /// Somebody has named it.
+    /// The URL or a variable names it.
     Named(PathBuf),
-    /// Where it is if nobody says; none without a home folder.
+    /// Where it is unless one is named; none without a home folder.
     OfUser(Option<PathBuf>),
 }
 
@@ -183,7 +185,7 @@ fn roots_in(path: &Path) -> Result<Trusted, String> {
 fn system_roots() -> Result<Trusted, String> {
     let found = rustls_native_certs::load_native_certs();
     let mut store = RootCertStore::empty();
-    // One odd certificate among hundreds is nobody's trouble.
+    // One odd certificate among hundreds does no harm.
     let (known, _odd) = store.add_parsable_certificates(found.certs);
     if known == 0 {
         let reason = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
@@ -266,7 +268,7 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         match &self.authority {
             Some(authority) => authority.verify_tls12_signature(message, certificate, signature),
-            // Whoever may show any certificate may show one whose key it has.
+            // A server that may show any certificate may show one whose key it has.
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }

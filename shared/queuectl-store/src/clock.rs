@@ -3,7 +3,7 @@
 //! A queue in a file goes by the clock of its machine. Several machines never
 //! agree, so a queue on a server goes by the server's clock alone: it is read
 //! with every exchange, and between two readings this machine's monotonic clock
-//! goes on from there. Nobody else asks for the time.
+//! goes on from there. No other part asks for the time.
 
 use queuectl_core::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};

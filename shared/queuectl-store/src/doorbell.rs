@@ -111,7 +111,7 @@ impl Drop for FifoDoorbell {
     }
 }
 
-/// Rings a worker. Nobody there is no error.
+/// Rings a worker. That none is there is no error.
 pub(crate) fn ring(database: &Path, worker: WorkerId) {
     if let Ok(mut fifo) = open(&doorbell_path(database, worker), OpenOptions::new().write(true)) {
         // Full means that it rings already.

@@ -202,7 +202,7 @@ pub enum StoreError {
         /// Where it is.
         path: PathBuf,
     },
-    /// Somebody has taken this worker for dead and given its jobs to others.
+    /// Another worker has taken this one for dead and given its jobs to others.
     #[error("worker {worker} was taken for dead, and its jobs were given to others")]
     CalledDead {
         /// This worker.
@@ -247,7 +247,7 @@ pub enum StoreError {
         /// Where it is now, without a password.
         to: String,
     },
-    /// The queue stays, and somebody has yet to finish that.
+    /// The queue stays, and the command that gave up the move has yet to finish that.
     #[error("the queue {queue} is closed until the move to {to} is given up completely")]
     Staying {
         /// The queue.
@@ -269,7 +269,7 @@ pub enum StoreError {
         /// The queue.
         queue: Location,
     },
-    /// The queue is in another move, or in none: somebody has ended this one.
+    /// The queue is in another move, or in none: another command has ended this one.
     #[error("the queue {queue} is not in this move any more")]
     NotThisMove {
         /// The queue.
@@ -339,7 +339,7 @@ impl StoreError {
         }
     }
 
-    /// Tells whether the same call may succeed later, without anybody's help
+    /// Tells whether the same call may succeed later, without help
     /// or when there is room again.
     pub fn is_passing(&self) -> bool {
         match self {
@@ -361,14 +361,14 @@ impl StoreError {
         match self {
             Self::Server { problem, .. } => problem.passes_again(),
             // What a server cannot read now it may read later: it has other copies, and
-            // administrators. Nobody but us looks after a file.
+            // administrators. A file has only us.
             Self::Corrupt { queue: Location::Url(_), .. } => true,
             _ => self.is_passing(),
         }
     }
 
     /// Tells whether a server is there and has refused what was asked of it. Of such an
-    /// answer alone nobody can say how long it lasts: a table may be away for the moments
+    /// answer alone it cannot be told how long it lasts: a table may be away for the moments
     /// of a restore, and a trigger may fail for ever.
     pub fn is_refusal_by_server(&self) -> bool {
         use ServerProblem::{Failed, Foreign, NoRight, RowsHidden};

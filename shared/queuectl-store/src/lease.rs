@@ -83,7 +83,7 @@ impl LeaseTimes {
     }
 }
 
-/// A clock that nobody sets, and that goes on while the machine sleeps.
+/// A clock that is never set, and that goes on while the machine sleeps.
 pub fn boot_clock() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     // Elsewhere the monotonic clock may stand still during sleep.

@@ -17,12 +17,13 @@ mod identity;
 mod inspect;
 mod intake;
 mod lease;
+mod lease_clock;
 mod liveness;
 mod location;
 pub mod machine;
+mod output;
 mod planted;
 mod postgres;
-mod pulse;
 mod raw;
 mod renewals;
 mod sqlite;
@@ -30,16 +31,18 @@ mod stored;
 mod transfer;
 mod upkeep;
 mod work;
+mod worker;
 
 pub use clock::Clock;
 pub use counts::Counts;
 pub use doorbell::Doorbell;
 pub use error::StoreError;
-pub use inspect::{Inspect, Life, OutputPart, Selection, Worker};
+pub use inspect::{Inspect, Selection};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use lease::{LeaseTimes, boot_clock};
 pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
 pub use location::{Access, Location, OpenOptions, without_password};
+pub use output::{OutputPart, OutputTrim};
 pub use planted::Bug;
 pub use postgres::PostgresStore;
 pub use queuectl_postgres::ServerProblem;
@@ -48,9 +51,8 @@ pub use transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
 };
 pub use upkeep::{Backup, Cancelled, Finding, Level, Retried, Upkeep};
-pub use work::{
-    Ended, Exchange, Exchanged, NewWorker, OutputTrim, Registration, Rescued, SetAside, Stop, Suspects, Work,
-};
+pub use work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, SetAside, Suspects, Work};
+pub use worker::{Life, Stop, Worker};
 
 /// The result of every method of a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;

@@ -1,7 +1,5 @@
 //! Where a queue is.
 
-mod files;
-
 pub use queuectl_core::without_password;
 
 use queuectl_files::Owners;
@@ -43,7 +41,7 @@ impl Location {
     pub fn with_files_from(self, folder: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(folder.join(path)),
-            Self::Url(url) => Self::Url(files::make_absolute(&url, folder)),
+            Self::Url(url) => Self::Url(queuectl_postgres::with_files_from(&url, folder)),
         }
     }
 }
@@ -95,7 +93,7 @@ pub struct OpenOptions {
     /// How long to wait for a server to answer at all.
     pub connect_timeout: Duration,
     /// Where the lock file of a queue on a server lies; the system's folder for
-    /// temporary files if nobody says. (That of a queue in a file lies beside it.)
+    /// temporary files if none is named. (That of a queue in a file lies beside it.)
     pub state_folder: Option<PathBuf>,
     /// Whose files are used.
     pub owners: Owners,

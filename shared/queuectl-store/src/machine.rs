@@ -1,6 +1,6 @@
 //! Which machine this is, and which boot of it.
 
-use crate::inspect::Worker;
+use crate::worker::Worker;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;

@@ -7,7 +7,7 @@
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A result counts whoever hands it in.
+    /// A result counts, whichever worker hands it in.
     NoLeaseCheck,
     /// `synchronous=NORMAL`.
     NormalSync,

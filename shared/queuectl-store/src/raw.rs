@@ -1,12 +1,13 @@
 //! Rows that do not say what they should: what can be read of them is read.
 //!
-//! Whoever looks at the queue is shown a row as far as it can be read, and told what
+//! A program that looks at the queue is shown a row as far as it can be read, and told what
 //! is wrong with it; only who would run the job needs all of it. The columns are those of
 //! [`columns`](crate::columns).
 
 use crate::columns::{self, Cell, Column, Has, attempt, job, output, worker};
-use crate::inspect::{Life, OutputPart, Worker};
+use crate::output::OutputPart;
 use crate::stored;
+use crate::worker::{Life, Worker};
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream, Timestamp,
     WorkerId,

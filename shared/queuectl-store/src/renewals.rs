@@ -10,7 +10,7 @@ use std::time::Duration;
 /// Bytes of a renewal.
 pub(crate) const RENEWAL_BYTES: usize = 16;
 
-/// A place in a lock file for the last renewal of one lease.
+/// Where in a lock file the last renewal of one lease is noted.
 #[derive(Debug)]
 pub(crate) struct Renewals {
     file: File,
@@ -19,7 +19,7 @@ pub(crate) struct Renewals {
 }
 
 impl Renewals {
-    /// The place that begins at an offset.
+    /// What begins at an offset.
     pub(crate) fn at(file: File, path: PathBuf, offset: u64) -> Self {
         Self { file, path, offset }
     }

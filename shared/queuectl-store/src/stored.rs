@@ -1,6 +1,6 @@
 //! How values are stored that no database has a type for: the same everywhere.
 
-use crate::work::Stop;
+use crate::worker::Stop;
 use queuectl_core::{Environment, QueueSet, Stream};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! The old place is closed before anything is copied, and given up for good only
 //! when the new one is open. So no two places are ever open for the same jobs, and
-//! whoever is killed on the way goes on with the same calls:
+//! a move that is killed on the way goes on with the same calls:
 //!
 //! ```text
 //! old place        ── leave ──► Leaving ─────────────── switch ──► Switching ─ ─ ─ close ──► Left
@@ -127,11 +127,11 @@ pub trait Transfer {
     /// Notes that all is at the new place, which is about to be opened.
     fn switch(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Gives the old place up: whoever opens it to change something is sent on. Call
+    /// Gives the old place up: a program that opens it to change something is sent on. Call
     /// it only if the new place is open.
     fn close(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Gives the move up: from now on nobody can switch. Tells where it stood: while
+    /// Gives the move up: from now on it cannot switch. Tells where it stood: while
     /// it was only leaving, the new place is not open, and never will be.
     fn turn_back(&mut self, id: &MoveId) -> Result<Stage>;
 
@@ -152,7 +152,7 @@ pub trait Transfer {
 
     /// Adds records that come after a position, and tells the last one that is there.
     ///
-    /// If that is another, somebody else is at the same move: then it adds nothing.
+    /// If that is another, another command is at the same move: then it adds nothing.
     fn import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Result<Position>;
 
     /// The last record that is there.
@@ -162,6 +162,6 @@ pub trait Transfer {
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()>;
 
     /// Empties the new place and leaves the move. A place that was to get its queue
-    /// back sends everybody on again.
+    /// back sends all programs on again.
     fn withdraw(&mut self, id: &MoveId) -> Result<()>;
 }

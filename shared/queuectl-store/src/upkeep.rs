@@ -24,7 +24,7 @@ pub enum Cancelled {
 pub struct Retried {
     /// How many jobs are pending again.
     pub revived: u64,
-    /// Those that stay dead, with what is wrong with their rows: nobody could run them,
+    /// Those that stay dead, with what is wrong with their rows: no worker could run them,
     /// and they would only be set aside again.
     pub unreadable: Vec<(Seq, JobId, String)>,
     /// The last job that was looked at; none if none was left.
@@ -48,7 +48,7 @@ impl Retried {
 pub enum Level {
     /// As it should be.
     Ok,
-    /// It works; somebody should look at it.
+    /// It works; a person should look at it.
     Warning,
     /// It does not work, or what was promised does not hold.
     Error,
@@ -84,7 +84,7 @@ impl Finding {
         Self { check, level: Level::Ok, found: found.into(), advice: None }
     }
 
-    /// Something that somebody should look at.
+    /// Something that a person should look at.
     pub fn warning(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { check, level: Level::Warning, found: found.into(), advice: Some(advice.into()) }
     }

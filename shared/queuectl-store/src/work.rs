@@ -3,10 +3,11 @@
 use crate::Result;
 use crate::counts::Counts;
 use crate::doorbell::Doorbell;
-use crate::inspect::{OutputPart, Worker};
 use crate::lease::LeaseTimes;
 use crate::liveness::{Entry, LockFile, Presence, Taken};
 use crate::machine;
+use crate::output::{OutputPart, OutputTrim};
+use crate::worker::{Stop, Worker};
 use queuectl_core::{Effect, Job, JobId, Lease, Outcome, QueueSet, RetryPolicy, Timestamp, WorkerId};
 use std::path::PathBuf;
 
@@ -77,15 +78,6 @@ pub struct Registration {
     pub neighbours: Vec<WorkerId>,
 }
 
-/// How a worker is to stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// Claim nothing more, finish what runs.
-    Graceful,
-    /// End what runs, uncharged.
-    Forced,
-}
-
 /// The end of an attempt, to be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -103,17 +95,6 @@ pub struct Ended {
     pub output_bytes: u64,
     /// Bytes of these that were not kept.
     pub dropped_bytes: u64,
-}
-
-/// Rows of output that fell out of the rolling tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputTrim {
-    /// Whose output.
-    pub lease: Lease,
-    /// The first row to go.
-    pub from: i64,
-    /// The last row to go.
-    pub to: i64,
 }
 
 /// Whether a job that may be what kills its workers can be claimed now.

@@ -1,6 +1,8 @@
 //! The file of passwords, one line each: `host:port:database:user:password`.
 //!
-//! <https://www.postgresql.org/docs/current/libpq-pgpass.html>
+//! <https://www.postgresql.org/docs/current/libpq-pgpass.html>. By hand, since the one
+//! library there is (`postgres_secrets`) refuses a whole file for one line, which `libpq`
+//! passes over.
 
 use std::fmt;
 use std::fs;
@@ -8,7 +10,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// A password, which nobody sees by accident.
+/// A password, which is never shown by accident.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(pub(crate) String);
 

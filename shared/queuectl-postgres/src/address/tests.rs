@@ -4,6 +4,7 @@ use super::*;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 const TEN_SECONDS: Duration = Duration::from_secs(10);
 
@@ -47,9 +48,9 @@ impl World {
     /// `user@servers/database`, with the address behind the name of a server.
     fn meant(&self, url: &str) -> String {
         let found = self.find(url).unwrap_or_else(|wrong| panic!("{url}: {wrong}"));
-        let server = |server: &Server| match &server.place {
-            Place::Network { address: Some(address), .. } => format!("{} at {address}", server.shown()),
-            _ => server.shown(),
+        let server = |server: &Server| match server.address {
+            Some(address) => format!("{} at {address}", server.shown()),
+            None => server.shown(),
         };
         let servers: Vec<String> = found.servers.iter().map(server).collect();
         format!("{}@{}/{}", found.user(), servers.join(", "), found.database())

@@ -1,4 +1,7 @@
 //! A URL as `libpq` reads it: several hosts, every part optional.
+//!
+//! By hand, since the driver's own reader knows neither all names nor what is wrong, and
+//! one of general URLs knows one host.
 
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! A copy of a queue on a server, in a SQLite file.
 //!
-//! It is read in one snapshot, which keeps nobody waiting.
+//! It is read in one snapshot, which keeps no writer waiting.
 
 use super::copy::{Filling, write_copy};
 use crate::Result;

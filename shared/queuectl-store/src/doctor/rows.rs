@@ -1,9 +1,9 @@
 //! Rows that do not say what they should, and what to do about them.
 
 use super::words::PROBLEMS_SHOWN;
-use crate::inspect::Worker;
 use crate::raw::CANNOT_BE_READ;
 use crate::upkeep::Finding;
+use crate::worker::Worker;
 use queuectl_core::{Attempt, Job};
 
 /// Rows that cannot be read: the first of them, and how many there are.

@@ -1,10 +1,10 @@
 //! Who works on a queue, on which machine, and what they hold.
 
 use super::words::{START_A_WORKER, jobs, jobs_are};
-use crate::inspect::{Life, Worker};
 use crate::lease::LeaseTimes;
 use crate::machine;
 use crate::upkeep::Finding;
+use crate::worker::{Life, Worker};
 use queuectl_core::{Timestamp, WorkerId};
 use std::collections::HashSet;
 
@@ -21,7 +21,7 @@ pub(super) struct Held {
     pub(super) jobs: u64,
 }
 
-/// Who works, who has died, who stands still, who is not heard of; `unsettled` is how
+/// Workers that live, have died, stand still, or are not heard of; `unsettled` is how
 /// many jobs there are for them.
 pub(super) fn roster(workers: &[Worker], unsettled: i64, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = workers.iter().filter_map(|worker| trouble_with(worker, now)).collect();

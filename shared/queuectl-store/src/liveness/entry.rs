@@ -1,10 +1,11 @@
 //! What the lock file says of a worker besides its notes.
 //!
 //! It is enough to end a dead or hanging worker's processes without asking the store
-//! that knows its row, so that a server that is away keeps nobody from it. Written
+//! that knows its row, so that a server that is away does not keep others from it. Written
 //! before that row can be seen, never synced.
 
-use super::LockFile;
+use super::layout::{ENTRY_BYTES, entry_offset};
+use super::lock_file::LockFile;
 use crate::Result;
 use crate::lease::{LeaseTimes, boot_clock, millis};
 use crate::renewals::{self, RENEWAL_BYTES, Renewals};
@@ -13,9 +14,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 use uuid::Uuid;
-
-/// Bytes of an entry, which stands before a worker's notes.
-pub(super) const ENTRY_BYTES: usize = 256;
 
 /// The longest mark of a queue.
 const RUN_BYTES: usize = 64;
@@ -39,7 +37,7 @@ pub struct Entry {
     pub worker: WorkerId,
     /// Its process, and when that began: together never used again.
     pub pid: u32,
-    /// In ticks since the boot; 0 where nobody can tell.
+    /// In ticks since the boot; 0 where that cannot be told.
     pub began_at_ticks: u64,
     /// The namespace its pid is valid in.
     pub pid_namespace: u64,
@@ -70,7 +68,7 @@ pub struct Found {
 
 impl Entry {
     /// The bytes of what never changes; none if the queue's mark is too long.
-    fn bytes(&self, place: Uuid) -> Option<[u8; CHANGING]> {
+    fn bytes(&self, this_file: Uuid) -> Option<[u8; CHANGING]> {
         let mut bytes = [0; CHANGING];
         let lease_ms = self.lease.map_or(0, |lease| millis(lease.length()));
         let run = self.run.as_bytes();
@@ -87,15 +85,15 @@ impl Entry {
             bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
         }
         bytes[RUN..].get_mut(..run.len())?.copy_from_slice(run);
-        let checksum = checksum(&bytes[NUMBERS..], place);
+        let checksum = checksum(&bytes[NUMBERS..], this_file);
         bytes[CHECKSUM..NUMBERS].copy_from_slice(&checksum);
         Some(bytes)
     }
 
-    /// Reads what [`bytes`](Self::bytes) has written at the same place; none if it was
+    /// Reads what [`bytes`](Self::bytes) has written into the same file; none if it was
     /// written elsewhere, or is damaged, or nothing stands there.
-    fn read(bytes: &[u8; ENTRY_BYTES], place: Uuid) -> Option<Self> {
-        if bytes[CHECKSUM..NUMBERS] != checksum(&bytes[NUMBERS..CHANGING], place) {
+    fn read(bytes: &[u8; ENTRY_BYTES], this_file: Uuid) -> Option<Self> {
+        if bytes[CHECKSUM..NUMBERS] != checksum(&bytes[NUMBERS..CHANGING], this_file) {
             return None;
         }
         let [worker, pid, began_at_ticks, pid_namespace, manager_pid, lease_ms, run_length] =
@@ -114,8 +112,8 @@ impl Entry {
 }
 
 impl Found {
-    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, place: Uuid, now: Duration) -> Option<Self> {
-        let entry = Entry::read(bytes, place)?;
+    fn read(bytes: &[u8; ENTRY_BYTES], region: u32, this_file: Uuid, now: Duration) -> Option<Self> {
+        let entry = Entry::read(bytes, this_file)?;
         // What is just being written is read at the next look.
         let renewed_at = bytes[RENEWED_AT..RETIRED].try_into().ok().and_then(renewals::from_bytes);
         let silence = renewed_at.map_or(Duration::ZERO, |at| now.saturating_sub(at));
@@ -148,10 +146,10 @@ impl LockFile {
     pub fn entries(&self) -> Result<Vec<Found>> {
         let length =
             self.file.metadata().map_err(|source| self.error("look at the lock file", source))?.len();
-        let place = self.place()?;
+        let this_file = self.this_file()?;
         let mut found = Vec::new();
-        for region in (0..).take_while(|&region| super::entry_offset(region) < length) {
-            found.extend(self.read_entry(region, place)?);
+        for region in (0..).take_while(|&region| entry_offset(region) < length) {
+            found.extend(self.read_entry(region, this_file)?);
         }
         Ok(found)
     }
@@ -162,19 +160,19 @@ impl LockFile {
     ///
     /// If the file cannot be read.
     pub fn entry(&self, region: u32) -> Result<Option<Found>> {
-        self.read_entry(region, self.place()?)
+        self.read_entry(region, self.this_file()?)
     }
 
-    fn read_entry(&self, region: u32, place: Uuid) -> Result<Option<Found>> {
+    fn read_entry(&self, region: u32, this_file: Uuid) -> Result<Option<Found>> {
         let mut bytes = [0; ENTRY_BYTES];
-        match self.file.read_exact_at(&mut bytes, super::entry_offset(region)) {
-            Ok(()) => Ok(Found::read(&bytes, region, place, boot_clock())),
+        match self.file.read_exact_at(&mut bytes, entry_offset(region)) {
+            Ok(()) => Ok(Found::read(&bytes, region, this_file, boot_clock())),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(source) => Err(self.error("read the lock file", source)),
         }
     }
 
-    /// Tells whether a region may be given to a newcomer: nobody has to look there for
+    /// Tells whether a region may be given to a newcomer: no guard has to look there for
     /// what a dead worker has left.
     pub(crate) fn has_room_at(&self, region: u32) -> Result<bool> {
         Ok(self.entry(region)?.is_none_or(|found| found.is_settled()))
@@ -207,13 +205,13 @@ impl LockFile {
     /// Enters a worker whose lock is held.
     pub(super) fn enter(&self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<()> {
         let mut bytes = [0; ENTRY_BYTES];
-        let fixed = entry.bytes(self.place()?).ok_or_else(|| {
+        let fixed = entry.bytes(self.this_file()?).ok_or_else(|| {
             self.error("enter a worker into the lock file", io::Error::other("the queue's mark is too long"))
         })?;
         bytes[..CHANGING].copy_from_slice(&fixed);
         bytes[RENEWED_AT..RETIRED].copy_from_slice(&renewals::to_bytes(renewed_at));
         self.file
-            .write_all_at(&bytes, super::entry_offset(region))
+            .write_all_at(&bytes, entry_offset(region))
             .map_err(|source| self.error("enter a worker into the lock file", source))
     }
 
@@ -221,18 +219,18 @@ impl LockFile {
     pub(super) fn renewals(&self, region: u32) -> Result<Renewals> {
         // Opened anew: a copy of the same open file would keep the lock when that is let go.
         let Self { file, path } = self.reopen()?;
-        Ok(Renewals::at(file, path, super::entry_offset(region) + RENEWED_AT as u64))
+        Ok(Renewals::at(file, path, entry_offset(region) + RENEWED_AT as u64))
     }
 
     /// This file, on this machine and boot: what stands in a copy of it names workers of
     /// the original, who may live.
-    fn place(&self) -> Result<Uuid> {
+    fn this_file(&self) -> Result<Uuid> {
         Ok(Uuid::new_v5(&Uuid::NAMESPACE_OID, self.identity()?.as_bytes()))
     }
 
     fn write_number(&self, region: u32, at: usize, number: u64) -> Result<()> {
         self.file
-            .write_all_at(&number.to_le_bytes(), super::entry_offset(region) + at as u64)
+            .write_all_at(&number.to_le_bytes(), entry_offset(region) + at as u64)
             .map_err(|source| self.error("write to the lock file", source))
     }
 }
@@ -241,13 +239,13 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-fn checksum(bytes: &[u8], place: Uuid) -> [u8; 16] {
-    Uuid::new_v5(&place, bytes).into_bytes()
+fn checksum(bytes: &[u8], this_file: Uuid) -> [u8; 16] {
+    Uuid::new_v5(&this_file, bytes).into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{entered, lock_file};
+    use super::super::presence::tests::{entered, lock_file};
     use super::*;
     use crate::machine;
     use std::fs::{self, File};
@@ -277,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_settled_by_its_worker_or_by_whoever_has_ended_it_and_not_for_the_next() {
+    fn an_entry_is_settled_by_its_worker_or_by_the_guard_that_ended_it_and_not_for_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let is_settled = || found(folder.path())[0].is_settled();
         let first = entered(folder.path(), WorkerId(1), 0, None);

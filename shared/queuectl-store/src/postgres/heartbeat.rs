@@ -9,7 +9,7 @@ use super::session::{Session, values};
 use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
 use crate::doorbell::Doorbell;
 use crate::lease::{LeaseTimes, boot_clock};
-use crate::pulse::{Neighbour, Pulse};
+use crate::lease_clock::{LeaseClock, Neighbour};
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
 use queuectl_postgres::Address;
@@ -24,8 +24,8 @@ use uuid::Uuid;
 /// A ring that is sent when a worker begins is heard within this, or never.
 const RING_TAKES: Duration = Duration::from_secs(3);
 
-/// A heart that is connected and listens, and does not beat yet.
-pub(crate) struct Heart {
+/// A heartbeat that is connected and listens, and has not begun.
+pub(crate) struct Heartbeat {
     address: Address,
     session: Session,
     /// Whether sessions are handed around, so that what one listens to is heard by
@@ -39,14 +39,14 @@ pub(super) struct ServerBell {
     stopped: Arc<AtomicBool>,
 }
 
-/// A heart that beats.
+/// A heartbeat that has begun.
 struct Beating {
     address: Address,
     session: Option<Session>,
     worker: WorkerId,
     /// The lock file of this machine.
     here: String,
-    pulse: Arc<Pulse>,
+    lease_clock: Arc<LeaseClock>,
     ring: SyncSender<()>,
     stopped: Arc<AtomicBool>,
     /// When it was cut off itself, if it was: others' silence until then means nothing.
@@ -60,7 +60,7 @@ struct Beating {
     next_look: Instant,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Connects and listens.
     pub(crate) fn connect(address: &Address, lease: LeaseTimes) -> Result<Self> {
         let session = connect(address, address.connect_timeout(), lease)?;
@@ -131,7 +131,12 @@ impl Heart {
     }
 
     /// Beats from now on, until the bell is dropped.
-    pub(super) fn start(self, worker: WorkerId, here: String, pulse: Arc<Pulse>) -> Result<ServerBell> {
+    pub(super) fn start(
+        self,
+        worker: WorkerId,
+        here: String,
+        lease_clock: Arc<LeaseClock>,
+    ) -> Result<ServerBell> {
         // One ring that is not heard yet is as good as many.
         let (ring, rings) = sync_channel(1);
         let stopped = Arc::new(AtomicBool::new(false));
@@ -141,8 +146,8 @@ impl Heart {
             session: Some(self.session),
             worker,
             here,
-            next_beat: now + pulse.lease().renewed_every(),
-            pulse,
+            next_beat: now + lease_clock.lease().renewed_every(),
+            lease_clock,
             ring,
             stopped: Arc::clone(&stopped),
             was_cut_off: None,
@@ -151,9 +156,9 @@ impl Heart {
             is_pooled: self.is_pooled,
             next_look: now,
         };
-        thread::Builder::new().name("heart".into()).spawn(move || beating.beat_on()).map_err(|source| {
-            StoreError::Io { action: "start a thread for", path: "the heartbeat".into(), source }
-        })?;
+        thread::Builder::new().name("heartbeat".into()).spawn(move || beating.beat_on()).map_err(
+            |source| StoreError::Io { action: "start a thread for", path: "the heartbeat".into(), source },
+        )?;
         Ok(ServerBell { rings, stopped })
     }
 }
@@ -178,7 +183,7 @@ impl Beating {
     }
 
     fn connect_again(&mut self) -> Option<Session> {
-        let mut session = connect(&self.address, RECONNECT_TAKES, self.pulse.lease()).ok()?;
+        let mut session = connect(&self.address, RECONNECT_TAKES, self.lease_clock.lease()).ok()?;
         if !self.is_pooled {
             session.prepare_from_now_on().ok()?;
         }
@@ -192,13 +197,13 @@ impl Beating {
     fn turn(&mut self, session: &mut Session) -> std::result::Result<(), Trouble> {
         let now = Instant::now();
         if now >= self.next_beat {
-            self.next_beat = now + self.pulse.lease().renewed_every();
+            self.next_beat = now + self.lease_clock.lease().renewed_every();
             let asked_at = boot_clock();
             let renewed = session.rows(sql::BEAT, values![self.worker.0])?;
             if renewed.is_empty() {
-                self.pulse.was_called_dead();
+                self.lease_clock.was_called_dead();
             } else {
-                self.pulse.renewed(asked_at);
+                self.lease_clock.renewed(asked_at);
             }
         }
         if now >= self.next_look {
@@ -234,7 +239,7 @@ impl Beating {
     fn look_at_neighbours(&mut self, session: &mut Session) -> std::result::Result<Duration, Trouble> {
         let rows = session.rows(sql::NEIGHBOURS, &[])?;
         let now = Instant::now();
-        let mut again_after = self.pulse.lease().looked_at_every();
+        let mut again_after = self.lease_clock.lease().looked_at_every();
         let mut neighbours = HashMap::with_capacity(rows.len());
         let mut renewals = HashMap::with_capacity(rows.len());
         for found in &rows {
@@ -259,12 +264,12 @@ impl Beating {
             neighbours.insert(id, neighbour);
         }
         self.renewals = renewals;
-        self.pulse.set_neighbours(neighbours);
+        self.lease_clock.set_neighbours(neighbours);
         Ok(again_after)
     }
 
     fn rings(&self) {
-        self.pulse.rang();
+        self.lease_clock.rang();
         // Full means that it rings already.
         let _rings_already = self.ring.try_send(());
     }

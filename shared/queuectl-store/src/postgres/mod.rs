@@ -3,14 +3,14 @@
 //! What one writer at a time gives SQLite, row locks give here: whoever decides
 //! about a job locks its row first, and a claim skips what others have locked.
 //! Every verb is one transaction at READ COMMITTED. Only the server's clock counts
-//! between machines; see [`pulse`](crate::pulse). A connection that is lost is made
+//! between machines; see [`lease_clock`](crate::lease_clock). A connection that is lost is made
 //! anew inside the verb, and a commit that was sent and never answered is asked
 //! for by its number, so that no verb happens twice.
 
 pub(crate) mod books;
 mod ends;
 mod exchange;
-pub(crate) mod heart;
+pub(crate) mod heartbeat;
 mod held;
 pub(crate) mod inspect;
 mod intake;
@@ -27,9 +27,9 @@ mod work;
 
 use crate::clock::Clock;
 use crate::lease::LeaseTimes;
+use crate::lease_clock::LeaseClock;
 use crate::liveness::LockFile;
 use crate::location::{Access, Location, OpenOptions};
-use crate::pulse::Pulse;
 use crate::{Result, ServerProblem, StoreError};
 use books::Books;
 use queuectl_core::Timestamp;
@@ -85,7 +85,7 @@ pub struct PostgresStore {
     prepares: bool,
     memory: memory::Memory,
     /// Of the worker that this connection has registered.
-    pulse: Option<Arc<Pulse>>,
+    lease_clock: Option<Arc<LeaseClock>>,
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
     pub(crate) stand_in: PathBuf,
@@ -176,7 +176,7 @@ impl PostgresStore {
             tables: Tables::Ours,
             prepares: false,
             memory: memory::Memory::default(),
-            pulse: None,
+            lease_clock: None,
             stand_in,
         }
     }
@@ -237,7 +237,7 @@ impl PostgresStore {
 
     /// The lease of the worker that this connection has registered.
     fn lease(&self) -> LeaseTimes {
-        self.pulse.as_ref().map_or(LeaseTimes::USUAL, |pulse| pulse.lease())
+        self.lease_clock.as_ref().map_or(LeaseTimes::USUAL, |lease_clock| lease_clock.lease())
     }
 
     /// How long a statement may wait for what another transaction has locked. A worker

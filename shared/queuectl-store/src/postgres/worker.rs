@@ -1,17 +1,18 @@
 //! How jobs are worked on.
 
 use super::books::{self, Books};
-use super::heart::{Heart, PROBE};
+use super::heartbeat::{Heartbeat, PROBE};
 use super::held::Held;
 use super::inspect::all;
 use super::session::{Session, values};
 use super::turn::Turn;
 use super::{PostgresStore, Trouble, row, sql};
-use crate::inspect::Worker;
 use crate::lease::{boot_clock, millis};
+use crate::lease_clock::LeaseClock;
 use crate::liveness::{LockFile, Taken, lock_file_path};
-use crate::pulse::Pulse;
-use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
+use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Work};
+use crate::worker::Stop;
+use crate::worker::Worker;
 use crate::{Result, StoreError, stored};
 use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
 use std::path::PathBuf;
@@ -30,10 +31,10 @@ impl Work for PostgresStore {
                 source,
             })?;
         }
-        let mut heart = Heart::connect(&self.address, worker.lease)?;
+        let mut heartbeat = Heartbeat::connect(&self.address, worker.lease)?;
         let session = self.session(Instant::now() + self.patience)?;
-        let hears = heart.hears(session)?;
-        self.prepares = hears && heart.session_is_ours(session)?;
+        let hears = heartbeat.hears(session)?;
+        self.prepares = hears && heartbeat.session_is_ours(session)?;
         if self.prepares
             && let Some(mut session) = self.session.take()
         {
@@ -81,14 +82,14 @@ impl Work for PostgresStore {
             added => added,
         };
         let (id, run, presence, here, neighbours) = added?;
-        let pulse = Arc::new(Pulse::since(asked_at, worker.lease, Some(presence.renewals()?)));
-        let doorbell = heart.start(id, here, Arc::clone(&pulse))?;
-        self.pulse = Some(Arc::clone(&pulse));
+        let lease_clock = Arc::new(LeaseClock::since(asked_at, worker.lease, Some(presence.renewals()?)));
+        let doorbell = heartbeat.start(id, here, Arc::clone(&lease_clock))?;
+        self.lease_clock = Some(Arc::clone(&lease_clock));
         // From now on the worker itself asks again, and listens in between.
         self.work_from_now_on();
-        // Its heart finds out whether rings arrive at all.
+        // Its heartbeat finds out whether rings arrive at all.
         self.notify(PROBE);
-        let presence = presence.with_lease(pulse);
+        let presence = presence.with_lease(lease_clock);
         Ok(Registration { id, run, presence, doorbell: Box::new(doorbell), neighbours })
     }
 

@@ -3,8 +3,10 @@
 use super::{SqliteStore, ledger::Ledger, row, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::inspect::{Inspect, Life, OutputPart, Selection, Worker};
+use crate::inspect::{Inspect, Selection};
 use crate::liveness::LockFile;
+use crate::output::OutputPart;
+use crate::worker::{Life, Worker};
 use crate::{Result, machine};
 use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};

@@ -1,9 +1,10 @@
 //! From rows to what they mean.
 
-use crate::inspect::{OutputPart, Worker};
+use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::stored;
 use crate::transfer::Stage;
+use crate::worker::Worker;
 use queuectl_core::{Attempt, Environment, Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};

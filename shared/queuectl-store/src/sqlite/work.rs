@@ -3,10 +3,11 @@
 use super::ledger::Ledger;
 use super::{SqliteStore, Trouble, line, roster, row, sql};
 use crate::doorbell::{self, FifoDoorbell};
-use crate::inspect::Worker;
 use crate::liveness::{LockFile, Taken, lock_file_path};
 use crate::planted::Bug;
-use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Stop, Work};
+use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Work};
+use crate::worker::Stop;
+use crate::worker::Worker;
 use crate::{Result, StoreError, machine, stored};
 use queuectl_core::{
     Ending, Lease, Outcome, RetryPolicy, Standing, State, Timestamp, Verdict, WorkerId, settle,

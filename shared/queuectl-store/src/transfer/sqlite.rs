@@ -8,7 +8,7 @@ use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
-use crate::work::Stop;
+use crate::worker::Stop;
 use crate::{Result, StoreError, stored};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, Statement, ToSql, params_from_iter};

@@ -289,7 +289,7 @@ mod tests {
                 if let Some(next) = place.after(&step, queue).unwrap() {
                     *place = next;
                 }
-                // Before it receives, the new place is somebody's empty queue.
+                // Before it receives, the new place is another's empty queue.
                 let both = old.insist_open(queue).is_ok() && new.insist_open(queue).is_ok();
                 assert!(!both, "{old:?} and {new:?} after {step:?}");
             }

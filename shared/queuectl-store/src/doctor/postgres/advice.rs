@@ -5,7 +5,8 @@ use crate::upkeep::Finding;
 use crate::{ServerProblem, StoreError};
 use queuectl_files::quoted;
 use queuectl_postgres::session::in_schema;
-use queuectl_postgres::{Address, Place, Server};
+use queuectl_postgres::{Address, Server};
+use tokio_postgres::config::Host;
 
 const WHERE_IT_IS_SAID: &str = "where the address comes from says `queuectl config list --origin`";
 
@@ -126,7 +127,7 @@ pub(super) fn psql_as_superuser(address: &Address, sql: &str) -> String {
     psql_as(address, "postgres", sql)
 }
 
-/// The same, for somebody else.
+/// The same, for another role.
 pub(super) fn psql_as(address: &Address, role: &str, sql: &str) -> String {
     let (place, database) = (place(address), quoted(address.database()));
     let sql = quoted(&in_schema(sql, address.schema()));
@@ -151,10 +152,10 @@ pub(super) fn report_it(address: &Address) -> String {
 
 /// The first server, as programs of PostgreSQL are told of one.
 fn place(address: &Address) -> String {
-    let Some(Server { place, port, .. }) = address.servers().first() else { return String::new() };
-    let host = match place {
-        Place::Folder(folder) => folder.display().to_string(),
-        Place::Network { name, .. } => name.clone(),
+    let Some(Server { host, port, .. }) = address.servers().first() else { return String::new() };
+    let host = match host {
+        Host::Unix(folder) => folder.display().to_string(),
+        Host::Tcp(name) => name.clone(),
     };
     format!("-h {} -p {port}", quoted(&host))
 }

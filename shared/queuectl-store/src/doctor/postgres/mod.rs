@@ -29,7 +29,7 @@ use tokio_postgres::Row;
 
 /// Examines the queue at a URL, whatever is wrong with it.
 pub(crate) fn diagnose(url: &str, options: &OpenOptions) -> Vec<Finding> {
-    // Who asks wants to know what is so now.
+    // A person who asks wants to know what is so now.
     let busy_timeout = options.busy_timeout;
     let options = OpenOptions { access: Access::Read, busy_timeout: Duration::ZERO, ..options.clone() };
     let address = match postgres::address(url, &options) {

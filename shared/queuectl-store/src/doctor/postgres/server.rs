@@ -5,17 +5,17 @@ use crate::Result;
 use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::lease::LeaseTimes;
-use crate::postgres::heart::Heart;
+use crate::postgres::heartbeat::Heartbeat;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
-use queuectl_postgres::Place;
 use queuectl_postgres::session::values;
 use std::time::{Duration, Instant};
+use tokio_postgres::config::Host;
 
 /// So few free connections are soon none: a worker has two.
 const FEW_CONNECTIONS: i64 = 10;
 
-/// By so much the clocks of two machines may differ without anybody's minding.
+/// By so much the clocks of two machines may differ without harm.
 const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// A clock that is off by so much is off by accident.
@@ -91,10 +91,9 @@ impl PostgresStore {
     /// Whether others can listen to what goes over the network.
     fn safety(&self, server: &Surroundings) -> Finding {
         const CHECK: &str = "connection";
-        let is_folder = |place: &Place| matches!(place, Place::Folder(_));
         match &server.tls {
             Some(tls) => Finding::ok(CHECK, format!("encrypted ({tls})")),
-            None if self.address.servers().iter().all(|server| is_folder(&server.place)) => {
+            None if self.address.servers().iter().all(|server| matches!(server.host, Host::Unix(_))) => {
                 Finding::ok(CHECK, "by a socket of this machine")
             }
             None if server.is_local => Finding::ok(CHECK, "not encrypted, and on one machine"),
@@ -208,8 +207,8 @@ impl PostgresStore {
     /// Whether idle workers hear of new jobs.
     fn notifications(&mut self) -> Result<Finding> {
         const CHECK: &str = "notifications";
-        let mut heart = Heart::connect(&self.address, LeaseTimes::USUAL)?;
-        let arrive = heart.hears(self.session(Instant::now())?)?;
+        let mut heartbeat = Heartbeat::connect(&self.address, LeaseTimes::USUAL)?;
+        let arrive = heartbeat.hears(self.session(Instant::now())?)?;
         Ok(if arrive {
             Finding::ok(CHECK, "arrive: idle workers hear of new jobs at once")
         } else {

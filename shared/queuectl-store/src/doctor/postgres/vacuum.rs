@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_rows_are_too_many_when_nobody_takes_them_away_or_somebody_does_in_vain() {
+    fn dead_rows_are_too_many_when_they_are_not_taken_away_or_in_vain() {
         assert!(!rows(9_000, 500, -1).are_too_many(), "few");
         assert!(rows(11_000, 500, -1).are_too_many(), "never cleaned");
         assert!(rows(11_000, 500, 700).are_too_many(), "not cleaned for long");

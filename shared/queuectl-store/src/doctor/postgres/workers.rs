@@ -3,14 +3,15 @@
 use super::advice::report_it;
 use crate::Result;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::{Inspect, Worker};
+use crate::inspect::Inspect;
 use crate::liveness::lock_file_path;
 use crate::postgres::{PostgresStore, row, sql};
 use crate::upkeep::Finding;
+use crate::worker::Worker;
 use queuectl_core::WorkerId;
 
 impl PostgresStore {
-    /// What can be said of everybody who works on the queue.
+    /// What can be said of all workers of the queue.
     pub(super) fn work(&mut self) -> Vec<Finding> {
         let workers = match self.workers() {
             Ok(workers) => workers,

@@ -84,7 +84,7 @@ pub(super) fn file_system(_path: &Path) -> Option<Finding> {
     None
 }
 
-/// Whether anybody else can read or write the files.
+/// Whether other users can read or write the files.
 pub(super) fn permissions(path: &Path) -> Vec<Finding> {
     const CHECK: &str = "permissions";
     let open_to_others = |path: &Path| {

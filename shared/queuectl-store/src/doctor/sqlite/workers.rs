@@ -2,10 +2,11 @@
 
 use super::advice::report_it;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::{Inspect, Life, Worker};
+use crate::inspect::Inspect;
 use crate::liveness::{LockFile, lock_file_path};
 use crate::sqlite::{SqliteStore, Trouble, sql};
 use crate::upkeep::Finding;
+use crate::worker::{Life, Worker};
 use crate::{Result, StoreError, machine};
 use queuectl_core::WorkerId;
 use rusqlite::Connection;
@@ -13,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 impl SqliteStore {
-    /// What can be said of everybody who works on the queue.
+    /// What can be said of all workers of the queue.
     pub(super) fn work(&mut self) -> Vec<Finding> {
         match self.is_a_copy() {
             Ok(true) => {

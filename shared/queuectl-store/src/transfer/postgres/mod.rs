@@ -1,7 +1,7 @@
 //! How a queue is brought to another place, and received from one.
 //!
-//! Whoever marks the queue holds a lock of its own alone; whoever accepts, changes
-//! or removes jobs shares it. So nothing of theirs comes after a mark.
+//! A move that marks the queue holds a lock of its own alone; verbs that accept, change
+//! or remove jobs share it. So nothing of theirs comes after a mark.
 
 use crate::counts::Counts;
 use crate::location::Location;
@@ -13,7 +13,7 @@ use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
-use crate::work::Stop;
+use crate::worker::Stop;
 use crate::{Result, StoreError, stored};
 use queuectl_core::State;
 use queuectl_postgres::session::{Session, Value as Parameter, values};

@@ -10,7 +10,7 @@ const PARAMETERS: [&str; 4] = ["passfile", "sslrootcert", "sslcert", "sslkey"];
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_');
 
 /// Makes the files absolute that a URL names; relative ones start at `folder`.
-pub(crate) fn make_absolute(url: &str, folder: &Path) -> String {
+pub fn with_files_from(url: &str, folder: &Path) -> String {
     let Some((place, parameters)) = url.split_once('?') else { return url.to_owned() };
     let Some(folder) = folder.to_str() else { return url.to_owned() };
     let folder = utf8_percent_encode(folder.trim_end_matches('/'), KEPT);
@@ -35,7 +35,7 @@ mod tests {
 
     #[test]
     fn relative_files_start_at_the_folder_and_all_else_stays() {
-        let absolute = |url: &str| make_absolute(url, Path::new("/a b"));
+        let absolute = |url: &str| with_files_from(url, Path::new("/a b"));
         assert_eq!(
             absolute("postgres://me@h/q?sslmode=verify-full&sslrootcert=tls/ca.pem"),
             "postgres://me@h/q?sslmode=verify-full&sslrootcert=/a%20b/tls/ca.pem"

@@ -1,10 +1,10 @@
 //! Where time decides who lives: between machines.
 //!
 //! No kernel tells one machine that a process of another has died. So a worker
-//! renews a lease at the server, again and again, and whoever has not renewed
+//! renews a lease at the server, again and again, and a worker that has not renewed
 //! it for longer than it lasts is taken for dead. That is safe only because the
 //! worker itself stops in time: by its own clock, which goes on while the machine
-//! sleeps and which nobody sets, counted from *before* a renewal was sent. See [`LeaseTimes`].
+//! sleeps and which no administrator sets, counted from *before* a renewal was sent. See [`LeaseTimes`].
 
 use crate::lease::{LeaseTimes, boot_clock, millis};
 use crate::planted::Bug;
@@ -17,11 +17,11 @@ use std::time::Duration;
 
 /// What one worker knows of leases: its own, and those of others.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct LeaseClock {
     /// Milliseconds of the boot clock at which the last renewal was sent that succeeded.
     renewed_at: AtomicU64,
     called_dead: AtomicBool,
-    /// How often somebody has rung.
+    /// How often a notification has rung.
     rings: AtomicU64,
     neighbours: Mutex<HashMap<WorkerId, Neighbour>>,
     lease: LeaseTimes,
@@ -49,8 +49,8 @@ pub(crate) enum Lapse {
     CalledDead,
 }
 
-impl Pulse {
-    /// A pulse whose lease was asked for at a moment of the boot clock.
+impl LeaseClock {
+    /// A clock whose lease was asked for at a moment of the boot clock.
     pub(crate) fn since(asked_at: Duration, lease: LeaseTimes, noted: Option<Renewals>) -> Self {
         Self {
             lease,
@@ -86,7 +86,7 @@ impl Pulse {
         self.called_dead.store(true, Ordering::SeqCst);
     }
 
-    /// Somebody has put something into the line, or may have.
+    /// Another program has added a job, or may have.
     pub(crate) fn rang(&self) {
         self.rings.fetch_add(1, Ordering::Relaxed);
     }
@@ -138,29 +138,29 @@ impl Pulse {
 mod tests {
     use super::*;
 
-    fn silent_for(silence: Duration) -> Pulse {
+    fn silent_for(silence: Duration) -> LeaseClock {
         // The boot clock may be younger than the silence.
-        Pulse::since(boot_clock().checked_sub(silence).unwrap_or_default(), LeaseTimes::USUAL, None)
+        LeaseClock::since(boot_clock().checked_sub(silence).unwrap_or_default(), LeaseTimes::USUAL, None)
     }
 
     #[test]
     fn only_a_renewal_lets_it_go_on() {
-        let pulse = silent_for(Duration::from_secs(29));
-        assert!(matches!(pulse.lapse(), Some(Lapse::Silent(_))));
-        assert!(pulse.time_left() <= Duration::from_secs(2));
-        pulse.renewed(boot_clock());
-        assert_eq!(pulse.lapse(), None);
-        assert!(pulse.time_left() > Duration::from_secs(25));
-        pulse.renewed(Duration::ZERO);
-        assert_eq!(pulse.lapse(), None, "an older renewal changes nothing");
+        let lease_clock = silent_for(Duration::from_secs(29));
+        assert!(matches!(lease_clock.lapse(), Some(Lapse::Silent(_))));
+        assert!(lease_clock.time_left() <= Duration::from_secs(2));
+        lease_clock.renewed(boot_clock());
+        assert_eq!(lease_clock.lapse(), None);
+        assert!(lease_clock.time_left() > Duration::from_secs(25));
+        lease_clock.renewed(Duration::ZERO);
+        assert_eq!(lease_clock.lapse(), None, "an older renewal changes nothing");
     }
 
     #[test]
     fn who_was_called_dead_stays_so() {
-        let pulse = silent_for(Duration::ZERO);
-        pulse.was_called_dead();
-        pulse.renewed(boot_clock());
-        assert_eq!(pulse.lapse(), Some(Lapse::CalledDead));
-        assert_eq!(pulse.time_left(), Duration::ZERO, "others may have its jobs already");
+        let lease_clock = silent_for(Duration::ZERO);
+        lease_clock.was_called_dead();
+        lease_clock.renewed(boot_clock());
+        assert_eq!(lease_clock.lapse(), Some(Lapse::CalledDead));
+        assert_eq!(lease_clock.time_left(), Duration::ZERO, "others may have its jobs already");
     }
 }
