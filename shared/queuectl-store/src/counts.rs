@@ -1,6 +1,7 @@
 //! How many jobs stand where.
 
 use queuectl_core::State;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
 /// The number of jobs in each state, and how many of those that wait are blocked.
@@ -42,6 +43,30 @@ impl Counts {
         }
         self.blocked += other.blocked;
     }
+}
+
+/// Says where the counts that are kept are not those of the jobs that are there, by the
+/// name of the queue.
+pub(crate) fn differences(counted: &BTreeMap<String, Counts>, kept: &BTreeMap<String, Counts>) -> Vec<String> {
+    let queues: BTreeSet<&String> = counted.keys().chain(kept.keys()).collect();
+    let mut problems = Vec::new();
+    for queue in queues {
+        let counted = counted.get(queue).copied().unwrap_or_default();
+        let kept = kept.get(queue).copied().unwrap_or_default();
+        for state in State::ALL.into_iter().filter(|&state| counted[state] != kept[state]) {
+            problems.push(format!(
+                "{} {state} jobs are there in the queue {queue} and {} are counted",
+                counted[state], kept[state]
+            ));
+        }
+        if counted.blocked != kept.blocked {
+            problems.push(format!(
+                "{} blocked jobs are there in the queue {queue} and {} are counted",
+                counted.blocked, kept.blocked
+            ));
+        }
+    }
+    problems
 }
 
 impl Index<State> for Counts {

@@ -1,6 +1,6 @@
 //! What people do to jobs.
 
-use crate::Result;
+use crate::{Result, StoreError};
 use crate::counts::Counts;
 use queuectl_core::{Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use std::path::Path;
@@ -40,6 +40,14 @@ impl Retried {
         let unreadable: Vec<(Seq, JobId, String)> =
             unreadable.into_iter().map(|job| (job.seq, job.id, job.unreadable.unwrap_or_default())).collect();
         (Self { revived: sound.len() as u64, unreadable, last }, sound.iter().map(|job| job.seq).collect())
+    }
+}
+
+/// Refuses to delete jobs that the queue still works on.
+pub(crate) fn insist_finished(states: &[State]) -> Result<()> {
+    match states.iter().find(|state| !state.is_finished()) {
+        Some(&state) => Err(StoreError::NotFinished { state }),
+        None => Ok(()),
     }
 }
 

@@ -1,59 +1,128 @@
-//! What people do to jobs.
+//! What people and programs do to jobs.
 
-use super::books::{self, Books};
-use super::inspect::all;
-use super::session::{Session, values};
-use super::work::unlawful;
-use super::{PostgresStore, Trouble, row, sql};
+use super::arrays::Arrays;
+use super::counters::{self, Counters};
+use super::row::{self, all, one};
+use super::sql;
+use super::store::PostgresStore;
+use super::trouble::Trouble;
+use crate::columns::{Cell, Column, Has, job};
 use crate::counts::Counts;
+use crate::intake::{Enqueued, Intake, OnTaken};
 use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
-use crate::{Result, StoreError};
-use queuectl_core::{Event, JobId, Lease, Seq, State, Timestamp, WorkerId};
+use crate::{Result, StoreError, raw};
+use queuectl_core::{
+    Blocker, Cancellation, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State, Timestamp, Wait,
+    Waiting, WorkerId, effect,
+};
+use queuectl_postgres::Named;
+use queuectl_postgres::session::{Session, named, values};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use tokio_postgres::Row;
 
-/// What `sql::STATE_OF` tells about a job.
-struct Found {
-    seq: Seq,
-    state: State,
-    lease: i64,
-    worker: Option<i64>,
+/// What is told of the stage a new job goes to, beside what it is given.
+const STAGE: [Column; 4] = [
+    Column { name: "stage", has: Has::Text },
+    Column { name: "blocked_by", has: Has::Text },
+    Column { name: "run_at_ms", has: Has::Number },
+    Column { name: "waits_since_ms", has: Has::Number },
+];
+
+impl Intake for PostgresStore {
+    fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
+        let (mut given, mut stages) = (Arrays::new(job::GIVEN), Arrays::new(&STAGE));
+        let nexts: Vec<Next> = jobs.iter().map(|job| effect::accept(job, now).next).collect();
+        for (job, next) in jobs.iter().zip(&nexts) {
+            given.push(raw::given(job, now));
+            stages.push(stage_cells(next));
+        }
+        let mut values: Vec<Named<'_>> = given.named();
+        values.extend(stages.named());
+        let at = now.as_millis();
+        values.extend(named![now: at]);
+
+        let enqueued = self.change(|session, counters| {
+            let rows = session.ask(&sql::ENQUEUE, &values)?;
+            if rows.len() < jobs.len() && on_taken == OnTaken::Refuse {
+                let index = not_added(jobs, &rows)?.first().copied().unwrap_or_default();
+                return Err(StoreError::DuplicateId { id: jobs[index].id.clone(), index }.into());
+            }
+            let skipped = if rows.len() < jobs.len() { not_added(jobs, &rows)? } else { Vec::new() };
+            for (index, (job, next)) in jobs.iter().zip(&nexts).enumerate() {
+                if skipped.binary_search(&index).is_err() {
+                    let counts = counters.of(&job.queue);
+                    counts[State::Pending] += 1;
+                    counts.blocked += i64::from(next.stage() == Stage::Blocked);
+                }
+            }
+            Ok(Enqueued { added: rows.len() as u64, skipped })
+        })?;
+        if enqueued.added > 0 {
+            self.ring_all();
+        }
+        Ok(enqueued)
+    }
+
+    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>> {
+        let asked: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        self.read(|session| {
+            let rows = session.rows(sql::IDS_TAKEN, values![asked])?;
+            let taken =
+                rows.iter().map(|taken| row::get(taken, "id")).collect::<Result<HashSet<&str>, Trouble>>()?;
+            Ok(ids.iter().filter(|id| taken.contains(id.as_str())).map(|&id| id.clone()).collect())
+        })
+    }
 }
 
 impl Upkeep for PostgresStore {
     fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
-        let cancelled = self.change(|session, books| {
+        let cancelled = self.change(|session, counters| {
             let found = find(session, id)?;
-            let state = after(id, found.state, Event::Cancelled)?;
-            if let Some(worker) = found.worker {
-                let asked =
-                    session.rows(sql::REQUEST_CANCEL, values![found.seq.0, found.lease, now.as_millis()])?;
-                let lease = Lease { seq: found.seq, number: found.lease };
-                return still_there(asked.len(), 1, Cancelled::Requested { lease, worker: WorkerId(worker) });
+            let seq = found.seq.0;
+            match effect::cancel(&found.waiting, now).map_err(|source| refused(id, source))? {
+                Cancellation::OfWorker => {
+                    let asked = session.rows(sql::REQUEST_CANCEL, values![seq, found.lease, now.as_millis()])?;
+                    let lease = Lease { seq: found.seq, number: found.lease };
+                    let worker = WorkerId(found.worker.unwrap_or_default());
+                    still_there(asked.len(), 1, Cancelled::Requested { lease, worker })
+                }
+                Cancellation::Done(effect) => {
+                    let finished_at = if let Next::Finished { at } = effect.next { at } else { now };
+                    let state = effect.state.as_str();
+                    let values = named![
+                        seq,
+                        state,
+                        lease: found.lease,
+                        now: now.as_millis(),
+                        finished_at_ms: finished_at.as_millis(),
+                    ];
+                    still_there(session.ask(&sql::CANCEL, &values)?.len(), 1, ())?;
+                    let counts = counters.of(&found.queue);
+                    counts.moved(found.waiting.state, effect.state);
+                    counts.blocked -= i64::from(found.blocked_by.is_some());
+                    Ok(Cancelled::Done)
+                }
             }
-            let gone = session
-                .rows(sql::CANCEL, values![found.seq.0, state.as_str(), now.as_millis(), found.lease])?;
-            still_there(gone.len(), 1, ())?;
-            books.counts.moved(found.state, state);
-            Ok(Cancelled::Done)
         })?;
         match cancelled {
             Cancelled::Requested { worker, .. } => self.ring_only(&[worker.0]),
-            // Whoever drains the queue may have waited for this job.
+            // A worker that drains the queue may have waited for this job.
             Cancelled::Done => self.ring_all(),
         }
         Ok(cancelled)
     }
 
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        self.change(|session, books| {
+        self.change(|session, counters| {
             let found = find(session, id)?;
-            after(id, found.state, Event::Revived)?;
+            effect::revive(found.waiting.state).map_err(|source| refused(id, source))?;
             // It would only be set aside again.
-            let jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![vec![found.seq.0]])?, row::job)?;
+            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![vec![found.seq.0]])?);
             if let Some(reason) = jobs.into_iter().find_map(|job| job.unreadable) {
                 return Err(StoreError::UnreadableJob { id: id.clone(), reason }.into());
             }
-            revive(session, books, &[found.seq.0], now)
+            revive(session, counters, &[found.seq.0], now)
         })?;
         self.ring_all();
         Ok(())
@@ -62,23 +131,50 @@ impl Upkeep for PostgresStore {
     fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
         self.change(|session, _| {
             let found = find(session, id)?;
-            after(id, found.state, Event::Hurried)?;
-            session.rows(sql::HURRY, values![found.seq.0, now.as_millis()])?;
+            let next = effect::hurry(&found.waiting, now).map_err(|source| refused(id, source))?;
+            if let Some(Next::Scheduled(wait)) = next {
+                let (run_at_ms, waits_since_ms) = (wait.due_at.as_millis(), wait.since.as_millis());
+                let values = named![seq: found.seq.0, run_at_ms, waits_since_ms, now: now.as_millis()];
+                session.ask(&sql::RESCHEDULE, &values)?;
+            }
             Ok(())
         })?;
         self.ring_all();
         Ok(())
     }
 
+    fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        self.change(|session, counters| {
+            let found = find(session, id)?;
+            let next = effect::release(&found.waiting, now).map_err(|source| refused(id, source))?;
+            if found.blocked_by != Some(Blocker::Hold) {
+                return Err(StoreError::NotHeld { id: id.clone() }.into());
+            }
+            let wait = if let Next::Scheduled(wait) = next { Some(wait) } else { None };
+            let values = named![
+                seq: found.seq.0,
+                blocked_by: Blocker::Hold.as_str(),
+                stage: next.stage().as_str(),
+                run_at_ms: wait.map(|wait| wait.due_at.as_millis()),
+                waits_since_ms: wait.map(|wait| wait.since.as_millis()),
+                now: now.as_millis(),
+            ];
+            counters.of(&found.queue).blocked -= 1;
+            still_there(session.ask(&sql::UNBLOCK, &values)?.len(), 1, ())
+        })?;
+        self.ring_all();
+        Ok(())
+    }
+
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {
-        let retried = self.change(|session, books| {
+        let retried = self.change(|session, counters| {
             let dead = session.rows(sql::OLDEST_DEAD, values![after.0, i64::from(limit)])?;
-            let dead: Vec<i64> = all(&dead, |found| row::get(found, 0))?;
-            let mut jobs = all(&session.rows(sql::JOBS_OF_SEQS, values![dead])?, row::job)?;
+            let dead: Vec<i64> = all(&dead, |found| row::get(found, "seq"))?;
+            let mut jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![dead])?);
             jobs.sort_unstable_by_key(|job| job.seq);
             let (retried, seqs) = Retried::of(jobs);
             let seqs: Vec<i64> = seqs.iter().map(|seq| seq.0).collect();
-            revive(session, books, &seqs, now)?;
+            revive(session, counters, &seqs, now)?;
             Ok(retried)
         })?;
         self.ring_all();
@@ -86,20 +182,14 @@ impl Upkeep for PostgresStore {
     }
 
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
-        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
-            return Err(StoreError::NotSettled { state });
-        }
-        self.change(|session, books| {
+        crate::upkeep::insist_finished(states)?;
+        self.change(|session, counters| {
             let mut pruned = 0;
             for state in states {
                 let left = i64::from(limit) - pruned;
-                let old = session
-                    .rows(sql::SETTLED_BEFORE, values![state.as_str(), finished_before.as_millis(), left])?;
-                let old: Vec<i64> = all(&old, |found| row::get(found, 0))?;
-                if !old.is_empty() {
-                    session.rows(sql::DELETE, values![old])?;
-                }
-                books.counts[*state] -= old.len() as i64;
+                let values = values![state.as_str(), finished_before.as_millis(), left];
+                let old = session.rows(sql::FINISHED_BEFORE, values)?;
+                delete(session, counters, *state, &old)?;
                 pruned += old.len() as i64;
             }
             Ok(pruned.unsigned_abs())
@@ -111,26 +201,23 @@ impl Upkeep for PostgresStore {
     }
 
     fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
-        if let Some(&state) = states.iter().find(|state| !state.is_settled()) {
-            return Err(StoreError::NotSettled { state });
-        }
-        self.change(|session, books| {
-            let Found { seq, state, .. } = find(session, id)?;
+        crate::upkeep::insist_finished(states)?;
+        self.change(|session, counters| {
+            let found = find(session, id)?;
+            let state = found.waiting.state;
             if !states.contains(&state) {
                 return Err(StoreError::OtherState { id: id.clone(), state }.into());
             }
-            let here = session.rows(sql::SETTLED, values![seq.0])?;
+            let here = session.rows(sql::FINISHED, values![found.seq.0])?;
             still_there(here.len(), 1, ())?;
-            session.rows(sql::DELETE, values![vec![seq.0]])?;
-            books.counts[state] -= 1;
-            Ok(())
+            delete(session, counters, state, &here)
         })
     }
 
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|session| {
             session.begin_snapshot()?;
-            let problems = wrong_books(session)?;
+            let problems = wrong_counters(session)?;
             session.commit()?;
             Ok(problems)
         })
@@ -145,36 +232,70 @@ impl Upkeep for PostgresStore {
     }
 }
 
-/// Compares the counts that are kept with the jobs that are there.
-pub(super) fn wrong_books(session: &mut Session) -> Result<Vec<String>, Trouble> {
-    let mut counted = Counts::default();
-    let mut unknown = 0;
-    for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
-        let number: i64 = row::get(found, 1)?;
-        match row::state(found, 0) {
-            Ok(state) => counted[state] = number,
-            Err(_) => unknown += number,
+/// Where a job stands.
+struct Found {
+    seq: Seq,
+    queue: String,
+    waiting: Waiting,
+    lease: i64,
+    worker: Option<i64>,
+    blocked_by: Option<Blocker>,
+}
+
+fn find(session: &mut Session, id: &JobId) -> Result<Found, Trouble> {
+    let rows = session.rows(sql::STANDING_OF_JOB, values![id.as_str()])?;
+    let found = rows.first().ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
+    read_standing(found).map_err(|trouble| match trouble {
+        Trouble::Row(unreadable) => {
+            StoreError::UnreadableJob { id: id.clone(), reason: unreadable.to_string() }.into()
         }
-    }
-    let (kept, _) = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?;
-    let wrong = State::ALL.into_iter().filter(|&state| counted[state] != kept[state]);
-    let mut problems: Vec<String> = wrong
-        .map(|state| {
-            format!("{} {state} jobs are there and {} are on the books", counted[state], kept[state])
-        })
-        .collect();
-    if unknown > 0 {
-        problems.push(format!("{unknown} jobs are in no state that is known"));
-    }
-    let misplaced = books::one(session.rows(sql::MISPLACED, &[])?)?;
-    let (jobs, places): (i64, i64) = (row::get(&misplaced, 0)?, row::get(&misplaced, 1)?);
-    if jobs > 0 {
-        problems.push(format!("{jobs} jobs are not in exactly one of line, wait, claim and settled"));
-    }
-    if places > 0 {
-        problems.push(format!("{places} places of line, wait, claim and settled are those of no job"));
-    }
-    Ok(problems)
+        trouble => trouble,
+    })
+}
+
+fn read_standing(found: &Row) -> Result<Found, Trouble> {
+    // Of a job that is ready the wait is over.
+    let stage: Option<&str> = row::get(found, "stage")?;
+    let still_waits = stage != Some(Stage::Ready.as_str());
+    let times = row::optional_time(found, "run_at_ms")?.zip(row::optional_time(found, "waits_since_ms")?);
+    let wait = times.filter(|_| still_waits).map(|(due_at, since)| Wait { due_at, since });
+    let blocked_by: Option<&str> = row::get(found, "blocked_by")?;
+    let blocked_by = blocked_by.map(str::parse).transpose();
+    Ok(Found {
+        seq: Seq(row::get(found, "seq")?),
+        queue: row::get(found, "queue")?,
+        waiting: Waiting {
+            state: row::state(found)?,
+            attempts: row::nearest(found, "attempts")?,
+            crashes: row::nearest(found, "crashes")?,
+            wait,
+        },
+        lease: row::get(found, "lease")?,
+        worker: row::get(found, "worker")?,
+        blocked_by: blocked_by.map_err(|error| row::unreadable("blocked_by", error.to_string()))?,
+    })
+}
+
+/// The stage that a new job goes to, in the order of [`STAGE`].
+fn stage_cells(next: &Next) -> [Cell<'static>; STAGE.len()] {
+    let (blocked_by, wait) = match *next {
+        Next::Scheduled(wait) => (None, Some(wait)),
+        Next::Blocked { by, wait } => (Some(by), wait),
+        Next::Ready(_) | Next::Claimed { .. } | Next::Finished { .. } => (None, None),
+    };
+    [
+        next.stage().as_str().into(),
+        blocked_by.map(Blocker::as_str).into(),
+        wait.map(|wait| wait.due_at.as_millis()).into(),
+        wait.map(|wait| wait.since.as_millis()).into(),
+    ]
+}
+
+/// Which jobs were not added: their ids were taken, by the queue or by jobs before them.
+fn not_added(jobs: &[NewJob], rows: &[Row]) -> Result<Vec<usize>, Trouble> {
+    let mut added =
+        rows.iter().map(|added| row::get(added, "id")).collect::<Result<HashSet<&str>, Trouble>>()?;
+    Ok((0..jobs.len()).filter(|&index| !added.remove(jobs[index].id.as_str())).collect())
 }
 
 /// What a verb gives, if it has changed as many as it found; else they have changed
@@ -183,35 +304,78 @@ fn still_there<T>(changed: usize, found: usize, gives: T) -> Result<T, Trouble> 
     if changed == found { Ok(gives) } else { Err(Trouble::Stale) }
 }
 
-fn find(session: &mut Session, id: &JobId) -> Result<Found, Trouble> {
-    let rows = session.rows(sql::STATE_OF, values![id.as_str()])?;
-    let found = rows.first().ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-    let read = || {
-        Ok(Found {
-            seq: Seq(row::get(found, 0)?),
-            state: row::state(found, 1)?,
-            lease: row::get(found, 2)?,
-            worker: row::get(found, 3)?,
-        })
-    };
-    read().map_err(|trouble| match trouble {
-        Trouble::Row(unreadable) => {
-            StoreError::UnreadableJob { id: id.clone(), reason: unreadable.to_string() }.into()
-        }
-        trouble => trouble,
-    })
+fn refused(id: &JobId, source: IllegalTransition) -> StoreError {
+    StoreError::Refused { id: id.clone(), source }
 }
 
-fn after(id: &JobId, state: State, event: Event) -> Result<State, StoreError> {
-    state.after(event).map_err(|source| StoreError::Refused { id: id.clone(), source })
-}
-
-fn revive(session: &mut Session, books: &mut Books, dead: &[i64], now: Timestamp) -> Result<(), Trouble> {
+fn revive(
+    session: &mut Session,
+    counters: &mut Counters,
+    seqs: &[i64],
+    now: Timestamp,
+) -> Result<(), Trouble> {
     // The caller has found them dead, in this transaction.
-    let state = State::Dead.after(Event::Revived).map_err(unlawful)?;
-    for _ in dead {
-        books.counts.moved(State::Dead, state);
+    let effect = effect::revive(State::Dead)?;
+    let values = named![
+        seqs: seqs.to_vec(),
+        state: effect.state.as_str(),
+        attempts: i64::from(effect.attempts),
+        crashes: i64::from(effect.crashes),
+        now: now.as_millis(),
+    ];
+    let revived = session.ask(&sql::REVIVE, &values)?;
+    for found in &revived {
+        counters.of(row::get(found, "queue")?).moved(State::Dead, effect.state);
     }
-    let revived = session.rows(sql::REVIVE, values![dead.to_vec(), state.as_str(), now.as_millis()])?;
-    still_there(revived.len(), dead.len(), ())
+    still_there(revived.len(), seqs.len(), ())
+}
+
+/// Deletes finished jobs with all their records.
+fn delete(session: &mut Session, counters: &mut Counters, state: State, jobs: &[Row]) -> Result<(), Trouble> {
+    if jobs.is_empty() {
+        return Ok(());
+    }
+    let seqs: Vec<i64> = all(jobs, |found| row::get(found, "seq"))?;
+    for found in jobs {
+        counters.of(row::get(found, "queue")?)[state] -= 1;
+    }
+    session.rows(sql::DELETE, values![seqs])?;
+    Ok(())
+}
+
+/// Compares the counts that are kept with the jobs that are there.
+pub(crate) fn wrong_counters(session: &mut Session) -> Result<Vec<String>, Trouble> {
+    let (counted, unknown) = count(session)?;
+    let kept: BTreeMap<String, Counts> = counters::kept_by_queue(session)?.into_iter().collect();
+    let mut problems = crate::counts::differences(&counted, &kept);
+    if unknown > 0 {
+        problems.push(format!("{unknown} jobs are in no state that is known"));
+    }
+    let misplaced = one(session.rows(sql::MISPLACED, &[])?)?;
+    let (jobs, rows): (i64, i64) = (row::get(&misplaced, 0)?, row::get(&misplaced, 1)?);
+    let stages = Stage::ALL.map(Stage::as_str).join(", ");
+    if jobs > 0 {
+        problems.push(format!("{jobs} jobs are not in exactly one of the stages {stages}"));
+    }
+    if rows > 0 {
+        problems.push(format!("{rows} rows of the stages {stages} are those of no job"));
+    }
+    Ok(problems)
+}
+
+/// Counts the jobs of each queue; and those that are in no state that is known.
+pub(crate) fn count(session: &mut Session) -> Result<(BTreeMap<String, Counts>, i64), Trouble> {
+    let (mut counted, mut unknown) = (BTreeMap::<String, Counts>::new(), 0);
+    for found in &session.rows(sql::COUNT_JOBS, &[])? {
+        let number: i64 = row::get(found, "count")?;
+        let counts = counted.entry(row::get(found, "queue")?).or_default();
+        match row::state(found) {
+            Ok(state) => {
+                counts[state] = number;
+                counts.blocked += row::get::<i64>(found, "blocked")?;
+            }
+            Err(_) => unknown += number,
+        }
+    }
+    Ok((counted, unknown))
 }

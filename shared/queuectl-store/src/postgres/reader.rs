@@ -1,8 +1,11 @@
 //! How the queue is looked at.
 
-use super::books;
+use super::counters;
+use super::row::{self, all, one};
+use super::sql;
+use super::store::PostgresStore;
+use super::trouble::Trouble;
 use super::session::{Session, Value, values};
-use super::{PostgresStore, Trouble, row, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Selection};
@@ -53,7 +56,7 @@ impl Inspect for PostgresStore {
         let statement = format!("{first}{from} WHERE true{places}{last}");
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.read(|session| {
-            let seq: Option<i64> = row::get(&books::one(session.rows_of(&statement, values![count])?)?, 0)?;
+            let seq: Option<i64> = row::get(&one(session.rows_of(&statement, values![count])?)?, 0)?;
             Ok(seq.map(Seq))
         })
     }
@@ -63,13 +66,13 @@ impl Inspect for PostgresStore {
     }
 
     fn counts(&mut self) -> Result<Counts> {
-        self.read(|session| Ok(books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0))
+        self.read(|session| counters::kept(session))
     }
 
     fn waiting(&mut self, most: u32) -> Result<u64> {
         self.read(|session| {
             let count: i64 =
-                row::get(&books::one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
+                row::get(&one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
             Ok(count.max(0).unsigned_abs())
         })
     }

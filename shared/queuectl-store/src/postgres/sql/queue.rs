@@ -94,7 +94,8 @@ pub(crate) static UNBLOCK: Query = Query::new(concatcp!(
     " SELECT seq FROM unblocked"
 ));
 /// Only a job that has come to rest, and nobody else is about to change.
-pub(crate) const FINISHED: &str = "SELECT seq FROM @finished WHERE seq = $1 FOR UPDATE";
+pub(crate) const FINISHED: &str = "SELECT finished.seq, queue FROM @finished JOIN @job ON job.seq = finished.seq \
+     WHERE finished.seq = $1 FOR UPDATE OF finished";
 pub(crate) const OLDEST_DEAD: &str = "SELECT seq FROM @finished WHERE state = 'dead' AND seq > $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
 /// The oldest first; by the order of acceptance, since an index by the end would have to
 /// be written for each job.
