@@ -5,7 +5,9 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::lease::LeaseTimes;
 use crate::work::Stop;
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Stream, Timestamp, WorkerId};
+use queuectl_core::{
+    Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Stream, Timestamp, WorkerId,
+};
 
 /// Which jobs to list, in the order of acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,9 +165,12 @@ pub trait Inspect {
     /// Workers that have not ended, as far as anybody has noticed.
     fn workers(&mut self) -> Result<Vec<Worker>>;
 
-    /// Tells whether a worker may be there that takes jobs: one that lives, as far as
-    /// can be told, and was not asked to stop.
-    fn has_workers(&mut self) -> Result<bool> {
-        Ok(self.workers()?.iter().any(|worker| worker.life != Life::Dead && worker.stop.is_none()))
+    /// Tells whether a worker may be there that takes jobs of this queue: one that serves
+    /// it, lives, as far as can be told, and was not asked to stop.
+    fn has_workers(&mut self, queue: &str) -> Result<bool> {
+        let takes = |worker: &Worker| {
+            worker.life != Life::Dead && worker.stop.is_none() && worker.queues.serves(queue)
+        };
+        Ok(self.workers()?.iter().any(takes))
     }
 }

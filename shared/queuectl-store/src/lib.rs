@@ -20,6 +20,7 @@ mod lease;
 mod liveness;
 mod location;
 pub mod machine;
+mod note_region;
 mod planted;
 mod postgres;
 mod pulse;
