@@ -36,6 +36,11 @@ impl Counts {
         *self == Self::default()
     }
 
+    /// Tells whether no number is below zero.
+    pub(crate) fn can_be(&self) -> bool {
+        self.blocked >= 0 && State::ALL.into_iter().all(|state| self[state] >= 0)
+    }
+
     /// Adds to each number the other's.
     pub fn add(&mut self, other: &Self) {
         for state in State::ALL {

@@ -68,9 +68,12 @@ pub trait Inspect {
     /// Workers that have not ended, as far as anybody has noticed.
     fn workers(&mut self) -> Result<Vec<Worker>>;
 
-    /// Tells whether a worker may be there that takes jobs: one that lives, as far as
-    /// can be told, and was not asked to stop.
-    fn has_workers(&mut self) -> Result<bool> {
-        Ok(self.workers()?.iter().any(|worker| worker.life != Life::Dead && worker.stop.is_none()))
+    /// Tells whether a worker may be there that takes jobs of this queue: one that serves
+    /// it, lives, as far as can be told, and was not asked to stop.
+    fn has_workers(&mut self, queue: &str) -> Result<bool> {
+        let takes = |worker: &Worker| {
+            worker.life != Life::Dead && worker.stop.is_none() && worker.queues.serves(queue)
+        };
+        Ok(self.workers()?.iter().any(takes))
     }
 }

@@ -21,6 +21,7 @@ mod lease_clock;
 mod liveness;
 mod location;
 pub mod machine;
+mod note_region;
 mod output;
 mod planted;
 mod postgres;

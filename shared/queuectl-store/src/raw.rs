@@ -7,10 +7,11 @@
 use crate::columns::{self, Cell, Column, Has, attempt, job, output, worker};
 use crate::output::OutputPart;
 use crate::stored;
+use crate::work::NewWorker;
 use crate::worker::{Life, Worker};
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream, Timestamp,
-    WorkerId,
+    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream,
+    Timestamp, WorkerId,
 };
 use std::str::FromStr;
 use std::time::Duration;
@@ -33,7 +34,8 @@ pub(crate) const CANNOT_BE_READ: &str = "its row cannot be read";
 /// Reads a job as far as it can be read, and says what cannot.
 pub(crate) fn job<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
     let mut row = Columns::new(job::COLUMNS, read);
-    let (worker, finished_at) = (row.optional::<i64>(job::worker).map(WorkerId), row.time(job::finished_at_ms));
+    let (worker, finished_at) =
+        (row.optional::<i64>(job::worker).map(WorkerId), row.time(job::finished_at_ms));
     let attempts = row.number(job::attempts);
     let state = row.state(job::state).unwrap_or(match (worker, finished_at) {
         (Some(_), _) => State::Processing,
@@ -88,6 +90,28 @@ pub(crate) fn given(job: &NewJob, now: Timestamp) -> [Cell<'_>; job::GIVEN.len()
         stored::environment_text(&job.env).into(),
         job.cwd.as_str().into(),
         job.command.as_str().into(),
+    ]
+}
+
+/// What a new worker's row is given, in the order of `worker::GIVEN`.
+pub(crate) fn given_worker<'a>(
+    worker: &'a NewWorker,
+    run: &'a str,
+    note_region: u32,
+    now: Timestamp,
+) -> [Cell<'a>; worker::GIVEN.len()] {
+    [
+        worker.host.as_str().into(),
+        i64::from(worker.pid).into(),
+        i64::from(worker.manager_pid).into(),
+        worker.boot_id.as_str().into(),
+        worker.pid_namespace.cast_signed().into(),
+        run.into(),
+        i64::from(note_region).into(),
+        i64::from(worker.concurrency).into(),
+        worker.path.as_str().into(),
+        stored::queues_text(&worker.queues).into(),
+        now.as_millis().into(),
     ]
 }
 

@@ -3,15 +3,19 @@
 //! It is made under another name in the folder it is meant for, and gets its own name
 //! when it is complete and on disk.
 
+use crate::columns::worker;
 use crate::identity::FileIdentity;
 use crate::location::{beside, folder};
+use crate::sqlite::counters::{self, Counters};
+use crate::sqlite::explain::explain;
 use crate::sqlite::guard::COMPANIONS;
-use crate::sqlite::ledger::Ledger;
-use crate::sqlite::{Trouble, busy, explain, guard, migrate, sql};
+use crate::sqlite::trouble::Trouble;
+use crate::sqlite::{busy, guard, migrate, sql};
 use crate::transfer::sqlite::{go_on_from, import};
-use crate::transfer::{Kind, Numbers, Record, Stage, Value, WORKER_ENDED_AT, WORKER_NOTE_REGION};
+use crate::transfer::{Kind, Numbers, Record, Stage, Value};
 use crate::upkeep::Backup;
 use crate::{Counts, Result, StoreError};
+use queuectl_core::QueueSet;
 use queuectl_files::{Make, Owner, open_beside};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -55,26 +59,29 @@ pub(crate) struct Filling<'a> {
 impl Filling<'_> {
     /// Adds records, in their order.
     pub(crate) fn add(&mut self, mut records: Vec<Record>) -> Result<()> {
-        for worker in records.iter_mut().filter(|record| record.kind == Kind::Worker) {
-            if worker.values[WORKER_ENDED_AT] == Value::Null {
+        for record in records.iter_mut().filter(|record| record.kind == Kind::Worker) {
+            if record.values[worker::ended_at_ms] == Value::Null {
                 // Several machines have a region of the same number; here it is one file.
-                worker.values[WORKER_NOTE_REGION] = worker.values[0].clone();
+                record.values[worker::note_region] = record.values[worker::id].clone();
             }
         }
-        self.write(|connection, ledger| import(connection, ledger, &records))
+        self.write(|connection, counters| import(connection, counters, &records))
     }
 
     /// Gives out nothing again that was given out before.
     pub(crate) fn go_on_from(&mut self, numbers: &Numbers) -> Result<()> {
-        self.write(|connection, ledger| Ok(go_on_from(connection, ledger, numbers)?))
+        self.write(|connection, counters| Ok(go_on_from(connection, counters, numbers)?))
     }
 
-    fn write(&mut self, action: impl FnOnce(&Connection, &mut Ledger) -> Result<(), Trouble>) -> Result<()> {
+    fn write(
+        &mut self,
+        action: impl FnOnce(&Connection, &mut Counters) -> Result<(), Trouble>,
+    ) -> Result<()> {
         let written = || {
             let transaction = self.connection.transaction()?;
-            let mut ledger = Ledger::open(&transaction)?;
-            action(&transaction, &mut ledger)?;
-            ledger.close(&transaction)?;
+            let mut counters = Counters::open(&transaction)?;
+            action(&transaction, &mut counters)?;
+            counters.close(&transaction)?;
             Ok(transaction.commit()?)
         };
         written().map_err(|trouble| explain_filling(trouble, self.partial))
@@ -165,8 +172,8 @@ impl Partial {
             .to_string();
         migrate::adopt_copy(&mut connection, &self.path, &identity)?;
         // Wherever the jobs are being moved, these are not.
-        connection.execute(sql::SET_STAGE, Stage::Settled.columns())?;
-        let counts = Ledger::open(&connection)?.counts;
+        connection.execute(sql::SET_MOVE_STAGE, Stage::Settled.columns())?;
+        let counts = counters::counts(&connection, &QueueSet::ALL)?;
         // Last, so that nothing is left in a log, which has another name.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.flush_prepared_statement_cache();

@@ -4,7 +4,10 @@
 //! cannot begin anew until it is done.
 
 use super::copy::{Partial, place_for};
-use crate::sqlite::{SqliteStore, Trouble, explain, guard, stage};
+use crate::sqlite::connection::SqliteStore;
+use crate::sqlite::explain::explain;
+use crate::sqlite::trouble::Trouble;
+use crate::sqlite::{guard, move_stage};
 use crate::upkeep::Backup;
 use crate::{Counts, Result, StoreError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -51,7 +54,7 @@ impl SqliteStore {
 
     fn make_a_queue(&self, partial: &Partial) -> Result<Counts> {
         let made = partial.open().and_then(|connection| {
-            stage::insist_complete(&connection, &self.path)?;
+            move_stage::insist_complete(&connection, &self.path)?;
             partial.make_a_queue(connection)
         });
         made.map_err(|trouble| match trouble {

@@ -21,15 +21,15 @@ pub(super) struct Held {
     pub(super) jobs: u64,
 }
 
-/// Workers that live, have died, stand still, or are not heard of; `unsettled` is how
+/// Workers that live, have died, stand still, or are not heard of; `unfinished` is how
 /// many jobs there are for them.
-pub(super) fn roster(workers: &[Worker], unsettled: i64, now: Timestamp) -> Vec<Finding> {
+pub(super) fn roster(workers: &[Worker], unfinished: i64, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = workers.iter().filter_map(|worker| trouble_with(worker, now)).collect();
     let alive: Vec<&Worker> = workers.iter().filter(|worker| worker.life == Life::Alive).collect();
-    if !alive.is_empty() || unsettled <= 0 {
+    if !alive.is_empty() || unfinished <= 0 {
         findings.push(Finding::ok(CHECK, on_machines(&alive) + &given_up_after(&alive)));
     } else if workers.iter().all(|worker| worker.life == Life::Dead) {
-        let found = format!("none is there for {}", jobs(unsettled.unsigned_abs()));
+        let found = format!("none is there for {}", jobs(unfinished.unsigned_abs()));
         findings.push(Finding::warning(CHECK, found, format!("start one: `{START_A_WORKER}`")));
     }
     findings

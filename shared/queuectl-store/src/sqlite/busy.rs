@@ -4,7 +4,7 @@
 //! waited longest. Here everybody tries again after about 1 ms, with jitter,
 //! until a deadline.
 
-use super::Trouble;
+use super::trouble::Trouble;
 use crate::machine;
 use rusqlite::{Connection, ErrorCode};
 use std::cell::Cell;

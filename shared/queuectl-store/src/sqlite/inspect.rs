@@ -1,6 +1,8 @@
 //! How the queue is looked at.
 
-use super::{SqliteStore, ledger::Ledger, row, sql};
+use super::connection::SqliteStore;
+use super::roster::takers;
+use super::{counters, row, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Selection};
@@ -8,7 +10,7 @@ use crate::liveness::LockFile;
 use crate::output::OutputPart;
 use crate::worker::{Life, Worker};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Inspect for SqliteStore {
@@ -57,11 +59,15 @@ impl Inspect for SqliteStore {
     }
 
     fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
-        self.find(sql::SETTLED_SINCE, &[&state.as_str(), &since.as_millis(), &limit])
+        self.find(sql::FINISHED_SINCE, &[&state.as_str(), &since.as_millis(), &limit])
     }
 
     fn counts(&mut self) -> Result<Counts> {
-        self.read(|connection| Ok(Ledger::open(connection)?.counts))
+        self.read(|connection| Ok(counters::counts(connection, &QueueSet::ALL)?))
+    }
+
+    fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
+        self.read(|connection| Ok(counters::counts_by_queue(connection)?))
     }
 
     fn waiting(&mut self, most: u32) -> Result<u64> {
@@ -73,7 +79,7 @@ impl Inspect for SqliteStore {
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
         self.read(|connection| {
             let mut attempts = connection.prepare_cached(sql::ATTEMPTS)?;
-            let found = attempts.query_map([seq.0], |found| Ok(row::attempt(seq, found)))?;
+            let found = attempts.query_map([seq.0], |found| Ok(row::attempt(found)))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -82,7 +88,7 @@ impl Inspect for SqliteStore {
         self.read(|connection| {
             let mut output = connection.prepare_cached(sql::OUTPUT)?;
             let found = output
-                .query_map((lease.seq.0, lease.number, from, limit), |found| Ok(row::output(lease, found)))?;
+                .query_map((lease.seq.0, lease.number, from, limit), |found| Ok(row::output(found).0))?;
             Ok(found.collect::<rusqlite::Result<_>>()?)
         })
     }
@@ -95,7 +101,7 @@ impl Inspect for SqliteStore {
             while missing > 0
                 && let Some(found) = rows.next()?
             {
-                let part = row::output(lease, found);
+                let part = row::output(found).0;
                 missing = missing.saturating_sub(part.bytes.len());
                 parts.push(part);
             }
@@ -125,22 +131,20 @@ impl Inspect for SqliteStore {
         Ok(workers)
     }
 
-    fn has_workers(&mut self) -> Result<bool> {
+    fn has_workers(&mut self, queue: &str) -> Result<bool> {
         // Seen by the transaction that accepted them: a question less for each job.
         if std::mem::take(&mut self.nobody_works) {
             return Ok(false);
         }
-        let workers: Vec<i64> = self.read(|connection| {
-            let mut workers = connection.prepare_cached(sql::WHO_TAKES_JOBS)?;
-            Ok(workers.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
-        })?;
-        if workers.is_empty() {
+        let takers = self.read(|connection| Ok(takers(connection)?))?;
+        let mut takers = takers.iter().filter(|(_, queues)| queues.serves(queue)).peekable();
+        if takers.peek().is_none() {
             return Ok(false);
         }
         // Without the file nobody can tell.
         let Some(lock_file) = LockFile::open_existing(&self.path)? else { return Ok(true) };
-        for worker in workers {
-            if lock_file.is_held(WorkerId(worker))? {
+        for (worker, _) in takers {
+            if lock_file.is_held(*worker)? {
                 return Ok(true);
             }
         }

@@ -1,42 +1,28 @@
 //! How jobs come in.
 
-use super::{SqliteStore, Trouble, roster, sql};
+use super::connection::SqliteStore;
+use super::roster::roster;
+use super::trouble::Trouble;
+use super::{sql, stages};
 use crate::intake::{Enqueued, Intake, OnTaken};
-use crate::{Result, StoreError, stored};
-use queuectl_core::{JobId, NewJob, State, Timestamp};
+use crate::{Result, StoreError};
+use queuectl_core::{JobId, NewJob, Timestamp, effect};
 use rusqlite::OptionalExtension;
 
 impl Intake for SqliteStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
-        let (enqueued, workers) = self.change(|connection, ledger| {
+        let (enqueued, workers) = self.change(|connection, counters| {
             let mut enqueued = Enqueued::default();
-            let mut insert = connection.prepare_cached(sql::ENQUEUE)?;
             for (index, job) in jobs.iter().enumerate() {
-                let due_at = job.due_at(now);
-                let place = due_at.is_none().then(|| ledger.next_place());
-                let inserted = insert.execute((
-                    job.id.as_str(),
-                    &job.queue,
-                    job.priority,
-                    place,
-                    job.max_retries,
-                    job.timeout.map(|timeout| i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)),
-                    now.as_millis(),
-                    due_at.map(Timestamp::as_millis),
-                    due_at.map(|_| now.as_millis()),
-                    stored::environment_text(&job.env),
-                    &job.cwd,
-                    job.command.as_str(),
-                ))?;
-                match (inserted, on_taken) {
-                    (0, OnTaken::Refuse) => {
+                let is_new = stages::accept(connection, counters, job, &effect::accept(job, now), now)?;
+                match (is_new, on_taken) {
+                    (false, OnTaken::Refuse) => {
                         return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
                     }
-                    (0, OnTaken::Skip) => enqueued.skipped.push(index),
-                    _ => enqueued.added += 1,
+                    (false, OnTaken::Skip) => enqueued.skipped.push(index),
+                    (true, _) => enqueued.added += 1,
                 }
             }
-            ledger.counts[State::Pending] += i64::try_from(enqueued.added).unwrap_or(i64::MAX);
             Ok((enqueued, roster(connection)?))
         })?;
         self.nobody_works = workers.is_empty();

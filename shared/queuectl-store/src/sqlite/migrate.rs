@@ -4,7 +4,10 @@
 //! leads to. `application_id` says that a database is a queue, `user_version`
 //! which schema it has.
 
-use super::{Trouble, roster, sql};
+use super::counters::Counters;
+use super::roster::roster;
+use super::trouble::Trouble;
+use super::{ends, sql};
 use crate::StoreError;
 use crate::liveness::LockFile;
 use crate::location::Access;
@@ -16,10 +19,7 @@ use uuid::Uuid;
 const APPLICATION_ID: i64 = 0x7175_6374;
 
 /// Schema n is what the first n of these make of an empty database.
-const MIGRATIONS: [&str; 2] = [
-    include_str!("../../migrations/sqlite/0001_queue.sql"),
-    include_str!("../../migrations/sqlite/0002_move.sql"),
-];
+const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_queue.sql")];
 
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
@@ -136,16 +136,16 @@ pub(crate) fn adopt_copy(connection: &mut Connection, path: &Path, file: &str) -
         let run = Uuid::new_v4().simple().to_string();
         transaction.execute(sql::NEW_FILE, (file, run))?;
         if !before.is_empty() {
-            let mut ledger = super::ledger::Ledger::open(&transaction)?;
+            let mut counters = Counters::open(&transaction)?;
             let locks = LockFile::open_existing(path)?;
             for worker in roster(&transaction)? {
-                // Somebody works here under this name: it was swapped under them.
+                // A worker is at work here under this name: it was swapped under them.
                 if locks.as_ref().is_some_and(|locks| locks.is_held(worker).unwrap_or(true)) {
                     return Err(StoreError::DatabaseReplaced { path: path.to_owned() }.into());
                 }
-                super::work::hand_back_all(&transaction, &mut ledger, worker)?;
+                ends::hand_back_all(&transaction, &mut counters, worker)?;
             }
-            ledger.close(&transaction)?;
+            counters.close(&transaction)?;
         }
     }
     transaction.commit()?;

@@ -1,7 +1,9 @@
 //! Pins the plan of every statement on the hot path.
 
-use super::{SqliteStore, sql};
+use super::connection::SqliteStore;
+use super::sql;
 use crate::location::{Access, OpenOptions};
+use crate::transfer::Kind;
 use std::time::Duration;
 
 fn plan(statement: &str) -> String {
@@ -17,41 +19,66 @@ fn plan(statement: &str) -> String {
     steps.join("; ")
 }
 
+const OF_QUEUE: &str = "SEARCH job USING INDEX job_ready (queue=?)";
+const OF_QUEUE_ONLY: &str = "SEARCH job USING COVERING INDEX job_ready (queue=?)";
+const BY_NUMBER: &str = "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)";
+
 #[test]
-fn a_claim_walks_the_line_and_sorts_nothing() {
-    let line = "SCAN job USING INDEX job_in_line";
-    for statement in [sql::FIRST_IN_LINE, sql::FIRST_UNSUSPECTED] {
-        assert_eq!(plan(statement), line, "{statement}");
+fn a_claim_walks_the_ready_of_a_queue_and_sorts_nothing() {
+    for statement in [sql::READY, sql::READY_UNSUSPECTED, sql::READY_KEYS_UNSUSPECTED] {
+        assert_eq!(plan(statement), OF_QUEUE, "{statement}");
     }
-    assert!(plan(sql::ANYTHING_IN_LINE).contains("job_in_line"), "{}", plan(sql::ANYTHING_IN_LINE));
-    assert!(plan(sql::IN_LINE).contains("job_in_line"), "{}", plan(sql::IN_LINE));
-    assert_eq!(plan(sql::CLAIM), "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)");
+    assert_eq!(plan(sql::READY_KEYS), OF_QUEUE_ONLY);
+    assert!(plan(sql::HOW_MANY_READY).contains(OF_QUEUE_ONLY), "{}", plan(sql::HOW_MANY_READY));
+    assert_eq!(plan(sql::JOB_OF_SEQ), BY_NUMBER);
+}
+
+#[test]
+fn a_claim_looks_at_no_row_of_a_queue_that_it_does_not_serve() {
+    // From one name to the next, with one seek each.
+    assert_eq!(plan(sql::NEXT_READY_QUEUE), "SEARCH job USING COVERING INDEX job_ready (queue>?)");
+    assert_eq!(plan(sql::NEXT_SCHEDULED_QUEUE), "SEARCH job USING COVERING INDEX job_due (queue>?)");
 }
 
 #[test]
 fn due_jobs_are_found_by_their_time() {
-    assert_eq!(plan(sql::DUE), "SEARCH job USING INDEX job_due (run_at_ms<?)");
+    assert_eq!(plan(sql::DUE), "SEARCH job USING COVERING INDEX job_due (queue=? AND run_at_ms<?)");
     assert_eq!(plan(sql::DUE_BY_ANOTHER_CLOCK), "SEARCH job USING INDEX job_waits (waits_since_ms>?)");
-    assert!(plan(sql::NEXT_DUE).contains("job_due"), "{}", plan(sql::NEXT_DUE));
-    assert!(plan(sql::WAITING).contains("INDEX job_due"), "{}", plan(sql::WAITING));
-    let anything = plan(sql::ANYTHING_DUE);
-    assert!(
-        anything.contains("job_due (run_at_ms<?)") && anything.contains("job_waits (waits_since_ms>?)"),
-        "{anything}"
-    );
+    assert!(plan(sql::WAITING).contains("INDEX job_waits"), "{}", plan(sql::WAITING));
 }
 
 #[test]
-fn results_go_straight_to_their_row() {
-    for statement in [sql::STANDING, sql::HOLDS, sql::SETTLE, sql::HAND_BACK, sql::PUT_IN_LINE] {
-        assert_eq!(plan(statement), "SEARCH job USING INTEGER PRIMARY KEY (rowid=?)", "{statement}");
+fn a_job_goes_on_straight_to_its_row() {
+    let statements = [
+        sql::STANDING_OF_LEASE,
+        sql::HOLDS,
+        sql::MOVE,
+        sql::APPLY,
+        sql::APPLY_AND_START,
+        sql::APPLY_AND_RECORD,
+        sql::SET_ASIDE,
+    ];
+    for statement in statements {
+        assert_eq!(plan(statement), BY_NUMBER, "{statement}");
     }
+    assert!(plan(sql::STANDING).contains("(id=?)"), "{}", plan(sql::STANDING));
+}
+
+#[test]
+fn every_column_of_a_new_job_and_worker_is_given_a_value() {
+    for statement in [sql::ACCEPT, sql::REGISTER, sql::ATTEMPT_ENDED, sql::ADD_OUTPUT] {
+        plan(statement);
+    }
+    for kind in Kind::ALL {
+        plan(&sql::import(kind));
+    }
+    plan(&sql::set_aside_by_force());
 }
 
 #[test]
 fn a_copy_goes_on_where_it_ended_and_sorts_nothing() {
-    for statement in [sql::EXPORT_WORKERS, sql::EXPORT_JOBS, sql::EXPORT_ATTEMPTS, sql::EXPORT_OUTPUT] {
-        let found = plan(statement);
+    for kind in Kind::ALL {
+        let found = plan(&sql::export(kind));
         assert!(found.starts_with("SEARCH") && !found.contains("TEMP B-TREE"), "{found}");
     }
     assert!(!plan(sql::LAST_COPIED).contains("TEMP B-TREE"), "{}", plan(sql::LAST_COPIED));
@@ -59,9 +86,9 @@ fn a_copy_goes_on_where_it_ended_and_sorts_nothing() {
 
 #[test]
 fn what_belongs_to_a_worker_is_found_by_the_worker() {
-    assert!(plan(sql::CLAIMS).contains("USING INDEX job_held (worker=?)"), "{}", plan(sql::CLAIMS));
+    assert!(plan(sql::CLAIMS).contains("USING INDEX job_claimed (worker=?)"), "{}", plan(sql::CLAIMS));
     let to_cancel = plan(sql::TO_CANCEL);
-    assert!(to_cancel.contains("USING INDEX job_held (worker=? AND cancel_at_ms>?)"), "{to_cancel}");
+    assert!(to_cancel.contains("USING INDEX job_claimed (worker=? AND cancel_at_ms>?)"), "{to_cancel}");
     assert!(plan(sql::ROSTER).contains("worker_at_work"), "{}", plan(sql::ROSTER));
 }
 
@@ -74,6 +101,6 @@ fn the_dead_letter_queue_is_found_without_reading_the_rest() {
         let found = plan(&format!("{} AND state = '{state}'{}", sql::JOBS, sql::JOBS_ORDER));
         assert!(found.contains(search) && !found.contains("TEMP B-TREE"), "{found}");
     }
-    let settled = plan(sql::SETTLED_BEFORE);
-    assert!(settled.contains("job_settled (state=? AND finished_at_ms<?)"), "{settled}");
+    let finished = plan(sql::FINISHED_BEFORE);
+    assert!(finished.contains("job_finished (state=? AND finished_at_ms<?)"), "{finished}");
 }

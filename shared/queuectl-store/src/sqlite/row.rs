@@ -1,68 +1,33 @@
-//! From rows to what they mean.
+//! From rows to what they mean, and from values to rows.
 
+use crate::columns::Cell;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
-use crate::stored;
 use crate::transfer::Stage;
 use crate::worker::Worker;
-use queuectl_core::{Attempt, Environment, Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
-use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Error, Result, Row};
-use std::time::Duration;
+use queuectl_core::{Attempt, Job, Lease, QueueSet, Seq, State, Timestamp, Wait};
+use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef};
+use rusqlite::{Error, Result, Row, ToSql};
+use std::fmt;
 
-/// Reads the columns that `job_columns!` names, as far as they can be read.
+/// Reads the columns of `job::LIST`, as far as they can be read.
 pub(crate) fn job(row: &Row<'_>) -> Job {
-    sound_job(row).unwrap_or_else(|_| raw::job(|index| value(row, index)))
+    raw::job(|index| value(row, index))
 }
 
-/// Reads them all, or says that one cannot be read; [`job`] says which.
-pub(super) fn sound_job(row: &Row<'_>) -> Result<Job> {
-    let (attempts, lease) = (row.get(5)?, row.get(8)?);
-    if !raw::can_be_counted(attempts, lease) {
-        return Err(unreadable(5, "no number for the next claim".to_owned()));
-    }
-    let env: Option<String> = row.get(20)?;
-    Ok(Job {
-        seq: Seq(row.get(0)?),
-        id: JobId::trusted(row.get(1)?),
-        state: state(row, 2)?,
-        queue: row.get(3)?,
-        priority: row.get(4)?,
-        attempts,
-        max_retries: row.get(6)?,
-        crashes: row.get(7)?,
-        lease,
-        worker: row.get::<_, Option<i64>>(9)?.map(WorkerId),
-        cancel_requested: row.get(10)?,
-        timeout: row.get::<_, Option<u64>>(11)?.map(Duration::from_millis),
-        created_at: time(row, 12)?,
-        updated_at: time(row, 13)?,
-        run_at: optional_time(row, 14)?,
-        started_at: optional_time(row, 15)?,
-        finished_at: optional_time(row, 16)?,
-        exit_code: row.get(17)?,
-        signal: row.get(18)?,
-        last_error: row.get(19)?,
-        env: environment(20, env.as_deref())?,
-        cwd: raw::folder(row.get(21)?).map_err(|problem| unreadable(21, problem))?,
-        command: raw::command(row.get(22)?).map_err(|problem| unreadable(22, problem))?,
-        unreadable: None,
-    })
-}
-
-/// Reads the columns that `worker_columns!` names, as far as they can be read.
+/// Reads the columns of `worker::LIST` and the number of its jobs, as far as they can be read.
 pub(crate) fn worker(row: &Row<'_>) -> Worker {
     raw::worker(|index| value(row, index))
 }
 
 /// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
-pub(crate) fn attempt(seq: Seq, row: &Row<'_>) -> Attempt {
-    raw::attempt(seq, |index| value(row, index))
+pub(crate) fn attempt(row: &Row<'_>) -> Attempt {
+    raw::attempt(|index| value(row, index))
 }
 
-/// Reads the columns of `sql::OUTPUT`, as far as they can be read.
-pub(super) fn output(lease: Lease, row: &Row<'_>) -> OutputPart {
-    raw::output(lease, |index| value(row, index)).0
+/// Reads the columns of `sql::OUTPUT`, as far as they can be read; and what cannot.
+pub(crate) fn output(row: &Row<'_>) -> (OutputPart, Option<String>) {
+    raw::output(|index| value(row, index))
 }
 
 /// What lies in a column.
@@ -101,16 +66,85 @@ pub(super) fn optional_time(row: &Row<'_>, index: usize) -> Result<Option<Timest
     Ok(row.get::<_, Option<i64>>(index)?.map(Timestamp::from_millis))
 }
 
+/// Reads two columns from this one on: when a wait is over, and when it began.
+pub(super) fn wait(row: &Row<'_>, first: usize) -> Result<Option<Wait>> {
+    let due_at = optional_time(row, first)?;
+    let since = optional_time(row, first + 1)?;
+    Ok(due_at.map(|due_at| Wait { due_at, since: since.unwrap_or(due_at) }))
+}
+
 /// Reads three columns from this one on: where the queue stands in a move.
-pub(super) fn stage(row: &Row<'_>, first: usize) -> Result<Stage> {
+pub(super) fn move_stage(row: &Row<'_>, first: usize) -> Result<Stage> {
     Stage::from_columns(row.get(first)?, row.get(first + 1)?, row.get(first + 2)?)
         .ok_or_else(|| unreadable(first, "an unknown stage of a move".to_owned()))
 }
 
-fn environment(index: usize, text: Option<&str>) -> Result<Environment> {
-    stored::environment(text).map_err(|problem| unreadable(index, problem))
+fn unreadable(index: usize, what: String) -> Error {
+    Error::FromSqlConversionFailure(index, Type::Text, what.into())
 }
 
-pub(super) fn unreadable(index: usize, what: String) -> Error {
-    Error::FromSqlConversionFailure(index, Type::Text, what.into())
+/// The name of a queue as it lies in a row: any bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(Vec<u8>);
+
+impl Name {
+    /// The text, if it is one.
+    fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// Tells whether it is one of these queues.
+    pub(super) fn is_served_by(&self, queues: &QueueSet) -> bool {
+        queues.is_all() || self.text().is_some_and(|name| queues.serves(name))
+    }
+
+    /// Tells whether it begins with another.
+    pub(super) fn begins_with(&self, beginning: &Self) -> bool {
+        self.0.starts_with(&beginning.0)
+    }
+
+    /// The first name that comes after it.
+    pub(super) fn next(mut self) -> Self {
+        self.0.push(0);
+        self
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        String::from_utf8_lossy(&self.0).fmt(f)
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(name.as_bytes().to_owned())
+    }
+}
+
+impl FromSql for Name {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        Ok(Self(match value {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_owned(),
+            ValueRef::Integer(number) => number.to_string().into_bytes(),
+            ValueRef::Real(_) | ValueRef::Null => Vec::new(),
+        }))
+    }
+}
+
+impl ToSql for Name {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+    }
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Number(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
 }

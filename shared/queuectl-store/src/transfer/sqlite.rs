@@ -1,9 +1,12 @@
 //! How a queue is brought to another place, and received from one.
 
 use crate::counts::Counts;
-use crate::sqlite::ledger::{self, Ledger};
-use crate::sqlite::stage::whereabouts;
-use crate::sqlite::{SqliteStore, Trouble, guard, roster, sql};
+use crate::sqlite::connection::SqliteStore;
+use crate::sqlite::counters::{self, Counters};
+use crate::sqlite::move_stage::whereabouts;
+use crate::sqlite::roster::roster;
+use crate::sqlite::trouble::Trouble;
+use crate::sqlite::{guard, sql};
 use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
@@ -34,7 +37,11 @@ impl Transfer for SqliteStore {
     fn numbers(&mut self) -> Result<Numbers> {
         self.read(|connection| {
             Ok(connection.prepare_cached(sql::NUMBERS)?.query_row([], |found| {
-                Ok(Numbers { last_job: found.get(0)?, last_worker: found.get(1)?, next_place: found.get(2)? })
+                Ok(Numbers {
+                    last_job: found.get(0)?,
+                    last_worker: found.get(1)?,
+                    next_position: found.get(2)?,
+                })
             })?)
         })
     }
@@ -69,7 +76,7 @@ impl Transfer for SqliteStore {
     }
 
     fn turn_back(&mut self, id: &MoveId) -> Result<Stage> {
-        let stood = self.step(&Step::TurnBack(id), |_, ledger| Ok(ledger.stage.clone()))?;
+        let stood = self.step(&Step::TurnBack(id), |_, counters| Ok(counters.move_stage.clone()))?;
         stood.map_or_else(|| self.stage(), Ok)
     }
 
@@ -79,9 +86,9 @@ impl Transfer for SqliteStore {
 
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.path.clone();
-        let received = self.step(&Step::Receive(moved), |connection, ledger| {
-            if matches!(ledger.stage, Stage::Left(_)) {
-                Ok(forget_everything(connection, ledger)?)
+        let received = self.step(&Step::Receive(moved), |connection, counters| {
+            if matches!(counters.move_stage, Stage::Left(_)) {
+                Ok(forget_everything(connection, counters)?)
             } else if last_copied(connection)?.is_empty() {
                 Ok(())
             } else {
@@ -93,13 +100,13 @@ impl Transfer for SqliteStore {
 
     fn import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Result<Position> {
         let queue = self.path.clone();
-        self.write(|connection, ledger| {
-            ledger.stage.after(&Step::Import(id), || queue.clone().into())?;
+        self.write(|connection, counters| {
+            counters.move_stage.after(&Step::Import(id), || queue.clone().into())?;
             let last = last_of_all(&last_copied(connection)?);
             if last != after {
                 return Ok(last);
             }
-            import(connection, ledger, records)?;
+            import(connection, counters, records)?;
             Ok(records.last().map_or(last, Record::position))
         })
     }
@@ -109,14 +116,14 @@ impl Transfer for SqliteStore {
     }
 
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()> {
-        let arrived =
-            self.step(&Step::Arrive(id), |connection, ledger| Ok(go_on_from(connection, ledger, numbers)?));
+        let arrived = self
+            .step(&Step::Arrive(id), |connection, counters| Ok(go_on_from(connection, counters, numbers)?));
         arrived.map(drop)
     }
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
-        let withdrawn =
-            self.step(&Step::Withdraw(id), |connection, ledger| Ok(forget_everything(connection, ledger)?));
+        let withdrawn = self
+            .step(&Step::Withdraw(id), |connection, counters| Ok(forget_everything(connection, counters)?));
         withdrawn.map(drop)
     }
 }
@@ -130,27 +137,32 @@ impl SqliteStore {
     fn step<T>(
         &mut self,
         step: &Step<'_>,
-        and: impl FnOnce(&Connection, &mut Ledger) -> Result<T, Trouble>,
+        and: impl FnOnce(&Connection, &mut Counters) -> Result<T, Trouble>,
     ) -> Result<Option<T>> {
         let queue = self.path.clone();
-        self.write(|connection, ledger| {
-            let Some(next) = ledger.stage.after(step, || queue.clone().into())? else { return Ok(None) };
-            connection.prepare_cached(sql::SET_STAGE)?.execute(next.columns())?;
-            and(connection, ledger).map(Some)
+        self.write(|connection, counters| {
+            let Some(next) = counters.move_stage.after(step, || queue.clone().into())? else {
+                return Ok(None);
+            };
+            connection.prepare_cached(sql::SET_MOVE_STAGE)?.execute(next.columns())?;
+            and(connection, counters).map(Some)
         })
     }
 }
 
-fn forget_everything(connection: &Connection, ledger: &mut Ledger) -> rusqlite::Result<()> {
+fn forget_everything(connection: &Connection, counters: &mut Counters) -> rusqlite::Result<()> {
     for statement in sql::FORGET_EVERYTHING {
         connection.execute(statement, [])?;
     }
-    ledger.counts = Counts::default();
+    counters.begin_anew();
     Ok(())
 }
 
 fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
-    let (jobs, _) = ledger::count(connection)?;
+    let mut jobs = Counts::default();
+    for (_, counts) in counters::count(connection)?.0 {
+        jobs.add(&counts);
+    }
     let last = last_copied(connection)?;
     connection.prepare_cached(sql::HOW_MUCH)?.query_row([], |found| {
         Ok(Inventory {
@@ -191,12 +203,7 @@ fn export(connection: &Connection, mut after: Position, limits: Limits) -> rusql
 }
 
 fn page(connection: &Connection, after: Position, limits: Limits) -> rusqlite::Result<Vec<Record>> {
-    let mut select = connection.prepare_cached(match after.kind() {
-        Kind::Worker => sql::EXPORT_WORKERS,
-        Kind::Job => sql::EXPORT_JOBS,
-        Kind::Attempt => sql::EXPORT_ATTEMPTS,
-        Kind::Output => sql::EXPORT_OUTPUT,
-    })?;
+    let mut select = connection.prepare_cached(&sql::export(after.kind()))?;
     let key_and_limit = after.key().iter().copied().chain([i64::from(limits.records)]);
     let mut rows = select.query(params_from_iter(key_and_limit))?;
     let (mut records, mut bytes) = (Vec::new(), 0);
@@ -232,20 +239,18 @@ fn record(kind: Kind, found: &Row<'_>) -> rusqlite::Result<Record> {
 /// Writes records, and counts the jobs among them.
 pub(crate) fn import(
     connection: &Connection,
-    ledger: &mut Ledger,
+    counters: &mut Counters,
     records: &[Record],
 ) -> Result<(), Trouble> {
     for records in records.chunk_by(|one, next| one.kind == next.kind) {
-        let mut insert = connection.prepare_cached(match records[0].kind {
-            Kind::Worker => sql::IMPORT_WORKERS,
-            Kind::Job => sql::IMPORT_JOBS,
-            Kind::Attempt => sql::IMPORT_ATTEMPTS,
-            Kind::Output => sql::IMPORT_OUTPUT,
-        })?;
+        let mut insert = connection.prepare_cached(&sql::import(records[0].kind))?;
         for record in records {
             insert_one(&mut insert, record).map_err(|error| refused(connection, record, error))?;
             if let Some(state) = record.job_state() {
-                ledger.counts[state] += 1;
+                counters.add(record.job_queue(), state, 1);
+            }
+            if record.is_blocked() {
+                counters.add_blocked(record.job_queue(), 1);
             }
         }
     }
@@ -268,14 +273,14 @@ fn insert_one(insert: &mut Statement<'_>, record: &Record) -> rusqlite::Result<u
 /// Gives out nothing again that was given out elsewhere.
 pub(crate) fn go_on_from(
     connection: &Connection,
-    ledger: &mut Ledger,
+    counters: &mut Counters,
     numbers: &Numbers,
 ) -> rusqlite::Result<()> {
     for (table, last) in [("job", numbers.last_job), ("worker", numbers.last_worker)] {
         connection.prepare_cached(sql::BEGIN_NUMBERS)?.execute([table])?;
         connection.prepare_cached(sql::SET_NUMBERS)?.execute((table, last))?;
     }
-    ledger.go_on_from(numbers.next_place);
+    counters.go_on_from(numbers.next_position);
     Ok(())
 }
 

@@ -5,11 +5,10 @@ use crate::Result;
 use crate::doctor::rows::UnreadableRows;
 use crate::doctor::words::START_A_WORKER;
 use crate::doctor::words::listed;
-use crate::raw;
+use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::unwritable::{self, Way};
-use crate::sqlite::{SqliteStore, row, sql, upkeep};
+use crate::sqlite::{row, soundness, sql};
 use crate::upkeep::Finding;
-use queuectl_core::{Lease, Seq};
 use queuectl_files::quoted_path;
 use rusqlite::Connection;
 
@@ -53,7 +52,7 @@ impl SqliteStore {
     }
 
     pub(super) fn integrity(&mut self) -> Result<Finding> {
-        let problems = self.read(|connection| Ok(upkeep::integrity(connection)?))?;
+        let problems = self.read(|connection| Ok(soundness::integrity(connection)?))?;
         Ok(match problems.as_slice() {
             [] => Finding::ok("integrity", "no damage was found"),
             problems => Finding::error("integrity", listed(problems), after_damage(&self.path)),
@@ -69,8 +68,8 @@ impl SqliteStore {
         Ok(unreadable.finding(change))
     }
 
-    pub(super) fn books(&mut self) -> Result<Finding> {
-        let problems = self.read(|connection| Ok(upkeep::wrong_books(connection)?))?;
+    pub(super) fn counts_are_right(&mut self) -> Result<Finding> {
+        let problems = self.read(|connection| Ok(soundness::wrong_counts(connection)?))?;
         Ok(match problems.as_slice() {
             [] => Finding::ok("counts", "the counts by state are right"),
             problems => Finding::error(
@@ -97,14 +96,13 @@ fn unreadable_rows(connection: &Connection) -> rusqlite::Result<UnreadableRows> 
     let mut attempts = connection.prepare(sql::ALL_ATTEMPTS)?;
     let mut found = attempts.query([])?;
     while let Some(found) = found.next()? {
-        unreadable.note_attempt(&row::attempt(Seq(found.get(10)?), found));
+        unreadable.note_attempt(&row::attempt(found));
     }
     let mut output = connection.prepare(sql::ALL_OUTPUT)?;
     let mut found = output.query([])?;
     while let Some(found) = found.next()? {
-        let lease = Lease { seq: Seq(found.get(5)?), number: found.get(6)? };
-        let (part, problem) = raw::output(lease, |index| row::value(found, index));
-        let name = || format!("output {} of the job of seq {}", part.n, lease.seq);
+        let (part, problem) = row::output(found);
+        let name = || format!("output {} of the job of seq {}", part.n, part.lease.seq);
         unreadable.note(name, problem.as_deref());
     }
     Ok(unreadable)

@@ -13,7 +13,9 @@ mod workers;
 use crate::doctor::words::{of_move, size};
 use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
-use crate::sqlite::{SqliteStore, explain, guard, unwritable};
+use crate::sqlite::connection::SqliteStore;
+use crate::sqlite::explain::explain;
+use crate::sqlite::{guard, unwritable};
 use crate::transfer::{Stage, Transfer};
 use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
@@ -90,7 +92,7 @@ impl SqliteStore {
             self.finding("sync", Self::sync_level),
             self.finding("integrity", Self::integrity),
             self.finding("rows", Self::rows),
-            self.finding("counts", Self::books),
+            self.finding("counts", Self::counts_are_right),
         ];
         let stage = self.whereabouts().map(|found| found.map(|found| found.stage).unwrap_or_default());
         findings.extend(match &stage {

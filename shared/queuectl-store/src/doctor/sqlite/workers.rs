@@ -4,7 +4,9 @@ use super::advice::report_it;
 use crate::doctor::workers::{self, CHECK, Held};
 use crate::inspect::Inspect;
 use crate::liveness::{LockFile, lock_file_path};
-use crate::sqlite::{SqliteStore, Trouble, sql};
+use crate::sqlite::connection::SqliteStore;
+use crate::sqlite::sql;
+use crate::sqlite::trouble::Trouble;
 use crate::upkeep::Finding;
 use crate::worker::{Life, Worker};
 use crate::{Result, StoreError, machine};
@@ -37,8 +39,8 @@ impl SqliteStore {
             }
         }
         let mut findings = vec![self.finding("lock-file", |store| store.locks(&workers))];
-        let unsettled = self.counts().map_or(0, |counts| counts.unsettled());
-        findings.extend(workers::roster(&workers, unsettled, self.clock().now()));
+        let unfinished = self.counts().map_or(0, |counts| counts.unfinished());
+        findings.extend(workers::roster(&workers, unfinished, self.clock().now()));
         findings.push(self.finding("leases", |store| store.leases(&workers)));
         findings
     }

@@ -1,6 +1,7 @@
 //! Where a queue in a file stands in a move.
 
-use super::{Trouble, row, sql};
+use super::trouble::Trouble;
+use super::{row, sql};
 use crate::transfer::{Stage, Whereabouts};
 use rusqlite::Connection;
 use std::path::Path;
@@ -24,6 +25,6 @@ pub(crate) fn insist_complete(connection: &Connection, path: &Path) -> Result<()
 /// Which queue this is, and where it stands.
 pub(crate) fn whereabouts(connection: &Connection) -> rusqlite::Result<Whereabouts> {
     connection
-        .prepare_cached(sql::STAGE)?
-        .query_row([], |found| Ok(Whereabouts { queue: found.get(0)?, stage: row::stage(found, 1)? }))
+        .prepare_cached(sql::MOVE_STAGE)?
+        .query_row([], |found| Ok(Whereabouts { queue: found.get(0)?, stage: row::move_stage(found, 1)? }))
 }

@@ -1,0 +1,113 @@
+//! The queues that a worker serves, and what comes first in several of them.
+//!
+//! Which queues have something is found by seeks through an index, each to the first name
+//! that is greater than the last: rows of other queues are not looked at.
+
+use super::row::Name;
+use queuectl_core::QueueSet;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+use std::collections::BinaryHeap;
+
+/// A queue that has something, and what comes first in it.
+#[derive(Clone)]
+pub(super) struct Head<K> {
+    pub(super) queue: Name,
+    pub(super) key: K,
+}
+
+/// The served queues that have something. The statement finds the first queue from a name
+/// on, and gives its name and the key of what comes first in it, which `key` reads.
+pub(super) fn heads<K>(
+    connection: &Connection,
+    statement: &str,
+    queues: &QueueSet,
+    key: impl Fn(&Row<'_>) -> Result<K>,
+) -> Result<Vec<Head<K>>> {
+    let mut next = connection.prepare_cached(statement)?;
+    let mut from = |name: &Name| {
+        next.query_row([name], |found| Ok(Head { queue: found.get(0)?, key: key(found)? })).optional()
+    };
+    let mut heads = Vec::new();
+    for name in queues.names() {
+        let name = Name::from(name.as_str());
+        heads.extend(from(&name)?.filter(|head| head.queue == name));
+    }
+    let any_beginning = [String::new()];
+    let beginnings = if queues.is_all() { &any_beginning } else { queues.beginnings() };
+    for beginning in beginnings {
+        let beginning = Name::from(beginning.as_str());
+        let mut name = beginning.clone();
+        while let Some(head) = from(&name)?.filter(|head| head.queue.begins_with(&beginning)) {
+            name = head.queue.clone().next();
+            heads.push(head);
+        }
+    }
+    Ok(heads)
+}
+
+/// The first of several queues, each of which gives what it has in order: `read` gives at
+/// most so many of one.
+///
+/// A queue is read only as far as what it has is among the first.
+pub(super) fn first_of<K: Ord + Clone>(
+    mut heads: Vec<Head<K>>,
+    limit: usize,
+    mut read: impl FnMut(&Name, usize, &mut dyn FnMut(K) -> bool) -> Result<()>,
+) -> Result<Vec<K>> {
+    heads.sort_by(|one, other| one.key.cmp(&other.key));
+    // The last of them on top.
+    let mut first: BinaryHeap<K> = BinaryHeap::new();
+    for head in heads {
+        if is_behind(&first, limit, &head.key) {
+            break;
+        }
+        read(&head.queue, limit, &mut |key| {
+            if is_behind(&first, limit, &key) {
+                return false;
+            }
+            if first.len() == limit {
+                first.pop();
+            }
+            first.push(key);
+            true
+        })?;
+    }
+    Ok(first.into_sorted_vec())
+}
+
+/// Tells whether a key comes behind enough others.
+fn is_behind<K: Ord>(first: &BinaryHeap<K>, limit: usize, key: &K) -> bool {
+    limit == 0 || (first.len() >= limit && first.peek().is_some_and(|last| last < key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn the_first_of_several_queues_are_found_and_no_more_is_read() {
+        let queues =
+            BTreeMap::from([("a", vec![1, 5, 9, 10]), ("b", vec![2, 3, 20, 21]), ("c", vec![30, 31])]);
+        let heads =
+            queues.iter().map(|(name, keys)| Head { queue: Name::from(*name), key: keys[0] }).collect();
+        let mut read = Vec::new();
+        let first = first_of(heads, 3, |name, limit, take| {
+            for &key in queues[name.to_string().as_str()].iter().take(limit) {
+                read.push(key);
+                if !take(key) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        assert_eq!(first.unwrap(), [1, 2, 3]);
+        assert_eq!(read, [1, 5, 9, 2, 3, 20]);
+    }
+
+    #[test]
+    fn nothing_is_read_where_nothing_is_wanted() {
+        let heads = vec![Head { queue: Name::from("a"), key: 1 }];
+        assert_eq!(first_of(heads, 0, |_, _, _| unreachable!()).unwrap(), [0; 0]);
+    }
+}
