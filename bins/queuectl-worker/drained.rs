@@ -45,7 +45,7 @@ impl Drained {
         if more(State::Dead) == 0 {
             return Ok(());
         }
-        let mut died = store.settled_since(State::Dead, self.began, MOST_NAMED as u32)?;
+        let mut died = store.finished_since(State::Dead, self.began, MOST_NAMED as u32)?;
         died.sort_by_key(|job| (job.finished_at, job.seq));
         for job in &died {
             tracing::info!("Died: {}", named(job));

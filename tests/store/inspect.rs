@@ -133,7 +133,7 @@ pub fn jobs_that_came_to_rest_since_then_are_found(place: &dyn Place) {
         queue.end(worker.id, job.last_lease(), Outcome::Exit(code), at(seconds));
     }
     let mut since =
-        |seconds, limit| names(&queue.store.settled_since(State::Dead, at(seconds), limit).unwrap());
+        |seconds, limit| names(&queue.store.finished_since(State::Dead, at(seconds), limit).unwrap());
     assert_eq!(since(20, 9), ["b", "c"]);
     assert_eq!(since(0, 2).len(), 2);
     assert_eq!(since(31, 9), [""; 0]);

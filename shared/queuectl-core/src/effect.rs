@@ -293,10 +293,12 @@ mod tests {
 
     #[test]
     fn what_was_not_the_jobs_fault_is_not_charged() {
-        for ending in [Ending::Unstarted, ran(Outcome::Interrupted), ran(Outcome::WorkerLost)]
-        {
+        for ending in [Ending::Unstarted, ran(Outcome::Interrupted), ran(Outcome::WorkerLost)] {
             let effect = finish(&processing(4, 3), ending, &POLICY, NOW).unwrap();
-            assert_eq!((effect.state, effect.attempts, effect.next), (State::Pending, 3, Next::Ready(Position::Kept)));
+            assert_eq!(
+                (effect.state, effect.attempts, effect.next),
+                (State::Pending, 3, Next::Ready(Position::Kept))
+            );
         }
     }
 

@@ -16,7 +16,9 @@ pub enum InvalidQueueName {
         characters: usize,
     },
     /// White space, a control character, or one that shows nothing.
-    #[error("the name of the queue {name:?} contains {character:?}; white space and invisible characters are not allowed")]
+    #[error(
+        "the name of the queue {name:?} contains {character:?}; white space and invisible characters are not allowed"
+    )]
     Hidden {
         /// The text that was given.
         name: String,
@@ -24,7 +26,9 @@ pub enum InvalidQueueName {
         character: char,
     },
     /// A `*`, which stands for any names.
-    #[error("the name of the queue {name:?} contains `*`, which stands for any end of a name where workers are told what to serve")]
+    #[error(
+        "the name of the queue {name:?} contains `*`, which stands for any end of a name where workers are told what to serve"
+    )]
     Pattern {
         /// The text that was given.
         name: String,

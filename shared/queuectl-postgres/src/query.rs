@@ -107,7 +107,8 @@ mod tests {
     fn values_come_in_the_order_of_their_numbers() {
         let query = Query::new("SELECT :second, :first");
         let (one, two) = (1_i64, "2");
-        let values = query.values(&[("first", one.value()), ("unused", one.value()), ("second", two.value())]);
+        let values =
+            query.values(&[("first", one.value()), ("unused", one.value()), ("second", two.value())]);
         let types: Vec<String> = values.iter().map(|(_, of_type)| of_type.name().to_owned()).collect();
         assert_eq!(types, ["text", "int8"]);
     }

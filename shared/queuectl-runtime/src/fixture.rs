@@ -200,7 +200,7 @@ impl Inspect for Moody {
         jobs(&mut self, selection: &Selection) -> Vec<Job>;
         jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Vec<Job>;
         first_of_newest(&mut self, states: &[State], count: u64) -> Option<Seq>;
-        settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
+        finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
         counts(&mut self) -> Counts;
         waiting(&mut self, most: u32) -> u64;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;

@@ -296,7 +296,10 @@ mod tests {
     fn a_list_names_the_columns_in_their_order() {
         let names: Vec<&str> = job::COLUMNS.iter().map(|column| column.name).collect();
         assert_eq!(job::LIST, names.join(", "));
-        assert_eq!((names[job::seq], names[job::command], names[job::last_error]), ("seq", "command", "last_error"));
+        assert_eq!(
+            (names[job::seq], names[job::command], names[job::last_error]),
+            ("seq", "command", "last_error")
+        );
         assert!(job::LIST.contains(job::AND_GIVEN));
         assert_eq!(output::COLUMNS[output::bytes].has, Has::Bytes);
     }

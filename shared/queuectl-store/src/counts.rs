@@ -41,6 +41,14 @@ impl Counts {
         self.blocked >= 0 && State::ALL.into_iter().all(|state| self[state] >= 0)
     }
 
+    /// Takes from each number the other's.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        for state in State::ALL {
+            self[state] -= other[state];
+        }
+        self.blocked -= other.blocked;
+    }
+
     /// Adds to each number the other's.
     pub fn add(&mut self, other: &Self) {
         for state in State::ALL {
@@ -52,7 +60,10 @@ impl Counts {
 
 /// Says where the counts that are kept are not those of the jobs that are there, by the
 /// name of the queue.
-pub(crate) fn differences(counted: &BTreeMap<String, Counts>, kept: &BTreeMap<String, Counts>) -> Vec<String> {
+pub(crate) fn differences(
+    counted: &BTreeMap<String, Counts>,
+    kept: &BTreeMap<String, Counts>,
+) -> Vec<String> {
     let queues: BTreeSet<&String> = counted.keys().chain(kept.keys()).collect();
     let mut problems = Vec::new();
     for queue in queues {

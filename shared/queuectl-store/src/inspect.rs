@@ -40,7 +40,7 @@ pub trait Inspect {
     fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>>;
 
     /// Jobs that came to rest in this state since then, at most `limit` of them.
-    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>>;
+    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>>;
 
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;

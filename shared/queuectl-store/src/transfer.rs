@@ -23,8 +23,8 @@ mod record;
 pub(crate) mod sqlite;
 mod stage;
 
-pub use record::{Kind, Position, Record};
 pub(crate) use record::Value;
+pub use record::{Kind, Position, Record};
 pub(crate) use stage::Step;
 pub use stage::{Move, MoveId, Stage};
 

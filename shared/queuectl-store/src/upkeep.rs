@@ -1,7 +1,7 @@
 //! What people do to jobs.
 
-use crate::{Result, StoreError};
 use crate::counts::Counts;
+use crate::{Result, StoreError};
 use queuectl_core::{Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
 use std::path::Path;
 

@@ -4,7 +4,8 @@
 
 use super::copy::{Filling, write_copy};
 use crate::Result;
-use crate::postgres::{PostgresStore, Trouble};
+use crate::postgres::PostgresStore;
+use crate::postgres::trouble::Trouble;
 use crate::transfer::postgres::{export, numbers, whereabouts};
 use crate::transfer::{Limits, Position, Record, Stage};
 use crate::upkeep::Backup;

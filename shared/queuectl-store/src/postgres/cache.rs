@@ -216,7 +216,8 @@ impl Cache {
         };
         // What is named is looked at in any case.
         let names = serves.names().iter().map(|name| (name.clone(), from(self.ready.get(name))));
-        let known = self.ready.iter().filter(|(queue, _)| serves.serves(queue) && !serves.names().contains(queue));
+        let known =
+            self.ready.iter().filter(|(queue, _)| serves.serves(queue) && !serves.names().contains(queue));
         let known = known.map(|(queue, row)| (queue.clone(), from(Some(row))));
         let queues = names.chain(known).collect();
         ReadBudget { extent, reads, expects_suspects: self.seen.any_suspect, queues, rings: self.rings }
@@ -283,7 +284,8 @@ impl Cache {
     /// Tells whether a queue that is served has ready jobs, as far as is known, which a claim
     /// from these did not look at.
     pub(super) fn knows_more_queues(&self, looked_at: &[(String, Row)], serves: &QueueSet) -> bool {
-        let is_new = |queue: &&String| serves.serves(queue) && !looked_at.iter().any(|(known, _)| known == *queue);
+        let is_new =
+            |queue: &&String| serves.serves(queue) && !looked_at.iter().any(|(known, _)| known == *queue);
         self.ready.keys().any(|queue| is_new(&queue))
     }
 

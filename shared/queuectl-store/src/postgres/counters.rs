@@ -5,8 +5,8 @@
 //! makes one of them.
 
 use super::row::{self, one};
-use super::trouble::Trouble;
 use super::sql;
+use super::trouble::Trouble;
 use crate::counts::Counts;
 use queuectl_core::State;
 use queuectl_postgres::session::{Session, values};

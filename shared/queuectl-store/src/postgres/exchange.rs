@@ -58,9 +58,9 @@ impl PostgresStore {
         self.cache.rings = self.lease_clock.as_ref().map_or(0, |clock| clock.rings());
         let mut plan = ExchangePlan::pick(exchange, &self.cache, now);
         if let ExchangePlan::Look = plan {
-            let (mut any_ready, mut signals) = self.look(worker, exchange, now)?;
+            let (mut any_ready, mut signals) = self.look_round(worker, exchange, now)?;
             if exchange.want > 0 && !any_ready && self.cache.looked_from_cursors() {
-                (any_ready, signals) = self.look(worker, exchange, now)?;
+                (any_ready, signals) = self.look_round(worker, exchange, now)?;
             }
             if exchange.want == 0 || !any_ready {
                 return Ok(signals);
@@ -172,7 +172,7 @@ impl PostgresStore {
         if !(found_too_little || seems_to_be_the_end) {
             return;
         }
-        match self.look(worker, exchange, now) {
+        match self.look_round(worker, exchange, now) {
             Ok((_, Exchanged { counts, next_due, roster, .. })) => {
                 let exchanged = std::mem::take(&mut done.exchanged);
                 done.exchanged = Exchanged { counts, next_due, roster, ..exchanged };
@@ -197,7 +197,8 @@ impl PostgresStore {
         let (reply, budget, at) = loop {
             let budget = self.cache.budget(exchange.want, exchange.queues);
             let connection = self.cache.connection(worker);
-            let request = self::request(worker, exchange, &outcome, &budget, Trust::Remembered, connection, now);
+            let request =
+                self::request(worker, exchange, &outcome, &budget, Trust::Remembered, connection, now);
             let session = self.session(until)?;
             if !session.is_ours() {
                 return Ok(None);
@@ -271,7 +272,10 @@ impl PostgresStore {
         };
         let mut connection = self.cache.connection(worker);
         let mut is_refused = false;
-        let first = if doubt == Doubt::Anything { sql::give_up_connection(worker) } else { sql::stop_of(worker) };
+        let first = match doubt {
+            Doubt::Anything => sql::give_up_connection(worker),
+            Doubt::Nothing | Doubt::SomeEnds => sql::stop_of(worker),
+        };
         let done = self.write_after(&first, |session, counters, stop| {
             if doubt == Doubt::Anything {
                 connection = connection_of(session, worker)?.unwrap_or(connection);
@@ -291,7 +295,7 @@ impl PostgresStore {
             output::add(session, worker, exchange, &mut standings)?;
             standings.hand_back(session, counters, exchange.unstarted, exchange.policy, now)?;
             if let Some(promotion) = &promotes
-                && stop == Some(worker::WORKS)
+                && worker::may_claim(stop)
             {
                 promote(session, promotion, exchange.queues, now)?;
             }
@@ -371,7 +375,12 @@ impl PostgresStore {
     }
 
     /// What a worker is told that has nothing to hand in, and whether there is work.
-    fn look(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<(bool, Exchanged)> {
+    fn look_round(
+        &mut self,
+        worker: WorkerId,
+        exchange: &Exchange<'_>,
+        now: Timestamp,
+    ) -> Result<(bool, Exchanged)> {
         let at = Instant::now();
         let budget = self.cache.budget_of_a_look(exchange.want, exchange.queues);
         let (any_ready, signals) = self.read(|session| {

@@ -5,14 +5,18 @@
 //! keeps it from saying that the worker lives, and it never waits for anything
 //! longer than a renewal may take.
 
-use super::session::{Session, values};
-use super::{RECONNECT_TAKES, Trouble, books, enter, explain, pause, row, sql};
+use super::enter::{self, enter, explain, unreachable_without_reason};
+use super::row::{self, one};
+use super::sql;
+use super::store::{RECONNECT_TAKES, pause};
+use super::trouble::Trouble;
 use crate::doorbell::Doorbell;
 use crate::lease::{LeaseTimes, boot_clock};
 use crate::lease_clock::{LeaseClock, Neighbour};
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::WorkerId;
 use queuectl_postgres::Address;
+use queuectl_postgres::session::{Session, values};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -247,7 +251,7 @@ impl Beating {
             let known = self.renewals.get(&id).filter(|(known, _)| *known == renewal);
             let since = known.map_or(now, |(_, since)| *since);
             renewals.insert(id, (renewal, since));
-            let silence = row::Silence::read(found, 3)?;
+            let silence = row::Silence::read(found)?;
             again_after = again_after.min(silence.lease.looked_at_every());
             // What kept this worker from the server may have kept others as long.
             let judges =
@@ -313,7 +317,7 @@ fn connect(address: &Address, at_most: Duration, lease: LeaseTimes) -> Result<Se
 }
 
 fn back_end(session: &mut Session) -> std::result::Result<i32, Trouble> {
-    row::get(&books::one(session.rows_of(sql::BACK_END, &[])?)?, 0)
+    row::get(&one(session.rows_of(sql::BACK_END, &[])?)?, 0)
 }
 
 fn refused(address: &Address, trouble: Trouble) -> StoreError {
@@ -322,8 +326,8 @@ fn refused(address: &Address, trouble: Trouble) -> StoreError {
         Trouble::Store(error) => error,
         Trouble::Foreign(reason) => {
             let problem = ServerProblem::Foreign { host: address.host().to_owned(), reason };
-            super::refused(address, problem)
+            enter::refused(address, problem)
         }
-        Trouble::Row(_) | Trouble::Stale => super::unreachable_without_reason(address),
+        Trouble::Row(_) | Trouble::Stale => unreachable_without_reason(address),
     }
 }

@@ -3,21 +3,21 @@
 //! Numbered files, each applied once, in one transaction with the number it leads
 //! to, under a lock that only those hold who migrate this queue.
 
-use super::session::{Session, values};
-use super::{PostgresStore, Tables, Trouble, books, row, sql, work};
+use super::row::{self, one};
+use super::store::{PostgresStore, Tables};
+use super::trouble::Trouble;
+use super::{sql, worker};
 use crate::location::{Access, Location};
 use crate::transfer::Stage;
 use crate::{Result, ServerProblem, StoreError};
 use queuectl_core::RetryPolicy;
+use queuectl_postgres::session::{Session, values};
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 /// Schema n is what the first n of these make of an empty one.
-pub(crate) const MIGRATIONS: [&str; 2] = [
-    include_str!("../../migrations/postgres/0001_queue.sql"),
-    include_str!("../../migrations/postgres/0002_move.sql"),
-];
+pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_queue.sql")];
 
 const NEWEST: i64 = MIGRATIONS.len() as i64;
 
@@ -57,12 +57,12 @@ pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         (None, Access::Read | Access::Change | Access::Return) => return Ok(Found::Nothing),
         _ => {}
     }
-    store.write(|session, books| {
+    store.write(|session, counters| {
         session.rows(sql::ONE_MIGRATES, values![name.as_str()])?;
         // Another program may have done it while we waited.
         let found = judge(schema(session, &name, &refusals)?)?;
         apply(session, &place, &name, found.unwrap_or(0))?;
-        books.leave_alone(session)
+        counters.leave_alone(session)
     })?;
     Ok(Found::Queue)
 }
@@ -116,14 +116,14 @@ struct Origin {
 
 impl Origin {
     fn here(session: &mut Session) -> Result<Self, Trouble> {
-        let found = books::one(session.rows(sql::TABLE, &[])?)?;
+        let found = one(session.rows(sql::TABLE, &[])?)?;
         Self::of_row(session, &found)
     }
 
     /// Reads the columns that `this_table!` names, and asks for the server's name.
     fn of_row(session: &mut Session, found: &Row) -> Result<Self, Trouble> {
         let server = if row::get(found, 1)? {
-            Some(row::get(&books::one(session.rows(sql::SERVER_NAME, &[])?)?, 0)?)
+            Some(row::get(&one(session.rows(sql::SERVER_NAME, &[])?)?, 0)?)
         } else {
             None
         };
@@ -153,7 +153,7 @@ impl Origin {
 /// its own, what they had claimed is handed back, and they are off the list.
 fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
     let (made_at, here, may_be_adopted): (String, Origin, bool) = store.read(|session| {
-        let found = books::one(session.rows(sql::ORIGIN, &[])?)?;
+        let found = one(session.rows(sql::ORIGIN, &[])?)?;
         Ok((row::get(&found, 2)?, Origin::of_row(session, &found)?, row::get(&found, 3)?))
     })?;
     if Origin::of_text(&made_at).is_elsewhere(&here) && may_be_adopted {
@@ -161,13 +161,13 @@ fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
         let now = store.clock.now();
         // Nothing ran here, so no policy is asked.
         let policy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_limit: u32::MAX };
-        store.write(|session, books| {
+        store.write(|session, counters| {
             let run = Uuid::new_v4().simple().to_string();
             if session.rows(sql::NEW_ORIGIN, values![made_at, here, run])?.is_empty() {
                 return Ok(());
             }
-            for worker in work::roster(session)? {
-                work::hand_back_all(session, books, worker, &policy, now)?;
+            for worker in worker::roster(session)? {
+                worker::hand_back_all(session, counters, worker, &policy, now)?;
             }
             Ok(())
         })?;
@@ -178,20 +178,20 @@ fn adopt_copy(store: &mut PostgresStore) -> Result<Found> {
 /// The schema's number, and where its queue stands in a move; none if there is
 /// nothing in it, or it is not there.
 fn schema(session: &mut Session, name: &str, refusals: &Refusals) -> Result<Option<(i64, Stage)>, Trouble> {
-    let found = books::one(session.rows(sql::WHAT_IS_THERE, values![name])?)?;
+    let found = one(session.rows(sql::WHAT_IS_THERE, values![name])?)?;
     let (tables, is_ours): (i64, bool) = (row::get(&found, 0)?, row::get(&found, 1)?);
     match (tables, is_ours) {
         (0, _) => Ok(None),
         (_, false) => Err(refusals.not_ours().into()),
         (_, true) if let Some(hidden) = row::get::<Option<String>>(&found, 2)? => {
-            let role = row::get(&books::one(session.rows(sql::CURRENT_USER, &[])?)?, 0)?;
+            let role = row::get(&one(session.rows(sql::CURRENT_USER, &[])?)?, 0)?;
             Err(refusals.rows_hidden(role, hidden).into())
         }
         (_, true) => {
-            let found = books::one(session.rows(sql::SCHEMA, &[])?)?;
+            let found = one(session.rows(sql::SCHEMA, &[])?)?;
             let number = row::get(&found, 0)?;
             // What a newer program means by its words is not known here.
-            let stage = if number == NEWEST { row::stage(&found, 1)? } else { Stage::default() };
+            let stage = if number == NEWEST { row::stage_of_move(&found)? } else { Stage::default() };
             Ok(Some((number, stage)))
         }
     }
@@ -199,13 +199,13 @@ fn schema(session: &mut Session, name: &str, refusals: &Refusals) -> Result<Opti
 
 fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Result<(), Trouble> {
     if found == 0 {
-        let encoding: String = row::get(&books::one(session.rows(sql::ENCODING, &[])?)?, 0)?;
+        let encoding: String = row::get(&one(session.rows(sql::ENCODING, &[])?)?, 0)?;
         if encoding != "UTF8" && encoding != "SQL_ASCII" {
             let reason = format!("its database has the encoding {encoding}, which has not every character");
             return Err(StoreError::NotOurs { queue: queue.clone(), reason }.into());
         }
         // Whoever may not make schemas may be given one that is empty.
-        let there: bool = row::get(&books::one(session.rows(sql::SCHEMA_IS_THERE, values![name])?)?, 0)?;
+        let there: bool = row::get(&one(session.rows(sql::SCHEMA_IS_THERE, values![name])?)?, 0)?;
         if !there {
             session.batch(&format!("CREATE SCHEMA \"{name}\""))?;
         }

@@ -37,4 +37,5 @@ mod worker;
 pub(crate) use arrays::Arrays;
 pub(crate) use enter::address;
 pub(crate) use open::{lock_file_here, serves};
+pub(crate) use queue::count;
 pub use store::PostgresStore;

@@ -1,8 +1,8 @@
 //! The output of running attempts.
 
+use super::sql;
 use super::standings::{Standings, columns};
 use super::trouble::Trouble;
-use super::sql;
 use crate::stored;
 use crate::work::Exchange;
 use queuectl_core::{Lease, WorkerId};

@@ -74,6 +74,7 @@ fn promotes(exchange: &Exchange<'_>, cache: &Cache, now: Timestamp) -> Option<Pr
 }
 
 #[cfg(test)]
+#[expect(clippy::field_reassign_with_default, reason = "the other fields are the cache's own")]
 mod tests {
     use super::*;
     use crate::work::Ended;
@@ -116,14 +117,16 @@ mod tests {
 
     #[test]
     fn after_a_lost_answer_everything_is_in_doubt() {
-        let cache = Cache { is_unclear: true, ..Cache::default() };
+        let mut cache = Cache::default();
+        cache.is_unclear = true;
         let plan = ExchangePlan::pick(&Exchange::nothing(&POLICY), &cache, ORDINARY);
         assert!(matches!(plan, ExchangePlan::Carefully { doubt: Doubt::Anything, .. }), "{plan:?}");
     }
 
     #[test]
     fn every_eighth_time_jobs_that_are_due_become_ready_first() {
-        let cache = Cache { any_due: true, ..Cache::default() };
+        let mut cache = Cache::default();
+        cache.any_due = true;
         let wants = Exchange { want: 3, ..Exchange::nothing(&POLICY) };
         let plan = ExchangePlan::to_claim(&wants, &cache, EIGHTH);
         assert!(matches!(plan, ExchangePlan::Carefully { promotes: Some(_), .. }), "{plan:?}");

@@ -22,7 +22,8 @@ pub(super) fn promote(
         (&sql::PROMOTE_DUE, promotion.due_until()),
         (&sql::PROMOTE_DUE_BY_ANOTHER_CLOCK, Promotion::other_clock_after(now)),
     ] {
-        let mut values: Vec<Named<'_>> = named![since: since.as_millis(), most].into();
+        let since = since.as_millis();
+        let mut values: Vec<Named<'_>> = named![since, most].into();
         values.extend(served.named());
         let promoted = session.ask(query, &values)?.len() as i64;
         drop(values);

@@ -82,7 +82,8 @@ impl Upkeep for PostgresStore {
             let seq = found.seq.0;
             match effect::cancel(&found.waiting, now).map_err(|source| refused(id, source))? {
                 Cancellation::OfWorker => {
-                    let asked = session.rows(sql::REQUEST_CANCEL, values![seq, found.lease, now.as_millis()])?;
+                    let asked =
+                        session.rows(sql::REQUEST_CANCEL, values![seq, found.lease, now.as_millis()])?;
                     let lease = Lease { seq: found.seq, number: found.lease };
                     let worker = WorkerId(found.worker.unwrap_or_default());
                     still_there(asked.len(), 1, Cancelled::Requested { lease, worker })
@@ -90,13 +91,8 @@ impl Upkeep for PostgresStore {
                 Cancellation::Done(effect) => {
                     let finished_at = if let Next::Finished { at } = effect.next { at } else { now };
                     let state = effect.state.as_str();
-                    let values = named![
-                        seq,
-                        state,
-                        lease: found.lease,
-                        now: now.as_millis(),
-                        finished_at_ms: finished_at.as_millis(),
-                    ];
+                    let (now, finished_at_ms) = (now.as_millis(), finished_at.as_millis());
+                    let values = named![seq, state, lease: found.lease, now, finished_at_ms];
                     still_there(session.ask(&sql::CANCEL, &values)?.len(), 1, ())?;
                     let counts = counters.of(&found.queue);
                     counts.moved(found.waiting.state, effect.state);
@@ -134,8 +130,8 @@ impl Upkeep for PostgresStore {
             let next = effect::hurry(&found.waiting, now).map_err(|source| refused(id, source))?;
             if let Some(Next::Scheduled(wait)) = next {
                 let (run_at_ms, waits_since_ms) = (wait.due_at.as_millis(), wait.since.as_millis());
-                let values = named![seq: found.seq.0, run_at_ms, waits_since_ms, now: now.as_millis()];
-                session.ask(&sql::RESCHEDULE, &values)?;
+                let now = now.as_millis();
+                session.ask(&sql::RESCHEDULE, &named![seq: found.seq.0, run_at_ms, waits_since_ms, now])?;
             }
             Ok(())
         })?;
@@ -151,16 +147,19 @@ impl Upkeep for PostgresStore {
                 return Err(StoreError::NotHeld { id: id.clone() }.into());
             }
             let wait = if let Next::Scheduled(wait) = next { Some(wait) } else { None };
-            let values = named![
-                seq: found.seq.0,
-                blocked_by: Blocker::Hold.as_str(),
-                stage: next.stage().as_str(),
-                run_at_ms: wait.map(|wait| wait.due_at.as_millis()),
-                waits_since_ms: wait.map(|wait| wait.since.as_millis()),
-                now: now.as_millis(),
-            ];
             counters.of(&found.queue).blocked -= 1;
-            still_there(session.ask(&sql::UNBLOCK, &values)?.len(), 1, ())
+            let released = session.ask(
+                &sql::UNBLOCK,
+                &named![
+                    seq: found.seq.0,
+                    blocked_by: Blocker::Hold.as_str(),
+                    stage: next.stage().as_str(),
+                    run_at_ms: wait.map(|wait| wait.due_at.as_millis()),
+                    waits_since_ms: wait.map(|wait| wait.since.as_millis()),
+                    now: now.as_millis(),
+                ],
+            )?;
+            still_there(released.len(), 1, ())
         })?;
         self.ring_all();
         Ok(())
@@ -187,8 +186,8 @@ impl Upkeep for PostgresStore {
             let mut pruned = 0;
             for state in states {
                 let left = i64::from(limit) - pruned;
-                let values = values![state.as_str(), finished_before.as_millis(), left];
-                let old = session.rows(sql::FINISHED_BEFORE, values)?;
+                let before = finished_before.as_millis();
+                let old = session.rows(sql::FINISHED_BEFORE, values![state.as_str(), before, left])?;
                 delete(session, counters, *state, &old)?;
                 pruned += old.len() as i64;
             }
@@ -260,7 +259,7 @@ fn read_standing(found: &Row) -> Result<Found, Trouble> {
     let times = row::optional_time(found, "run_at_ms")?.zip(row::optional_time(found, "waits_since_ms")?);
     let wait = times.filter(|_| still_waits).map(|(due_at, since)| Wait { due_at, since });
     let blocked_by: Option<&str> = row::get(found, "blocked_by")?;
-    let blocked_by = blocked_by.map(str::parse).transpose();
+    let blocked_by = blocked_by.map(str::parse::<Blocker>).transpose();
     Ok(Found {
         seq: Seq(row::get(found, "seq")?),
         queue: row::get(found, "queue")?,
@@ -316,14 +315,16 @@ fn revive(
 ) -> Result<(), Trouble> {
     // The caller has found them dead, in this transaction.
     let effect = effect::revive(State::Dead)?;
-    let values = named![
-        seqs: seqs.to_vec(),
-        state: effect.state.as_str(),
-        attempts: i64::from(effect.attempts),
-        crashes: i64::from(effect.crashes),
-        now: now.as_millis(),
-    ];
-    let revived = session.ask(&sql::REVIVE, &values)?;
+    let revived = session.ask(
+        &sql::REVIVE,
+        &named![
+            seqs: seqs.to_vec(),
+            state: effect.state.as_str(),
+            attempts: i64::from(effect.attempts),
+            crashes: i64::from(effect.crashes),
+            now: now.as_millis(),
+        ],
+    )?;
     for found in &revived {
         counters.of(row::get(found, "queue")?).moved(State::Dead, effect.state);
     }
@@ -344,7 +345,7 @@ fn delete(session: &mut Session, counters: &mut Counters, state: State, jobs: &[
 }
 
 /// Compares the counts that are kept with the jobs that are there.
-pub(crate) fn wrong_counters(session: &mut Session) -> Result<Vec<String>, Trouble> {
+fn wrong_counters(session: &mut Session) -> Result<Vec<String>, Trouble> {
     let (counted, unknown) = count(session)?;
     let kept: BTreeMap<String, Counts> = counters::kept_by_queue(session)?.into_iter().collect();
     let mut problems = crate::counts::differences(&counted, &kept);

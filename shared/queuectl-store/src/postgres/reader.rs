@@ -4,15 +4,14 @@ use super::counters;
 use super::row::{self, all, one};
 use super::sql;
 use super::store::PostgresStore;
-use super::trouble::Trouble;
-use super::session::{Session, Value, values};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::inspect::{Inspect, Selection};
 use crate::output::OutputPart;
 use crate::worker::{Life, Worker};
-use crate::{Result, machine};
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
+use crate::{Result, machine, stored};
+use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
+use queuectl_postgres::session::{Session, Value, values};
 use tokio_postgres::Row;
 
 impl Inspect for PostgresStore {
@@ -21,14 +20,14 @@ impl Inspect for PostgresStore {
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
-        self.read(|session| first(&session.rows(sql::JOB, values![id.as_str()])?, row::job))
+        self.read(|session| Ok(row::jobs(&session.rows(sql::JOB, values![id.as_str()])?).pop()))
     }
 
     fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
         let few_wait = self.few_wait(&selection.states)?;
         let statement = jobs_statement(selection, few_wait);
         let (after, limit) = (selection.after.0, i64::from(selection.limit));
-        self.read(|session| all(&session.rows_of(&statement, values![after, limit])?, row::job))
+        self.read(|session| Ok(row::jobs(&session.rows_of(&statement, values![after, limit])?)))
     }
 
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
@@ -61,37 +60,34 @@ impl Inspect for PostgresStore {
         })
     }
 
-    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
-        self.find(sql::SETTLED_SINCE, values![state.as_str(), since.as_millis(), i64::from(limit)])
+    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
+        self.find(sql::FINISHED_SINCE, values![state.as_str(), since.as_millis(), i64::from(limit)])
     }
 
     fn counts(&mut self) -> Result<Counts> {
-        self.read(|session| counters::kept(session))
+        self.read(counters::kept)
+    }
+
+    fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
+        self.read(counters::kept_by_queue)
     }
 
     fn waiting(&mut self, most: u32) -> Result<u64> {
         self.read(|session| {
-            let count: i64 =
-                row::get(&one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
+            let count: i64 = row::get(&one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
             Ok(count.max(0).unsigned_abs())
         })
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
-        self.read(|session| {
-            Ok(session
-                .rows(sql::ATTEMPTS, values![seq.0])?
-                .iter()
-                .map(|found| row::attempt(seq, found))
-                .collect())
-        })
+        self.read(|session| Ok(row::attempts(&session.rows(sql::ATTEMPTS, values![seq.0])?)))
     }
 
     fn output(&mut self, lease: Lease, from: i64, limit: u32) -> Result<Vec<OutputPart>> {
         let values: [i64; 4] = [lease.seq.0, lease.number, from, i64::from(limit)];
         self.read(|session| {
             let rows = session.rows(sql::OUTPUT, values![values[0], values[1], values[2], values[3]])?;
-            Ok(rows.iter().map(|found| row::output(lease, found)).collect())
+            Ok(row::output(&rows))
         })
     }
 
@@ -99,7 +95,7 @@ impl Inspect for PostgresStore {
         let wanted = i64::from(bytes);
         self.read(|session| {
             let rows = session.rows(sql::OUTPUT_END, values![lease.seq.0, lease.number, wanted])?;
-            Ok(rows.iter().map(|found| row::output(lease, found)).collect())
+            Ok(row::output(&rows))
         })
     }
 
@@ -112,22 +108,26 @@ impl Inspect for PostgresStore {
         self.look_at_workers(|session| session.rows(sql::WORKERS, &[]))
     }
 
-    fn has_workers(&mut self) -> Result<bool> {
+    fn has_workers(&mut self, queue: &str) -> Result<bool> {
         let lock_file = self.lock_file_here()?;
         let here = lock_file.as_ref().map(crate::liveness::LockFile::identity).transpose()?;
         let found: Vec<(i64, String)> = self.read(|session| {
             let mut found = Vec::new();
             for worker in &session.rows(sql::WHO_TAKES_JOBS, &[])? {
-                if !row::Silence::read(worker, 2)?.is_death() {
-                    found.push((row::get(worker, 0)?, row::get(worker, 1)?));
+                // What cannot be read may be any queue.
+                let queues = stored::queues(row::get(worker, "queues")?).unwrap_or(QueueSet::ALL);
+                if queues.serves(queue) && !row::Silence::read(worker)?.is_death() {
+                    found.push((row::get(worker, "id")?, row::get(worker, "lock_file")?));
                 }
             }
             Ok(found)
         })?;
-        for (id, place) in found {
+        for (id, lock_file_there) in found {
             // Of those on this machine the lock tells, and at once.
             let lives = match &lock_file {
-                Some(lock_file) if here.as_ref() == Some(&place) => lock_file.is_held(WorkerId(id))?,
+                Some(lock_file) if here.as_ref() == Some(&lock_file_there) => {
+                    lock_file.is_held(WorkerId(id))?
+                }
                 _ => true,
             };
             if lives {
@@ -146,7 +146,7 @@ impl PostgresStore {
             if numbers.is_empty() {
                 return Ok(Vec::new());
             }
-            all(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?, row::job)
+            Ok(row::jobs(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?))
         })
     }
 
@@ -180,15 +180,6 @@ impl PostgresStore {
         }
         Ok(workers)
     }
-}
-
-/// Reads every row.
-pub(crate) fn all<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<Vec<T>, Trouble> {
-    rows.iter().map(read).collect()
-}
-
-fn first<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T, Trouble>) -> Result<Option<T>, Trouble> {
-    rows.first().map(read).transpose()
 }
 
 /// So many jobs that wait are found faster than they are among all.

@@ -1,11 +1,10 @@
 //! What a worker hands in and asks for, as one statement takes it.
 
-use super::arrays::Arrays;
 use super::cache::{Extent, ReadBudget, Reads};
 use super::reply::Reply;
+use super::sql;
 use super::standings::Ends;
 use super::trouble::Trouble;
-use super::sql;
 use crate::work::Suspects;
 use queuectl_core::{Promotion, QueueSet, Timestamp, WorkerId};
 use queuectl_postgres::session::{Session, named};
@@ -54,8 +53,11 @@ impl<'a> Request<'a> {
         let is_certain = self.trust == Trust::Certain;
         let most_suspects = i64::from(self.suspects == Suspects::One);
         let served = Served::of(self.serves, self.budget, self.now);
-        let mut values: Vec<Named<'_>> = self.ends.arrays().named();
-        values.extend(named![worker: self.worker.0, now, want, is_certain, most_suspects, connection: self.connection]);
+        let ends = self.ends.arrays();
+        let mut values: Vec<Named<'_>> = ends.named();
+        values.extend(
+            named![worker: self.worker.0, now, want, is_certain, most_suspects, connection: self.connection],
+        );
         values.extend(served.named());
         session.ask(self.statement(), &values)
     }
@@ -72,7 +74,8 @@ impl<'a> Request<'a> {
     }
 
     fn statement(&self) -> &'static Query {
-        let is_plain = self.budget.reads == Reads::Nothing && !self.budget.expects_suspects && self.ends.are_plain();
+        let is_plain =
+            self.budget.reads == Reads::Nothing && !self.budget.expects_suspects && self.ends.are_plain();
         if is_plain { &sql::PLAIN_EXCHANGE } else { &sql::EXCHANGE }
     }
 }

@@ -2,10 +2,11 @@
 
 use super::trouble::{Trouble, Unreadable, missing};
 use crate::columns::{self, Column};
-use crate::inspect::{Life, OutputPart, Worker};
 use crate::lease::LeaseTimes;
+use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::{Stage, Value};
+use crate::worker::{Life, Worker};
 use queuectl_core::{Attempt, Job, Lease, Seq, State, Timestamp};
 use std::error::Error;
 use std::str::Utf8Error;
@@ -15,7 +16,10 @@ use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::{FromSql, Type, WasNull, WrongType};
 
 /// Reads one column, by its name or its number.
-pub(crate) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: impl RowIndex + std::fmt::Display + Copy) -> Result<T, Trouble> {
+pub(crate) fn get<'a, T: FromSql<'a>>(
+    row: &'a Row,
+    column: impl RowIndex + std::fmt::Display + Copy,
+) -> Result<T, Trouble> {
     row.try_get(column).map_err(|error| misread(row, &column.to_string(), &error))
 }
 
@@ -143,7 +147,10 @@ pub(super) fn nearest<T: Whole>(row: &Row, column: &str) -> Result<T, Trouble> {
 }
 
 /// Reads a number that is stored wider than it is.
-pub(crate) fn number<T: TryFrom<i64>>(row: &Row, column: impl RowIndex + std::fmt::Display + Copy) -> Result<T, Trouble> {
+pub(crate) fn number<T: TryFrom<i64>>(
+    row: &Row,
+    column: impl RowIndex + std::fmt::Display + Copy,
+) -> Result<T, Trouble> {
     let stored: i64 = get(row, column)?;
     T::try_from(stored).map_err(|_| unreadable(&column.to_string(), format!("has the number {stored}")))
 }

@@ -3,9 +3,9 @@
 
 use super::counters::Counters;
 use super::row::{self, all, storable};
+use super::sql;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
-use super::sql;
 use crate::Result;
 use crate::raw::CANNOT_BE_READ;
 use crate::work::SetAside;
@@ -36,7 +36,8 @@ pub(super) fn set_aside(
     let errors: Vec<String> =
         jobs.iter().map(|job| storable(&format!("{CANNOT_BE_READ}: {}", reason(job)))).collect();
     let state = effect::set_aside(0, 0, now).state.as_str();
-    let values = named![seqs, errors, state, worker: worker.0, now: now.as_millis()];
+    let now = now.as_millis();
+    let values = named![seqs, errors, state, worker: worker.0, now];
     let mut aside = Vec::with_capacity(jobs.len());
     for found in &session.ask(&sql::SET_ASIDE, &values)? {
         let (seq, was_claimed): (i64, bool) = (row::get(found, "seq")?, row::get(found, "was_claimed")?);

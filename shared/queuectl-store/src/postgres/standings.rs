@@ -9,9 +9,7 @@ use super::trouble::Trouble;
 use crate::columns::{Cell, ended};
 use crate::counts::Counts;
 use crate::work::Ended;
-use queuectl_core::{
-    Effect, Ending, Lease, Next, RetryPolicy, Standing, State, Timestamp, WorkerId, effect,
-};
+use queuectl_core::{Effect, Ending, Lease, Next, RetryPolicy, Standing, State, Timestamp, WorkerId, effect};
 use queuectl_postgres::session::{Session, named, values};
 use std::collections::HashMap;
 

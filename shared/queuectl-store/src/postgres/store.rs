@@ -105,7 +105,7 @@ impl PostgresStore {
     }
 
     /// Connects, and waits for a server that is just starting or full.
-    fn connect_at_first(&mut self) -> Result<()> {
+    pub(super) fn connect_at_first(&mut self) -> Result<()> {
         let began = Instant::now();
         loop {
             let error = match self.connect(self.address.connect_timeout()) {

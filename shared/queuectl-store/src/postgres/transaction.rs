@@ -9,7 +9,7 @@ use super::store::{AfterSilence, PostgresStore, RECONNECT_TAKES, Tables, pause};
 use super::trouble::{Trouble, has_not_happened, is_conflict};
 use crate::{Result, StoreError};
 use queuectl_postgres::session::{Session, values};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio_postgres::error::SqlState;
 
 /// Conflicts between transactions are rare; so often in a row is a bug.
@@ -112,7 +112,12 @@ impl PostgresStore {
     }
 
     /// Decides whether a verb that has not happened is tried again.
-    pub(super) fn give_up_or_go_on(&mut self, trouble: Trouble, conflicts: &mut u32, until: Instant) -> Result<()> {
+    pub(super) fn give_up_or_go_on(
+        &mut self,
+        trouble: Trouble,
+        conflicts: &mut u32,
+        until: Instant,
+    ) -> Result<()> {
         let repeats = match &trouble {
             Trouble::Stale => true,
             Trouble::Sql(error) => is_conflict(error),

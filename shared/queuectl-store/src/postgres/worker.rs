@@ -1,20 +1,27 @@
 //! How jobs are worked on.
 
-use super::books::{self, Books};
+use super::arrays::Arrays;
+use super::cache::ReadBudget;
+use super::counters::Counters;
 use super::heartbeat::{Heartbeat, PROBE};
-use super::held::Held;
-use super::inspect::all;
-use super::session::{Session, values};
-use super::turn::Turn;
-use super::{PostgresStore, Trouble, row, sql};
+use super::request::Request;
+use super::row::{self, all, one};
+use super::sql;
+use super::standings::Standings;
+use super::store::PostgresStore;
+use super::trouble::Trouble;
+use crate::columns::worker as worker_columns;
 use crate::lease::{boot_clock, millis};
 use crate::lease_clock::LeaseClock;
 use crate::liveness::{LockFile, Taken, lock_file_path};
+use crate::note_region::free_region;
 use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Work};
 use crate::worker::Stop;
 use crate::worker::Worker;
-use crate::{Result, StoreError, stored};
+use crate::{Result, StoreError, raw, stored};
 use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
+use queuectl_postgres::Named;
+use queuectl_postgres::session::{Session, named, values};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -44,33 +51,20 @@ impl Work for PostgresStore {
         }
         // Before anything is sent: nobody counts from later than this.
         let asked_at = boot_clock();
-        let mut add = |session: &mut Session, _: &mut Books| -> Result<_, Trouble> {
+        let mut add = |session: &mut Session, _: &mut Counters| -> Result<_, Trouble> {
             session.batch(sql::ONE_NEWCOMER)?;
             let neighbours = roster(session)?;
             let lock_file = LockFile::open_or_create(&stand_in)?;
             let here = lock_file.identity()?;
-            let region = free_region(session, &lock_file, &here)?;
-            let (note_region, began) = (i64::from(region), now.as_millis());
-            let run: String = row::get(&books::one(session.rows(sql::RUN, &[])?)?, 0)?;
-            let (pid, manager_pid) = (i64::from(worker.pid), i64::from(worker.manager_pid));
-            let (concurrency, namespace) =
-                (i64::from(worker.concurrency), worker.pid_namespace.cast_signed());
+            let region = free_note_region(session, &lock_file, &here)?;
+            let run: String = row::get(&one(session.rows(sql::RUN, &[])?)?, "run")?;
+            let mut given = Arrays::new(worker_columns::GIVEN);
+            given.push(raw::given_worker(worker, &run, region, now));
+            let mut values: Vec<Named<'_>> = given.named();
             let lease_ms = millis(worker.lease.length()).cast_signed();
-            let values = values![
-                worker.host,
-                pid,
-                manager_pid,
-                worker.boot_id,
-                namespace,
-                run,
-                note_region,
-                concurrency,
-                worker.path,
-                began,
-                here,
-                lease_ms
-            ];
-            let id = WorkerId(row::get(&books::one(session.rows(sql::REGISTER, values)?)?, 0)?);
+            values.extend(named![lock_file: here, lease_ms]);
+            let id = WorkerId(row::get(&one(session.ask(&sql::REGISTER, &values)?)?, "id")?);
+            drop(values);
             // The lock is held before the row can be seen, so a row without a
             // lock is a dead worker, always.
             let entry = worker.entry(id, &run, Some(worker.lease));
@@ -98,11 +92,11 @@ impl Work for PostgresStore {
     }
 
     fn retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> Result<()> {
-        self.write(|session, books| {
+        self.write(|session, counters| {
             if still_at_work(session, worker)?.is_none() {
                 return Ok(());
             }
-            hand_back_all(session, books, worker, policy, now)
+            hand_back_all(session, counters, worker, policy, now)
         })
     }
 
@@ -146,7 +140,7 @@ impl Work for PostgresStore {
         now: Timestamp,
     ) -> Result<Rescued> {
         let here = self.lock_file_here()?.map(|lock_file| lock_file.identity()).transpose()?;
-        let rescued = self.write(|session, books| {
+        let rescued = self.write(|session, counters| {
             let Some((lock_file, connection)) = still_at_work(session, worker)? else {
                 return Ok(Rescued::default());
             };
@@ -156,20 +150,21 @@ impl Work for PostgresStore {
                 return Err(StoreError::StillAlive { worker }.into());
             }
             let claims = claims(session, worker)?;
-            let mut held = Held::read(session, worker, &claims)?;
+            let mut standings = Standings::read(session, worker, &claims)?;
             let (lost, untouched): (Vec<Lease>, Vec<Lease>) =
                 claims.iter().partition(|lease| started.contains(lease));
             let ended = lost
                 .iter()
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
-            let settled = held.settle(&ended, policy, now)?;
-            let turn = Turn::of_results(worker, &settled.ends, connection, now);
-            if turn.take(session)?.settled < ended.len() as i64 {
+            let outcome = standings.finish(&ended, policy, now)?;
+            let budget = ReadBudget::of_results();
+            let request = Request::of_results(worker, &outcome.ends, &budget, connection, now);
+            if request.reply(session)?.ended < ended.len() as i64 {
                 return Err(Trouble::Stale);
             }
-            let mut jobs = settled.verdicts;
-            jobs.extend(held.hand_back(session, books, &untouched, policy, now)?);
+            let mut jobs = outcome.effects;
+            jobs.extend(standings.hand_back(session, counters, &untouched, policy, now)?);
             jobs.sort_unstable_by_key(|(lease, _)| *lease);
             session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
             Ok(Rescued { jobs })
@@ -201,7 +196,7 @@ impl Work for PostgresStore {
     fn stops(&mut self) -> Result<i64> {
         let Some(lock_file) = self.lock_file_here()? else { return Ok(0) };
         let here = lock_file.identity()?;
-        self.read(|session| row::get(&books::one(session.rows(sql::STOPS, values![here])?)?, 0))
+        self.read(|session| row::get(&one(session.rows(sql::STOPS, values![here])?)?, 0))
     }
 
     fn ring(&mut self) -> Result<()> {
@@ -212,14 +207,14 @@ impl Work for PostgresStore {
 /// Takes a worker off the list, and back what it holds and has not started.
 pub(super) fn hand_back_all(
     session: &mut Session,
-    books: &mut Books,
+    counters: &mut Counters,
     worker: WorkerId,
     policy: &RetryPolicy,
     now: Timestamp,
 ) -> Result<(), Trouble> {
     let claims = claims(session, worker)?;
-    let mut held = Held::read(session, worker, &claims)?;
-    held.hand_back(session, books, &claims, policy, now)?;
+    let mut standings = Standings::read(session, worker, &claims)?;
+    standings.hand_back(session, counters, &claims, policy, now)?;
     session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
     Ok(())
 }
@@ -228,18 +223,12 @@ pub(super) fn roster(session: &mut Session) -> Result<Vec<WorkerId>, Trouble> {
     all(&session.rows(sql::ROSTER, &[])?, |found| row::get(found, 0).map(WorkerId))
 }
 
-/// The lowest region of this lock file that no worker at work uses, and where nobody
-/// looks for what a dead one has left.
-fn free_region(session: &mut Session, lock_file: &LockFile, here: &str) -> Result<u32, Trouble> {
-    let numbers: Vec<i64> =
-        all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::get(found, 0))?;
-    // What cannot be a region is in nobody's way: another worker's row may be spoilt.
-    let in_use: Vec<u32> = numbers.into_iter().filter_map(|number| u32::try_from(number).ok()).collect();
-    let mut region = 0;
-    while in_use.contains(&region) || !lock_file.has_room_at(region)? {
-        region += 1;
-    }
-    Ok(region)
+/// The lowest region of this lock file that no worker at work uses, and where no other
+/// worker looks for what a dead one has left.
+fn free_note_region(session: &mut Session, lock_file: &LockFile, here: &str) -> Result<u32, Trouble> {
+    let in_use: Vec<i64> =
+        all(&session.rows(sql::REGIONS_IN_USE, values![here])?, |found| row::get(found, "note_region"))?;
+    free_region(&in_use, |region| Ok(lock_file.has_room_at(region)?))
 }
 
 /// The lock file of a worker that has not ended, which now only this transaction can
@@ -251,19 +240,19 @@ fn still_at_work(session: &mut Session, worker: WorkerId) -> Result<Option<(Stri
 
 /// Tells whether a worker's silence means its death; no if it has no lease.
 fn is_death(rows: &[Row]) -> Result<bool, Trouble> {
-    rows.first().map_or(Ok(false), |found| Ok(row::Silence::read(found, 0)?.is_death()))
+    rows.first().map_or(Ok(false), |found| Ok(row::Silence::read(found)?.is_death()))
 }
 
 /// The end of an attempt whose worker died without a word.
 fn lost_attempt(session: &mut Session, lease: Lease, now: Timestamp) -> Result<Ended, Trouble> {
-    let found = books::one(session.rows(sql::LOST, values![lease.seq.0, lease.number])?)?;
+    let found = one(session.rows(sql::LOST, values![lease.seq.0, lease.number])?)?;
     Ok(Ended {
         lease,
-        started_at: row::optional_time(&found, 0)?.unwrap_or(now).min(now),
+        started_at: row::optional_time(&found, "started_at_ms")?.unwrap_or(now).min(now),
         ended_at: now,
         outcome: Outcome::WorkerLost,
         error: Some("its worker died".into()),
-        output_bytes: row::number(&found, 1)?,
+        output_bytes: row::number(&found, "output_bytes")?,
         dropped_bytes: 0,
     })
 }
@@ -272,7 +261,8 @@ pub(super) fn claims(session: &mut Session, worker: WorkerId) -> Result<Vec<Leas
     all(&session.rows(sql::CLAIMS, values![worker.0])?, row::lease)
 }
 
-/// The row says something that the rules of a job do not allow.
-pub(super) fn unlawful(error: queuectl_core::IllegalTransition) -> Trouble {
-    Trouble::Row(row::contradiction(error))
+/// Tells from what the first statement of an exchange gives whether the worker may claim.
+pub(super) fn may_claim(stop: Option<&str>) -> bool {
+    stop.and_then(|number| number.parse().ok())
+        .is_some_and(|number| stored::stop_from_number(number).is_none())
 }

@@ -58,7 +58,7 @@ impl Inspect for SqliteStore {
         })
     }
 
-    fn settled_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
+    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
         self.find(sql::FINISHED_SINCE, &[&state.as_str(), &since.as_millis(), &limit])
     }
 

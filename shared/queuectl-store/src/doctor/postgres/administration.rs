@@ -2,8 +2,9 @@
 
 use super::advice::psql;
 use super::made::{self, Kind};
+use super::sql;
 use crate::Result;
-use crate::postgres::{PostgresStore, row, sql};
+use crate::postgres::{PostgresStore, row};
 use crate::upkeep::Finding;
 use queuectl_postgres::session::values;
 

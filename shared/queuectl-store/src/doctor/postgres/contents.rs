@@ -3,11 +3,13 @@
 use super::advice::{dump, grants, psql, psql_as, report_it};
 use super::made::{self, Kind, Made};
 use super::server::Surroundings;
+use super::sql;
 use crate::Result;
 use crate::doctor::rows::UnreadableRows;
 use crate::doctor::words::START_A_WORKER;
 use crate::doctor::words::{listed, size};
-use crate::postgres::{PostgresStore, row, sql};
+use crate::postgres::sql::SCHEMA;
+use crate::postgres::{PostgresStore, row};
 use crate::upkeep::{Finding, Upkeep};
 use queuectl_core::Seq;
 use queuectl_postgres::session::values;
@@ -132,9 +134,9 @@ impl PostgresStore {
             unreadable.note_worker(&worker);
         }
         let attempts = self.look(sql::DOUBTFUL_ATTEMPTS, values![any_text], |found| {
-            Ok(row::attempt(Seq(row::get(found, 10)?), found))
+            Ok(row::attempts(std::slice::from_ref(found)))
         })?;
-        for attempt in &attempts {
+        for attempt in attempts.iter().flatten() {
             unreadable.note_attempt(attempt);
         }
         Ok(unreadable.finding(|statement| psql(&self.address, statement)))
@@ -144,7 +146,7 @@ impl PostgresStore {
     pub(super) fn schema(&mut self) -> Result<Finding> {
         const CHECK: &str = "schema";
         let schema = self.address.schema().to_owned();
-        let version: i64 = self.look_at_one(sql::SCHEMA, &[], |found| row::get(found, 0))?;
+        let version: i64 = self.look_at_one(SCHEMA, &[], |found| row::get(found, "schema"))?;
         let there: Vec<String> =
             self.look(sql::TABLES_AND_SEQUENCES, values![schema], |found| row::get(found, 0))?;
         let wanted = [made::names(Kind::Table), made::names(Kind::Sequence)].concat();

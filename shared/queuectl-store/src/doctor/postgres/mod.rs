@@ -9,13 +9,16 @@ mod contents;
 mod made;
 mod replication;
 mod server;
+mod sql;
 mod vacuum;
 mod workers;
 
 use crate::doctor::words::of_move;
 use crate::location::{Access, OpenOptions};
-use crate::postgres::inspect::all;
-use crate::postgres::{self, AfterSilence, PostgresStore, Trouble, books, migrate};
+use crate::postgres::row::{all, one};
+use crate::postgres::store::AfterSilence;
+use crate::postgres::trouble::Trouble;
+use crate::postgres::{self, PostgresStore, migrate};
 use crate::transfer::{Stage, Transfer};
 use crate::upkeep::Finding;
 use crate::{Result, StoreError};
@@ -133,7 +136,7 @@ impl PostgresStore {
         values: &[Value<'_>],
         read: impl Fn(&Row) -> Result<T, Trouble>,
     ) -> Result<T> {
-        self.read(|session| read(&books::one(session.rows(sql, values)?)?))
+        self.read(|session| read(&one(session.rows(sql, values)?)?))
     }
 
     fn finding(&mut self, check: &'static str, look: impl FnOnce(&mut Self) -> Result<Finding>) -> Finding {

@@ -1,9 +1,10 @@
 //! What of the acknowledged survives the loss of the server, and its disk.
 
 use super::advice::psql_as_superuser;
+use super::sql;
 use crate::Result;
 use crate::doctor::room::room_in;
-use crate::postgres::{PostgresStore, row, sql};
+use crate::postgres::{PostgresStore, row};
 use crate::upkeep::Finding;
 use std::path::Path;
 

@@ -1,12 +1,13 @@
 //! What the server and the way to it show, before anything of the queue.
 
 use super::advice::{self, psql_as_superuser};
+use super::sql;
 use crate::Result;
 use crate::clock::Clock;
 use crate::inspect::Inspect;
 use crate::lease::LeaseTimes;
 use crate::postgres::heartbeat::Heartbeat;
-use crate::postgres::{PostgresStore, row, sql};
+use crate::postgres::{PostgresStore, row};
 use crate::upkeep::Finding;
 use queuectl_postgres::session::values;
 use std::time::{Duration, Instant};

@@ -155,4 +155,3 @@ pub(crate) const HOLDS_BACK: &str = "SELECT * FROM (\
      WHERE seconds > $1 OR (seconds IS NULL AND transactions > $2) ORDER BY transactions DESC LIMIT 5";
 /// Whether this role is told about the transactions of others.
 pub(crate) const SEES_OTHERS: &str = "SELECT pg_has_role('pg_read_all_stats', 'USAGE')";
-

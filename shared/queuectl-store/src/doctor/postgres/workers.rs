@@ -5,7 +5,8 @@ use crate::Result;
 use crate::doctor::workers::{self, CHECK, Held};
 use crate::inspect::Inspect;
 use crate::liveness::lock_file_path;
-use crate::postgres::{PostgresStore, row, sql};
+use crate::postgres::sql::HELD;
+use crate::postgres::{PostgresStore, row};
 use crate::upkeep::Finding;
 use crate::worker::Worker;
 use queuectl_core::WorkerId;
@@ -18,8 +19,8 @@ impl PostgresStore {
             Err(error) => return vec![self.no_answer(CHECK, &error)],
         };
         let mut findings = vec![self.finding("lock-file", Self::lock_file_of_this_machine)];
-        let unsettled = self.counts().map_or(0, |counts| counts.unsettled());
-        findings.extend(workers::roster(&workers, unsettled, self.clock().now()));
+        let unfinished = self.counts().map_or(0, |counts| counts.unfinished());
+        findings.extend(workers::roster(&workers, unfinished, self.clock().now()));
         findings.push(self.finding("leases", |store| store.leases(&workers)));
         findings
     }
@@ -36,7 +37,7 @@ impl PostgresStore {
 
     /// Jobs whose worker is no more.
     fn leases(&mut self, workers: &[Worker]) -> Result<Finding> {
-        let held = self.look(sql::HELD, &[], |found| {
+        let held = self.look(HELD, &[], |found| {
             let worker = WorkerId(row::get(found, 0)?);
             Ok(Held { worker, has_ended: row::get(found, 1)?, jobs: row::number(found, 2)? })
         })?;

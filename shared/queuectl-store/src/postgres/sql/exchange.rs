@@ -62,7 +62,8 @@ const PLAIN_RESULTS: &str = concatcp!(
 );
 
 /// How many jobs may be claimed: what is wanted, unless the worker is to stop.
-const WANTED: &str = "wanted AS (SELECT coalesce((SELECT CASE WHEN stop = 0 THEN :want END FROM itself), 0) AS jobs)";
+const WANTED: &str =
+    "wanted AS (SELECT coalesce((SELECT CASE WHEN stop = 0 THEN :want END FROM itself), 0) AS jobs)";
 
 /// The first of the ready of each queue (`:queues`), from a rank and a position on, and of
 /// these the first of all.

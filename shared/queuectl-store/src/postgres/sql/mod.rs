@@ -13,18 +13,17 @@ mod reader;
 mod stages;
 mod worker;
 
-pub(crate) use stages::{INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED};
 pub(crate) use exchange::*;
 pub(crate) use jobs::*;
 pub(crate) use queue::*;
 pub(crate) use reader::*;
+pub(crate) use stages::{INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED};
 pub(crate) use worker::*;
 
 use const_format::concatcp;
 
 /// What `Origin::of_row` reads.
-const THIS_TABLE: &str =
-    "concat_ws('.', (SELECT oid FROM pg_database WHERE datname = current_database()), '@queue'::regclass::oid), \
+const THIS_TABLE: &str = "concat_ws('.', (SELECT oid FROM pg_database WHERE datname = current_database()), '@queue'::regclass::oid), \
      has_function_privilege('pg_control_system()', 'EXECUTE')";
 
 /// The server's clock, in milliseconds.
@@ -48,8 +47,7 @@ pub(crate) use has_sums;
 
 /// A worker's lease, for how long it was not renewed, and how old the server is, in
 /// milliseconds. What follows from that is said in one place, `row::Silence`.
-pub(crate) const SILENCE: &str =
-    "coalesce(lease_ms, 0) AS lease_ms, (CASE WHEN NOT isfinite(beat_at) THEN 9000000000000000 \
+pub(crate) const SILENCE: &str = "coalesce(lease_ms, 0) AS lease_ms, (CASE WHEN NOT isfinite(beat_at) THEN 9000000000000000 \
          ELSE coalesce(extract(epoch FROM clock_timestamp() - beat_at), 0) * 1000 END)::bigint AS silent_ms, \
      (extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) * 1000)::bigint AS server_runs_ms";
 
@@ -83,8 +81,8 @@ pub(crate) const WHAT_IS_THERE: &str = "SELECT (SELECT count(*) FROM pg_class WH
 /// Whose rights count here: not whose connection it is after `SET role`.
 pub(crate) const CURRENT_USER: &str = "SELECT current_user::text";
 /// Its number, and where the queue stands in a move; of that an old schema says nothing.
-pub(crate) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage', to_json(queue) ->> 'move_id', \
-     to_json(queue) ->> 'move_place' FROM @queue AS queue";
+pub(crate) const SCHEMA: &str = "SELECT schema, to_json(queue) ->> 'move_stage' AS move_stage, to_json(queue) ->> 'move_id' AS move_id, \
+     to_json(queue) ->> 'move_place' AS move_place FROM @queue AS queue";
 /// Which table this is, which no two of a server have in common; whether this role may
 /// ask for the server's name.
 pub(crate) const TABLE: &str = concatcp!("SELECT ", THIS_TABLE);

@@ -1,9 +1,7 @@
 //! The statements of what people and programs do to jobs.
 
 use super::jobs::JOBS_NOW;
-use super::stages::{
-    INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING,
-};
+use super::stages::{INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING};
 use crate::columns::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
@@ -54,8 +52,7 @@ pub(crate) static CANCEL: Query = Query::new(concatcp!(
     " SELECT seq FROM to_finished"
 ));
 /// Only of a lease that is held; gives a row if it is.
-pub(crate) const REQUEST_CANCEL: &str =
-    "UPDATE @claimed SET cancel_at_ms = coalesce(cancel_at_ms, $3) WHERE seq = $1 AND lease = $2 RETURNING seq";
+pub(crate) const REQUEST_CANCEL: &str = "UPDATE @claimed SET cancel_at_ms = coalesce(cancel_at_ms, $3) WHERE seq = $1 AND lease = $2 RETURNING seq";
 /// Only dead jobs; gives a row for each.
 pub(crate) static REVIVE: Query = Query::new(concatcp!(
     "WITH ",

@@ -27,24 +27,20 @@ pub(crate) const INTO_READY: &str = concatcp!(
 );
 
 /// From `to_scheduled`.
-pub(crate) const INTO_SCHEDULED: &str =
-    "into_scheduled AS (INSERT INTO @scheduled (seq, queue, run_at_ms, waits_since_ms) \
+pub(crate) const INTO_SCHEDULED: &str = "into_scheduled AS (INSERT INTO @scheduled (seq, queue, run_at_ms, waits_since_ms) \
          SELECT seq, queue, run_at_ms, waits_since_ms FROM to_scheduled)";
 
 /// From `to_blocked`.
-pub(crate) const INTO_BLOCKED: &str =
-    "into_blocked AS (INSERT INTO @blocked (seq, queue, blocked_by, run_at_ms, waits_since_ms) \
+pub(crate) const INTO_BLOCKED: &str = "into_blocked AS (INSERT INTO @blocked (seq, queue, blocked_by, run_at_ms, waits_since_ms) \
          SELECT seq, queue, blocked_by, run_at_ms, waits_since_ms FROM to_blocked)";
 
 /// From `to_claimed`.
-pub(crate) const INTO_CLAIMED: &str =
-    "into_claimed AS (INSERT INTO @claimed (seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms) \
+pub(crate) const INTO_CLAIMED: &str = "into_claimed AS (INSERT INTO @claimed (seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms) \
          SELECT seq, lease, worker, attempts, claimed_at_ms, cancel_at_ms FROM to_claimed)";
 
 /// From `to_finished`: how it came to rest; `worker` and `outcome` if this is the record of
 /// its attempt too.
-pub(crate) const INTO_FINISHED: &str =
-    "into_finished AS (INSERT INTO @finished (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
+pub(crate) const INTO_FINISHED: &str = "into_finished AS (INSERT INTO @finished (seq, state, attempts, crashes, lease, updated_at_ms, started_at_ms, \
          finished_at_ms, exit_code, signal, last_error, worker, outcome) SELECT seq, state, attempts, crashes, \
          lease, updated_at_ms, started_at_ms, finished_at_ms, exit_code::integer, signal::integer, last_error, \
          worker, outcome FROM to_finished)";
@@ -53,8 +49,7 @@ pub(crate) const INTO_FINISHED: &str =
 pub(super) const CLAIMED_NUMBERS: &str = "lease + 1 AS lease, attempts + 1 AS attempts";
 
 /// Takes a job (`:seq`) out of wherever it waits.
-pub(super) const LEFT_WAITING: &str =
-    "left_ready AS (DELETE FROM @ready USING @job WHERE job.seq = :seq AND ready.queue = job.queue \
+pub(super) const LEFT_WAITING: &str = "left_ready AS (DELETE FROM @ready USING @job WHERE job.seq = :seq AND ready.queue = job.queue \
          AND ready.rank = -greatest(job.priority, -9223372036854775807) AND ready.position = job.position \
          RETURNING ready.seq), \
      left_scheduled AS (DELETE FROM @scheduled WHERE seq = :seq RETURNING seq), \
@@ -118,6 +113,9 @@ mod tests {
         let claimed = effect::claim(&job, WorkerId(1)).unwrap();
         let Next::Claimed { lease, .. } = claimed.next else { panic!("{claimed:?}") };
         let (more_lease, more_attempts) = (lease - 41, claimed.attempts - 2);
-        assert_eq!(CLAIMED_NUMBERS, format!("lease + {more_lease} AS lease, attempts + {more_attempts} AS attempts"));
+        assert_eq!(
+            CLAIMED_NUMBERS,
+            format!("lease + {more_lease} AS lease, attempts + {more_attempts} AS attempts")
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::SILENCE;
 use const_format::concatcp;
+use queuectl_core::WorkerId;
 use queuectl_postgres::Query;
 
 /// Regions of notes are given out one at a time.
@@ -16,12 +17,20 @@ pub(crate) static REGISTER: Query = Query::new(
 pub(crate) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM @worker WHERE lock_file = $1 AND ended_at_ms IS NULL ORDER BY note_region";
 pub(crate) const ROSTER: &str = "SELECT id FROM @worker WHERE ended_at_ms IS NULL";
-/// Held by the worker during an exchange, against whoever would call it dead.
-pub(crate) const STOP_OF: &str = "SELECT stop FROM @worker WHERE id = $1 AND ended_at_ms IS NULL FOR SHARE";
+/// Held by the worker during an exchange, against any other program that would call it dead.
+/// (It comes with the beginning of the transaction, where there are no values.)
+pub(crate) fn stop_of(worker: WorkerId) -> String {
+    format!("SELECT stop FROM @worker WHERE id = {worker} AND ended_at_ms IS NULL FOR SHARE")
+}
+
 /// The same after an answer was lost: waits until what was sent before has come to an
 /// end, and makes void what is still to come.
-pub(crate) const GIVE_UP_CONNECTION: &str = "UPDATE @worker SET connection = connection + 1 \
-     WHERE id = $1 AND ended_at_ms IS NULL RETURNING stop";
+pub(crate) fn give_up_connection(worker: WorkerId) -> String {
+    format!(
+        "UPDATE @worker SET connection = connection + 1 WHERE id = {worker} AND ended_at_ms IS NULL RETURNING stop"
+    )
+}
+
 pub(crate) const CONNECTION_OF: &str = "SELECT connection FROM @worker WHERE id = $1 AND ended_at_ms IS NULL";
 pub(crate) const REQUEST_STOP: &str = "UPDATE @worker SET stop = greatest(stop, $2) \
      WHERE id = ANY ($1) AND ended_at_ms IS NULL";
@@ -61,8 +70,8 @@ pub(crate) const NEIGHBOURS: &str = concatcp!(
 /// When a lost attempt began: who claims looks at the clock before its turn comes,
 /// which may be long after an attempt has ended. And what it had written.
 pub(crate) const LOST: &str = "SELECT coalesce((SELECT started_at_ms FROM @attempt WHERE seq = $1 AND lease = $2), \
-     greatest(claimed_at_ms, (SELECT max(ended_at_ms) FROM @attempt WHERE seq = $1))), \
-     (SELECT coalesce(sum(length(bytes)), 0)::bigint FROM @output WHERE seq = $1 AND lease = $2) \
+     greatest(claimed_at_ms, (SELECT max(ended_at_ms) FROM @attempt WHERE seq = $1))) AS started_at_ms, \
+     (SELECT coalesce(sum(length(bytes)), 0)::bigint FROM @output WHERE seq = $1 AND lease = $2) AS output_bytes \
      FROM @claimed WHERE seq = $1";
 pub(crate) const CLAIMS: &str = "SELECT seq, lease FROM @claimed WHERE worker = $1 ORDER BY seq";
 /// The order in which a worker starts what it has claimed.

@@ -3,21 +3,23 @@
 //! A move that marks the queue holds a lock of its own alone; verbs that accept, change
 //! or remove jobs share it. So nothing of theirs comes after a mark.
 
+mod sql;
+
+use crate::columns::{self, Cell};
 use crate::counts::Counts;
 use crate::location::Location;
-use crate::postgres::books::{self, Books};
-use crate::postgres::inspect::all;
-use crate::postgres::set_aside::is_about_data;
-use crate::postgres::{PostgresStore, Trouble, message, row, sql};
+use crate::postgres::counters::{self, Counters};
+use crate::postgres::row::{self, all, one};
+use crate::postgres::sql::{SET_STAGE, STAGE, STAGE_ALONE};
+use crate::postgres::trouble::{Trouble, is_about_data, message};
+use crate::postgres::{Arrays, PostgresStore};
 use crate::transfer::{
     Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
 use crate::worker::Stop;
 use crate::{Result, StoreError, stored};
-use queuectl_core::State;
 use queuectl_postgres::session::{Session, Value as Parameter, values};
-use std::borrow::Cow;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -81,9 +83,9 @@ impl Transfer for PostgresStore {
 
     fn receive(&mut self, moved: &Move) -> Result<()> {
         let queue = self.location();
-        self.step(&Step::Receive(moved), |session, books, stood| {
+        self.step(&Step::Receive(moved), |session, counters, stood| {
             if matches!(stood, Stage::Left(_)) {
-                forget_everything(session, books)
+                forget_everything(session, counters)
             } else if last_of_each(session, sql::LAST_COPIED)?.is_empty() {
                 Ok(())
             } else {
@@ -94,14 +96,14 @@ impl Transfer for PostgresStore {
 
     fn import(&mut self, id: &MoveId, after: Position, records: &[Record]) -> Result<Position> {
         let queue = self.location();
-        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
+        self.write_after(STAGE_ALONE, |session, counters, stage| {
             row::stage_of_json(stage)?.after(&Step::Import(id), || queue.clone())?;
             let last = last_of_all(&last_of_each(session, sql::LAST_IMPORTED)?);
             if last != after {
                 return Ok(last);
             }
             insist_takes(records, &queue)?;
-            import(session, books, records).map_err(|trouble| refused(records, &queue, trouble))?;
+            import(session, counters, records).map_err(|trouble| refused(records, &queue, trouble))?;
             Ok(records.last().map_or(last, Record::position))
         })
     }
@@ -111,15 +113,15 @@ impl Transfer for PostgresStore {
     }
 
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()> {
-        let Numbers { last_job, last_worker, next_place } = *numbers;
+        let Numbers { last_job, last_worker, next_position } = *numbers;
         self.step(&Step::Arrive(id), |session, _, _| {
-            session.rows(sql::SET_NUMBERS, values![last_job, last_worker, next_place])?;
+            session.rows(sql::SET_NUMBERS, values![last_job, last_worker, next_position])?;
             Ok(())
         })
     }
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
-        self.step(&Step::Withdraw(id), |session, books, _| forget_everything(session, books))
+        self.step(&Step::Withdraw(id), |session, counters, _| forget_everything(session, counters))
     }
 }
 
@@ -129,47 +131,42 @@ impl PostgresStore {
     fn step(
         &mut self,
         step: &Step<'_>,
-        mut and: impl FnMut(&mut Session, &mut Books, &Stage) -> Result<(), Trouble>,
+        mut and: impl FnMut(&mut Session, &mut Counters, &Stage) -> Result<(), Trouble>,
     ) -> Result<()> {
         let queue = self.location();
-        self.write_after(sql::STAGE_ALONE, |session, books, stage| {
+        self.write_after(STAGE_ALONE, |session, counters, stage| {
             let stood = row::stage_of_json(stage)?;
             let Some(next) = stood.after(step, || queue.clone())? else { return Ok(()) };
             let [stage, id, place] = next.columns();
-            session.rows(sql::SET_STAGE, values![stage, id, place])?;
-            and(session, books, &stood)
+            session.rows(SET_STAGE, values![stage, id, place])?;
+            and(session, counters, &stood)
         })
     }
 }
 
-fn forget_everything(session: &mut Session, books: &mut Books) -> Result<(), Trouble> {
+fn forget_everything(session: &mut Session, counters: &mut Counters) -> Result<(), Trouble> {
     for statement in sql::FORGET_EVERYTHING {
         session.rows(statement, &[])?;
     }
-    // The books are not emptied but balanced, as by every verb. (A table without
+    // The counters are not emptied but balanced, as by every verb. (A table without
     // a key deletes nothing where tables are published.)
-    let there = books::sums(&books::one(session.rows(sql::LEDGER, &[])?)?, 0)?.0;
-    for state in State::ALL {
-        books.counts[state] -= there[state];
+    for (queue, there) in counters::kept_by_queue(session)? {
+        counters.of(&queue).subtract(&there);
     }
     Ok(())
 }
 
 /// Where the queue stands, in this transaction.
 pub(crate) fn whereabouts(session: &mut Session) -> Result<Whereabouts, Trouble> {
-    let found = books::one(session.rows(sql::STAGE, &[])?)?;
-    Ok(Whereabouts { queue: row::get(&found, 0)?, stage: row::stage(&found, 1)? })
+    let found = one(session.rows(STAGE, &[])?)?;
+    Ok(Whereabouts { queue: row::get(&found, 0)?, stage: row::stage_of_move(&found)? })
 }
 
 fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
     let mut jobs = Counts::default();
-    for found in &session.rows(sql::COUNT_BY_STATE, &[])? {
-        if let Ok(state) = row::state(found, 0) {
-            jobs[state] = row::get(found, 1)?;
-        }
-    }
+    crate::postgres::count(session)?.0.values().for_each(|counts| jobs.add(counts));
     let last = last_of_each(session, sql::LAST_COPIED)?;
-    let found = books::one(session.rows(sql::HOW_MUCH, &[])?)?;
+    let found = one(session.rows(sql::HOW_MUCH, &[])?)?;
     Ok(Inventory {
         jobs,
         workers: row::number(&found, 0)?,
@@ -182,17 +179,17 @@ fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
 
 /// What has ever been given out.
 pub(crate) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
-    let found = books::one(session.rows(sql::NUMBERS, &[])?)?;
+    let found = one(session.rows(sql::NUMBERS, &[])?)?;
     Ok(Numbers {
         last_job: row::get(&found, 0)?,
         last_worker: row::get(&found, 1)?,
-        next_place: row::get(&found, 2)?,
+        next_position: row::get(&found, 2)?,
     })
 }
 
 /// The last record of each kind of which there is any.
 fn last_of_each(session: &mut Session, statement: &'static str) -> Result<Vec<Position>, Trouble> {
-    let found = books::one(session.rows(statement, &[])?)?;
+    let found = one(session.rows(statement, &[])?)?;
     let mut numbers = [0; 7];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = row::get(&found, index)?;
@@ -237,86 +234,29 @@ fn page(session: &mut Session, after: Position, limits: Limits) -> Result<Vec<Re
 }
 
 fn record(kind: Kind, found: &Row) -> Result<Record, Trouble> {
-    let value = |(index, column): (usize, &tokio_postgres::Column)| {
-        Ok(match *column.type_() {
-            Type::INT8 => row::get::<Option<i64>>(found, index)?.map_or(Value::Null, Value::Integer),
-            Type::INT4 => {
-                row::get::<Option<i32>>(found, index)?.map_or(Value::Null, |n| Value::Integer(n.into()))
-            }
-            Type::BYTEA => row::get::<Option<Vec<u8>>>(found, index)?.map_or(Value::Null, Value::Bytes),
-            _ => row::text(found, index),
-        })
-    };
-    let values = found.columns().iter().enumerate().map(value).collect::<Result<_, Trouble>>()?;
+    let mut values: Vec<Value> = (0..kind.columns().len()).map(|index| row::copied(found, index)).collect();
+    if kind == Kind::Worker
+        && let Value::Integer(done) = &mut values[columns::worker::jobs_done]
+    {
+        *done += row::get::<i64>(found, "done_since")?;
+    }
     Ok(Record { kind, values })
 }
 
-/// What a column has, as a parameter.
-#[derive(Clone, Copy)]
-enum Has {
-    Number,
-    Text,
-    Bytes,
-}
-
-/// What the columns of a kind have, in the order of `copied!`.
-const fn columns(kind: Kind) -> &'static [Has] {
-    use Has::{Bytes as B, Number as N, Text as T};
-    match kind {
-        Kind::Worker => &[N, T, N, N, T, N, T, N, N, T, N, N, N, N],
-        Kind::Job => &[N, T, T, T, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, N, T, T, T, T],
-        Kind::Attempt => &[N, N, N, N, N, T, N, T, N, N],
-        Kind::Output => &[N, N, N, N, N, B],
+fn cell(value: &Value) -> Cell<'_> {
+    match value {
+        Value::Null | Value::Spoilt(_) => Cell::Null,
+        Value::Integer(number) => Cell::Number(*number),
+        Value::Text(text) => text.as_str().into(),
+        Value::Bytes(bytes) => Cell::Bytes(bytes),
     }
-}
-
-/// The values of one column of many records.
-enum Column<'a> {
-    Numbers(Vec<Option<i64>>),
-    Texts(Vec<Option<Cow<'a, str>>>),
-    Bytes(Vec<Option<&'a [u8]>>),
-}
-
-impl<'a> Column<'a> {
-    fn of(records: &'a [Record], index: usize, has: Has) -> Self {
-        let values = records.iter().map(|record| &record.values[index]);
-        match has {
-            Has::Number => Self::Numbers(
-                values
-                    .map(|value| if let Value::Integer(number) = value { Some(*number) } else { None })
-                    .collect(),
-            ),
-            Has::Text => Self::Texts(
-                values
-                    .map(|value| if let Value::Text(text) = value { Some(storable(text)) } else { None })
-                    .collect(),
-            ),
-            Has::Bytes => Self::Bytes(
-                values
-                    .map(|value| if let Value::Bytes(bytes) = value { Some(bytes.as_slice()) } else { None })
-                    .collect(),
-            ),
-        }
-    }
-
-    fn as_parameter(&self) -> Parameter<'_> {
-        match self {
-            Self::Numbers(numbers) => (numbers, Type::INT8_ARRAY),
-            Self::Texts(texts) => (texts, Type::TEXT_ARRAY),
-            Self::Bytes(bytes) => (bytes, Type::BYTEA_ARRAY),
-        }
-    }
-}
-
-fn storable(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { row::storable(text).into() } else { text.into() }
 }
 
 /// Refuses what no text of a server can say.
 fn insist_takes(records: &[Record], queue: &Location) -> Result<()> {
     for record in records {
         if let Some(column) = record.values.iter().position(|value| matches!(value, Value::Spoilt(_))) {
-            let reason = format!("column {} is not UTF-8", record.kind.column(column));
+            let reason = format!("column {} is not UTF-8", record.kind.columns()[column].name);
             return Err(StoreError::UnreadableRecord { queue: queue.clone(), record: record.name(), reason });
         }
     }
@@ -338,22 +278,25 @@ fn refused(records: &[Record], queue: &Location, trouble: Trouble) -> Trouble {
 }
 
 /// Writes records, and counts the jobs among them.
-fn import(session: &mut Session, books: &mut Books, records: &[Record]) -> Result<(), Trouble> {
+fn import(session: &mut Session, counters: &mut Counters, records: &[Record]) -> Result<(), Trouble> {
     for records in records.chunk_by(|one, next| one.kind == next.kind) {
         let kind = records[0].kind;
-        let statement = match kind {
-            Kind::Worker => sql::IMPORT_WORKERS,
-            Kind::Job => sql::IMPORT_JOBS,
-            Kind::Attempt => sql::IMPORT_ATTEMPTS,
-            Kind::Output => sql::IMPORT_OUTPUT,
+        let query = match kind {
+            Kind::Worker => &sql::IMPORT_WORKERS,
+            Kind::Job => &sql::IMPORT_JOBS,
+            Kind::Attempt => &sql::IMPORT_ATTEMPTS,
+            Kind::Output => &sql::IMPORT_OUTPUT,
         };
-        let columns: Vec<Column<'_>> =
-            columns(kind).iter().enumerate().map(|(index, &has)| Column::of(records, index, has)).collect();
-        let parameters: Vec<Parameter<'_>> = columns.iter().map(Column::as_parameter).collect();
-        session.rows(statement, &parameters)?;
-        for state in records.iter().filter_map(Record::job_state) {
-            books.counts[state] += 1;
+        let mut arrays = Arrays::new(kind.columns());
+        for record in records {
+            arrays.push(record.values.iter().map(cell));
+            if let Some(state) = record.job_state() {
+                let counts = counters.of(record.job_queue().unwrap_or_default());
+                counts[state] += 1;
+                counts.blocked += i64::from(record.is_blocked());
+            }
         }
+        session.ask(query, &arrays.named())?;
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use crate::columns::{attempt, job, output, worker};
 use crate::postgres::sql::{
-    ATTEMPTS_AFTER, DONE_SINCE, INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, JOBS_AFTER,
-    LAST_ATTEMPTS_NOW,
+    ATTEMPTS_AFTER, DONE_SINCE, INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED,
+    JOBS_AFTER, LAST_ATTEMPTS_NOW,
 };
 use const_format::concatcp;
 use queuectl_postgres::Query;
@@ -142,8 +142,13 @@ pub(super) static IMPORT_ATTEMPTS: Query = Query::new(concatcp!(
     attempt::LIST,
     ")"
 ));
-pub(super) static IMPORT_OUTPUT: Query =
-    Query::new(concatcp!("INSERT INTO @output (", output::LIST, ") SELECT * FROM unnest(", output::ARRAYS, ")"));
+pub(super) static IMPORT_OUTPUT: Query = Query::new(concatcp!(
+    "INSERT INTO @output (",
+    output::LIST,
+    ") SELECT * FROM unnest(",
+    output::ARRAYS,
+    ")"
+));
 /// One after the other.
 pub(super) const FORGET_EVERYTHING: [&str; 9] = [
     "DELETE FROM @output",
