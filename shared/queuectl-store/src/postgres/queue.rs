@@ -142,10 +142,10 @@ impl Upkeep for PostgresStore {
     fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
         self.change(|session, counters| {
             let found = find(session, id)?;
-            let next = effect::release(&found.waiting, now).map_err(|source| refused(id, source))?;
             if found.blocked_by != Some(Blocker::Hold) {
                 return Err(StoreError::NotHeld { id: id.clone() }.into());
             }
+            let next = effect::release(&found.waiting, now).map_err(|source| refused(id, source))?;
             let wait = if let Next::Scheduled(wait) = next { Some(wait) } else { None };
             counters.of(&found.queue).blocked -= 1;
             let released = session.ask(

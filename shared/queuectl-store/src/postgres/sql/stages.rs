@@ -83,7 +83,7 @@ macro_rules! is_served {
         concat!(
             "(:serves_all OR ",
             $queue,
-            " = ANY (:names) OR EXISTS (SELECT FROM unnest(:beginnings::text[]) AS of (beginning) \
+            " = ANY (:names) OR EXISTS (SELECT FROM unnest(:beginnings::text[]) AS prefix (beginning) \
              WHERE starts_with(",
             $queue,
             ", beginning)))"

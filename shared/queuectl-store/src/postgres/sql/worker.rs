@@ -1,19 +1,22 @@
 //! The statements about workers.
 
 use super::SILENCE;
+use crate::columns::worker;
 use const_format::concatcp;
 use queuectl_core::WorkerId;
 use queuectl_postgres::Query;
 
 /// Regions of notes are given out one at a time.
 pub(crate) const ONE_NEWCOMER: &str = "LOCK TABLE @worker IN SHARE ROW EXCLUSIVE MODE";
-pub(crate) static REGISTER: Query = Query::new(
-    "WITH begun AS (INSERT INTO @worker (host, pid, manager_pid, boot_id, pid_namespace, run, note_region, \
-         concurrency, path, queues, started_at_ms, lock_file) VALUES (:host, :pid, :manager_pid, :boot_id, \
-         :pid_namespace, :run, :note_region, :concurrency, :path, :queues, :started_at_ms, :lock_file) RETURNING id), \
+pub(crate) static REGISTER: Query = Query::new(concatcp!(
+    "WITH begun AS (INSERT INTO @worker (lock_file",
+    worker::AND_GIVEN,
+    ") SELECT * FROM unnest(ARRAY[:lock_file]",
+    worker::AND_GIVEN_ARRAYS,
+    ") RETURNING id), \
      alive AS (INSERT INTO @heartbeat (worker, beat_at, lease_ms) SELECT id, clock_timestamp(), :lease_ms FROM begun) \
-     SELECT id FROM begun",
-);
+     SELECT id FROM begun"
+));
 pub(crate) const REGIONS_IN_USE: &str =
     "SELECT note_region FROM @worker WHERE lock_file = $1 AND ended_at_ms IS NULL ORDER BY note_region";
 pub(crate) const ROSTER: &str = "SELECT id FROM @worker WHERE ended_at_ms IS NULL";
