@@ -368,7 +368,7 @@ fn values_of_another_type_than_their_columns_are_set_aside() {
         .unwrap();
     strict("finished_at_ms IS NOT NULL)))", "finished_at_ms IS NOT NULL))) STRICT");
     drop(connection);
-    home.queuectl(["list"]).assert().success().stderr(contains("column command has no text"));
+    home.queuectl(["list"]).assert().success().stderr(contains("column max_retries has no whole number"));
     home.drain();
     let counts = home.counts();
     assert_eq!((counts[State::Dead], counts[State::Completed]), (1, 2));
@@ -413,7 +413,7 @@ fn a_move_to_a_file_takes_a_row_as_it_is() {
         .queuectl(["worker", "start", "--drain"])
         .assert()
         .success()
-        .stderr(contains("column command is not UTF-8"));
+        .stderr(contains("column env has no variables"));
 }
 
 /// Whoever changes the tables is told so; no job dies of it.
