@@ -117,13 +117,13 @@ pub(super) fn place_for(to: &Path) -> Result<PathBuf> {
 pub(super) struct Partial {
     pub(super) path: PathBuf,
     pub(super) meant_for: PathBuf,
-    /// Locked as long as somebody writes here, so that what a killed program has
-    /// left can be told from what another is writing.
+    /// Locked as long as this program writes here, so that what a killed program has
+    /// left is known from what another is writing.
     file: File,
 }
 
 impl Partial {
-    /// Makes an empty file that nobody else can read, in the same folder.
+    /// Makes an empty file that no other user can read, in the same folder.
     pub(super) fn create(to: &Path) -> Result<Self> {
         remove_abandoned(folder(to));
         loop {
@@ -142,7 +142,7 @@ impl Partial {
         }
     }
 
-    /// Opens what is there. Nobody else knows of it, so it needs no shared memory,
+    /// Opens what is there. No other program knows of it, so it needs no shared memory,
     /// which not every file system has, and nothing to take a change back with.
     pub(super) fn open(&self) -> Result<Connection, Trouble> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::Path;
 
 impl SqliteStore {
-    /// What can be said of everybody who works on the queue.
+    /// What can be said of all who work on the queue.
     pub(super) fn work(&mut self) -> Vec<Finding> {
         match self.is_a_copy() {
             Ok(true) => {
