@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
         &mut [
             &mut || {
                 let millis = took(&mut home.queuectl(["enqueue", "true"]))?;
-                wait_until("the job has ended", || Ok(home.counts()?.unsettled() == 0))?;
+                wait_until("the job has ended", || Ok(home.counts()?.unfinished() == 0))?;
                 Ok(millis)
             },
             &mut || {

@@ -31,7 +31,7 @@ pub(crate) fn latency(bench: &Bench, home: &Home) -> Result<Series> {
         took(&mut home.queuectl(["enqueue", &line]))?;
         let returned = stamp::now();
         raw.push(stamp_in(&file)? - returned);
-        wait_until("the job has ended", || Ok(store.counts()?.unsettled() == 0))?;
+        wait_until("the job has ended", || Ok(store.counts()?.unfinished() == 0))?;
 
         // What the stamp's own program needs from its spawn to its first line.
         let file = file.with_extension("own");

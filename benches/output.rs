@@ -41,7 +41,7 @@ fn write(bench: &Bench, line: &str) -> Result<(f64, f64)> {
     let home = Home::new(bench)?;
     let worker = home.worker(&["--count", "1"])?;
     took(&mut home.queuectl(["enqueue", "--id", "writer", line]))?;
-    wait_until("the job has ended", || Ok(home.counts()?.unsettled() == 0))?;
+    wait_until("the job has ended", || Ok(home.counts()?.unfinished() == 0))?;
     let [pid] = worker.pids[..] else { return Err("one worker was started".into()) };
     let peak = mebibytes(pid, "status", "VmHWM")?;
     let job = home.store(Access::Read)?.job(&JobId::new("writer")?)?.ok_or("the job is gone")?;

@@ -85,7 +85,7 @@ fn recovery(bench: &Bench, killed: Killed, round: u64) -> Result<f64> {
         }
     };
     let took = stamp_in(&again)? - since;
-    wait_until("the job has ended", || Ok(home.counts()?.unsettled() == 0))?;
+    wait_until("the job has ended", || Ok(home.counts()?.unfinished() == 0))?;
     Ok(took)
 }
 

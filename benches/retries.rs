@@ -87,6 +87,6 @@ fn come_in(home: &Home, flood: usize) -> Result<(Vec<Newcomer>, Series, Series)>
         pause(next.saturating_duration_since(Instant::now()));
     }
     // The last of them is started after the last of the flood.
-    crate::support::wait_until("all jobs have ended", || Ok(store.counts()?.unsettled() == 0))?;
+    crate::support::wait_until("all jobs have ended", || Ok(store.counts()?.unfinished() == 0))?;
     Ok((newcomers, calm.into(), flooded.into()))
 }

@@ -41,6 +41,7 @@ impl Clerk {
             output: &[],
             trims: &[],
             want,
+            queues: &queuectl_core::QueueSet::ALL,
             suspects: Suspects::One,
             policy: &self.policy,
         };

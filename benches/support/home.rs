@@ -137,6 +137,7 @@ impl Home {
             timeout: None,
             delay: Duration::ZERO,
             run_at: None,
+            hold: false,
         })
     }
 

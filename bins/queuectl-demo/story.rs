@@ -40,7 +40,7 @@ pub(crate) fn tell(stage: &Stage) -> Result<(), Failure> {
 }
 
 fn all_settled(jobs: &[Job]) -> bool {
-    jobs.iter().all(|job| job.state.is_settled())
+    jobs.iter().all(|job| job.state.is_finished())
 }
 
 fn all_completed(jobs: &[Job]) -> bool {

@@ -106,6 +106,7 @@ impl Completion {
             timeout,
             delay: draft.delay.unwrap_or_default(),
             run_at: draft.run_at,
+            hold: false,
         })
     }
 }

@@ -74,7 +74,9 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
     if total.added > 0 {
         note_new_queue(cx, new);
-        cx.note_without_workers(&mut *store);
+        if let Some(job) = batch.jobs.first() {
+            cx.note_without_workers(&mut *store, &job.queue);
+        }
         completion.note_slips();
     }
     Ok(())

@@ -62,7 +62,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     };
     if enqueued.added > 0 {
         note_new_queue(cx, new);
-        cx.note_without_workers(&mut *store);
+        cx.note_without_workers(&mut *store, &job.queue);
         completion.note_slips();
     }
     match said {

@@ -45,7 +45,7 @@ pub(crate) fn follow(
                 printer.begin(attempt_number(&attempts, lease));
                 (current, next) = (Some(lease), 0);
             }
-            None if job.state.is_settled() => {
+            None if job.state.is_finished() => {
                 printer.end_line()?;
                 return end(cx, &job);
             }
@@ -88,9 +88,9 @@ impl Wait {
             });
         }
         if self.looks.is_multiple_of(LOOKS_BEFORE_DOUBT) && !self.nobody_works {
-            self.nobody_works = matches!(store.has_workers(), Ok(false));
+            self.nobody_works = matches!(store.has_workers(&job.queue), Ok(false));
             if self.nobody_works {
-                cx.note_without_workers(store);
+                cx.note_without_workers(store, &job.queue);
             }
         }
         self.looks = self.looks.wrapping_add(1);

@@ -143,6 +143,7 @@ mod tests {
             note_region: 0,
             concurrency: 1,
             path: String::new(),
+            queues: queuectl_core::QueueSet::ALL,
             started_at: Timestamp::default(),
             ended_at: None,
             is_here: true,

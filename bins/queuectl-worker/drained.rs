@@ -33,7 +33,7 @@ impl Drained {
         if more(State::Cancelled) > 0 {
             parts.push(format!("{} cancelled", more(State::Cancelled)));
         }
-        let left = now.unsettled().max(0).unsigned_abs();
+        let left = now.unfinished().max(0).unsigned_abs();
         parts.push(format!("{left} left"));
         // What is left though it was to be run was left by a stop, or by --max-jobs.
         let may_be_left = match self.drain {

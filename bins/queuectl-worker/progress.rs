@@ -103,14 +103,14 @@ impl Picture {
     /// Counts what has come to rest since the beginning; how long it takes can be told
     /// only as long as nothing has to be waited for.
     fn show(&self, bar: &ProgressBar, begin: &Counts, waits: &AtomicBool) {
-        let settled = |counts: &Counts| counts.total() - counts.unsettled();
+        let settled = |counts: &Counts| counts.total() - counts.unfinished();
         let done = (settled(&self.counts) - settled(begin)).max(0);
         let (left_out, is_waited_for) = match self.drain {
             Drain::Everything => (0, self.waiting > 0),
             Drain::Ready => (self.waiting, self.waiting >= MOST_WAITING.into()),
         };
         waits.store(is_waited_for, Ordering::Relaxed);
-        bar.set_length((done + (self.counts.unsettled() - left_out).max(0)).unsigned_abs());
+        bar.set_length((done + (self.counts.unfinished() - left_out).max(0)).unsigned_abs());
         bar.set_position(done.unsigned_abs());
         let died = (self.counts[State::Dead] - begin[State::Dead]).max(0);
         let failed = self.counts[State::Failed];

@@ -140,7 +140,7 @@ fn a_backup_amid_work_has_all_that_was_accepted_before() {
     ran.sort();
     accepted.sort();
     assert_eq!(ran, accepted);
-    assert_eq!(sound(&home.database()).unsettled(), 0);
+    assert_eq!(sound(&home.database()).unfinished(), 0);
     // What was left to do in a copy is done there.
     let copy = home.path("copy-0.db");
     let total = sound(&copy).total();

@@ -299,7 +299,7 @@ fn a_broken_configuration_is_an_error() {
 fn wrong_counts_are_an_error() {
     let home = Home::new();
     home.enqueue("a", "true");
-    Connection::open(home.database()).unwrap().execute("UPDATE queue SET dead = dead + 1", []).unwrap();
+    Connection::open(home.database()).unwrap().execute("UPDATE counts SET dead = dead + 1", []).unwrap();
     complains(&home, "error", "counts", "0 dead jobs are there and 1 are on the books");
 }
 

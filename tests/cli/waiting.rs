@@ -334,7 +334,7 @@ fn the_log_of_the_background_has_times_commands_and_durations() {
     home.enqueue("good", "echo hello");
     home.enqueue_once("bad", "exit 3");
     home.queuectl(["worker", "start", "--detach"]).assert().success();
-    wait_until(DEADLINE, "both jobs have ended", || home.counts().unsettled() == 0);
+    wait_until(DEADLINE, "both jobs have ended", || home.counts().unfinished() == 0);
     home.queuectl(["worker", "stop"]).assert().success();
     wait_until(DEADLINE, "the manager has ended", || {
         log_of(&home).matches("Shutdown complete.").count() == 2

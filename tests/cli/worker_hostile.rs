@@ -286,13 +286,13 @@ fn what_was_claimed_ahead_and_handed_back_wakes_an_idle_neighbour() {
     wait_until(DEADLINE, "two workers", || home.worker_pids().len() == 2);
     // They learn how short the jobs are.
     home.enqueue_all(quick("short", 60));
-    wait_until(DEADLINE, "all of these are done", || home.counts().unsettled() == 0);
+    wait_until(DEADLINE, "all of these are done", || home.counts().unfinished() == 0);
     let mut jobs =
         vec![json!({"id": "long", "command": "touch running; until [ -e go ]; do sleep 0.05; done"})];
     jobs.extend(quick("behind", 40));
     home.enqueue_all(jobs);
     home.wait_for_file("running");
-    wait_until(DEADLINE, "all but the long one are done", || home.counts().unsettled() == 1);
+    wait_until(DEADLINE, "all but the long one are done", || home.counts().unfinished() == 1);
     assert_eq!(home.state("long"), State::Processing);
     home.make_file("go");
     home.wait_for("long", State::Completed);

@@ -287,7 +287,7 @@ fn no_job_waits_behind_a_long_one_while_a_worker_is_idle() {
     }));
     let mut worker = home.worker(["--count", "2", "--drain"]);
     wait_until(DEADLINE, "all but the long one are done", || {
-        home.counts().unsettled() == 1 && home.path("running").exists()
+        home.counts().unfinished() == 1 && home.path("running").exists()
     });
     assert_eq!(home.state("long"), State::Processing);
     home.make_file("go");

@@ -182,7 +182,7 @@ fn claimed_jobs_that_never_started_count_no_crash() {
     let _worker = home.worker([""; 0]);
     home.wait_for_file("hangs");
     kill_worker(holder(&home, "victim"));
-    wait_until(DEADLINE, "everything is done", || home.counts().unsettled() == 0);
+    wait_until(DEADLINE, "everything is done", || home.counts().unfinished() == 0);
     for number in 0..10 {
         let job = home.job(&format!("behind-{number}"));
         assert_eq!((job.state, job.attempts, job.crashes), (State::Completed, 1, 0));

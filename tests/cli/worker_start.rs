@@ -57,7 +57,7 @@ fn the_log_reads_as_documented() {
     home.enqueue("good", "true");
     home.enqueue_once("bad", "exit 3");
     let mut worker = home.worker(["--count", "2"]);
-    wait_until(DEADLINE, "both jobs have ended", || home.counts().unsettled() == 0);
+    wait_until(DEADLINE, "both jobs have ended", || home.counts().unfinished() == 0);
     worker.signal(Signal::SIGTERM);
     worker.wait_for_success();
     let said = worker.said();

@@ -45,6 +45,7 @@ fn fill(store: &mut dyn Store, jobs: u64) {
         timeout: None,
         delay: Duration::ZERO,
         run_at: None,
+        hold: false,
     };
     let all: Vec<NewJob> = (0..jobs).map(new_job).collect();
     for jobs in all.chunks(10_000) {

@@ -261,7 +261,7 @@ fn compare(store: &mut dyn Store, job: &Job, entries: &[&Entry]) -> Vec<Breach> 
             breaches.push(format!("job {id} is completed, and its last attempt is {last:?}"));
         }
     }
-    if !job.state.is_settled() && job.state != State::Processing && job.worker.is_some() {
+    if !job.state.is_finished() && job.state != State::Processing && job.worker.is_some() {
         breaches.push(format!("job {id} waits and has a worker"));
     }
     breaches

@@ -278,7 +278,7 @@ fn some_job(dice: &mut Dice) -> (String, &'static [&'static str]) {
 fn go_on_enqueuing(oracle: &Oracle, who: usize, seed: u64, is_over: &AtomicBool) {
     let mut dice = Dice::new(seed ^ (who as u64 + 1));
     for number in 0.. {
-        let has_room = || oracle.home().counts().unsettled() < BACKLOG;
+        let has_room = || oracle.home().counts().unfinished() < BACKLOG;
         wait_until(DEADLINE, "there is room in the queue", || is_over.load(Ordering::Relaxed) || has_room());
         if is_over.load(Ordering::Relaxed) {
             return;

@@ -215,7 +215,7 @@ pub fn an_exchange_without_wishes_changes_nothing(place: &dyn Place) {
     let worker = queue.register();
     let before = queue.all();
     let exchanged = queue.exchange(worker.id, &NOTHING, at(100));
-    assert!(exchanged.claimed.is_empty() && exchanged.settled.is_empty() && exchanged.superseded.is_empty());
+    assert!(exchanged.claimed.is_empty() && exchanged.finished.is_empty() && exchanged.superseded.is_empty());
     assert!(exchanged.cancel.is_empty() && exchanged.stop.is_none());
     assert_eq!(exchanged.counts, queue.store.counts().unwrap());
     assert_eq!(exchanged.roster, [worker.id]);

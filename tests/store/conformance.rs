@@ -4,12 +4,12 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, inspect, intake, lifecycle, output, race, random, rescue, results, transfer, upkeep, workers,
+    claim, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results, transfer, upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{
-    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, RetryPolicy, State, Timestamp, WorkerId,
+    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, State, Timestamp, WorkerId,
 };
 use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store};
 use std::time::Duration;
@@ -199,6 +199,28 @@ suite! {
         what_is_withdrawn_leaves_nothing_behind,
         what_was_given_out_at_the_old_place_is_not_given_out_at_the_new,
         a_queue_that_was_moved_can_be_moved_on;
+    holds:
+        a_held_job_is_pending_and_never_claimed,
+        a_released_job_joins_the_end,
+        a_released_job_that_has_a_time_waits_for_it,
+        a_released_job_whose_time_has_passed_can_be_claimed_at_once,
+        what_is_not_held_cannot_be_released,
+        a_held_job_can_be_cancelled,
+        a_release_rings_every_worker,
+        held_jobs_keep_no_worker_from_draining;
+    queues:
+        a_worker_claims_from_the_queues_it_serves,
+        a_claim_merges_its_queues_by_priority_and_then_by_the_order_of_acceptance,
+        a_pattern_serves_what_begins_so,
+        at_most_one_suspect_is_claimed_from_several_queues,
+        a_handed_back_job_returns_to_its_old_place_among_several_queues,
+        only_jobs_of_served_queues_become_ready,
+        jobs_of_several_queues_become_ready_in_the_order_in_which_they_fell_due,
+        a_clock_set_back_hides_no_job_of_a_served_queue,
+        a_worker_is_told_of_its_queues_alone,
+        jobs_are_counted_by_queue,
+        many_queues_are_claimed_in_order,
+        a_worker_that_does_not_serve_a_queue_does_not_take_its_jobs;
     lifecycle:
         every_event_succeeds_exactly_in_the_states_in_which_it_can_happen;
     random:
@@ -239,6 +261,7 @@ pub fn new_job(name: &str) -> NewJob {
         timeout: None,
         delay: Duration::ZERO,
         run_at: None,
+        hold: false,
     }
 }
 
@@ -251,6 +274,7 @@ pub fn new_worker() -> NewWorker {
         pid_namespace: queuectl_store::machine::pid_namespace(),
         concurrency: 1,
         path: "/bin".into(),
+        queues: QueueSet::ALL,
         lease: queuectl_store::LeaseTimes::USUAL,
     }
 }
@@ -300,6 +324,13 @@ impl Queue {
     /// Claims up to `want` jobs.
     pub fn claim(&mut self, worker: WorkerId, want: u32, now: Timestamp) -> Vec<Job> {
         self.exchange(worker, &Exchange { want, ..NOTHING }, now).claimed
+    }
+
+    /// Claims from these queues and gives the ids, in the order of the claim.
+    pub fn claim_from(&mut self, worker: WorkerId, patterns: &[&str], want: u32, now: Timestamp) -> Vec<String> {
+        let queues = QueueSet::of(patterns).unwrap();
+        let exchanged = self.exchange(worker, &Exchange { want, queues: &queues, ..NOTHING }, now);
+        exchanged.claimed.iter().map(|job| job.id.to_string()).collect()
     }
 
     /// Claims the one job that can be claimed.

@@ -92,6 +92,7 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
         timeout: Some(Duration::from_millis(1500)),
         delay: Duration::from_mins(1),
         run_at: None,
+        hold: false,
     };
     queue.accept(std::slice::from_ref(&given), T0);
     let job = queue.job("a");
@@ -101,7 +102,7 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
     assert_eq!((job.created_at, job.updated_at, job.state), (T0, T0, State::Pending));
     assert_eq!((job.attempts, job.crashes, job.lease, job.worker), (0, 0, 0, None));
     assert_eq!((job.started_at, job.finished_at, job.exit_code, job.signal), (None, None, None, None));
-    assert_eq!((job.last_error, job.cancel_requested), (None, false));
+    assert_eq!((job.last_error, job.cancel_requested, job.blocked_by), (None, false, None));
 }
 
 pub fn a_job_that_names_its_time_waits_for_it(place: &dyn Place) {

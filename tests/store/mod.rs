@@ -5,6 +5,7 @@
 
 mod claim;
 mod conformance;
+mod holds;
 mod inspect;
 mod intake;
 mod lifecycle;
@@ -14,6 +15,7 @@ mod postgres_answers;
 mod postgres_plans;
 mod postgres_schemas;
 mod postgres_tls;
+mod queues;
 mod race;
 mod random;
 mod rescue;

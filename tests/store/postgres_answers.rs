@@ -152,7 +152,7 @@ fn exchange(queue: &mut Queue, worker: WorkerId, lease: Lease) -> Exchanged {
 /// Asserts that the end of `a` counts, once, and that the worker holds what it was told.
 fn is_in_order(queue: &mut Queue, worker: WorkerId, a: Lease, exchanged: &Exchanged) {
     let settled: Vec<(Lease, State)> =
-        exchanged.settled.iter().map(|(lease, verdict)| (*lease, verdict.state)).collect();
+        exchanged.finished.iter().map(|(lease, verdict)| (*lease, verdict.state)).collect();
     assert_eq!(settled, [(a, State::Completed)]);
     assert_eq!(exchanged.superseded, []);
     assert_eq!(queue.store.attempts(a.seq).unwrap().len(), 1);

@@ -82,12 +82,13 @@ impl World {
 
     fn step(&mut self) {
         self.now = self.now.after(Duration::from_millis(self.dice.below(5000)));
-        match self.dice.below(10) {
+        match self.dice.below(11) {
             0 | 1 => self.enqueue(),
             2..=5 => self.exchange(),
             6 => self.lose_a_worker(),
             7 => self.cancel(),
-            8 => drop(self.queue.store.retry_some_dead(Seq(0), self.dice.below(3) as u32, self.now).unwrap()),
+            8 => self.release(),
+            9 => drop(self.queue.store.retry_some_dead(Seq(0), self.dice.below(3) as u32, self.now).unwrap()),
             _ => {
                 let states = [State::Completed, State::Cancelled];
                 let before = self.now.before(Duration::from_secs(self.dice.below(30)));
@@ -104,6 +105,8 @@ impl World {
                     priority: self.dice.below(3) as i32,
                     max_retries: self.dice.below(3) as u32,
                     delay: Duration::from_secs(self.dice.of(&[0, 0, 5])),
+                    queue: self.dice.of(&["default", "default", "mail", "video"]).into(),
+                    hold: self.dice.below(5) == 0,
                     // Now and then one that is taken.
                     ..new_job(&format!("job-{}", self.jobs - self.dice.of(&[0, 0, 0, 0, 0, 1])))
                 }
@@ -135,7 +138,7 @@ impl World {
         let exchange = Exchange { ended: &ends, unstarted: &unstarted, want, ..NOTHING };
         let exchanged = self.queue.exchange(registration.id, &exchange, self.now);
         assert_eq!(exchanged.superseded, []);
-        assert_eq!(exchanged.settled.len(), ends.len());
+        assert_eq!(exchanged.finished.len(), ends.len());
         for job in exchanged.claimed {
             held.push(job.last_lease());
             let highest = self.leases.insert(job.seq.0, job.lease).unwrap_or(0);
@@ -162,16 +165,32 @@ impl World {
         let jobs = self.queue.all();
         if let Some(job) = jobs.get(self.dice.below(jobs.len().max(1) as u64) as usize) {
             let result = self.queue.store.cancel(&id(job.id.as_str()), self.now);
-            assert_eq!(result.is_err(), job.state.is_settled());
+            assert_eq!(result.is_err(), job.state.is_finished());
+        }
+    }
+
+    fn release(&mut self) {
+        let jobs = self.queue.all();
+        if let Some(job) = jobs.get(self.dice.below(jobs.len().max(1) as u64) as usize) {
+            let result = self.queue.store.release(&id(job.id.as_str()), self.now);
+            assert_eq!(result.is_ok(), job.blocked_by.is_some());
         }
     }
 
     fn check(&mut self, when: &str) {
         let mut counted = Counts::default();
+        let mut by_queue: BTreeMap<String, Counts> = BTreeMap::new();
         for job in self.queue.all() {
-            counted[job.state] += 1;
+            let of_queue = by_queue.entry(job.queue).or_default();
+            for counts in [&mut counted, of_queue] {
+                counts[job.state] += 1;
+                counts.blocked += i64::from(job.blocked_by.is_some());
+            }
         }
         assert_eq!(self.queue.store.counts().unwrap(), counted, "{when}");
+        let mut kept = self.queue.store.counts_by_queue().unwrap();
+        kept.retain(|(_, counts)| !counts.is_zero());
+        assert_eq!(kept, Vec::from_iter(by_queue), "{when}");
         let held: usize = self.workers.iter().map(|(_, held)| held.len()).sum();
         assert_eq!(counted[State::Processing], held as i64, "{when}");
     }

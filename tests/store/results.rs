@@ -11,8 +11,8 @@ pub fn a_job_that_exits_with_0_is_completed(place: &dyn Place) {
     let worker = queue.register();
     let lease = queue.claim_one(worker.id, at(1)).last_lease();
     let exchanged = queue.end(worker.id, lease, Outcome::Exit(0), at(5));
-    let (settled, verdict) = exchanged.settled[0];
-    assert_eq!((settled, verdict.event, verdict.state), (lease, Event::Succeeded, State::Completed));
+    let (finished, effect) = exchanged.finished[0];
+    assert_eq!((finished, effect.event, effect.state), (lease, Event::Succeeded, State::Completed));
     assert_eq!(exchanged.counts[State::Completed], 1);
     let job = queue.job("a");
     assert_eq!((job.state, job.attempts, job.worker), (State::Completed, 1, None));
@@ -28,7 +28,7 @@ pub fn a_failed_run_waits_as_long_as_the_policy_says(place: &dyn Place) {
     for (attempts, wait) in [(1, 2), (2, 4), (3, 8)] {
         let lease = queue.claim_one(worker.id, now).last_lease();
         let exchanged = queue.end(worker.id, lease, Outcome::Exit(1), now);
-        assert_eq!(exchanged.settled[0].1.delay, Some(Duration::from_secs(wait)));
+        assert_eq!(exchanged.finished[0].1.delay(), Some(Duration::from_secs(wait)));
         let job = queue.job("a");
         now = now.after(Duration::from_secs(wait));
         assert_eq!((job.state, job.attempts, job.run_at), (State::Failed, attempts, Some(now)));
@@ -113,12 +113,12 @@ pub fn the_late_result_of_a_superseded_lease_is_discarded(place: &dyn Place) {
     let before = queue.job("a");
     for outcome in [Outcome::Exit(0), Outcome::Exit(1), Outcome::Cancelled, Outcome::Interrupted] {
         let exchanged = queue.end(slow.id, late, outcome, at(3));
-        assert_eq!((exchanged.superseded, exchanged.settled), (vec![late], Vec::new()));
+        assert_eq!((exchanged.superseded, exchanged.finished), (vec![late], Vec::new()));
         assert_eq!(queue.job("a"), before, "{outcome}");
     }
     // The one who holds it now is not disturbed, and its result counts.
     let exchanged = queue.end(quick.id, before.last_lease(), Outcome::Exit(7), at(4));
-    assert_eq!((exchanged.superseded.len(), exchanged.settled.len()), (0, 1));
+    assert_eq!((exchanged.superseded.len(), exchanged.finished.len()), (0, 1));
     assert_eq!(queue.job("a").exit_code, Some(7));
     // And when nobody holds it any more the late one still does not.
     assert_eq!(queue.end(slow.id, late, Outcome::Exit(0), at(5)).superseded, [late]);
@@ -210,7 +210,7 @@ pub fn results_and_claims_share_an_exchange(place: &dyn Place) {
     };
     let exchanged = queue.exchange(worker.id, &exchange, at(1));
     assert_eq!(
-        exchanged.settled.iter().map(|(_, v)| v.state).collect::<Vec<_>>(),
+        exchanged.finished.iter().map(|(_, v)| v.state).collect::<Vec<_>>(),
         [State::Completed, State::Failed]
     );
     // What was handed back in it can be claimed in it.
@@ -233,6 +233,6 @@ pub fn one_bad_lease_does_not_spoil_the_others(place: &dyn Place) {
         ..NOTHING
     };
     let exchanged = queue.exchange(worker.id, &exchange, T0);
-    assert_eq!((exchanged.superseded, exchanged.settled.len()), (vec![unknown], 1));
+    assert_eq!((exchanged.superseded, exchanged.finished.len()), (vec![unknown], 1));
     assert_eq!((queue.state("a"), queue.state("b")), (State::Completed, State::Pending));
 }

@@ -33,7 +33,7 @@ impl conformance::Harness for Harness {
 
     fn falsify_the_books(&self) {
         let connection = Connection::open(self.database()).unwrap();
-        connection.execute("UPDATE queue SET dead = dead + 1", []).unwrap();
+        connection.execute("UPDATE counts SET dead = dead + 1", []).unwrap();
     }
 }
 

@@ -232,6 +232,6 @@ fn it_is_in_wal_mode_with_our_mark() {
     let text: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(text, "wal");
-    assert_eq!((number("application_id"), number("user_version")), (0x7175_6374, 2));
+    assert_eq!((number("application_id"), number("user_version")), (0x7175_6374, 1));
     assert_eq!(number("auto_vacuum"), 2, "incremental");
 }

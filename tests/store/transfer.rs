@@ -97,7 +97,7 @@ pub fn a_worker_amid_a_move_hands_in_what_it_has_and_claims_nothing(place: &dyn 
     let ended = [super::conformance::ended(held[0], Outcome::Exit(0), at(1))];
     let exchange = Exchange { output: &output, ended: &ended, want: 5, ..NOTHING };
     let exchanged = queue.exchange(worker, &exchange, at(1));
-    assert_eq!((exchanged.settled.len(), exchanged.superseded.len()), (1, 0));
+    assert_eq!((exchanged.finished.len(), exchanged.superseded.len()), (1, 0));
     assert!(exchanged.claimed.is_empty(), "nothing is claimed any more");
     queue.store.retire(worker, &POLICY, at(2)).unwrap();
     assert_eq!(
@@ -223,7 +223,7 @@ pub fn what_was_given_out_at_the_old_place_is_not_given_out_at_the_new(place: &d
     let given_out = Numbers {
         last_job: numbers.last_job + 40,
         last_worker: numbers.last_worker + 40,
-        next_place: numbers.next_place + 40,
+        next_position: numbers.next_position + 40,
     };
     queue.store.arrive(&moved.id, &given_out).unwrap();
     assert_eq!(queue.store.numbers().unwrap(), given_out);

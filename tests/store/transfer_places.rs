@@ -231,7 +231,7 @@ fn every_column_comes<Old: Dump, New: Dump>() {
     assert_eq!(numbers.0, numbers.1);
     // Where it goes on: in the same order.
     let mut queue = Queue { store: to };
-    let waiting: Vec<Job> = queue.all().into_iter().filter(|job| !job.state.is_settled()).collect();
+    let waiting: Vec<Job> = queue.all().into_iter().filter(|job| !job.state.is_finished()).collect();
     // One worker runs one suspect at a time.
     let passed_over = waiting.iter().filter(|job| job.is_suspect()).count().saturating_sub(1);
     queue.accept(&[new_job("new")], at(99_000_000));

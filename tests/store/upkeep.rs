@@ -145,7 +145,7 @@ pub fn one_job_is_deleted_only_in_the_states_that_are_meant(place: &dyn Place) {
     let error = queue.store.delete(&id("waits"), &settled).unwrap_err();
     assert!(matches!(&error, StoreError::OtherState { state: State::Pending, .. }), "{error:?}");
     let error = queue.store.delete(&id("waits"), &[State::Pending]).unwrap_err();
-    assert!(matches!(&error, StoreError::NotSettled { state: State::Pending }), "{error:?}");
+    assert!(matches!(&error, StoreError::NotFinished { state: State::Pending }), "{error:?}");
     assert_eq!(queue.all().len(), 3);
     let seq = queue.job("completed").seq;
     for name in ["dead", "completed"] {
@@ -278,7 +278,7 @@ pub fn prune_refuses_jobs_that_have_not_come_to_rest(place: &dyn Place) {
     queue.enqueue(&["a"]);
     for state in [State::Pending, State::Processing, State::Failed] {
         let error = queue.store.prune(&[State::Dead, state], at(1_000_000), 100).unwrap_err();
-        assert!(matches!(error, StoreError::NotSettled { state: named } if named == state), "{error:?}");
+        assert!(matches!(error, StoreError::NotFinished { state: named } if named == state), "{error:?}");
     }
     assert_eq!(ids(&queue.all()), ["dead", "a"], "a refusal deletes nothing of the other states either");
 }

@@ -1,7 +1,7 @@
 //! Workers: how they show that they live, and how they are told to stop.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, new_worker};
-use queuectl_core::{Lease, Seq, State, WorkerId};
+use queuectl_core::{Lease, QueueSet, Seq, State, WorkerId};
 use queuectl_store::{LeaseTimes, Life, NewWorker, Note, Stop};
 use std::time::Duration;
 
@@ -67,6 +67,7 @@ pub fn everything_about_a_worker_round_trips(place: &dyn Place) {
         pid_namespace: u64::MAX,
         concurrency: 1024,
         path: "/a:/b c".into(),
+        queues: QueueSet::of(["b", "a-*"]).unwrap(),
         lease: LeaseTimes::of(Duration::from_secs(77)),
     };
     let registration = queue.store.register(&given, at(3)).unwrap();
@@ -74,6 +75,7 @@ pub fn everything_about_a_worker_round_trips(place: &dyn Place) {
     assert_eq!((worker.host, worker.pid, worker.manager_pid), (given.host, given.pid, given.manager_pid));
     assert_eq!((worker.boot_id, worker.pid_namespace), (given.boot_id, given.pid_namespace));
     assert_eq!((worker.concurrency, worker.path), (given.concurrency, given.path));
+    assert_eq!(worker.queues, given.queues);
     assert_eq!((worker.started_at, worker.ended_at, worker.stop), (at(3), None, None));
     assert_eq!((worker.jobs_done, worker.jobs_now), (0, 0));
     // Where no server is told who lives, there is none.
@@ -118,15 +120,15 @@ pub fn a_request_to_stop_ends_with_its_worker(place: &dyn Place) {
 pub fn a_stop_that_is_noted_is_seen_and_asks_nobody(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let (worker, other) = (queue.register(), queue.register());
-    assert!(queue.store.has_workers().unwrap());
+    assert!(queue.store.has_workers("default").unwrap());
     let stops = queue.store.stops().unwrap();
     queue.store.note_stop(worker.id, Stop::Graceful).unwrap();
     assert_eq!(queue.store.worker(worker.id).unwrap().unwrap().stop, Some(Stop::Graceful));
     assert_eq!(queue.store.worker(other.id).unwrap().unwrap().stop, None);
     assert_eq!(queue.store.stops().unwrap(), stops);
-    assert!(queue.store.has_workers().unwrap());
+    assert!(queue.store.has_workers("default").unwrap());
     queue.store.note_stop(other.id, Stop::Forced).unwrap();
-    assert!(!queue.store.has_workers().unwrap());
+    assert!(!queue.store.has_workers("default").unwrap());
 }
 
 pub fn ring_wakes_every_worker(place: &dyn Place) {

@@ -185,9 +185,9 @@ impl Context {
         if self.is_missing()? { self.chosen_queue() } else { Ok(None) }
     }
 
-    /// Says so if nobody is there to run what waits. It is not worth an error.
-    pub fn note_without_workers(&self, store: &mut dyn Store) {
-        if self.output.is_read_by_a_person() && matches!(store.has_workers(), Ok(false)) {
+    /// Says so if no worker is there to run what waits in a queue. It is not worth an error.
+    pub fn note_without_workers(&self, store: &mut dyn Store, queue: &str) {
+        if self.output.is_read_by_a_person() && matches!(store.has_workers(queue), Ok(false)) {
             self.output.note("No worker is running; start one with `queuectl worker start`");
         }
     }

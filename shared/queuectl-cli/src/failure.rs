@@ -203,7 +203,7 @@ fn of_store(error: &StoreError) -> Failure {
             match source.event {
                 Event::Revived => {
                     let message = format!("job {id} is {state}; only dead and failed jobs can be retried");
-                    Failure::new(Exit::NotFound, message).hint(if state.is_settled() {
+                    Failure::new(Exit::NotFound, message).hint(if state.is_finished() {
                         format!("run it anew: free its id with `queuectl prune {id}`, and enqueue it again")
                     } else {
                         format!("see it with `queuectl show {id}`")
@@ -223,7 +223,7 @@ fn of_store(error: &StoreError) -> Failure {
         )),
         StoreError::UnreadableRecord { .. } => Failure::error(message)
             .hint("see all such rows, and what to do about them, with `queuectl doctor`"),
-        StoreError::OtherState { id, state } if state.is_settled() => {
+        StoreError::OtherState { id, state } if state.is_finished() => {
             Failure::error(message).hint(format!("delete it with `queuectl prune {id}`"))
         }
         StoreError::OtherState { id, .. } => {
@@ -233,7 +233,7 @@ fn of_store(error: &StoreError) -> Failure {
         StoreError::DuplicateId { id, .. } => {
             Failure::error(message).hint(format!("see it with `queuectl show {id}`, or choose another --id"))
         }
-        StoreError::NotSettled { .. } => {
+        StoreError::NotFinished { .. } => {
             Failure::error(message).hint("end them first with `queuectl cancel ID`")
         }
         StoreError::Busy { .. } => Failure::new(Exit::Busy, message)

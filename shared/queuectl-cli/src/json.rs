@@ -419,6 +419,7 @@ mod tests {
             created_at: at,
             updated_at: at,
             run_at: Some(at),
+            blocked_by: None,
             started_at: None,
             finished_at: None,
             exit_code: None,

@@ -23,7 +23,7 @@ pub fn state_parser() -> impl TypedValueParser<Value = State> {
 
 /// Understands the name of a state in which jobs are at rest, and no other.
 pub fn settled_state_parser() -> impl TypedValueParser<Value = State> {
-    parser_of(State::ALL.into_iter().filter(|state| state.is_settled()))
+    parser_of(State::ALL.into_iter().filter(|state| state.is_finished()))
 }
 
 fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {

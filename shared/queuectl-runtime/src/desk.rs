@@ -8,7 +8,7 @@ use crate::ahead::{Ahead, PATIENCE};
 use crate::floor::{Floor, Occupancy, Tray};
 use crate::slot::Order;
 use crate::worker::{Drain, WorkerError, WorkerOptions};
-use queuectl_core::{Job, JobId, Lease, State, Timestamp, Verdict, two_units};
+use queuectl_core::{Effect, Job, JobId, Lease, QueueSet, State, Timestamp, two_units};
 use queuectl_store::{
     Counts, Ended, Exchange, Exchanged, OutputPart, OutputTrim, ServerProblem, SetAside, Stop, StoreError,
     Suspects, Work,
@@ -381,6 +381,7 @@ impl<'a> Desk<'a> {
             output: &self.outgoing.output,
             trims: &self.outgoing.trims,
             want,
+            queues: &QueueSet::ALL,
             suspects,
             policy: &policy,
         };
@@ -434,7 +435,7 @@ impl<'a> Desk<'a> {
 
     fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
         let Exchanged {
-            claimed, set_aside, settled, superseded, cancel, stop, counts, next_due, roster, ..
+            claimed, set_aside, finished, superseded, cancel, stop, counts, next_due, roster, ..
         } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;
@@ -448,9 +449,9 @@ impl<'a> Desk<'a> {
         let ended: HashMap<Lease, Ended> =
             outgoing.ended.into_iter().map(|ended| (ended.lease, ended)).collect();
         let mut gave_back = !outgoing.unstarted.is_empty();
-        for (lease, verdict) in settled {
-            gave_back |= verdict.state == State::Pending;
-            self.tell(lease, &verdict, ended.get(&lease));
+        for (lease, effect) in finished {
+            gave_back |= effect.state == State::Pending;
+            self.tell(lease, &effect, ended.get(&lease));
         }
         for lease in outgoing.unstarted {
             self.let_go(lease);
@@ -529,17 +530,17 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn tell(&mut self, lease: Lease, verdict: &Verdict, ended: Option<&Ended>) {
+    fn tell(&mut self, lease: Lease, effect: &Effect, ended: Option<&Ended>) {
         let Some(Held { id, command, max_retries, .. }) = self.let_go(lease) else { return };
         let error = ended.and_then(|ended| ended.error.as_deref()).unwrap_or("no reason known");
         let took = ended.map_or(Duration::ZERO, |ended| ended.ended_at.since(ended.started_at));
         let took = format!("Took {:.3} s: {command}", took.as_secs_f64());
-        match (verdict.state, verdict.delay) {
+        match (effect.state, effect.delay()) {
             (State::Completed, _) => tracing::info!(detail = took, "Job {id} completed successfully."),
             (State::Failed, delay) => tracing::info!(
                 detail = took,
                 "Job {id} failed ({error}); retry {}/{max_retries} in {} s.",
-                verdict.attempts,
+                effect.attempts,
                 delay.unwrap_or_default().as_secs_f64()
             ),
             (State::Dead, _) => {
@@ -561,7 +562,7 @@ impl<'a> Desk<'a> {
             return;
         }
         if let Some(due) = next_due {
-            let (jobs, span) = (self.counts.unsettled(), due.since(now));
+            let (jobs, span) = (self.counts.unfinished(), due.since(now));
             let span = match span.as_secs() {
                 0..60 => format!("{:.1} s", span.as_secs_f64()),
                 _ => two_units(span),
@@ -598,7 +599,7 @@ impl<'a> Desk<'a> {
         }
         let drained = match self.options.drain {
             None => false,
-            Some(Drain::Everything) => self.counts.unsettled() == 0,
+            Some(Drain::Everything) => self.counts.unfinished() == 0,
             Some(Drain::Ready) => self.line_is_empty && self.counts[State::Processing] == 0,
         };
         // Who drains an empty queue would be gone before it has looked after the dead.

@@ -60,6 +60,7 @@ impl Queue {
             timeout: None,
             delay: Duration::ZERO,
             run_at: None,
+            hold: false,
         };
         let mut store = self.store();
         let now = store.clock().now();

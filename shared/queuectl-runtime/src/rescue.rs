@@ -79,9 +79,9 @@ pub fn rescue(
         // Then it is looked for once more, and nothing is found.
         tracing::debug!("{error}");
     }
-    for (lease, verdict) in &rescued.jobs {
+    for (lease, effect) in &rescued.jobs {
         let was = if started.contains(lease) { "lost" } else { "never started" };
-        tracing::debug!("Claim {} of job {} was {was}: {}", lease.number, lease.seq, verdict.state);
+        tracing::debug!("Claim {} of job {} was {was}: {}", lease.number, lease.seq, effect.state);
     }
     tracing::warn!(
         "Worker {worker} (PID {}) died; {} of its jobs were taken back.",

@@ -73,7 +73,7 @@ fn workers_suffer(what: &str, sample: u32, faults: &[Fault], run: impl Fn(&Home,
             disturbed.expect_plain_words(fault);
         }
         if disturbed.is_done() {
-            assert_eq!(home.counts().unsettled(), 0, "{disturbed}");
+            assert_eq!(home.counts().unfinished(), 0, "{disturbed}");
         }
         home.drain();
         let breaches = oracle.look();
@@ -179,7 +179,7 @@ fn at_work(oracle: &Oracle, name: &str, rules: &[String]) -> String {
     let mut has_ended = false;
     wait_until(DEADLINE, &format!("{rules:?}: all jobs are settled"), || {
         has_ended = manager.has_ended();
-        has_ended || home.counts().unsettled() == 0
+        has_ended || home.counts().unfinished() == 0
     });
     assert!(!has_ended, "{rules:?}: {}", manager.said());
     manager.signal(Signal::SIGTERM);

@@ -1,7 +1,7 @@
 //! How a program waits for another that writes.
 //!
-//! SQLite's own handler backs off to sleeps of 100 ms and starves whoever has
-//! waited longest. Here everybody tries again after about 1 ms, with jitter,
+//! SQLite's own handler backs off to sleeps of 100 ms and starves the program that
+//! has waited longest. Here each tries again after about 1 ms, with jitter,
 //! until a deadline.
 
 use super::trouble::Trouble;
@@ -42,7 +42,7 @@ pub(super) fn insist<T>(mut action: impl FnMut() -> Result<T, Trouble>) -> Resul
     }
 }
 
-/// The byte of the index of a log that whoever writes locks (sqlite.org/walformat.html).
+/// The byte of the index of a log that the writer locks (sqlite.org/walformat.html).
 const WRITERS_BYTE: u64 = 120;
 
 /// Tells whether this process holds what was waited for until the deadline: another

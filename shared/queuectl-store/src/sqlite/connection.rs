@@ -117,7 +117,7 @@ impl SqliteStore {
             }
             Ok(done)
         })?;
-        // It may have been waiting for its turn for long.
+        // It may have waited for another writer for long.
         self.check_not_replaced()?;
         Ok(done)
     }

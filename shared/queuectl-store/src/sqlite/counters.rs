@@ -72,7 +72,7 @@ impl Counters {
         self.change(queue, |counts| counts.blocked += jobs);
     }
 
-    /// Notes that it cannot be told what has changed: all is to be counted anew.
+    /// Notes that it is not known what has changed: all is to be counted anew.
     pub(super) fn are_unknown(&mut self) {
         self.are_unknown = true;
     }

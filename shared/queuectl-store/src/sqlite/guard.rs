@@ -39,7 +39,7 @@ pub(crate) fn real_path(path: &Path) -> Result<PathBuf> {
 }
 
 /// Makes the folder (0700) and an empty file (0600) if they are not there, so
-/// that nobody else can read them at any instant; they are the user's in whose folder
+/// that no other user can read them at any instant; they are the user's in whose folder
 /// they are made.
 pub(super) fn create(path: &Path, owners: Owners) -> Result<()> {
     if path.exists() {
@@ -57,8 +57,8 @@ pub(super) fn create(path: &Path, owners: Owners) -> Result<()> {
     }
 }
 
-/// Looks what is there, before anything is opened: of a FIFO or a device nobody knows
-/// what comes of that.
+/// Looks what is there, before anything is opened: of a FIFO or a device it is not
+/// known what comes of that.
 pub(crate) fn find(path: &Path, owners: Owners) -> Result<Option<Metadata>> {
     match queuectl_files::find(path) {
         Ok(Found::Nothing) => Ok(None),

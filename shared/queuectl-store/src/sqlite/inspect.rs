@@ -141,7 +141,7 @@ impl Inspect for SqliteStore {
         if takers.peek().is_none() {
             return Ok(false);
         }
-        // Without the file nobody can tell.
+        // Without the file it cannot be found out.
         let Some(lock_file) = LockFile::open_existing(&self.path)? else { return Ok(true) };
         for (worker, _) in takers {
             if lock_file.is_held(*worker)? {

@@ -27,7 +27,7 @@ type DueKey = (i64, i64);
 pub(super) struct Claimed {
     /// Jobs that the worker holds now.
     pub(super) jobs: Vec<Job>,
-    /// Jobs that nobody can run, and that are dead now.
+    /// Jobs that no worker can run, and that are dead now.
     pub(super) set_aside: Vec<SetAside>,
 }
 
@@ -270,7 +270,7 @@ fn of_queue(
     Ok(())
 }
 
-/// Why nobody can run a job that is ready, if so.
+/// Why no worker can run a job that is ready, if so.
 fn why_not(job: &Job) -> Option<String> {
     let state = job.state;
     job.unreadable.clone().or_else(|| {

@@ -1,4 +1,4 @@
-//! Jobs that nobody can run, since their rows cannot be read.
+//! Jobs that no worker can run, since their rows cannot be read.
 
 use super::counters::Counters;
 use super::trouble::Trouble;

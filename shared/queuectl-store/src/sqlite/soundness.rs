@@ -13,7 +13,7 @@ pub(crate) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
         .prepare("PRAGMA integrity_check")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    problems.retain(|line| line != "ok");
+    problems.retain(|problem| problem != "ok");
     Ok(problems)
 }
 

@@ -1,7 +1,7 @@
 //! The one door into each stage of a job.
 //!
 //! The core says where a job goes; here that becomes columns, and nothing else writes
-//! them. The counts are kept in the same place.
+//! them. The counts are kept here as well.
 
 use super::counters::Counters;
 use super::sql;
@@ -138,7 +138,7 @@ pub(super) fn apply(
 }
 
 /// Puts a job into another stage, in which its state is the same; `touched` is when it was
-/// changed, if that is to be told.
+/// changed, if that is to be seen.
 pub(super) fn go_on(
     connection: &Connection,
     counters: &mut Counters,

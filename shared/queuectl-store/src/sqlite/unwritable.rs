@@ -2,11 +2,11 @@
 //! file system, in a folder of another user.
 //!
 //! SQLite makes an index of the write-ahead log in a file beside the queue, and locks
-//! parts of it; without room or right for that file, it reads nothing. But while nobody
-//! has the queue open, nobody writes, and the files can be read as they are: the queue as
+//! parts of it; without room or right for that file, it reads nothing. But while no
+//! other program has the queue open, none writes, and the files can be read as they are: the queue as
 //! if it never changed, or with its log, whose index is then kept in memory. That nobody
 //! has it open is made sure of by the lock that every connection shares; where no lock
-//! can be taken, by looking whether somebody has it, and whether the files are the same
+//! can be taken, by looking whether another program has it, and whether the files are the same
 //! afterwards.
 
 use crate::location::beside;
@@ -44,21 +44,21 @@ pub(crate) fn may_be(error: &StoreError) -> bool {
 pub(crate) enum Way {
     /// Through one connection, as it writes.
     Ordinary,
-    /// Through a connection for each look; what makes sure during a look that nobody
-    /// writes.
+    /// Through a connection for each look; what makes sure during a look that no
+    /// other program writes.
     WithoutWriting(Option<Hold>),
 }
 
-/// What makes sure that nobody writes.
+/// What makes sure that no other program writes.
 pub(crate) enum Hold {
-    /// A lock: nobody can open the queue.
+    /// A lock: no other program can open the queue.
     Locked(#[expect(dead_code, reason = "the lock goes with the file")] File),
-    /// Nobody had it open, and its files were like this.
+    /// No other program had it open, and its files were like this.
     Watched { database: PathBuf, files: Files },
 }
 
 impl Hold {
-    /// Tells whether nobody can have written meanwhile.
+    /// Tells whether no other program can have written meanwhile.
     pub(super) fn held(&self) -> bool {
         match self {
             Self::Locked(_) => true,

@@ -1,10 +1,12 @@
 //! What people do to jobs.
 
 use super::connection::SqliteStore;
+use super::counters::Counters;
 use super::reserve::Reserve;
 use super::roster::roster;
 use super::stages::{self, Attempt, Before};
 use super::standing::{self, Known};
+use super::trouble::Trouble;
 use super::{busy, row, soundness, sql};
 use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
 use crate::{Result, StoreError, doorbell, work::Work};
@@ -17,7 +19,7 @@ use std::time::Duration;
 const FEW_JOBS: u32 = 16;
 const FEW_PARTS: u64 = 64;
 
-/// How long the readers of the log are waited for to empty it: nobody can write meanwhile.
+/// How long the readers of the log are waited for to empty it: no program can write meanwhile.
 const EMPTYING_WAITS: Duration = Duration::from_millis(200);
 
 impl Upkeep for SqliteStore {
@@ -55,45 +57,39 @@ impl Upkeep for SqliteStore {
     }
 
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        let workers = self.change(|connection, counters| {
+        self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
             let effect = effect::revive(job.state).map_err(|source| refused(id, source))?;
             standing::insist_readable(connection, id)?;
             stages::apply(connection, counters, &job.before(), job.state, &effect, &Attempt::Same, now)?;
-            Ok(roster(connection)?)
-        })?;
-        self.ring_all(&workers);
-        Ok(())
+            Ok(())
+        })
     }
 
     fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        let workers = self.change(|connection, counters| {
+        self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
             if let Some(next) = effect::hurry(&job.waiting(), now).map_err(|source| refused(id, source))? {
                 stages::go_on(connection, counters, &job.before(), &next, Some(now))?;
             }
-            Ok(roster(connection)?)
-        })?;
-        self.ring_all(&workers);
-        Ok(())
+            Ok(())
+        })
     }
 
     fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        let workers = self.change(|connection, counters| {
+        self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
             if !job.is_blocked {
                 return Err(StoreError::NotHeld { id: id.clone() }.into());
             }
             let next = effect::release(&job.waiting(), now).map_err(|source| refused(id, source))?;
             stages::go_on(connection, counters, &job.before(), &next, Some(now))?;
-            Ok(roster(connection)?)
-        })?;
-        self.ring_all(&workers);
-        Ok(())
+            Ok(())
+        })
     }
 
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {
-        let (retried, workers) = self.change(|connection, counters| {
+        self.change_and_ring(|connection, counters| {
             let mut statement = connection.prepare_cached(sql::OLDEST_DEAD)?;
             let dead = statement.query_map((after.0, limit), |found| Ok(row::job(found)))?;
             let dead: Vec<Job> = dead.collect::<rusqlite::Result<_>>()?;
@@ -103,10 +99,8 @@ impl Upkeep for SqliteStore {
                     Before { seq: job.seq, queue: Some(&job.queue), position: None, is_blocked: false };
                 stages::apply(connection, counters, &before, job.state, &effect, &Attempt::Same, now)?;
             }
-            Ok((Retried::of(dead).0, roster(connection)?))
-        })?;
-        self.ring_all(&workers);
-        Ok(retried)
+            Ok(Retried::of(dead).0)
+        })
     }
 
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
@@ -174,6 +168,19 @@ impl Upkeep for SqliteStore {
 }
 
 impl SqliteStore {
+    /// Runs one verb that may give workers something to do, and rings them.
+    fn change_and_ring<T>(
+        &mut self,
+        verb: impl FnOnce(&Connection, &mut Counters) -> Result<T, Trouble>,
+    ) -> Result<T> {
+        let (done, workers) = self.change(|connection, counters| {
+            let done = verb(connection, counters)?;
+            Ok((done, roster(connection)?))
+        })?;
+        self.ring_all(&workers);
+        Ok(done)
+    }
+
     /// Deletes so many parts of the output of a job, and the job with the last of them;
     /// tells whether it has done so.
     fn delete_some(&mut self, id: &JobId, states: &[State], most_parts: u64) -> Result<bool> {

@@ -46,14 +46,14 @@ impl Work for SqliteStore {
             && exchange.output.is_empty()
             && exchange.trims.is_empty());
         if !hands_in {
-            let (nothing_to_claim, answer) = self.read(|connection| {
+            let (nothing_to_claim, reply) = self.read(|connection| {
                 let nothing =
                     exchange.want == 0 || !ready::anything_to_claim(connection, exchange.queues, now)?;
                 let counts = counters::counts(connection, exchange.queues)?;
-                Ok((nothing, told(connection, worker, exchange.queues, counts)?))
+                Ok((nothing, reply(connection, worker, exchange.queues, counts)?))
             })?;
             if nothing_to_claim {
-                return Ok(answer);
+                return Ok(reply);
             }
         }
         self.write(|connection, counters| {
@@ -82,8 +82,8 @@ impl Work for SqliteStore {
             superseded.dedup();
             let counts = counters.counts(connection, exchange.queues)?;
             let Claimed { jobs: claimed, set_aside } = claimed;
-            let told = told(connection, worker, exchange.queues, counts)?;
-            Ok(Exchanged { claimed, set_aside, finished, superseded, ..told })
+            let reply = reply(connection, worker, exchange.queues, counts)?;
+            Ok(Exchanged { claimed, set_aside, finished, superseded, ..reply })
         })
     }
 
@@ -94,7 +94,7 @@ impl Work for SqliteStore {
                 ends::hand_back(connection, counters, worker, lease, policy, now)?;
             }
             connection.prepare_cached(sql::WORKER_ENDED)?.execute((worker.0, now.as_millis()))?;
-            // Before the commit: after it nobody would look for a bell that a kill
+            // Before the commit: after it no worker would look for a bell that a kill
             // has left. Should the commit fail, the poll is the backstop.
             doorbell::take_down(&database, worker);
             Ok(())
@@ -181,7 +181,7 @@ impl Work for SqliteStore {
     }
 }
 
-/// The lock file, which is made when there is none and nobody can miss it.
+/// The lock file, which is made when there is none and no worker can miss it.
 fn lock_file_for(
     connection: &Connection,
     database: &std::path::Path,
@@ -205,8 +205,8 @@ fn lock_file_for(
     Ok(LockFile::open_or_create(database)?)
 }
 
-/// What a worker is told each time.
-fn told(
+/// What a worker gets each time.
+fn reply(
     connection: &Connection,
     worker: WorkerId,
     queues: &QueueSet,

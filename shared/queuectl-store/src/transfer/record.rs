@@ -176,16 +176,16 @@ impl Record {
 
     /// The queue of the job of which it is.
     pub(crate) fn job_queue(&self) -> Option<&str> {
-        match (self.kind, self.values.get(job::queue)) {
-            (Kind::Job, Some(Value::Text(queue))) => Some(queue),
+        match self.values.get(job::queue) {
+            Some(Value::Text(queue)) if self.kind == Kind::Job => Some(queue),
             _ => None,
         }
     }
 
     /// Where the job stands, of which it is, if it says so.
     pub(crate) fn job_state(&self) -> Option<State> {
-        match (self.kind, self.values.get(job::state)) {
-            (Kind::Job, Some(Value::Text(state))) => state.parse().ok(),
+        match self.values.get(job::state) {
+            Some(Value::Text(state)) if self.kind == Kind::Job => state.parse().ok(),
             _ => None,
         }
     }

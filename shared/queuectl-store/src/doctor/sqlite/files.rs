@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A write-ahead log that is larger was not begun anew for long: SQLite does that
-/// every 4 MiB, if nobody reads meanwhile.
+/// every 4 MiB, if no program reads meanwhile.
 const LARGE_LOG_BYTES: u64 = 64 << 20;
 
 /// Where the file is; what is wrong if there is none.
@@ -41,11 +41,11 @@ pub(super) fn find(path: &Path, owners: Owners) -> Result<(PathBuf, Metadata), F
     Ok((path, metadata))
 }
 
-/// Which file system it lies on; nothing where that cannot be told.
+/// Which file system it lies on; nothing where that is not known.
 #[cfg(target_os = "linux")]
 pub(super) fn file_system(path: &Path) -> Option<Finding> {
     const CHECK: &str = "file-system";
-    // Has been told already.
+    // Is a finding already.
     if guard::network_file_system(path).is_some() {
         return None;
     }
@@ -89,7 +89,7 @@ pub(super) fn permissions(path: &Path) -> Vec<Finding> {
     const CHECK: &str = "permissions";
     let open_to_others = |path: &Path| {
         let found = fs::symlink_metadata(path).ok()?;
-        // The rights of a link are nobody's, and what is no file is told as such.
+        // The rights of a link mean nothing, and what is no file is a finding of its own.
         let mode = Some(found).filter(|found| found.is_file() || found.is_dir())?.mode() & 0o7777;
         (mode & 0o077 != 0).then_some(mode)
     };
