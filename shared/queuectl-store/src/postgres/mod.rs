@@ -524,11 +524,6 @@ fn refused(address: &Address, problem: ServerProblem) -> StoreError {
     StoreError::Server { queue: location(address), problem }
 }
 
-/// Tells whether a URL is that of a PostgreSQL server.
-pub(crate) fn serves(url: &str) -> bool {
-    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
-}
-
 /// One transaction; its books are closed with it.
 fn transaction<T>(
     session: &mut Session,
