@@ -36,6 +36,7 @@ pub use files::with_files_from;
 pub use pgpass::Password;
 pub use servers::Server;
 pub(crate) use servers::socket_in;
+pub use url::serves;
 
 const DEFAULT_SCHEMA: &str = "queuectl";
 
@@ -120,7 +121,7 @@ impl Address {
         })
     }
 
-    /// The schema that has the queue's tables.
+    /// The schema that statements name with every table.
     pub fn schema(&self) -> &str {
         &self.schema
     }

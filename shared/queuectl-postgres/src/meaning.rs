@@ -1,9 +1,8 @@
 //! What the errors of a server mean: the one table of what can pass and what cannot.
 //!
 //! Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>. What can
-//! pass is tried again also by a command. What cannot is said at once, and only a worker
-//! that has jobs goes on: the next connection shows whether the tables are still those of
-//! this program.
+//! pass may be tried again as it is. What cannot would end in the same way, unless the
+//! tables themselves have changed, which the next connection shows.
 
 use tokio_postgres::error::SqlState;
 

@@ -14,14 +14,14 @@ use std::time::Duration;
 const NEEDED: [(&str, &str); 14] = [
     // Requests have an end of their own. (It is said first: it holds for what follows.)
     ("statement_timeout", "0"),
-    // An exchange and a heartbeat are statements without a BEGIN that would say these.
+    // What is one statement has no BEGIN that would say these.
     ("default_transaction_read_only", "off"),
     ("default_transaction_isolation", "read committed"),
     ("default_transaction_deferrable", "off"),
     ("transaction_timeout", "0"),
     ("lock_timeout", "0"),
     ("idle_in_transaction_session_timeout", "0"),
-    // Waiting for a job is what workers do.
+    // A session that only listens is idle for long.
     ("idle_session_timeout", "0"),
     ("exit_on_error", "off"),
     // Names of functions and operators are those of the system. (Tables have their schema.)

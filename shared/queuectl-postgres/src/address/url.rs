@@ -6,6 +6,9 @@
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
+/// The schemes of its URL.
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
+
 /// Every parameter: its name, and the variable that stands in for it.
 ///
 /// All but the last are those of `libpq`, see
@@ -52,7 +55,7 @@ impl Parameters {
     pub(super) fn of_url(url: &str) -> Result<Self, String> {
         let (_, rest) = url
             .split_once("://")
-            .filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
+            .filter(|(scheme, _)| SCHEMES.contains(scheme))
             .ok_or("a URL of a PostgreSQL server begins with postgres:// or postgresql://")?;
         let mut parameters = Self(BTreeMap::new());
         let path = rest.find('/').unwrap_or(rest.len());
@@ -151,6 +154,11 @@ impl Parameters {
         self.put(known, decoded(known, value)?);
         Ok(())
     }
+}
+
+/// Tells whether a URL is that of a PostgreSQL server.
+pub fn serves(url: &str) -> bool {
+    url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
 }
 
 /// Says that a parameter is not known, and which one was probably meant.

@@ -36,6 +36,6 @@ mod worker;
 
 pub(crate) use arrays::Arrays;
 pub(crate) use enter::address;
-pub(crate) use open::{lock_file_here, serves};
+pub(crate) use open::lock_file_here;
 pub(crate) use queue::count;
 pub use store::PostgresStore;

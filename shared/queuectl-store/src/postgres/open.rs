@@ -29,8 +29,3 @@ pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<
     let address = address(url, options)?;
     LockFile::open_existing(&stand_in(&address, options))
 }
-
-/// Tells whether a URL is that of a PostgreSQL server.
-pub(crate) fn serves(url: &str) -> bool {
-    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
-}
