@@ -1,6 +1,6 @@
 //! What the end of an attempt means for its job.
 
-use crate::attempt::Outcome;
+use crate::outcome::Outcome;
 use crate::retry::RetryPolicy;
 use crate::state::{Event, IllegalTransition, State};
 use std::time::Duration;
