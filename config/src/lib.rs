@@ -11,6 +11,7 @@
 //! | `key` | which keys there are, and their spellings |
 //! | `value` | what a value of each kind looks like |
 //! | `alias` | what an alias may look like |
+//! | `overrides` | what a command line says instead |
 //! | `places` | which files and folders are meant |
 //! | `file` | a configuration file, read; every [`Problem`] in it |
 //! | `settings` | the layers, one over the other |
@@ -23,6 +24,7 @@ pub mod edit;
 mod error;
 mod file;
 mod key;
+mod overrides;
 mod places;
 mod settings;
 mod value;
@@ -33,8 +35,9 @@ pub use alias::{is_name as is_command_name, loop_of as loop_of_aliases};
 pub use error::{Fault, InvalidValue, Problem, RAISE_THE_LIMIT, SettingsError};
 pub use file::check;
 pub use key::Key;
+pub use overrides::Overrides;
 pub use places::{Places, Surroundings};
-pub use settings::{Entry, Origin, Overrides, Settings};
+pub use settings::{Entry, Origin, Settings};
 pub use value::{Database, LogLevel};
 pub use variables::{UnknownVariable, unknown_variables};
 

@@ -7,7 +7,7 @@ use queuectl_core::Place;
 use queuectl_files::Owners;
 
 use crate::error::SettingsError;
-use crate::settings::Overrides;
+use crate::overrides::Overrides;
 use crate::value::Database;
 
 /// What a process finds around it: variables, and the platform's folders.

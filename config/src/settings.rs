@@ -8,34 +8,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use queuectl_core::RetryPolicy;
-use queuectl_files::Owners;
 
 use crate::DEFAULTS;
 use crate::error::{InvalidValue, SettingsError, nearest};
 use crate::file::{self, Layer};
 use crate::key::{Address, Key};
+use crate::overrides::Overrides;
 use crate::places::{Places, Surroundings};
 use crate::value::{Database, Given, LogLevel, Reading, Value};
-
-/// What the flags of a command line say.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// `--config FILE`.
-    pub config: Option<PathBuf>,
-    /// Values of keys, as they were typed; of two for the same key the last counts.
-    pub flags: Vec<(Key, OsString)>,
-    /// Whose files are used.
-    pub owners: Owners,
-}
-
-impl Overrides {
-    /// Adds what a flag says about a key, if it was given.
-    #[must_use]
-    pub fn with(mut self, key: Key, value: Option<impl Into<OsString>>) -> Overrides {
-        self.flags.extend(value.map(|value| (key, value.into())));
-        self
-    }
-}
 
 /// Where a value comes from, strongest first.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::*;
 use crate::places::Surroundings;
-use crate::settings::Overrides;
+use crate::overrides::Overrides;
 
 /// A user whose configuration file is `config/q.toml` in a folder of its own.
 struct User {
