@@ -88,10 +88,7 @@ impl Context {
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
         self.warn_of_unknown_variables();
-        Ok(match self.settings()?.database() {
-            queuectl_core::Location::File(path) => Location::File(path.clone()),
-            queuectl_core::Location::Url(url) => Location::Url(url.clone()),
-        })
+        Ok(self.settings()?.database().clone())
     }
 
     /// How to open the queue.
