@@ -148,7 +148,7 @@ fn a_file_that_is_no_good_queue_is_an_error_with_advice() {
             fs::remove_file(path).unwrap();
             Connection::open(path).unwrap().execute_batch("CREATE TABLE jobs (id TEXT)").unwrap();
         }),
-        ("schema", "99", "newer queuectl", |path| {
+        ("schema", "has schema 99;", "newer queuectl", |path| {
             Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         }),
         ("database", "empty file", "queuectl enqueue", |path| fs::write(path, "").unwrap()),

@@ -186,7 +186,7 @@ fn what_keeps_a_program_out_is_an_error_with_advice() {
         (format!("postgres://{SUPERUSER}@{place}/postgres?sslmode=require"), "server", "TLS", "sslmode"),
         (format!("postgres://{SUPERUSER}@{place}/postgres?schem=a"), "server", "`schema`", "config list"),
         (url(server, SUPERUSER, foreign.name()), "database", "tables of another program", "?schema=NAME"),
-        (url(server, SUPERUSER, schema), "schema", "99", "newer queuectl"),
+        (url(server, SUPERUSER, schema), "schema", "has schema 99;", "newer queuectl"),
     ] {
         both(|spelling| {
             let home = Home::quick().with("QUEUECTL_DATABASE", &url);

@@ -298,7 +298,7 @@ fn workers_that_do_not_start_say_why_without_times() {
     let home = Home::quick();
     home.enqueue("a", "true");
     home.queuectl(["move", "--to", "new.db"]).assert().success();
-    let failed = home.queuectl(["start"]).assert().failure();
+    let failed = home.queuectl(["start"]).assert().code(1);
     let said = String::from_utf8(failed.get_output().stderr.clone()).unwrap();
     let (_, log) = said.split_once("their log ends with: ").unwrap_or_else(|| panic!("{said}"));
     assert!(log.starts_with("queuectl: error: ") && log.contains("new.db"), "{said}");

@@ -84,7 +84,7 @@ pub fn a_job_that_crashes_too_often_is_dead(place: &dyn Place) {
     crash(&mut queue, 1);
     let job = queue.job("a");
     assert_eq!((job.state, job.crashes), (State::Dead, 6));
-    assert!(job.last_error.is_some() && job.finished_at.is_some());
+    assert_eq!((job.last_error.as_deref(), job.finished_at), (Some("its worker died"), Some(T0)));
     assert_eq!(queue.store.attempts(job.seq).unwrap().len(), 6);
 }
 
