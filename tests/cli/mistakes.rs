@@ -2,9 +2,8 @@
 //! reproduced there or read in their source, and must not happen here.
 
 use crate::support::trials::trials;
-use crate::support::{ALIVE, DEADLINE, Home, alive, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{ALIVE, DEADLINE, Home, alive, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 use serde_json::json;
@@ -72,8 +71,7 @@ fn a_duplicate_id_replaces_nothing_and_an_unknown_id_is_an_error() {
 fn processing_is_recovered_and_live_jobs_are_not_requeued() {
     let home = Home::new();
     home.enqueue("live", "echo run >> runs; touch running; until [ -e go ]; do sleep 0.05; done");
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let mut worker = home.worker_in_the_middle("running");
     for _ in 0..3 {
         home.queuectl(["status"]).assert().success();
         home.queuectl(["enqueue", "true"]).assert().success();
@@ -81,7 +79,7 @@ fn processing_is_recovered_and_live_jobs_are_not_requeued() {
     assert_eq!((home.job("live").lease, home.lines("runs").len()), (1, 1));
     let pid = home.worker_pids()[0];
     worker.signal(Signal::SIGKILL);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     worker.wait();
     home.make_file("go");
     home.drain();
@@ -93,15 +91,13 @@ fn a_finished_job_does_not_overwrite_the_result_of_who_took_over() {
     let home = Home::quick();
     // The first run would fail in the end, if it were let.
     home.enqueue("a", "[ $QUEUECTL_JOB_LEASE -ge 2 ] && exit 0; touch running; sleep 1000; exit 7");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
-    kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGKILL).unwrap();
+    let _worker = home.worker_in_the_middle("running");
+    send(home.worker_pids()[0], Signal::SIGKILL);
     home.wait_for("a", State::Completed);
     home.wait_until_nothing_is_left_of("a");
     let job = home.job("a");
     assert_eq!((job.state, job.exit_code, job.lease), (State::Completed, Some(0), 2));
-    let outcomes: Vec<_> = home.attempts("a").iter().map(|attempt| attempt.outcome.unwrap()).collect();
-    assert_eq!(outcomes, [Outcome::WorkerLost, Outcome::Exit(0)]);
+    assert_eq!(home.outcomes("a"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
 }
 
 fn a_crash_loop_has_an_end_and_no_orphan_runs_beside_its_re_run() {

@@ -2,9 +2,8 @@
 
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, both, dispatcher, kill_all, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, HELD, Home, Spelling, Worker, both, dispatcher, kill_all, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::prelude::*;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
@@ -203,8 +202,7 @@ fn running_jobs_are_finished_first_and_control_c_only_ends_the_wait() {
         let home = Home::quick();
         home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done; echo words");
         home.enqueue("waits", "true");
-        let mut worker = home.worker([""; 0]);
-        home.wait_for_file("running");
+        let mut worker = home.worker_in_the_middle("running");
         let moving = |what: &str| {
             let moving = home.background(spelling, ["move", "--verify", "--to", "new.db"]);
             moving.wait_until_it_says("Waiting for 1 worker to finish 1 job");
@@ -236,7 +234,7 @@ fn workers_on_a_server_are_stopped_and_waited_for() {
     let (schema, url) = on_the_server();
     let home = Home::quick().in_schema(&schema, &url).with("QUEUECTL_POLL_INTERVAL", "1h");
     for number in 0..4 {
-        home.enqueue(&format!("job-{number}"), "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue(&format!("job-{number}"), HELD);
     }
     let mut worker = home.worker(["--count", "2"]);
     wait_until(DEADLINE, "both work", || home.counts()[State::Processing] == 2);
@@ -255,8 +253,7 @@ fn workers_on_a_server_are_stopped_and_waited_for() {
 fn the_job_of_a_dead_worker_is_taken_back_first() {
     let home = Home::quick();
     home.enqueue("victim", "touch running; trap '' TERM; while :; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let _worker = home.worker_in_the_middle("running");
     kill_all(|| home.managers_and_workers());
     home.queuectl(["move", "--to", "new.db"]).assert().success();
     assert_eq!(home.processes_of("victim"), [0; 0], "what was left of it was ended");
@@ -366,13 +363,12 @@ fn a_job_cannot_move_its_own_queue() {
 /// A home whose queue is on its way to `new.db`, and held by a job that runs.
 pub fn on_its_way() -> (Home, Worker) {
     let home = Home::quick();
-    home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("runs", HELD);
     home.enqueue("waits", "true");
-    let worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let worker = home.worker_in_the_middle("running");
     let moving = home.background(Spelling::Dispatched, ["move", "--to", "new.db"]);
     moving.wait_until_it_says("Waiting for 1 worker");
-    kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
+    send(moving.pid(), Signal::SIGKILL);
     (home, worker)
 }
 

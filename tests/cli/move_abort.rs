@@ -3,9 +3,8 @@
 use super::r#move::{is_open, killed, on_its_way, open, sound};
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use crate::support::{Home, Spelling, both};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{Home, Spelling, both, send};
+use nix::sys::signal::Signal;
 use predicates::prelude::*;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -80,15 +79,13 @@ fn a_move_is_given_up_though_the_old_place_cannot_be_found() {
 
 fn a_move_is_given_up_though_the_new_place_is_gone() {
     let home = Home::quick();
-    home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let _worker = home.hold("runs");
     let server = Server::start(&[("fsync", "off")]);
     let schema = server.schema();
     let url = server.tcp_url(schema.name());
     let moving = home.background(Spelling::Dispatched, ["move", "--to", &url]);
     moving.wait_until_it_says("Waiting for 1 worker");
-    kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
+    send(moving.pid(), Signal::SIGKILL);
     drop(server);
     home.queuectl(["move", "--abort"])
         .assert()

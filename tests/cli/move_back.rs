@@ -2,7 +2,7 @@
 
 use super::r#move::{in_use, is_open, on_the_server, open, sound, told};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use crate::support::{DEADLINE, HELD, Home, Spelling, both, wait_until};
 use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -69,7 +69,7 @@ fn stage(home: &Home) -> Stage {
 
 fn a_return_that_is_given_up_leaves_the_place_closed() {
     let home = Home::quick();
-    home.enqueue("a", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("a", HELD);
     home.queuectl(["move", "--to", "./new.db"]).assert().success();
     let mut worker = home.worker(["--database", "./new.db"]);
     home.wait_for_file("running");

@@ -3,9 +3,8 @@
 use crate::support::pgbouncer::Pool;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, dispatcher, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, both, dispatcher, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::{contains, is_match};
 use queuectl_core::{Outcome, State};
 use serde_json::Value;
@@ -256,8 +255,7 @@ fn a_running_job_is_cancelled() {
     both(|spelling| {
         let home = patient();
         home.enqueue("a", "touch running; sleep 1000");
-        let _worker = home.worker([""; 0]);
-        home.wait_for_file("running");
+        let _worker = home.worker_in_the_middle("running");
         home.run(spelling, ["cancel", "a"]).assert().success();
         assert_eq!(home.state("a"), State::Cancelled);
         assert_eq!(home.processes_of("a"), [0; 0]);
@@ -278,8 +276,7 @@ fn what_a_job_writes_can_be_followed() {
 fn a_forced_stop_interrupts_and_charges_nothing() {
     let home = patient();
     home.enqueue("a", "touch running; sleep 1000");
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let mut worker = home.worker_in_the_middle("running");
     home.queuectl(["worker", "stop", "--force"]).assert().success();
     worker.wait_for_success();
     let job = home.job("a");
@@ -291,15 +288,14 @@ fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
     let home = patient();
     let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
     home.enqueue("victim", &format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    let _worker = home.worker_in_the_middle("hangs");
     let began = Instant::now();
-    kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGKILL).unwrap();
+    send(home.worker_pids()[0], Signal::SIGKILL);
     home.wait_for("victim", State::Completed);
     let took = began.elapsed();
     // Without the lock of this machine nobody would know for half a minute.
     assert!(took < Duration::from_secs(15), "it took {took:?}");
-    let outcomes: Vec<_> = home.attempts("victim").iter().map(|attempt| attempt.outcome).collect();
+    let outcomes = home.outcomes("victim");
     assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     assert_eq!(home.processes_of("victim"), [0; 0]);
 }

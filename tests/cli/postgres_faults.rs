@@ -3,7 +3,7 @@
 use crate::support::postgres::Server;
 use crate::support::proxy::{Does, Proxy};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, wait_until};
+use crate::support::{DEADLINE, HELD, Home, Spelling, Worker, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use predicates::str::contains;
@@ -82,7 +82,7 @@ impl Field {
             .with("QUEUECTL_BUSY_TIMEOUT", "5s")
             .with("QUEUECTL_CONNECT_TIMEOUT", "5s")
             .in_schema(&schema, &proxy.url(schema.name()));
-        home.enqueue_once("long", "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue_once("long", HELD);
         let worker = home.worker(arguments);
         home.wait_for_file("running");
         Self { worker, home, proxy }
@@ -95,11 +95,7 @@ impl Field {
         self.home.wait_for("last", State::Completed);
         fs::write(self.home.path("go"), "").unwrap();
         self.home.wait_for("long", State::Completed);
-        let attempts = self.home.attempts("long");
-        assert_eq!(
-            attempts.iter().map(|attempt| attempt.outcome).collect::<Vec<_>>(),
-            [Some(Outcome::Exit(0))]
-        );
+        assert_eq!(self.home.outcomes("long"), [Some(Outcome::Exit(0))]);
         assert_eq!(self.home.counts()[State::Processing], 0);
         self.home.queuectl(["worker", "stop"]).assert().success();
         self.worker.wait_for_success();
@@ -143,7 +139,7 @@ fn what_an_administrator_does_for_a_while_ends_no_job() {
     let schema = Arc::new(server.schema());
     let url = server.tcp_url(schema.name()).replace("postgres@", "queue@").replace("/postgres?", "/queue?");
     let home = Home::quick().in_schema(&schema, &url);
-    home.enqueue_once("long", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue_once("long", HELD);
     let mut worker = home.worker(["--concurrency", "2"]);
     home.wait_for_file("running");
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'queue'";
@@ -240,7 +236,7 @@ fn a_worker_that_is_replaced_meanwhile_is_replaced_again() {
     proxy.door(Does::Answer("28P01"));
     proxy.cut();
     let pid = home_worker_pid(&schema);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     worker.wait_until_it_says("does not let");
     let before = proxy.answered();
     wait_until(DEADLINE, "it is tried again", || proxy.answered() >= before + 6);
@@ -366,10 +362,10 @@ fn a_worker_that_waits_for_a_connection_stops_at_once() {
     let came = proxy.came();
     proxy.door(Does::Hang);
     let pid = home_worker_pid(&schema);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     wait_until(DEADLINE, "its successor waits for an answer", || proxy.came() > came);
     let began = Instant::now();
-    kill(Pid::from_raw(worker.pid()), Signal::SIGTERM).unwrap();
+    send(worker.pid(), Signal::SIGTERM);
     worker.wait();
     // It takes no time; what is between here and the hour is for slow machines.
     assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
@@ -383,7 +379,7 @@ fn a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached() 
         field.proxy.door(Does::Refuse);
         field.proxy.cut();
         for worker in workers {
-            kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
+            send(worker, Signal::SIGKILL);
         }
         field.worker.wait_until_it_says("A worker died");
         field.home.queuectl(arguments).assert().success().stdout(contains("Stopped 1 worker"));

@@ -1,7 +1,7 @@
 //! `queuectl prune`.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, both, wait_until};
+use crate::support::{DEADLINE, HELD, Home, both, wait_until};
 use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -18,19 +18,9 @@ trials![
     a_job_that_is_named_twice_is_deleted_once,
 ];
 
-/// A home with a completed, a dead and a pending job.
-fn with_one_of_each() -> Home {
-    let home = Home::quick();
-    home.enqueue("good", "echo words");
-    home.enqueue_once("bad", "false");
-    home.drain();
-    home.enqueue("waits", "true");
-    home
-}
-
 fn only_old_jobs_of_the_named_states_are_deleted() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         let prune = ["prune", "--state", "completed", "--older-than"];
         home.run(spelling, prune).arg("7d").assert().success().stdout("Deleted 0 jobs\n");
         assert_eq!(home.counts().total(), 3);
@@ -44,7 +34,7 @@ fn only_old_jobs_of_the_named_states_are_deleted() {
 
 fn a_dry_run_deletes_nothing() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         home.run(
             spelling,
             ["prune", "--state", "dead", "--state", "completed", "--older-than", "0s", "--dry-run"],
@@ -58,7 +48,7 @@ fn a_dry_run_deletes_nothing() {
 
 fn jobs_that_have_not_come_to_rest_are_refused() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         for state in ["pending", "failed", "processing"] {
             home.run(spelling, ["prune", "--state", state, "--older-than", "0s"]).assert().code(2).stderr(
                 contains(format!("`{state}` is no value for `--state <STATE>`, which takes completed")),
@@ -70,7 +60,7 @@ fn jobs_that_have_not_come_to_rest_are_refused() {
 
 fn what_to_delete_must_be_said() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         for arguments in [
             vec!["prune"],
             vec!["prune", "--state", "completed"],
@@ -99,7 +89,7 @@ fn room_is_given_back_to_the_disk_while_workers_go_on() {
     };
     assert!(size() > 48_000_000);
     // What it has begun goes on, and what comes meanwhile is run.
-    home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("runs", HELD);
     home.wait_for_file("running");
     home.enqueue("kept-2", "echo words");
     home.queuectl(["prune", "--state", "completed", "--older-than", "0s"]).assert().success();
@@ -119,7 +109,7 @@ fn room_is_given_back_to_the_disk_while_workers_go_on() {
 
 fn the_ids_of_named_jobs_are_free_again() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         home.queuectl(["cancel", "waits"]).assert().success();
         let ids = ["good", "bad", "waits"];
         home.run(spelling, ["prune", "--dry-run", "good", "bad"])
@@ -140,7 +130,7 @@ fn the_ids_of_named_jobs_are_free_again() {
 
 fn named_jobs_that_have_not_come_to_rest_are_refused() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         for dry in [&[][..], &["--dry-run"]] {
             home.run(spelling, [&["prune", "waits"], dry].concat())
                 .assert()
@@ -167,7 +157,7 @@ fn named_jobs_that_have_not_come_to_rest_are_refused() {
 
 fn a_job_that_is_named_twice_is_deleted_once() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         let words = ["prune", "good", "1", "bad", "good"];
         home.run(spelling, words).arg("--dry-run").assert().success().stdout("Would delete 2 jobs\n");
         home.run(spelling, words).assert().success().stdout("Deleted 2 jobs\n").stderr("");

@@ -3,7 +3,7 @@
 use super::doctor::complains;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, kill_all, marked, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -321,8 +321,7 @@ fn starts_beside_a_spoilt_row(home: &Home, spoil: &dyn Fn(&Home)) {
     home.enqueue("left", "[ $QUEUECTL_JOB_LEASE -gt 1 ] || { touch running; sleep 1000; }");
     let _killed_with_its_home = home.worker(["--count", "1"]);
     wait_until(DEADLINE, "the job runs", || home.path("running").exists());
-    let marker = format!("TEST_HOME={}", home.root().display());
-    kill_all(|| marked(&[&marker]));
+    home.kill_everything();
     spoil(home);
     let advice = complains(home, "error", "rows", "column note_region has the number -5");
     assert!(advice.contains("UPDATE") && advice.contains("worker SET … WHERE id = 1"), "{advice}");

@@ -2,7 +2,7 @@
 
 use crate::support::terminal::Terminal;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, NO_WORKER, Spelling, both, wait_until};
+use crate::support::{DEADLINE, HELD, Home, NO_WORKER, Spelling, both, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use predicates::prelude::PredicateBooleanExt as _;
@@ -172,7 +172,7 @@ fn a_drain_tells_what_became_of_the_jobs() {
 fn a_drain_that_is_stopped_says_so() {
     for (drain, stop) in [("--drain", "signals"), ("--drain=ready", "signals"), ("--drain", "worker stop")] {
         let home = Home::quick();
-        home.enqueue("held", "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue("held", HELD);
         home.enqueue("next", "true");
         home.queuectl(["enqueue", "true", "--delay", "1h"]).assert().success();
         let mut worker = home.worker([drain]);
@@ -373,7 +373,7 @@ fn a_worker_that_was_sent_a_signal_is_stopping() {
         home.wait_for("a", State::Processing);
         worker.wait_until_it_says("Running job a");
         if to_the_worker {
-            kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGTERM).unwrap();
+            send(home.worker_pids()[0], Signal::SIGTERM);
         } else {
             worker.signal(Signal::SIGTERM);
         }

@@ -8,7 +8,7 @@
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, marked, wait_until};
+use crate::support::{DEADLINE, Home, Worker, alive, marked, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::State;
@@ -276,7 +276,7 @@ fn a_machine_that_was_suspended_for_two_years_goes_on() {
     let stopped = stop_everything(home);
     traveller.set_clock(FORWARD);
     for &pid in stopped.iter().rev() {
-        kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+        send(pid, Signal::SIGCONT);
     }
     for id in ["failed", "delayed"] {
         home.wait_for(id, State::Completed);

@@ -3,9 +3,8 @@
 use crate::scale::{is_long, report, rounds};
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{CommandLine, Environment, JobId, NewJob, Outcome, RetryPolicy, Seq, State, Timestamp};
 use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Selection, Store};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -128,7 +127,7 @@ fn move_and_kill(home: &Home, from: &str, to: &str, place: &Location, all: u64) 
             records(home, place).is_some_and(|there| there >= share) || moving.has_ended()
         });
         if !moving.has_ended() {
-            kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
+            send(moving.pid(), Signal::SIGKILL);
             killed += 1;
         }
         if moving.wait().success() {

@@ -33,6 +33,11 @@ pub fn alive(pid: i32) -> bool {
     !matches!(state, Some('Z' | 'X') | None)
 }
 
+/// Sends a signal to a process that must be there.
+pub fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
+}
+
 /// What a process of the worker's program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {

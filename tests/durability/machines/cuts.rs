@@ -3,12 +3,11 @@
 
 use super::field::{Machines, pass};
 use super::hangs::Hang;
-use super::links::{hangs_once, outcomes, start, stop};
+use super::links::{hangs_once, start, stop};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::{Means, trials};
-use crate::support::{DEADLINE, Role, Worker, alive, role, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Role, Worker, alive, role, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use queuectl_store::{Bug, LeaseTimes};
 use std::collections::BTreeMap;
@@ -105,7 +104,7 @@ fn cut_and_strike(lease: LeaseTimes) -> Vec<Duration> {
             "{case}: its job ended {:.1?} after the cut and was somebody else's after {:.1?}",
             ended[case], taken[case]
         ));
-        assert_eq!(outcomes(home, case), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{case}");
+        assert_eq!(home.outcomes(case), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{case}");
         assert!(taken[case] + 2 * lease.renewed_every() > lease.dead_after(), "{case} was judged too early");
         // A machine that is busy with other tests may be late.
         assert!(taken[case] < lease.dead_after() + seconds(17), "{case} was missed after {:?}", taken[case]);
@@ -124,7 +123,7 @@ fn ours_on(machines: &Machines, name: &str) -> Vec<i32> {
 fn strike(pids: &[i32]) {
     assert!(!pids.is_empty());
     for &pid in pids {
-        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        send(pid, Signal::SIGKILL);
     }
     wait_until(DEADLINE, "they are dead", || !pids.iter().any(|&pid| alive(pid)));
 }
