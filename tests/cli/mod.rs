@@ -14,6 +14,7 @@ mod doctor_postgres;
 mod doctor_postgres_contents;
 mod doctor_workers;
 mod documented;
+mod draining;
 mod enqueue;
 mod enqueue_fields;
 mod enqueue_file;
@@ -32,14 +33,17 @@ mod mistakes;
 mod r#move;
 mod move_abort;
 mod move_back;
+mod move_refused;
 mod nested;
 mod outside;
 mod owners;
 mod passwords;
 mod places;
 mod postgres;
+mod postgres_alike;
 mod postgres_faults;
 mod postgres_settings;
+mod postgres_silence;
 mod postgres_unknown;
 mod prune;
 mod references;
@@ -49,6 +53,7 @@ mod surroundings;
 mod terminal;
 mod terminals;
 mod unreadable;
+mod unreadable_rows;
 mod unwritable;
 mod voice;
 mod waiting;
@@ -56,6 +61,7 @@ mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
 mod worker_jobs;
+mod worker_log;
 mod worker_machines;
 mod worker_outside;
 mod worker_rescue;
@@ -78,10 +84,13 @@ pub fn trials() -> Vec<Trial> {
         list::trials(),
         status::trials(),
         unreadable::trials(),
+        unreadable_rows::trials(),
         surroundings::trials(),
         terminals::trials(),
         voice::trials(),
         waiting::trials(),
+        worker_log::trials(),
+        draining::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),
@@ -105,6 +114,7 @@ pub fn trials() -> Vec<Trial> {
         memory::trials(),
         mistakes::trials(),
         r#move::trials(),
+        move_refused::trials(),
         nested::trials(),
         move_abort::trials(),
         outside::trials(),
@@ -115,8 +125,10 @@ pub fn trials() -> Vec<Trial> {
         file_types::trials(),
         owners::trials(),
         postgres::trials(),
+        postgres_alike::trials(),
         worker_inherits::trials(),
         postgres_faults::trials(),
+        postgres_silence::trials(),
         postgres_settings::trials(),
         worker_outside::trials(),
         postgres_unknown::trials(),
