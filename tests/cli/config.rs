@@ -29,7 +29,7 @@ trials![
     the_queue_lives_in_a_dot_folder_if_there_is_one,
     the_queue_lives_in_the_platforms_folders_otherwise,
     zero_is_a_value,
-    each_setting_is_read_by_somebody,
+    each_setting_has_an_effect,
     negative_values_are_refused_as_content,
 ];
 
@@ -321,7 +321,7 @@ fn zero_is_a_value() {
     assert_eq!(home.job("a").max_retries, 0);
 }
 
-fn each_setting_is_read_by_somebody() {
+fn each_setting_has_an_effect() {
     let home = Home::new();
     let settings = [
         ("max-retries", "1"),

@@ -227,7 +227,7 @@ fn a_dry_clear_says_of_a_job_what_clear_says() {
 fn a_job_that_is_named_twice_is_cleared_once() {
     both(|spelling| {
         let home = with_dead(&["a", "b"]);
-        // By its id, its number and its place.
+        // By its id, its number and as the last.
         let words = ["dlq", "clear", "a", "1", "a", "@last", "b"];
         home.run(spelling, words)
             .arg("--dry-run")

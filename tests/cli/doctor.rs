@@ -222,7 +222,7 @@ fn nothing_is_ever_changed() {
             let holder = Connection::open(home.database()).unwrap();
             let _: i64 = holder.query_row("SELECT count(*) FROM job", [], |row| row.get(0)).unwrap();
             home.enqueue("b", "true");
-            // The log and its index, as they are while somebody has them open.
+            // The log and its index, as they are while a program has them open.
             let kept: Vec<_> = ["queue.db", "queue.db-wal", "queue.db-shm"]
                 .map(|name| (name, fs::read(home.queue_folder().join(name)).unwrap()))
                 .into();

@@ -286,7 +286,7 @@ fn nothing_is_ever_changed() {
         ("an older schema", "UPDATE queue SET schema = 1, oldest_writer = 1"),
         ("a newer schema", "UPDATE queue SET schema = 99"),
         ("a missing index", "DROP INDEX claim_to_cancel"),
-        ("wrong books", "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 500)"),
+        ("wrong counters", "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 500)"),
         ("a dead worker", "UPDATE worker SET ended_at_ms = NULL"),
     ];
     for (what, spoil) in cases {

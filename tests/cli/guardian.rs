@@ -210,7 +210,7 @@ fn the_lease_of_the_settings_is_what_workers_keep() {
     }
 }
 
-/// Somebody has written into the tables by hand: what is no time was not heard lately.
+/// A person has written into the tables by hand: what is no time was not heard lately.
 fn a_heartbeat_that_is_no_time_keeps_no_job_from_running_again() {
     for time in ["infinity", "-infinity"] {
         let home = Home::quick().with("QUEUECTL_LEASE", "10s").on_server(Server::shared());

@@ -27,6 +27,7 @@ mod help;
 mod json_words;
 mod limits;
 mod list;
+mod locations;
 mod logs;
 mod memory;
 mod mistakes;
@@ -38,7 +39,6 @@ mod nested;
 mod outside;
 mod owners;
 mod passwords;
-mod places;
 mod postgres;
 mod postgres_alike;
 mod postgres_faults;
@@ -120,7 +120,7 @@ pub fn trials() -> Vec<Trial> {
         outside::trials(),
         move_back::trials(),
         passwords::trials(),
-        places::trials(),
+        locations::trials(),
         limits::trials(),
         file_types::trials(),
         owners::trials(),

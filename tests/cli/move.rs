@@ -18,11 +18,11 @@ trials![
     a_queue_comes_to_a_server_and_back_as_it_was if Postgres,
     what_was_moved_is_told_as_json,
     an_empty_queue_can_be_moved,
-    the_old_place_is_read_and_sends_everybody_else_on,
+    the_old_location_is_read_and_sends_every_change_on,
     running_jobs_are_finished_first_and_control_c_only_ends_the_wait,
     workers_on_a_server_are_stopped_and_waited_for if Postgres,
     the_job_of_a_dead_worker_is_taken_back_first,
-    killed_at_any_sync_the_same_command_goes_on_and_never_are_both_places_open if Strace,
+    killed_at_any_sync_the_same_command_goes_on_and_never_are_both_locations_open if Strace,
     two_who_move_at_once_move_everything_once,
 ];
 
@@ -156,7 +156,7 @@ fn an_empty_queue_can_be_moved() {
     assert_eq!(store.numbers().unwrap().last_job, 2, "the number of a job is never used again");
 }
 
-fn the_old_place_is_read_and_sends_everybody_else_on() {
+fn the_old_location_is_read_and_sends_every_change_on() {
     both(|spelling| {
         let home = in_use();
         let before = home.stdout(["list", "--json"]);
@@ -282,7 +282,7 @@ pub fn killed(home: &Home, line: &str, at: u32) -> bool {
     !status.success()
 }
 
-fn killed_at_any_sync_the_same_command_goes_on_and_never_are_both_places_open() {
+fn killed_at_any_sync_the_same_command_goes_on_and_never_are_both_locations_open() {
     let template = in_use();
     let mut moments = 0;
     for at in 1.. {

@@ -11,8 +11,8 @@ use std::path::Path;
 
 trials![
     what_cannot_be_moved_is_refused_and_nothing_is_changed,
-    a_place_in_use_is_refused_and_kept,
-    a_password_in_the_place_is_refused_and_not_repeated,
+    a_location_in_use_is_refused_and_kept,
+    a_password_in_the_location_is_refused_and_not_repeated,
     a_job_cannot_move_its_own_queue,
     a_move_goes_on_only_to_where_it_began,
 ];
@@ -52,7 +52,7 @@ fn what_cannot_be_moved_is_refused_and_nothing_is_changed() {
     });
 }
 
-fn a_place_in_use_is_refused_and_kept() {
+fn a_location_in_use_is_refused_and_kept() {
     both(|spelling| {
         let (home, other) = (Home::quick(), Home::quick());
         home.enqueue("a", "true");
@@ -82,7 +82,7 @@ fn a_place_in_use_is_refused_and_kept() {
     });
 }
 
-fn a_password_in_the_place_is_refused_and_not_repeated() {
+fn a_password_in_the_location_is_refused_and_not_repeated() {
     both(|spelling| {
         let home = Home::quick();
         home.enqueue("a", "true");

@@ -195,7 +195,7 @@ fn a_new_configuration_belongs_to_the_owner_of_its_folder() {
 fn the_queue_of_another_user_is_refused() {
     let home = home_of_alice();
     alice(&home, "queuectl enqueue --id a true").success();
-    // As it would be shared by somebody who does not know better.
+    // As it would be shared by a user who does not know better.
     fs::set_permissions(home.queue_folder(), Permissions::from_mode(0o777)).unwrap();
     for entry in fs::read_dir(home.queue_folder()).unwrap() {
         fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 trials![
     looking_at_a_server_changes_nothing_there if Postgres,
     two_schemas_are_two_queues if Postgres,
-    the_place_of_the_queue_can_be_a_flag_or_a_setting if Postgres,
+    the_location_of_the_queue_can_be_a_flag_or_a_setting if Postgres,
     workers_are_listed_with_their_heartbeat_and_stopped if Postgres,
     an_idle_worker_is_told_of_a_new_job if Postgres,
     an_idle_worker_is_told_again_after_its_connections_were_cut if Postgres,
@@ -26,7 +26,7 @@ trials![
     doctor_finds_what_is_wrong_and_nothing_else if Postgres,
     a_role_that_may_not_know_the_server_shares_the_queue_with_one_that_may if Postgres,
     a_drain_does_the_jobs_too_that_its_last_job_enqueues if Postgres,
-    what_ended_workers_have_done_does_not_stay_in_the_books if Postgres,
+    what_ended_workers_have_done_does_not_stay_in_the_changes if Postgres,
     through_a_pool_in_transaction_mode_all_works_and_workers_poll if Postgres and Pgbouncer,
 ];
 
@@ -85,7 +85,7 @@ fn two_schemas_are_two_queues() {
     assert_eq!((other.state("a"), other.counts().total()), (State::Pending, 2));
 }
 
-fn the_place_of_the_queue_can_be_a_flag_or_a_setting() {
+fn the_location_of_the_queue_can_be_a_flag_or_a_setting() {
     let server = Server::shared();
     let schema = Arc::new(server.schema());
     let url = server.tcp_url(schema.name());
@@ -114,7 +114,7 @@ fn workers_are_listed_with_their_heartbeat_and_stopped() {
         home.run(spelling, ["status"]).assert().success().stdout(contains("Active workers: 2"));
         let first = |home: &Home| home.json(["worker", "list", "--json"])[0]["heartbeat_at"].clone();
         let before = first(&home);
-        wait_until(DEADLINE, "the heart beats", || first(&home) != before);
+        wait_until(DEADLINE, "the heartbeat is renewed", || first(&home) != before);
         home.run(spelling, ["worker", "stop"]).assert().success();
         assert_eq!(home.worker_pids(), [0; 0], "stop returns when they have ended");
         home.queuectl(["worker", "list"]).assert().success().stderr("No workers\n");
@@ -271,7 +271,7 @@ fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
     let home = home();
     home.enqueue("first", "true");
     home.drain();
-    // So much has changed that the books are not added up each time.
+    // So much has changed that the counters are not added up each time.
     let sql = "INSERT INTO change (done) SELECT 0 FROM generate_series(1, 30000)";
     home.schema().client().execute(sql, &[]).unwrap();
     for round in 0..5 {
@@ -285,7 +285,7 @@ fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
     }
 }
 
-fn what_ended_workers_have_done_does_not_stay_in_the_books() {
+fn what_ended_workers_have_done_does_not_stay_in_the_changes() {
     let home = home();
     home.enqueue("a", "true");
     home.drain();

@@ -8,7 +8,7 @@ trials![
     every_command_prints_what_it_prints_on_sqlite if Postgres,
 ];
 
-/// What somebody types in the course of a day.
+/// What a person types in the course of a day.
 const DAY: [&str; 54] = [
     "queuectl status",
     "queuectl status --json",

@@ -13,7 +13,7 @@ trials![
     a_row_of_a_file_that_cannot_be_read_is_set_aside_and_the_others_run,
     a_row_of_a_server_that_cannot_be_read_is_set_aside_and_the_others_run if Postgres,
     a_job_in_a_state_that_is_none_is_set_aside,
-    a_job_in_line_that_says_it_is_at_rest_is_set_aside,
+    a_ready_job_that_says_it_is_finished_is_set_aside,
     a_dead_job_whose_id_cannot_be_typed_is_found_by_its_number,
     times_that_cannot_be_are_shown_all_the_same,
     a_text_of_any_bytes_on_a_server_is_set_aside if Postgres,
@@ -59,7 +59,7 @@ pub fn on_server(home: &Home, statements: &str) {
     home.schema().client().batch_execute(statements).unwrap();
 }
 
-/// The job `bad` stands first in line and cannot be read.
+/// The job `bad` is the first that is ready, and cannot be read.
 fn is_set_aside(home: &Home, problem: &str) {
     home.queuectl(["list"]).assert().success().stderr(contains("job bad").and(contains(problem)));
     let listed = home.queuectl(["list", "--json"]).assert().success();
@@ -145,7 +145,7 @@ fn a_dead_job_whose_id_cannot_be_typed_is_found_by_its_number() {
     home.typed(Spelling::Dispatched, show).assert().success();
 }
 
-fn a_job_in_line_that_says_it_is_at_rest_is_set_aside() {
+fn a_ready_job_that_says_it_is_finished_is_set_aside() {
     let home = Home::quick();
     with_three(&home);
     in_file(&home, "UPDATE job SET state = 'completed' WHERE id = 'bad'");
@@ -276,7 +276,7 @@ fn a_running_job_of_a_server_whose_row_is_spoilt_meanwhile_ends_as_it_should() {
     a_running_job_ends_as_it_should(&home, &|home| on_server(home, change));
 }
 
-/// Rules can be switched off; then somebody puts any type anywhere.
+/// Rules can be switched off; then a person can put any type anywhere.
 fn values_of_another_type_than_their_columns_are_set_aside() {
     let home = Home::quick();
     with_three(&home);
@@ -300,7 +300,7 @@ fn values_of_another_type_than_their_columns_are_set_aside() {
     assert_eq!((counts[State::Dead], counts[State::Completed]), (1, 2));
 }
 
-/// Whoever changes the tables is told so; no job dies of it.
+/// A person who changes the tables is told so; no job dies of it.
 fn a_column_of_another_type_is_no_fault_of_the_jobs() {
     let home = Home::quick().on_server(Server::shared());
     with_three(&home);

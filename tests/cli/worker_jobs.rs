@@ -71,7 +71,7 @@ fn a_job_sees_its_workers_environment_and_not_its_enqueuers() {
 fn a_job_reads_nothing_from_standard_input() {
     let home = Home::quick();
     home.enqueue("a", "wc -c");
-    home.queuectl(["worker", "start", "--drain"]).write_stdin("typed by somebody").assert().success();
+    home.queuectl(["worker", "start", "--drain"]).write_stdin("typed by a person").assert().success();
     assert_eq!(home.stdout(["logs", "a"]).trim(), "0");
 }
 

@@ -198,7 +198,7 @@ fn a_worker_that_stands_still_is_ended_before_others_may_run_its_job() {
     let sleeper = i32::try_from(here.store().worker(sleeper).unwrap().unwrap().pid).unwrap();
     send(sleeper, Signal::SIGSTOP);
     let stopped = Instant::now();
-    wait_until(seconds(60), "the job is somebody else's", || here.job("held").lease == 2);
+    wait_until(seconds(60), "the job is another worker's", || here.job("held").lease == 2);
     assert!(stopped.elapsed() < seconds(33), "{:?}", stopped.elapsed());
     mine.wait_until_it_says("stands still");
     assert!(!alive(sleeper), "and it was ended before");

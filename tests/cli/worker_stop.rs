@@ -272,7 +272,7 @@ fn a_cancelled_job_is_not_held_up_by_what_it_has_left() {
     let home = Home::new().with("QUEUECTL_KILL_GRACE", "1h");
     let _worker = waiting_for_what_is_left(&home);
     home.queuectl(["cancel", "held"]).assert().success();
-    wait_until(DEADLINE, "it has come to rest", || home.state("held").is_settled());
+    wait_until(DEADLINE, "it is finished", || home.state("held").is_settled());
     assert_eq!(home.processes_of("held"), [0; 0]);
 }
 

@@ -2,7 +2,7 @@
 //! between programs.
 //!
 //! Every program of such a user, and every job, reads the time from a file that
-//! the test writes; the monotonic clock goes on as it does when somebody sets
+//! the test writes; the monotonic clock goes on as it does when a person sets
 //! the time.
 
 use crate::oracle::{Oracle, watched};
@@ -43,7 +43,7 @@ struct Clockwork {
 
 impl Clockwork {
     /// Only the program knows where its library is. None if it could not start:
-    /// its names contain its pid, and somebody may have left some.
+    /// its names contain its pid, and another process may have left some.
     fn start() -> Option<Self> {
         let script = "printenv LD_PRELOAD FAKETIME_SHARED; exec cat";
         let mut child = Command::new("faketime")

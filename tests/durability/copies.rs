@@ -158,7 +158,7 @@ fn a_restored_dump_and_its_original_never_touch_each_others_processes() {
     let url = server.url(schema.name()).replace("/postgres?", "/copy?");
     let copied = Oracle::new(Home::quick().in_schema(schema, &url));
     copied.acknowledge("held");
-    // Whoever only looks sees what was copied; whoever changes something makes it their own.
+    // A program that only looks sees what was copied; one that changes something adopts it.
     assert_eq!(copied.home().state("held"), State::Processing);
     let mut second = copied.home().worker([""; 0]);
     wait_until_it_runs(&copied, 2);

@@ -263,7 +263,7 @@ fn a_damaged_lock_file_never_lets_a_job_run_twice_at_once() {
         home.wait_for_file("running");
         let pid = home.worker_pids()[0];
         damage(home);
-        // Somebody who looks at the new file before the old worker has.
+        // A reader that looks at the new file before the old worker has.
         let mut second = home.worker(["--drain"]);
         if is_noticed {
             // It notices first and stops, or it was called dead and is replaced.

@@ -217,7 +217,7 @@ fn a_job_that_kills_its_workers_is_dead_in_the_end_and_its_neighbours_complete_u
             assert!(oracle.enqueue(id, &watched("sleep 0.2"), &["--max-retries", "0"]));
         }
         let mut worker = oracle.home().worker(["--count", "2", "--concurrency", "3"]);
-        wait_until(DEADLINE, "all of them have come to rest", || oracle.home().counts().unsettled() == 0);
+        wait_until(DEADLINE, "all of them are finished", || oracle.home().counts().unsettled() == 0);
         let poison = oracle.home().job("poison");
         assert_eq!((poison.state, poison.crashes), (State::Dead, 6));
         assert_eq!(outcomes(&oracle, "poison"), [Some(Outcome::WorkerLost); 6]);

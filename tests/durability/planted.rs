@@ -195,7 +195,7 @@ fn an_enqueue_that_does_not_sync_is_found() {
     let scenario = |oracle: Oracle, _| {
         let home = oracle.home();
         oracle.enqueue("before", &watched(""), &[]);
-        // Somebody else has the queue open, so that its end is no reason to sync.
+        // Another program has the queue open, so that its end is no reason to sync.
         let mut reader = home.store();
         assert_eq!(reader.counts().unwrap().total(), 1);
         // The beginning of a new log is always synced, before there is a job in it.

@@ -139,11 +139,11 @@ pub fn jobs_that_came_to_rest_since_then_are_found(place: &dyn Place) {
     assert_eq!(since(31, 9), [""; 0]);
 }
 
-pub fn jobs_that_wait_for_a_time_are_counted(place: &dyn Place) {
+pub fn scheduled_jobs_are_counted(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let later = |name| NewJob { delay: Duration::from_hours(1), ..new_job(name) };
     assert_eq!(queue.store.waiting(9).unwrap(), 0);
-    queue.accept(&[later("a"), later("b"), new_job("fails"), new_job("in-line")], T0);
+    queue.accept(&[later("a"), later("b"), new_job("fails"), new_job("ready")], T0);
     assert_eq!(queue.store.waiting(9).unwrap(), 2);
     let worker = queue.register();
     let claimed = queue.claim(worker.id, 1, T0);

@@ -216,7 +216,7 @@ pub fn what_is_withdrawn_leaves_nothing_behind(place: &dyn Place) {
     queue.enqueue(&["a"]);
 }
 
-pub fn what_was_given_out_at_the_old_place_is_not_given_out_at_the_new(place: &dyn Place) {
+pub fn what_was_given_out_at_the_old_location_is_not_given_out_at_the_new(place: &dyn Place) {
     let (records, numbers) = records();
     let mut queue = Queue::open(place);
     let moved = a_move();

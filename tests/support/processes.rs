@@ -22,7 +22,7 @@ pub fn marked(markers: &[&str]) -> Vec<i32> {
 }
 
 /// The same as [`alive`], for a job: defines a shell function. (`kill -0` takes a
-/// process that has ended for a living one until somebody has waited for it.)
+/// process that has ended for a living one until its parent has waited for it.)
 pub const ALIVE: &str = "alive() { grep -qs '^State:.[RSDTt]' /proc/$1/status; }";
 
 /// Tells whether a process is there and has not ended.

@@ -1,4 +1,4 @@
-//! A machine is cut off, and then its worker dies or hangs: whoever of us is left there
+//! A machine is cut off, and then its worker dies or hangs: what of ours is left there
 //! ends what it had started before another machine starts it again.
 
 use super::field::{Machines, pass};
@@ -48,7 +48,7 @@ fn what_a_cut_off_worker_had_started_is_ended_whoever_is_left() {
 }
 
 /// Each case on a machine of its own, all at the same time; tells how long after the cut
-/// each job was somebody else's.
+/// each job was another worker's.
 fn cut_and_strike(lease: LeaseTimes) -> Vec<Duration> {
     let machines = Machines::new(["killed", "all-killed", "frozen", "traced", "guardian", "alive"]);
     let (oracle, home) = (&machines.oracle, machines.home());
@@ -101,7 +101,7 @@ fn cut_and_strike(lease: LeaseTimes) -> Vec<Duration> {
     });
     for case in &cases {
         report(&format!(
-            "{case}: its job ended {:.1?} after the cut and was somebody else's after {:.1?}",
+            "{case}: its job ended {:.1?} after the cut and was another worker's after {:.1?}",
             ended[case], taken[case]
         ));
         assert_eq!(home.outcomes(case), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{case}");

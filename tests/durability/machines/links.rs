@@ -22,7 +22,7 @@ trials![
     nobody_is_called_dead_after_an_outage_that_all_have_seen if Postgres and Namespaces and Storm,
 ];
 
-/// Hangs in its first run, whoever asks it to end; ends at once in the second.
+/// Hangs in its first run, whatever asks it to end; ends at once in the second.
 pub fn hangs_once(name: &str) -> String {
     let first = format!("touch hangs-{name}; trap '' TERM; while :; do sleep 0.05; done");
     watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"))
