@@ -3,7 +3,7 @@
 use queuectl_cli::json::CountsDocument;
 use queuectl_cli::text::{escape, plural, size};
 use queuectl_cli::{Failure, check_place};
-use queuectl_core::{Place, masked};
+use queuectl_core::{Location, masked};
 use queuectl_store::{Access, StoreError};
 use serde::Serialize;
 use std::io::ErrorKind;
@@ -58,8 +58,8 @@ fn main() -> ExitCode {
 /// Refuses what is no path, as an address is, before anything is written.
 fn check_target(file: &Path) -> Result<(), Failure> {
     check_place("FILE", file.as_os_str())?;
-    match file.to_str().map(|text| Place::read(text, |_| true)) {
-        Some(Ok(Place::Url(url))) => {
+    match file.to_str().map(|text| Location::read(text, |_| true)) {
+        Some(Ok(Location::Url(url))) => {
             Err(Failure::error(format!("a backup is a file, and {} is a server", masked(&url)))
                 .hint("bring the queue there with `queuectl move --to URL`, or name a file"))
         }

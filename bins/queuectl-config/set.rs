@@ -6,7 +6,8 @@ use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use queuectl_cli::{Context, Failure, is_program};
-use queuectl_settings::{Database, Key, edit};
+use queuectl_core::Location;
+use queuectl_settings::{Key, edit};
 use serde::Serialize;
 use std::env;
 use std::ffi::OsStr;
@@ -72,7 +73,7 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     if let Some(name) = change.key.strip_prefix("alias.").filter(|_| key != change.key) {
         cx.output().note(format!("It is typed `queuectl {name}`"));
     }
-    if let Some(place) = &change.place {
+    if let Some(place) = &change.location {
         note_place(cx, value, place);
     }
     warn_of_variable(cx, &change.key);
@@ -119,8 +120,8 @@ fn refuse_useless(cx: &Context, name: &str, value: &str) -> Result<(), Failure> 
 
 /// A place is relative to the folder of the configuration, and one that was mistyped must
 /// not look like an empty queue.
-fn note_place(cx: &Context, typed: &str, place: &Database) {
-    let Database::File(path) = place else { return };
+fn note_place(cx: &Context, typed: &str, place: &Location) {
+    let Location::File(path) = place else { return };
     if matches!(path.try_exists(), Ok(false)) {
         cx.output().note(format!("There is no queue at {} yet; the first job makes it", path.display()));
     } else if typed != path.as_os_str() {

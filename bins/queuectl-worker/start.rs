@@ -12,7 +12,7 @@ use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
     worker_environment,
 };
-use queuectl_store::{Access, Location};
+use queuectl_store::{Access, Location, with_files_from};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -202,7 +202,7 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     let policy = settings.retry_policy();
     let open = cx.open_options(Access::Write)?;
     let location = match std::env::current_dir() {
-        Ok(folder) => cx.location()?.with_files_from(&folder),
+        Ok(folder) => with_files_from(cx.location()?, &folder),
         Err(_) => cx.location()?,
     };
     let (database, server) = match location {

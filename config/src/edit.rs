@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use queuectl_core::{has_password, without_password};
+use queuectl_core::{Location, has_password, without_password};
 use toml_edit::{Decor, Document, DocumentMut, Item, Table, TableLike};
 
 use crate::alias;
@@ -16,7 +16,7 @@ use crate::file::read_guarded;
 use crate::key::{Address, Key, canonical};
 use crate::places::Places;
 use crate::settings::read_typed;
-use crate::value::{Database, Given, Reading, Value};
+use crate::value::{Given, Reading, Value};
 use crate::write;
 
 /// What [`set`] did.
@@ -28,8 +28,8 @@ pub struct Change {
     pub value: String,
     /// The configuration file that has it now.
     pub file: PathBuf,
-    /// Where the queue is by this value, if the key is that of its place.
-    pub place: Option<Database>,
+    /// Where the queue is by this value, if the key says that.
+    pub location: Option<Location>,
 }
 
 /// Sets a key in the user's file, which is made if it does not exist.
@@ -46,19 +46,19 @@ pub struct Change {
 /// stays as it is; otherwise what the system said.
 pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsError> {
     let address = Address::find(key)?;
-    let (literal, shown, place) = match &address {
+    let (literal, shown, location) = match &address {
         Address::Key(Key::Database) if has_password(value) => {
             return Err(SettingsError::PasswordTyped { url: without_password(value) });
         }
         Address::Key(key) => {
             let reading = read_for_file(*key, value, places).map_err(SettingsError::Value)?;
             let literal = literal(value, &reading);
-            let place = match reading.value {
+            let location = match reading.value {
                 // Who reads it says what is wrong with it.
                 Value::Location(given) => places.resolve(given, Some(places.config_folder())).ok(),
                 _ => None,
             };
-            (literal, reading.text, place)
+            (literal, reading.text, location)
         }
         Address::Alias(name) => {
             check_alias(name, value)?;
@@ -66,7 +66,7 @@ pub fn set(places: &Places, key: &str, value: &str) -> Result<Change, SettingsEr
         }
     };
     let change =
-        Change { key: address.to_string(), value: shown, file: places.config_file().to_owned(), place };
+        Change { key: address.to_string(), value: shown, file: places.config_file().to_owned(), location };
     write::replace(places.config_file(), places.owners(), |text| {
         let mut document = parse(text, &address, places.config_file())?;
         put(&mut document, &address, literal);

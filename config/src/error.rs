@@ -1,10 +1,9 @@
 //! What can be wrong with a setting, and what to type then.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use queuectl_core::{NotAPlace, is_hidden, masked};
+use queuectl_core::{NotALocation, shown_in_one_line};
 use queuectl_files::Unfit;
 
 /// Why settings could not be read or changed.
@@ -12,8 +11,8 @@ use queuectl_files::Unfit;
 /// One line each, without the hint: that is [`SettingsError::hint`].
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// Somebody asked for a key that does not exist.
-    #[error("there is no setting `{}`", Shown(key))]
+    /// There is no such key.
+    #[error("there is no setting `{}`", shown_in_one_line(key))]
     UnknownKey {
         /// The key as it was typed.
         key: String,
@@ -37,7 +36,7 @@ pub enum SettingsError {
     /// A password was typed into a command line.
     #[error(
         "{} is refused with its password: everybody on this machine can read the arguments of a command",
-        Shown(url)
+        shown_in_one_line(url)
     )]
     PasswordTyped {
         /// The URL without it.
@@ -46,14 +45,14 @@ pub enum SettingsError {
     /// An alias that was to be set has a name that cannot be typed as a command.
     #[error(
         "`{}` cannot be the name of an alias; it may have a-z, 0-9 and -, and begins with a letter or a digit",
-        Shown(name)
+        shown_in_one_line(name)
     )]
     AliasName {
         /// The name as it was typed, without `alias.`.
         name: String,
     },
     /// An alias that was to be set has the name of a setting.
-    #[error("`{}` cannot be the name of an alias: it is that of a setting", Shown(name))]
+    #[error("`{}` cannot be the name of an alias: it is that of a setting", shown_in_one_line(name))]
     AliasOfKey {
         /// The name as it was typed, without `alias.`.
         name: String,
@@ -101,7 +100,7 @@ pub enum SettingsError {
         /// The flag or variable.
         name: &'static str,
         /// What is wrong with it.
-        error: NotAPlace,
+        error: NotALocation,
     },
     /// A relative path cannot be completed, since the current folder is gone.
     #[error("cannot make {} an absolute path: {source}", path.display())]
@@ -170,7 +169,7 @@ impl SettingsError {
 
 /// A value that its key cannot have.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("`{}` is not a value of {key}; expected {expected}", Shown(value))]
+#[error("`{}` is not a value of {key}; expected {expected}", shown_in_one_line(value))]
 pub struct InvalidValue {
     /// The key, in its canonical spelling.
     pub key: String,
@@ -241,7 +240,7 @@ pub enum Fault {
         message: String,
     },
     /// No setting has this name.
-    #[error("there is no setting `{}`", Shown(key))]
+    #[error("there is no setting `{}`", shown_in_one_line(key))]
     UnknownKey {
         /// The key as it is written.
         key: String,
@@ -278,7 +277,7 @@ pub enum Fault {
     /// The name of an alias cannot be typed as a command.
     #[error(
         "`{}` cannot be the name of an alias; it may have a-z, 0-9 and -, and begins with a letter or a digit",
-        Shown(name)
+        shown_in_one_line(name)
     )]
     AliasName {
         /// The name as it is written.
@@ -286,52 +285,9 @@ pub enum Fault {
     },
 }
 
-/// Shows what somebody typed in one line: what is hidden escaped, what is long cut,
-/// what is secret left out.
-struct Shown<'a>(&'a str);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 80;
-        let text = masked(self.0);
-        for character in text.chars().take(LONGEST) {
-            if is_hidden(character) {
-                write!(formatter, "{}", character.escape_default())?;
-            } else {
-                write!(formatter, "{character}")?;
-            }
-        }
-        if text.chars().nth(LONGEST).is_some() {
-            formatter.write_str("…")?;
-        }
-        Ok(())
-    }
-}
-
-/// Returns the candidate that was probably meant.
-///
-/// One slip in three characters is forgiven; nonsense is not corrected.
-pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    let wanted = wanted.to_ascii_lowercase().replace('_', "-");
-    let forgiven = (wanted.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, candidate), candidate))
-        .filter(|(slips, _)| *slips <= forgiven)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_slip_is_corrected_and_nonsense_is_not() {
-        assert_eq!(nearest("max_retrys", ["max-retries", "job-timeout"]), Some("max-retries".to_owned()));
-        assert_eq!(nearest("MAX-RETRIES", ["max-retries"]), Some("max-retries".to_owned()));
-        assert_eq!(nearest("colour", ["max-retries", "job-timeout"]), None);
-    }
 
     #[test]
     fn a_message_stays_on_one_line_whatever_was_typed() {

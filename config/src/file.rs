@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use queuectl_core::has_password;
+use queuectl_core::{Location, has_password};
 use queuectl_files::FileError;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -16,7 +16,7 @@ use crate::alias;
 use crate::error::{Fault, InvalidValue, Problem, SettingsError};
 use crate::key::{Address, Key, canonical};
 use crate::places::{ConfigNamed, Places};
-use crate::value::{Database, Given, Reading, Value};
+use crate::value::{Given, Reading, Value};
 
 /// What one file says.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(crate) struct Layer {
 
 /// Reports everything that is wrong with the configuration file, in its order.
 ///
-/// Nothing is wrong with a file that does not exist, unless somebody named it.
+/// Nothing is wrong with a file that does not exist, unless a flag or a variable names it.
 /// While it is not TOML at all, only that is reported.
 ///
 /// # Errors
@@ -152,7 +152,7 @@ impl Reader<'_> {
         let given = Given::Written(value.get_ref(), self.folder);
         match key.kind().read(given) {
             Some(reading) => {
-                if matches!(&reading.value, Value::Location(Some(Database::Url(url))) if has_password(url)) {
+                if matches!(&reading.value, Value::Location(Some(Location::Url(url))) if has_password(url)) {
                     self.layer.password_offset = Some(value.span().start);
                 }
                 self.layer.readings.insert(key, reading);

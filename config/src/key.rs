@@ -6,7 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::{SettingsError, nearest};
+use queuectl_core::{LONGEST_DURATION, MOST_JOBS_AT_ONCE, MOST_WORKERS, NewJob};
+
+use crate::error::SettingsError;
 use crate::value::Kind;
 
 /// A setting that has one value.
@@ -103,14 +105,15 @@ impl Key {
         const LONGEST_LEASE: Duration = Duration::from_mins(5);
         const HOUR: Duration = Duration::from_hours(1);
         const DAY: Duration = Duration::from_hours(24);
-        // A year as humantime counts it, so that the bound is shown as "10years".
-        const TEN_YEARS: Duration = Duration::from_hours(87_660);
         match self {
-            Key::MaxRetries => Kind::Count { least: 0, most: queuectl_core::NewJob::MOST_RETRIES },
-            Key::WorkerCount | Key::Concurrency => Kind::Count { least: 1, most: 1024 },
+            Key::MaxRetries => Kind::Count { least: 0, most: NewJob::MOST_RETRIES },
+            Key::WorkerCount => Kind::Count { least: 1, most: MOST_WORKERS },
+            Key::Concurrency => Kind::Count { least: 1, most: MOST_JOBS_AT_ONCE },
             Key::CrashLimit => Kind::Count { least: 0, most: 1000 },
             Key::BackoffBase => Kind::Number { least: 0.0, most: 1_000_000.0 },
-            Key::BackoffMax | Key::JobTimeout => Kind::Duration { least: Duration::ZERO, most: TEN_YEARS },
+            Key::BackoffMax | Key::JobTimeout => {
+                Kind::Duration { least: Duration::ZERO, most: LONGEST_DURATION }
+            }
             Key::PollInterval => Kind::Duration { least: MILLISECOND, most: DAY },
             Key::KillGrace | Key::BusyTimeout => Kind::Duration { least: Duration::ZERO, most: DAY },
             Key::ConnectTimeout => Kind::Duration { least: SECOND, most: HOUR },
@@ -141,12 +144,14 @@ impl Key {
 
     /// Returns the name of the key that was probably meant by an unknown one.
     pub(crate) fn nearest(name: &str) -> Option<String> {
-        let theirs = NAMES_OF_OTHERS.iter().find(|(theirs, _)| *theirs == canonical(name));
+        let name = canonical(name);
+        let theirs = NAMES_OF_OTHERS.iter().find(|(theirs, _)| *theirs == name);
         if let Some((_, key)) = theirs {
             return Some(key.name().to_owned());
         }
         let spellings = SYNONYMS.iter().map(|(synonym, _)| *synonym);
-        let meant = nearest(name, Key::ALL.into_iter().map(Key::name).chain(spellings).chain(["alias"]))?;
+        let known = Key::ALL.into_iter().map(Key::name).chain(spellings).chain(["alias"]);
+        let meant = nearest(&name, known)?;
         Some(Key::find(&meant).map_or(meant, |key| key.name().to_owned()))
     }
 }
@@ -185,6 +190,12 @@ impl fmt::Display for Address {
             Address::Alias(name) => write!(formatter, "alias.{name}"),
         }
     }
+}
+
+/// Returns the candidate that was probably meant, whatever the case in which it was typed.
+pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let wanted = wanted.to_ascii_lowercase();
+    queuectl_core::nearest(&wanted, candidates).first().map(|meant| (*meant).to_owned())
 }
 
 /// `_` and `-` are the same everywhere; we write `-`.
@@ -240,6 +251,7 @@ mod tests {
             ("max-retrys", Some("max-retries")),
             ("dbpath", Some("database")),
             ("workers", Some("worker-count")),
+            ("MAX_RETRIES", Some("max-retries")),
             ("zzz", None),
         ] {
             let Err(SettingsError::UnknownKey { key, nearest }) = Address::find(typed) else {

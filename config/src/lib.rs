@@ -10,7 +10,9 @@
 //! |---|---|
 //! | `key` | which keys there are, and their spellings |
 //! | `value` | what a value of each kind looks like |
+//! | `log_level` | how much is logged |
 //! | `alias` | what an alias may look like |
+//! | `overrides` | what a command line says instead |
 //! | `places` | which files and folders are meant |
 //! | `file` | a configuration file, read; every [`Problem`] in it |
 //! | `settings` | the layers, one over the other |
@@ -23,6 +25,8 @@ pub mod edit;
 mod error;
 mod file;
 mod key;
+mod log_level;
+mod overrides;
 mod places;
 mod settings;
 mod value;
@@ -33,9 +37,10 @@ pub use alias::{is_name as is_command_name, loop_of as loop_of_aliases};
 pub use error::{Fault, InvalidValue, Problem, RAISE_THE_LIMIT, SettingsError};
 pub use file::check;
 pub use key::Key;
+pub use log_level::LogLevel;
+pub use overrides::Overrides;
 pub use places::{Places, Surroundings};
-pub use settings::{Entry, Origin, Overrides, Settings};
-pub use value::{Database, LogLevel};
+pub use settings::{Entry, Origin, Settings};
 pub use variables::{UnknownVariable, unknown_variables};
 
 /// The text of `queuectl.toml`: every key with its description, unit and default.

@@ -3,12 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf, absolute};
 
-use queuectl_core::Place;
+use queuectl_core::Location;
 use queuectl_files::Owners;
 
 use crate::error::SettingsError;
-use crate::settings::Overrides;
-use crate::value::Database;
+use crate::overrides::Overrides;
 
 /// What a process finds around it: variables, and the platform's folders.
 ///
@@ -59,7 +58,7 @@ pub struct Places {
     owners: Owners,
 }
 
-/// Whether somebody named the configuration file, so that it has to exist.
+/// Whether a flag or a variable names the configuration file, so that it has to exist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum ConfigNamed {
     Yes,
@@ -71,7 +70,7 @@ impl Places {
     /// else the platform's folders. Never the current folder.
     ///
     /// `--config` and `$QUEUECTL_CONFIG` name another configuration file, and
-    /// change no other place.
+    /// move nothing else.
     ///
     /// # Errors
     ///
@@ -134,25 +133,25 @@ impl Places {
         self.config_file.parent().unwrap_or(&self.config_file)
     }
 
-    /// Makes the path of a database absolute; `None` is the default place.
+    /// Makes the path of a database absolute; `None` is the default one.
     ///
     /// `folder` is where relative paths start, the current folder if not given.
     pub(crate) fn resolve(
         &self,
-        given: Option<Database>,
+        given: Option<Location>,
         folder: Option<&Path>,
-    ) -> Result<Database, SettingsError> {
+    ) -> Result<Location, SettingsError> {
         let path = match given {
-            None => return Ok(Database::File(self.data_folder.join("queue.db"))),
-            Some(Database::Url(url)) => return Ok(Database::Url(url)),
-            Some(Database::File(path)) => path,
+            None => return Ok(Location::File(self.data_folder.join("queue.db"))),
+            Some(Location::Url(url)) => return Ok(Location::Url(url)),
+            Some(Location::File(path)) => path,
         };
         let path = match (path.strip_prefix("~"), folder) {
             (Ok(below), _) => self.home.as_ref().ok_or(SettingsError::NoHome)?.join(below),
             (Err(_), Some(folder)) => folder.join(path),
             (Err(_), None) => path,
         };
-        Ok(Database::File(make_absolute(&path)?))
+        Ok(Location::File(make_absolute(&path)?))
     }
 }
 
@@ -173,7 +172,7 @@ fn ours(platform: Option<&PathBuf>) -> Result<PathBuf, SettingsError> {
 /// Understands the path of a file or folder that a flag or a variable names.
 fn typed_path(name: &'static str, path: &Path, home: Option<&Path>) -> Result<PathBuf, SettingsError> {
     if let Some(text) = path.to_str() {
-        Place::check_path(text, |path| path.symlink_metadata().is_ok())
+        Location::check_path(text, |path| path.symlink_metadata().is_ok())
             .map_err(|error| SettingsError::NotAPath { name, error })?;
     }
     match path.strip_prefix("~") {
@@ -275,7 +274,7 @@ mod tests {
         let named = |name: &str| (name == "QUEUECTL_HOME").then(|| OsString::from("/h"));
         let places = Places::find(&Overrides::default(), &nobody(&named)).unwrap();
         assert_eq!(places.data_folder(), Path::new("/h"));
-        let error = places.resolve(Some(Database::File("~/q.db".into())), None).unwrap_err();
+        let error = places.resolve(Some(Location::File("~/q.db".into())), None).unwrap_err();
         assert!(matches!(error, SettingsError::NoHome));
     }
 
@@ -293,9 +292,9 @@ mod tests {
             ("/q.db", Some(Path::new("/etc")), PathBuf::from("/q.db")),
         ];
         for (path, folder, expected) in cases {
-            let resolved = places.resolve(Some(Database::File(path.into())), folder).unwrap();
-            assert_eq!(resolved, Database::File(expected), "{path}");
+            let resolved = places.resolve(Some(Location::File(path.into())), folder).unwrap();
+            assert_eq!(resolved, Location::File(expected), "{path}");
         }
-        assert_eq!(places.resolve(None, None).unwrap(), Database::File("/h/queue.db".into()));
+        assert_eq!(places.resolve(None, None).unwrap(), Location::File("/h/queue.db".into()));
     }
 }

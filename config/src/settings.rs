@@ -7,35 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use queuectl_core::RetryPolicy;
-use queuectl_files::Owners;
+use queuectl_core::{Location, RetryPolicy};
 
 use crate::DEFAULTS;
-use crate::error::{InvalidValue, SettingsError, nearest};
+use crate::error::{InvalidValue, SettingsError};
 use crate::file::{self, Layer};
-use crate::key::{Address, Key};
+use crate::key::{Address, Key, nearest};
+use crate::log_level::LogLevel;
+use crate::overrides::Overrides;
 use crate::places::{Places, Surroundings};
-use crate::value::{Database, Given, LogLevel, Reading, Value};
-
-/// What the flags of a command line say.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// `--config FILE`.
-    pub config: Option<PathBuf>,
-    /// Values of keys, as they were typed; of two for the same key the last counts.
-    pub flags: Vec<(Key, OsString)>,
-    /// Whose files are used.
-    pub owners: Owners,
-}
-
-impl Overrides {
-    /// Adds what a flag says about a key, if it was given.
-    #[must_use]
-    pub fn with(mut self, key: Key, value: Option<impl Into<OsString>>) -> Overrides {
-        self.flags.extend(value.map(|value| (key, value.into())));
-        self
-    }
-}
+use crate::value::{Given, Reading, Value};
 
 /// Where a value comes from, strongest first.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -81,7 +62,7 @@ pub struct Entry {
 pub struct Settings {
     /// One for each key, in the order of [`Key::ALL`].
     values: Vec<Resolved>,
-    database: Database,
+    database: Location,
     aliases: BTreeMap<String, String>,
     alias_origins: BTreeMap<String, Origin>,
     places: Places,
@@ -117,7 +98,7 @@ impl Settings {
         for key in Key::ALL {
             values.push(resolve(key, overrides, surroundings, &file, places.config_file())?);
         }
-        let database = place_database(&mut values[Key::Database as usize], &places)?;
+        let database = locate(&mut values[Key::Database as usize], &places)?;
 
         let mut aliases = defaults().aliases.clone();
         let mut alias_origins: BTreeMap<_, _> =
@@ -215,7 +196,7 @@ impl Settings {
     }
 
     /// Returns where the queue is.
-    pub fn database(&self) -> &Database {
+    pub fn database(&self) -> &Location {
         &self.database
     }
 
@@ -334,7 +315,7 @@ pub(crate) fn read_typed(key: Key, typed: &OsString) -> Result<Reading, InvalidV
 }
 
 /// Finds out where the database is, and shows that as the setting's value.
-fn place_database(resolved: &mut Resolved, places: &Places) -> Result<Database, SettingsError> {
+fn locate(resolved: &mut Resolved, places: &Places) -> Result<Location, SettingsError> {
     let given = match &resolved.reading.value {
         Value::Location(given) => given.clone(),
         other => other_kind(Key::Database, other),

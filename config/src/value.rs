@@ -1,64 +1,13 @@
 //! What a value of each kind looks like, typed or written in a file.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
-use queuectl_core::{InvalidAmount, NotAPlace, Place, parse_duration, parse_size, without_password};
+use queuectl_core::{InvalidAmount, Location, NotALocation, duration_of_seconds, parse_duration, parse_size};
 use toml::de::DeValue;
 
-/// How much is said on stderr and in the log, least first.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum LogLevel {
-    /// Only what failed.
-    Error,
-    /// And what may be a mistake.
-    Warning,
-    /// And what is done.
-    Info,
-    /// And why.
-    Debug,
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            LogLevel::Error => "ERROR",
-            LogLevel::Warning => "WARNING",
-            LogLevel::Info => "INFO",
-            LogLevel::Debug => "DEBUG",
-        })
-    }
-}
-
-/// Where the queue is. Shown, also for programmers, without a password.
-#[derive(Clone, Eq, PartialEq)]
-pub enum Database {
-    /// A file; its path is absolute.
-    File(PathBuf),
-    /// A URL, as it was given.
-    Url(String),
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Database::File(path) => formatter.debug_tuple("File").field(path).finish(),
-            Database::Url(url) => formatter.debug_tuple("Url").field(&without_password(url)).finish(),
-        }
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Database::File(path) => path.display().fmt(formatter),
-            Database::Url(url) => formatter.write_str(&without_password(url)),
-        }
-    }
-}
+use crate::log_level::LogLevel;
 
 /// What the values of a key look like. Bounds are inclusive.
 #[derive(Clone, Copy, Debug)]
@@ -85,11 +34,11 @@ pub(crate) enum Value {
     Duration(Duration),
     Size(u64),
     Level(LogLevel),
-    /// As it was given: not absolute yet, and `None` is the default place.
-    Location(Option<Database>),
+    /// As it was given: not absolute yet, and `None` is the default one.
+    Location(Option<Location>),
 }
 
-/// A value as somebody gave it.
+/// A value as it was given.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Given<'a> {
     /// By a flag, a variable, or `config set`.
@@ -120,12 +69,12 @@ impl Kind {
                 Value::Number(given.number().filter(|n| (least..=most).contains(n))? + 0.0)
             }
             Kind::Duration { least, most } => Value::Duration(
-                given
-                    .number()
-                    .map(|seconds| seconds.to_string())
-                    .or_else(|| given.with_a_unit().map(str::to_owned))
-                    .and_then(|text| parse_duration(&text).ok())
-                    .filter(|duration| (least..=most).contains(duration))?,
+                match given.number() {
+                    Some(seconds) => duration_of_seconds(seconds),
+                    None => parse_duration(given.with_a_unit()?),
+                }
+                .ok()
+                .filter(|duration| (least..=most).contains(duration))?,
             ),
             Kind::Size { most_bytes } => Value::Size(
                 given
@@ -144,15 +93,15 @@ impl Kind {
                 Some(number) => number.to_string(),
                 None => given.text()?.to_owned(),
             },
-            Value::Location(location) => location.as_ref().map(Database::to_string).unwrap_or_default(),
+            Value::Location(location) => location.as_ref().map(Location::to_string).unwrap_or_default(),
         };
         Some(Reading { value, text })
     }
 
     /// Says what to type instead of a value that [`read`](Self::read) does not understand.
     pub(crate) fn hint(self, given: Given<'_>) -> Option<String> {
-        match (self, given.place()) {
-            (Kind::Location, Some(Err(not_a_place))) => Some(not_a_place.hint().to_owned()),
+        match (self, given.read_location()) {
+            (Kind::Location, Some(Err(error))) => Some(error.hint().to_owned()),
             _ => None,
         }
     }
@@ -231,49 +180,31 @@ impl<'a> Given<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// `Some(None)` is an empty text in a file: the default place.
+    /// `Some(None)` is an empty text in a file: the default one.
     #[expect(clippy::option_option, reason = "not a location, and the location that is not named, differ")]
-    fn location(self) -> Option<Option<Database>> {
+    fn location(self) -> Option<Option<Location>> {
         let text = match self {
             Given::Typed(path) if path.is_empty() => return None,
             Given::Written(..) if self.text()?.is_empty() => return Some(None),
             // Paths need not be UTF-8; URLs are.
             Given::Typed(path) if path.to_str().is_none() => {
-                return Some(Some(Database::File(PathBuf::from(path))));
+                return Some(Some(Location::File(PathBuf::from(path))));
             }
             Given::Typed(_) | Given::Written(..) => self.text()?,
         };
         if text.contains('\0') {
             return None;
         }
-        Some(Some(match self.place()?.ok()? {
-            Place::Url(url) => Database::Url(url),
-            Place::Path(path) => Database::File(path),
-        }))
+        Some(Some(self.read_location()?.ok()?))
     }
 
-    /// A text, understood as the place of a queue.
-    fn place(self) -> Option<Result<Place, NotAPlace>> {
+    /// A text, understood as where a queue is.
+    fn read_location(self) -> Option<Result<Location, NotALocation>> {
         let folder = match self {
             Given::Typed(_) => Path::new(""),
             Given::Written(_, folder) => folder,
         };
-        Some(Place::read(self.text()?, |path| folder.join(path).symlink_metadata().is_ok()))
-    }
-}
-
-impl FromStr for LogLevel {
-    type Err = ();
-
-    /// Takes any case, and WARN.
-    fn from_str(text: &str) -> Result<LogLevel, ()> {
-        match text.to_ascii_uppercase().as_str() {
-            "ERROR" => Ok(LogLevel::Error),
-            "WARNING" | "WARN" => Ok(LogLevel::Warning),
-            "INFO" => Ok(LogLevel::Info),
-            "DEBUG" => Ok(LogLevel::Debug),
-            _ => Err(()),
-        }
+        Some(Location::read(self.text()?, |path| folder.join(path).symlink_metadata().is_ok()))
     }
 }
 
@@ -403,9 +334,9 @@ mod tests {
     #[test]
     fn a_database_is_a_path_or_has_a_scheme() {
         let url = "postgres://user@host/queue";
-        assert_eq!(typed(Key::Database, url), Some(Value::Location(Some(Database::Url(url.to_owned())))));
+        assert_eq!(typed(Key::Database, url), Some(Value::Location(Some(Location::Url(url.to_owned())))));
         for path in ["queue.db", "./a:b", "./postgres://x", "~/q.db"] {
-            assert_eq!(typed(Key::Database, path), Some(Value::Location(Some(Database::File(path.into())))));
+            assert_eq!(typed(Key::Database, path), Some(Value::Location(Some(Location::File(path.into())))));
         }
         for neither in ["", "a:b", "://x", "shop", "POSTGRES://h/q", "'postgres://h/q'"] {
             assert_eq!(typed(Key::Database, neither), None);

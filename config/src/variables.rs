@@ -4,8 +4,7 @@ use std::ffi::OsString;
 
 use queuectl_core::JOB_VARIABLES;
 
-use crate::error::nearest;
-use crate::key::Key;
+use crate::key::{Key, nearest};
 
 const PREFIX: &str = "QUEUECTL_";
 

@@ -37,7 +37,7 @@ pub(crate) fn replace(
         FileError::Io(source) => unwritable(source),
     })?;
 
-    // Only now: whoever held the lock may have changed it.
+    // Only now: another process may have changed it while it held the lock.
     refuse_unfit(&target, owners)?;
     let (content, form) = read(&target)?;
     let text = file::text(&content, path).map_err(SettingsError::File)?;

@@ -57,19 +57,9 @@ fn names(home: &Home) -> Vec<String> {
     names
 }
 
-/// A home with a completed, a dead and a pending job.
-fn with_one_of_each() -> Home {
-    let home = Home::quick();
-    home.enqueue("good", "echo words");
-    home.enqueue_once("bad", "false");
-    home.drain();
-    home.enqueue("waits", "true");
-    home
-}
-
 fn a_backup_is_a_queue_of_its_own() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         let copy = home.path("copy.db");
         home.run(spelling, ["backup", "copy.db"]).assert().success().stdout(contains("copy.db: 3 jobs"));
         assert_eq!((mode(&copy), names(&home)), (0o600, vec!["copy.db".to_owned()]));
@@ -178,7 +168,7 @@ fn a_running_job_is_pending_in_the_copy_and_runs_again_from_it() {
 
 fn what_is_there_is_refused_and_kept() {
     both(|spelling| {
-        let home = with_one_of_each();
+        let home = Home::with_one_of_each();
         fs::write(home.path("letter"), "Dear").unwrap();
         fs::write(home.path("free-wal"), "log").unwrap();
         fs::create_dir(home.path("folder")).unwrap();
@@ -203,7 +193,7 @@ fn what_is_there_is_refused_and_kept() {
 }
 
 fn a_file_without_its_folder_is_refused() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     home.queuectl(["backup", "no/such/copy.db"])
         .assert()
         .code(1)
@@ -222,7 +212,7 @@ fn a_backup_of_nothing_is_refused() {
 }
 
 fn a_damaged_queue_gives_no_backup() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     let mut bytes = fs::read(home.database()).unwrap();
     for page in bytes.chunks_mut(4096).skip(1) {
         page.fill(0x5a);
@@ -237,7 +227,7 @@ fn a_damaged_queue_gives_no_backup() {
 }
 
 fn a_backup_may_have_any_name() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     for name in ["./file:x?mode=memory", "./it's", "-dash.db", "./zwölf\n\t%20", "./:memory:"] {
         home.queuectl(["backup", "--", name]).assert().success();
         assert_eq!(sound(&home.path(name)), home.counts(), "{name:?}");
@@ -255,7 +245,7 @@ fn disturbed(home: &Home, calls: &str, disturbance: &str) -> assert_cmd::assert:
 }
 
 fn a_killed_backup_leaves_nothing_under_its_name() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     // Early, in the middle of it, and when only its name is missing. A call during
     // which a milder signal comes is still made.
     for (signal, calls, when) in [
@@ -285,7 +275,7 @@ fn a_killed_backup_leaves_nothing_under_its_name() {
 }
 
 fn a_backup_that_another_is_writing_is_left_alone() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     let another = home.path(".queuectl-backup-1-0");
     let writing = fs::File::create(&another).unwrap();
     writing.lock().unwrap();
@@ -297,7 +287,7 @@ fn a_backup_that_another_is_writing_is_left_alone() {
 }
 
 fn a_failing_sync_leaves_nothing() {
-    let home = with_one_of_each();
+    let home = Home::with_one_of_each();
     let assert = disturbed(&home, "fsync,fdatasync", "error=EIO");
     assert.code(1).stdout("").stderr(contains("queuectl: error: "));
     assert_eq!(names(&home), [""; 0]);

@@ -1,9 +1,8 @@
 //! `queuectl cancel`, and that nothing of a job is left behind.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, both, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 
@@ -29,7 +28,7 @@ fn a_pending_job_is_cancelled() {
     both(|spelling| {
         let home = Home::quick();
         home.enqueue("a", "touch ran");
-        home.run(spelling, ["cancel", "a"]).assert().success().stdout(contains("a"));
+        home.run(spelling, ["cancel", "a"]).assert().success().stdout("Job a cancelled\n");
         home.drain();
         assert_eq!(home.state("a"), State::Cancelled);
         assert!(!home.path("ran").exists());
@@ -49,8 +48,7 @@ fn a_failed_job_is_cancelled() {
 fn cancelled_while_running(command: &str) -> Home {
     let home = Home::quick();
     home.enqueue("a", &format!("{command}; touch ready; sleep 1000; touch too-far"));
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("ready");
+    let _worker = home.worker_in_the_middle("ready");
     let processes = home.processes_of("a");
     assert!(!processes.is_empty(), "the job can be found by its mark");
     home.queuectl(["cancel", "a"]).assert().success();
@@ -83,8 +81,7 @@ fn children_in_sessions_of_their_own_are_ended() {
 fn a_job_has_time_to_clean_up() {
     let home = Home::quick().with("QUEUECTL_KILL_GRACE", "60s");
     home.enqueue("a", "trap 'touch cleaned; exit 1' TERM; touch ready; while :; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("ready");
+    let _worker = home.worker_in_the_middle("ready");
     home.queuectl(["cancel", "a"]).assert().success();
     assert!(home.path("cleaned").exists());
     assert_eq!(home.state("a"), State::Cancelled);
@@ -105,7 +102,7 @@ fn several_jobs_are_cancelled_at_once() {
     let home = Home::quick();
     home.enqueue("a", "true");
     home.enqueue("b", "true");
-    home.queuectl(["cancel", "a", "ghost", "b"]).assert().code(4).stderr(contains("ghost"));
+    home.queuectl(["cancel", "a", "ghost", "b"]).assert().code(4).stderr(contains("there is no job ghost"));
     assert_eq!(home.counts()[State::Cancelled], 2);
     home.queuectl(["cancel"]).assert().code(2);
 }
@@ -116,8 +113,7 @@ fn no_wait_returns_before_the_job_has_ended() {
         "a",
         "trap 'echo asked >> asked' TERM; touch ready; until [ -e go ]; do sleep 0.05; done; exit 1",
     );
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("ready");
+    let _worker = home.worker_in_the_middle("ready");
     home.queuectl(["cancel", "a", "--no-wait"]).assert().success();
     assert!(home.job("a").cancel_requested);
     home.wait_for_file("asked");
@@ -129,8 +125,7 @@ fn the_worker_goes_on_with_the_next_job() {
     let home = Home::quick();
     home.enqueue("a", "touch ready; sleep 1000");
     home.enqueue("b", "true");
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("ready");
+    let mut worker = home.worker_in_the_middle("ready");
     home.queuectl(["cancel", "a"]).assert().success();
     home.wait_for("b", State::Completed);
     assert!(!worker.has_ended());
@@ -153,10 +148,9 @@ fn a_job_whose_worker_and_manager_are_dead_is_ended_here() {
         let home = Home::quick();
         home.enqueue("a", "(setsid sleep 1000 &); touch ready; sleep 1000");
         home.enqueue("b", "true");
-        let mut worker = home.worker([""; 0]);
-        home.wait_for_file("ready");
+        let mut worker = home.worker_in_the_middle("ready");
         for pid in home.managers_and_workers() {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            send(pid, Signal::SIGKILL);
         }
         worker.wait();
         assert!(!home.processes_of("a").is_empty());
@@ -179,16 +173,15 @@ fn a_job_that_cancels_itself_does_not_wait_for_itself() {
 fn it_is_said_when_the_worker_stands_still() {
     let home = Home::quick();
     home.enqueue("a", "touch ready; sleep 1000");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("ready");
+    let _worker = home.worker_in_the_middle("ready");
     let pid = home.worker_pids()[0];
-    kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    send(pid, Signal::SIGSTOP);
     let mut cancel = home.background(Spelling::Dispatched, ["cancel", "a"]);
     cancel.wait_until_it_says(&format!("stands still; job a is ended when it goes on: `kill -CONT {pid}`"));
     let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
     stop.wait_until_it_says(&format!("stands still, and stops when it goes on: `kill -CONT {pid}`"));
     assert!(home.stdout(["status"]).contains("stalled"));
-    kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+    send(pid, Signal::SIGCONT);
     cancel.wait_for_success();
     stop.wait_for_success();
     assert_eq!(home.state("a"), State::Cancelled);

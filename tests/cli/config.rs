@@ -29,7 +29,7 @@ trials![
     the_queue_lives_in_a_dot_folder_if_there_is_one,
     the_queue_lives_in_the_platforms_folders_otherwise,
     zero_is_a_value,
-    each_setting_is_read_by_somebody,
+    each_setting_has_an_effect,
     negative_values_are_refused_as_content,
 ];
 
@@ -85,7 +85,7 @@ fn set_writes_nothing_it_cannot_read_back() {
             home.run(spelling, ["config", "set", key, value])
                 .assert()
                 .code(1)
-                .stderr(contains(key).and(contains("queuectl: error:")));
+                .stderr(contains(format!("queuectl: error: `{value}` is not a value of {key}; expected ")));
         }
         assert!(!home.config_file().exists());
     });
@@ -164,13 +164,13 @@ fn a_broken_file_does_not_lock_the_user_out() {
     let home = Home::new();
     home.configure(BROKEN);
     home.queuectl(["config", "path"]).assert().success();
-    home.queuectl(["config", "check"]).assert().code(1).stderr(contains("config.toml"));
+    home.queuectl(["config", "check"]).assert().code(1).stderr(contains("config.toml:2:"));
     home.queuectl(["--version"]).assert().success();
     home.queuectl(["help"]).assert().success();
     home.queuectl(["help", "enqueue"]).assert().success();
     home.queuectl(["--list"]).assert().success().stdout(contains("enqueue"));
     // An alias may be what was typed, so here the file is needed.
-    home.queuectl(["start"]).assert().failure().stderr(contains("config.toml"));
+    home.queuectl(["start"]).assert().code(1).stderr(contains("config.toml:2:"));
 }
 
 fn an_unknown_key_in_the_file_is_an_error_and_not_a_default() {
@@ -180,7 +180,7 @@ fn an_unknown_key_in_the_file_is_an_error_and_not_a_default() {
         home.run(spelling, ["list"])
             .assert()
             .code(1)
-            .stderr(contains("max-retires").and(contains("config.toml")));
+            .stderr(contains("config.toml:2:1: there is no setting `max-retires`"));
     });
 }
 
@@ -321,7 +321,7 @@ fn zero_is_a_value() {
     assert_eq!(home.job("a").max_retries, 0);
 }
 
-fn each_setting_is_read_by_somebody() {
+fn each_setting_has_an_effect() {
     let home = Home::new();
     let settings = [
         ("max-retries", "1"),

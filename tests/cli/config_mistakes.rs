@@ -16,7 +16,7 @@ trials![
     an_alias_that_can_never_work_is_refused,
     an_alias_that_is_typed_otherwise_says_so,
     what_is_typed_in_the_form_of_others_leads_on,
-    a_place_that_is_set_is_told_with_what_is_there,
+    a_location_that_is_set_is_told_with_what_is_there,
     a_byte_order_mark_in_the_file_does_no_harm,
 ];
 
@@ -187,7 +187,7 @@ fn what_is_typed_in_the_form_of_others_leads_on() {
     });
 }
 
-fn a_place_that_is_set_is_told_with_what_is_there() {
+fn a_location_that_is_set_is_told_with_what_is_there() {
     both(|spelling| {
         let home = Home::new();
         let place = home.queue_folder().join("other.db").display().to_string();

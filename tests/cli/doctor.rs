@@ -148,7 +148,7 @@ fn a_file_that_is_no_good_queue_is_an_error_with_advice() {
             fs::remove_file(path).unwrap();
             Connection::open(path).unwrap().execute_batch("CREATE TABLE jobs (id TEXT)").unwrap();
         }),
-        ("schema", "99", "newer queuectl", |path| {
+        ("schema", "has schema 99;", "newer queuectl", |path| {
             Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         }),
         ("database", "empty file", "queuectl enqueue", |path| fs::write(path, "").unwrap()),
@@ -222,7 +222,7 @@ fn nothing_is_ever_changed() {
             let holder = Connection::open(home.database()).unwrap();
             let _: i64 = holder.query_row("SELECT count(*) FROM job", [], |row| row.get(0)).unwrap();
             home.enqueue("b", "true");
-            // The log and its index, as they are while somebody has them open.
+            // The log and its index, as they are while a program has them open.
             let kept: Vec<_> = ["queue.db", "queue.db-wal", "queue.db-shm"]
                 .map(|name| (name, fs::read(home.queue_folder().join(name)).unwrap()))
                 .into();

@@ -186,7 +186,7 @@ fn what_keeps_a_program_out_is_an_error_with_advice() {
         (format!("postgres://{SUPERUSER}@{place}/postgres?sslmode=require"), "server", "TLS", "sslmode"),
         (format!("postgres://{SUPERUSER}@{place}/postgres?schem=a"), "server", "`schema`", "config list"),
         (url(server, SUPERUSER, foreign.name()), "database", "tables of another program", "?schema=NAME"),
-        (url(server, SUPERUSER, schema), "schema", "99", "newer queuectl"),
+        (url(server, SUPERUSER, schema), "schema", "has schema 99;", "newer queuectl"),
     ] {
         both(|spelling| {
             let home = Home::quick().with("QUEUECTL_DATABASE", &url);
@@ -286,7 +286,7 @@ fn nothing_is_ever_changed() {
         ("an older schema", "UPDATE queue SET schema = 1, oldest_writer = 1"),
         ("a newer schema", "UPDATE queue SET schema = 99"),
         ("a missing index", "DROP INDEX claim_to_cancel"),
-        ("wrong books", "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 500)"),
+        ("wrong counters", "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 500)"),
         ("a dead worker", "UPDATE worker SET ended_at_ms = NULL"),
     ];
     for (what, spoil) in cases {

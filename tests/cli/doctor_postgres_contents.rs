@@ -14,7 +14,7 @@ trials![
     wrong_counts_are_an_error if Postgres,
     a_missing_index_is_told_until_the_advice_is_typed if Postgres,
     an_index_that_is_not_valid_is_an_error_until_the_advice_is_typed if Postgres,
-    an_index_of_somebody_else_is_a_warning_until_the_advice_is_typed if Postgres,
+    an_index_of_another_program_is_a_warning_until_the_advice_is_typed if Postgres,
     a_missing_rule_is_an_error_until_the_advice_is_typed if Postgres,
     a_rule_that_old_rows_were_not_held_to_is_an_error_until_the_advice_is_typed if Postgres,
     a_missing_table_is_an_error if Postgres,
@@ -71,7 +71,7 @@ fn an_index_that_is_not_valid_is_an_error_until_the_advice_is_typed() {
     assert_eq!(troubles(&home), [json!(null); 0]);
 }
 
-fn an_index_of_somebody_else_is_a_warning_until_the_advice_is_typed() {
+fn an_index_of_another_program_is_a_warning_until_the_advice_is_typed() {
     let home = with_a_queue();
     sql(&home, "CREATE INDEX mine ON job (command)");
     let advice = complains(&home, "warning", "indexes", "mine of job is not queuectl's and was never used");

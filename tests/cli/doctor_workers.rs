@@ -22,9 +22,7 @@ trials![
 
 /// A worker in whose hands a job is.
 fn at_work(home: &Home) -> (Worker, Pid) {
-    home.enqueue("long", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let manager = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let manager = home.hold("long");
     let pid = home.worker_pids()[0];
     (manager, Pid::from_raw(pid))
 }

@@ -101,7 +101,7 @@ fn an_unknown_json_field_is_named() {
     home.queuectl(["enqueue", r#"{"command":"a","max_retires":3}"#])
         .assert()
         .code(1)
-        .stderr(contains("max_retires").and(contains("max_retries")));
+        .stderr(contains("no field \"max_retires\"").and(contains("did you mean \"max_retries\"?")));
     is_untouched(&home);
 }
 

@@ -37,7 +37,7 @@ fn a_file_of_jobs_is_added() {
         home.run(spelling, ["enqueue", "--file", "jobs", "--max-retries", "1"])
             .assert()
             .success()
-            .stdout(contains("251"));
+            .stdout("Jobs added: 251\n");
         assert_eq!(home.counts()[State::Pending], 251);
         assert_eq!((home.job("job-249").command.as_str(), home.job("job-0").max_retries), ("echo 249", 1));
     });
@@ -78,7 +78,7 @@ fn a_file_can_be_resumed() {
             .write_stdin(lines)
             .assert()
             .success()
-            .stdout(contains("2").and(contains("1")));
+            .stdout("Jobs added: 2, skipped: 1\n");
         assert_eq!((home.counts().total(), home.job("b").command.as_str()), (3, "first"));
     });
 }
@@ -99,7 +99,7 @@ fn a_run_that_was_killed_is_repeated_by_its_name() {
     drop(killed);
     home.queuectl(repeat).assert().success();
     assert_eq!(home.counts().total(), 20_000);
-    home.queuectl(repeat).assert().success().stdout(contains("Jobs added: 0, skipped: 20000"));
+    home.queuectl(repeat).assert().success().stdout("Jobs added: 0, skipped: 20000\n");
 }
 
 fn the_name_of_a_run_is_no_excuse_for_a_taken_id() {
@@ -207,8 +207,10 @@ fn an_error_names_the_file_and_leads_on() {
 
 fn an_unreadable_file_is_named() {
     let home = Home::new();
-    home.queuectl(["enqueue", "--file", "no-such-file"]).assert().code(1).stderr(contains("no-such-file"));
-    home.queuectl(["enqueue", "--file", "."]).assert().code(1);
+    for (file, reason) in [("no-such-file", "No such file"), (".", "Is a directory")] {
+        let said = format!("cannot read {file}: {reason}");
+        home.queuectl(["enqueue", "--file", file]).assert().code(1).stderr(contains(said));
+    }
     is_untouched(&home);
 }
 

@@ -151,8 +151,11 @@ fn what_is_neither_ours_nor_the_commands_is_refused() {
         for (line, said) in [
             ("'sleep 10' --max-retires 5", "did you mean `--max-retries`?"),
             ("'sleep 10' --frobnicate", "queuectl enqueue -- 'sleep 10' --frobnicate"),
-            (r#"'{"command":"x"}' --id a b"#, "`b`"),
-            ("true --max-retries many", "many"),
+            (
+                r#"'{"command":"x"}' --id a b"#,
+                "`b` after the command `{\"command\":\"x\"}` is no option of a job",
+            ),
+            ("true --max-retries many", "`many` is no value for `--max-retries <N>`"),
             ("true --id", "`--id <ID>` needs a value\nhint: if it belongs to the command"),
             ("true --timeout", "`--timeout <TIME>` needs a value\nhint: "),
             ("'sleep 10' --delay", "`--delay <TIME>` needs a value\nhint: see "),

@@ -116,7 +116,10 @@ fn jobs_come_from_a_fifo_and_not_from_a_folder_or_without_end() {
     let line = r#"{ echo '{"command":"true"}' > jobs & }; queuectl enqueue --file jobs"#;
     home.typed(Spelling::Dispatched, line).assert().success().stdout("Jobs added: 1\n");
     fs::create_dir(home.path("folder")).unwrap();
-    home.queuectl(["enqueue", "--file", "folder"]).assert().code(1).stderr(contains("folder"));
+    home.queuectl(["enqueue", "--file", "folder"])
+        .assert()
+        .code(1)
+        .stderr(contains("cannot read folder: Is a directory"));
     let limited = "ulimit -v 2000000; queuectl enqueue --file /dev/zero";
     home.typed(Spelling::Dispatched, limited)
         .assert()

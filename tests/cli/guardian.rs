@@ -2,8 +2,8 @@
 
 use crate::support::postgres::{Mode, Server};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, alive, kill_all, marked, role, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
+use crate::support::{DEADLINE, Home, Spelling, Worker, alive, role, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getsid};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
@@ -51,7 +51,7 @@ fn a_manager_of_a_queue_on_a_server_has_a_guardian_that_goes_with_it() {
     let mut manager = started(&home);
     let guardian = the_guardian(&home);
     for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
-        kill(Pid::from_raw(guardian), signal).unwrap();
+        send(guardian, signal);
     }
     home.enqueue("a", "true");
     home.wait_for("a", State::Completed);
@@ -99,7 +99,7 @@ fn a_guardian_that_dies_is_replaced() {
     let home = Home::quick().on_server(Server::shared());
     let manager = started(&home);
     let first = the_guardian(&home);
-    kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
+    send(first, Signal::SIGKILL);
     manager.wait_until_it_says("The guardian died");
     wait_until(DEADLINE, "there is another", || home.guardians().iter().any(|&pid| pid != first));
 }
@@ -111,7 +111,7 @@ fn a_guardian_ends_what_a_killed_manager_and_its_worker_have_left() {
     home.wait_for_file("hangs");
     let guardian = the_guardian(&home);
     for pid in home.managers_and_workers() {
-        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        send(pid, Signal::SIGKILL);
     }
     home.wait_until_nothing_is_left_of("held");
     wait_until(DEADLINE, "it goes when nothing is left", || role(guardian).is_none());
@@ -129,7 +129,7 @@ fn what_a_dead_worker_has_left_is_ended_while_the_server_is_away_and_the_stop_sa
         home.wait_for_file("hangs");
         let worker = home.worker_pids()[0];
         server.stop(Mode::Immediate);
-        kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
+        send(worker, Signal::SIGKILL);
         manager.wait_until_it_says("A worker died");
         home.wait_until_nothing_is_left_of("held");
         assert!(!manager.has_ended(), "nobody has asked it to");
@@ -210,15 +210,14 @@ fn the_lease_of_the_settings_is_what_workers_keep() {
     }
 }
 
-/// Somebody has written into the tables by hand: what is no time was not heard lately.
+/// A person has written into the tables by hand: what is no time was not heard lately.
 fn a_heartbeat_that_is_no_time_keeps_no_job_from_running_again() {
     for time in ["infinity", "-infinity"] {
         let home = Home::quick().with("QUEUECTL_LEASE", "10s").on_server(Server::shared());
         home.enqueue("held", "[ $QUEUECTL_JOB_LEASE -gt 1 ] || { touch running; sleep 1000; }");
         let _killed_with_its_home = home.worker(["--count", "1"]);
         home.wait_for_file("running");
-        let marker = format!("TEST_HOME={}", home.root().display());
-        kill_all(|| marked(&[&marker]));
+        home.kill_everything();
         let spoil =
             format!("UPDATE heartbeat SET beat_at = '{time}'; UPDATE worker SET lock_file = 'elsewhere'");
         home.schema().client().batch_execute(&spoil).unwrap();

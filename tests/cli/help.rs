@@ -124,7 +124,7 @@ fn surroundings(verb: &str) -> Home {
     home
 }
 
-/// An example as it can be typed here: other places, and an end.
+/// An example as it can be typed here: other locations, and an end.
 fn here(home: &Home, line: &str) -> String {
     let backup = home.path("backups").display().to_string();
     let line = line.replace("/backups", &backup);

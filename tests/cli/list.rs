@@ -103,11 +103,7 @@ fn json_has_every_documented_field() {
 
 fn states_can_be_repeated_and_are_taken_in_any_case() {
     both(|spelling| {
-        let home = Home::quick();
-        home.enqueue("good", "true");
-        home.enqueue_once("bad", "false");
-        home.drain();
-        home.enqueue("waits", "true");
+        let home = Home::with_one_of_each();
         let list = |states: &[&str]| {
             let flags = states.iter().flat_map(|state| ["--state", state]);
             let output = home.run(spelling, ["list", "--json"].into_iter().chain(flags)).assert().success();

@@ -14,6 +14,7 @@ mod doctor_postgres;
 mod doctor_postgres_contents;
 mod doctor_workers;
 mod documented;
+mod draining;
 mod enqueue;
 mod enqueue_fields;
 mod enqueue_file;
@@ -26,20 +27,23 @@ mod help;
 mod json_words;
 mod limits;
 mod list;
+mod locations;
 mod logs;
 mod memory;
 mod mistakes;
 mod r#move;
 mod move_abort;
 mod move_back;
+mod move_refused;
 mod nested;
 mod outside;
 mod owners;
 mod passwords;
-mod places;
 mod postgres;
+mod postgres_alike;
 mod postgres_faults;
 mod postgres_settings;
+mod postgres_silence;
 mod postgres_unknown;
 mod prune;
 mod references;
@@ -49,6 +53,7 @@ mod surroundings;
 mod terminal;
 mod terminals;
 mod unreadable;
+mod unreadable_rows;
 mod unwritable;
 mod voice;
 mod waiting;
@@ -56,6 +61,7 @@ mod worker_hostile;
 mod worker_hostile_files;
 mod worker_inherits;
 mod worker_jobs;
+mod worker_log;
 mod worker_machines;
 mod worker_outside;
 mod worker_rescue;
@@ -78,10 +84,13 @@ pub fn trials() -> Vec<Trial> {
         list::trials(),
         status::trials(),
         unreadable::trials(),
+        unreadable_rows::trials(),
         surroundings::trials(),
         terminals::trials(),
         voice::trials(),
         waiting::trials(),
+        worker_log::trials(),
+        draining::trials(),
         show::trials(),
         logs::trials(),
         dlq::trials(),
@@ -105,18 +114,21 @@ pub fn trials() -> Vec<Trial> {
         memory::trials(),
         mistakes::trials(),
         r#move::trials(),
+        move_refused::trials(),
         nested::trials(),
         move_abort::trials(),
         outside::trials(),
         move_back::trials(),
         passwords::trials(),
-        places::trials(),
+        locations::trials(),
         limits::trials(),
         file_types::trials(),
         owners::trials(),
         postgres::trials(),
+        postgres_alike::trials(),
         worker_inherits::trials(),
         postgres_faults::trials(),
+        postgres_silence::trials(),
         postgres_settings::trials(),
         worker_outside::trials(),
         postgres_unknown::trials(),

@@ -3,9 +3,8 @@
 use super::r#move::{is_open, killed, on_its_way, open, sound};
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use crate::support::{Home, Spelling, both};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{Home, Spelling, both, send};
+use nix::sys::signal::Signal;
 use predicates::prelude::*;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -15,10 +14,10 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 
 trials![
-    a_move_is_given_up_from_the_old_place,
-    a_move_is_given_up_from_the_new_place,
-    a_move_is_given_up_though_the_old_place_cannot_be_found,
-    a_move_is_given_up_though_the_new_place_is_gone if Postgres,
+    a_move_is_given_up_from_the_old_location,
+    a_move_is_given_up_from_the_new_location,
+    a_move_is_given_up_though_the_old_location_cannot_be_found,
+    a_move_is_given_up_though_the_new_location_is_gone if Postgres,
     what_was_given_up_elsewhere_is_emptied_as_the_hint_says,
     a_move_that_is_over_cannot_be_given_up,
     a_move_that_is_being_given_up_cannot_go_on,
@@ -28,7 +27,7 @@ trials![
     a_move_from_a_server_is_given_up_wherever_it_was_killed if Postgres and Strace,
 ];
 
-fn a_move_is_given_up_from_the_old_place() {
+fn a_move_is_given_up_from_the_old_location() {
     both(|spelling| {
         let (home, mut worker) = on_its_way();
         let emptied = format!("Emptied {}\n", home.path("new.db").display());
@@ -39,13 +38,13 @@ fn a_move_is_given_up_from_the_old_place() {
         worker.wait_for_success();
         home.drain();
         assert_eq!(home.counts()[State::Completed], 3);
-        // The new place is an empty queue, to which it can be moved after all.
+        // The new location has an empty queue, to which it can be moved after all.
         home.run(spelling, ["move", "--to", "new.db"]).assert().success();
         assert_eq!(sound(&home, &home.path("new.db")), 3);
     });
 }
 
-fn a_move_is_given_up_from_the_new_place() {
+fn a_move_is_given_up_from_the_new_location() {
     both(|spelling| {
         let (home, _worker) = on_its_way();
         home.run(spelling, ["move", "--abort", "--json", "--database", "new.db"]).assert().success().stdout(
@@ -57,7 +56,7 @@ fn a_move_is_given_up_from_the_new_place() {
     });
 }
 
-fn a_move_is_given_up_though_the_old_place_cannot_be_found() {
+fn a_move_is_given_up_though_the_old_location_cannot_be_found() {
     both(|spelling| {
         let (home, mut worker) = on_its_way();
         home.make_file("go");
@@ -67,7 +66,7 @@ fn a_move_is_given_up_though_the_old_place_cannot_be_found() {
         let emptied = format!("Emptied {}\n", home.path("new.db").display());
         home.run(spelling, ["move", "--abort", "--database", "new.db"]).assert().success().stdout(emptied);
         home.queuectl(["enqueue", "--database", "new.db", "true"]).assert().success();
-        // What is in the new place now is somebody else's.
+        // What is at the new location now is another queue's.
         home.run(spelling, ["move", "--to", "new.db", "--database", "elsewhere.db"])
             .assert()
             .code(1)
@@ -78,17 +77,15 @@ fn a_move_is_given_up_though_the_old_place_cannot_be_found() {
     });
 }
 
-fn a_move_is_given_up_though_the_new_place_is_gone() {
+fn a_move_is_given_up_though_the_new_location_is_gone() {
     let home = Home::quick();
-    home.enqueue("runs", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let _worker = home.hold("runs");
     let server = Server::start(&[("fsync", "off")]);
     let schema = server.schema();
     let url = server.tcp_url(schema.name());
     let moving = home.background(Spelling::Dispatched, ["move", "--to", &url]);
     moving.wait_until_it_says("Waiting for 1 worker");
-    kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
+    send(moving.pid(), Signal::SIGKILL);
     drop(server);
     home.queuectl(["move", "--abort"])
         .assert()
@@ -98,7 +95,7 @@ fn a_move_is_given_up_though_the_new_place_is_gone() {
     home.enqueue("more", "true");
 }
 
-/// The old place was opened again while the new one could not be reached.
+/// The old location was opened again while the new one could not be reached.
 fn what_was_given_up_elsewhere_is_emptied_as_the_hint_says() {
     both(|spelling| {
         let (home, mut worker) = on_its_way();
@@ -208,7 +205,7 @@ fn on_server(home: &Home, url: &str) -> Box<dyn Store> {
 }
 
 /// Whatever has been sent to the server when the move is killed: giving it up opens the
-/// old place and empties the new one, or says that the new one is open.
+/// old location and empties the new one, or says that the new one is open.
 fn a_move_to_a_server_is_given_up_wherever_it_was_killed() {
     let (server, ..) = published();
     let (mut given_up, mut too_late) = (0, 0);
@@ -230,7 +227,7 @@ fn a_move_to_a_server_is_given_up_wherever_it_was_killed() {
     assert!(given_up > 2 && too_late > 0, "{given_up} times given up, {too_late} times too late");
 }
 
-/// The same from a server, and whoever gives it up is killed too.
+/// The same from a server, and the program that gives it up is killed too.
 fn a_move_from_a_server_is_given_up_wherever_it_was_killed() {
     let (server, ..) = published();
     let (mut given_up, mut too_late) = (0, 0);
@@ -276,7 +273,7 @@ enum GivenUp {
 }
 
 impl Ends {
-    /// Runs `queuectl move` at the old place, and kills it when it writes the nth time.
+    /// Runs `queuectl move` at the old location, and kills it when it writes the nth time.
     fn killed(&self, home: &Home, arguments: &str, at: u32) -> bool {
         let writes = "sendto,write,writev,pwrite64";
         let line = format!(
@@ -287,7 +284,7 @@ impl Ends {
         home.typed(Spelling::Direct, &line).assert().get_output().status.signal().is_some()
     }
 
-    /// Gives the move up; both places must be as is said then.
+    /// Gives the move up; both locations must be as is said then.
     fn give_up(&self, home: &Home, at: u32) -> GivenUp {
         let abort = home.queuectl(["move", "--abort", "--database", &self.from.to_string()]).assert();
         let said = String::from_utf8_lossy(&abort.get_output().stderr).into_owned();

@@ -1,8 +1,8 @@
-//! `queuectl move` to a place that the queue has left.
+//! `queuectl move` to a location that the queue has left.
 
 use super::r#move::{in_use, is_open, on_the_server, open, sound, told};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, wait_until};
+use crate::support::{DEADLINE, HELD, Home, Spelling, both, wait_until};
 use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -12,7 +12,7 @@ trials![
     a_moved_queue_can_move_back,
     a_queue_on_a_server_can_move_back if Postgres,
     a_queue_that_has_moved_on_can_move_back_to_where_it_began,
-    a_return_that_is_given_up_leaves_the_place_closed,
+    a_return_that_is_given_up_leaves_the_location_closed,
 ];
 
 fn a_moved_queue_can_move_back() {
@@ -67,16 +67,16 @@ fn stage(home: &Home) -> Stage {
     open(&home.database(), Access::Read, home).whereabouts().unwrap().expect("a queue").stage
 }
 
-fn a_return_that_is_given_up_leaves_the_place_closed() {
+fn a_return_that_is_given_up_leaves_the_location_closed() {
     let home = Home::quick();
-    home.enqueue("a", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue("a", HELD);
     home.queuectl(["move", "--to", "./new.db"]).assert().success();
     let mut worker = home.worker(["--database", "./new.db"]);
     home.wait_for_file("running");
     let database = home.database();
     let back = ["move", "--database", "./new.db", "--to", database.to_str().unwrap()];
     let mut mover = home.background(Spelling::Dispatched, back);
-    wait_until(DEADLINE, "the place is ready to receive", || matches!(stage(&home), Stage::Arriving(_)));
+    wait_until(DEADLINE, "the location is ready to receive", || matches!(stage(&home), Stage::Arriving(_)));
     mover.signal(Signal::SIGKILL);
     mover.wait();
     home.queuectl(["move", "--abort", "--database", "./new.db"]).assert().success();

@@ -14,7 +14,7 @@ trials![
     a_job_enqueues_with_the_defaults_of_the_configuration,
     the_workers_settings_do_not_reach_nested_calls,
     a_variable_that_was_asked_for_is_kept,
-    a_relative_place_means_the_same_queue_inside_a_job,
+    a_relative_location_means_the_same_queue_inside_a_job,
     an_extension_finds_the_queue_from_another_folder,
 ];
 
@@ -75,7 +75,7 @@ fn a_variable_that_was_asked_for_is_kept() {
     assert_eq!(home.job("b").max_retries, 9);
 }
 
-fn a_relative_place_means_the_same_queue_inside_a_job() {
+fn a_relative_location_means_the_same_queue_inside_a_job() {
     both(|spelling| {
         for (name, value) in [
             ("QUEUECTL_HOME", "there"),

@@ -118,7 +118,11 @@ fn what_root_makes_with_as_root_belongs_to_the_user() {
         assert_eq!(files(&home), []);
         home.run(spelling, ["enqueue", "--as-root", "--id", "a", "true"]).assert().success();
         all_belong_to_alice(&home);
-        home.run(spelling, ["list"]).env("QUEUECTL_AS_ROOT", "1").assert().success().stdout(contains("a "));
+        home.run(spelling, ["list"])
+            .env("QUEUECTL_AS_ROOT", "1")
+            .assert()
+            .success()
+            .stdout(contains("\na   true "));
         home.queuectl(["--as-root", "status"]).assert().success();
         home.run(spelling, ["config", "set", "max-retries", "5", "--as-root"]).assert().success();
         let new = home.queue_folder().join("sub/new.db");
@@ -191,7 +195,7 @@ fn a_new_configuration_belongs_to_the_owner_of_its_folder() {
 fn the_queue_of_another_user_is_refused() {
     let home = home_of_alice();
     alice(&home, "queuectl enqueue --id a true").success();
-    // As it would be shared by somebody who does not know better.
+    // As it would be shared by a user who does not know better.
     fs::set_permissions(home.queue_folder(), Permissions::from_mode(0o777)).unwrap();
     for entry in fs::read_dir(home.queue_folder()).unwrap() {
         fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
@@ -265,7 +269,7 @@ fn as_root_may_stand_behind_an_alias() {
     let home = home_of_alice();
     alice(&home, "queuectl config set alias.shown list && queuectl enqueue --id a true").success();
     for line in ["ls --as-root", "shown --as-root", "--as-root shown"] {
-        home.queuectl(line.split(' ')).assert().success().stdout(contains("a "));
+        home.queuectl(line.split(' ')).assert().success().stdout(contains("\na   true "));
     }
     home.queuectl(["shown"]).assert().code(1).stderr(contains("--as-root"));
     home.queuectl(["add", "--", "--as-root"]).assert().code(1).stderr(contains("--as-root"));

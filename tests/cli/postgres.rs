@@ -3,9 +3,8 @@
 use crate::support::pgbouncer::Pool;
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, both, dispatcher, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, both, dispatcher, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::{contains, is_match};
 use queuectl_core::{Outcome, State};
 use serde_json::Value;
@@ -13,10 +12,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 trials![
-    every_command_prints_what_it_prints_on_sqlite if Postgres,
     looking_at_a_server_changes_nothing_there if Postgres,
     two_schemas_are_two_queues if Postgres,
-    the_place_of_the_queue_can_be_a_flag_or_a_setting if Postgres,
+    the_location_of_the_queue_can_be_a_flag_or_a_setting if Postgres,
     workers_are_listed_with_their_heartbeat_and_stopped if Postgres,
     an_idle_worker_is_told_of_a_new_job if Postgres,
     an_idle_worker_is_told_again_after_its_connections_were_cut if Postgres,
@@ -28,12 +26,12 @@ trials![
     doctor_finds_what_is_wrong_and_nothing_else if Postgres,
     a_role_that_may_not_know_the_server_shares_the_queue_with_one_that_may if Postgres,
     a_drain_does_the_jobs_too_that_its_last_job_enqueues if Postgres,
-    what_ended_workers_have_done_does_not_stay_in_the_books if Postgres,
+    what_ended_workers_have_done_does_not_stay_in_the_changes if Postgres,
     through_a_pool_in_transaction_mode_all_works_and_workers_poll if Postgres and Pgbouncer,
 ];
 
 /// A quick user on the server of all tests.
-fn home() -> Home {
+pub fn home() -> Home {
     Home::quick().on_server(Server::shared())
 }
 
@@ -42,84 +40,9 @@ fn patient() -> Home {
     home().with("QUEUECTL_POLL_INTERVAL", "1h")
 }
 
-/// What somebody types in the course of a day.
-const DAY: [&str; 54] = [
-    "queuectl status",
-    "queuectl status --json",
-    "queuectl list",
-    "queuectl list --json",
-    "queuectl show ghost",
-    "queuectl dlq list",
-    "queuectl dlq clear",
-    "queuectl worker list",
-    "queuectl worker stop",
-    "queuectl worker start --drain",
-    "queuectl enqueue 'echo out; echo err >&2' --id good --max-retries 0",
-    "queuectl enqueue --id good true",
-    "queuectl enqueue --id 'white space' true",
-    r#"queuectl enqueue '{"id":"json","command":"echo $NAME","max_retries":2,"env":{"NAME":"value"}}'"#,
-    "printf '{\"id\":\"one\",\"command\":\"true\"}\\n{\"id\":\"good\",\"command\":\"true\"}\\n' >jobs; \
-     queuectl enqueue --file jobs",
-    "queuectl enqueue --file jobs --skip-existing",
-    "queuectl enqueue --id bad --max-retries 1 'echo oops >&2; exit 3'",
-    "queuectl enqueue --id worse --max-retries 0 --priority 7 --timeout 1m -- sh -c 'kill -9 $$'",
-    "queuectl enqueue --id later --delay 1h true",
-    "queuectl enqueue --id ümläut --cwd / 'printf \"\\303\\274 \\000 \\377\"'",
-    "queuectl list",
-    "queuectl list --state pending",
-    "queuectl list --state dead",
-    "queuectl list --json",
-    "queuectl status",
-    "queuectl show later",
-    "queuectl show worse --json",
-    "queuectl logs good",
-    "queuectl cancel later",
-    "queuectl cancel later",
-    "queuectl cancel ghost",
-    "queuectl worker start --drain",
-    "queuectl list",
-    "queuectl list --json",
-    "queuectl status",
-    "queuectl show good --json",
-    "queuectl show bad",
-    "queuectl show bad --json",
-    "queuectl logs good",
-    "queuectl logs good --stream stderr",
-    "queuectl logs ümläut",
-    "queuectl logs bad --attempt 1",
-    "queuectl dlq list",
-    "queuectl dlq list --json",
-    "queuectl dlq retry bad",
-    "queuectl dlq retry good",
-    "queuectl dlq retry ghost",
-    "queuectl status --json",
-    "queuectl worker start --drain=ready",
-    "queuectl dlq clear",
-    "queuectl prune --state completed --older-than 0s --dry-run",
-    "queuectl prune --state completed --older-than 0s",
-    "queuectl list --json",
-    "queuectl status --json",
-];
-
-/// What a line prints and how it ends, without what differs from run to run.
-fn told(home: &Home, spelling: Spelling, line: &str) -> String {
-    // An alias belongs to the dispatcher; where another program comes first, it has to stay.
-    let spelling = if line.starts_with("queuectl") { spelling } else { Spelling::Dispatched };
-    let output = home.typed(spelling, line).assert().get_output().clone();
-    let words = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes).replace(&home.location().to_string(), "QUEUE");
-        let text = text.replace(home.root().to_str().unwrap(), "HOME");
-        match serde_json::from_str(&text) {
-            Ok(document) => without_times(document).to_string(),
-            Err(_) => text.lines().map(|line| format!("{}\n", without_numbers(line))).collect(),
-        }
-    };
-    format!("{line}\n{:?}\n{}{}", output.status.code(), words(&output.stdout), words(&output.stderr))
-}
-
 /// Takes the times out of a document, and the numbers of jobs: a batch that is
 /// refused leaves a gap on a server.
-fn without_times(document: Value) -> Value {
+pub fn without_times(document: Value) -> Value {
     match document {
         Value::Array(values) => values.into_iter().map(without_times).collect(),
         Value::Object(fields) => fields
@@ -131,31 +54,6 @@ fn without_times(document: Value) -> Value {
             .collect(),
         other => other,
     }
-}
-
-/// Takes times, durations and pids out of a line of words.
-fn without_numbers(line: &str) -> String {
-    let mut words: Vec<String> = Vec::new();
-    for word in line.split_whitespace() {
-        let is_pid = words.last().is_some_and(|last| last == "PID");
-        let is_time = word.starts_with(|c: char| c.is_ascii_digit())
-            && (word.contains(':') || word.matches('-').count() == 2 || word.ends_with("ms"));
-        words.push(if is_pid || is_time { "…".into() } else { word.into() });
-    }
-    words.join(" ")
-}
-
-fn every_command_prints_what_it_prints_on_sqlite() {
-    both(|spelling| {
-        let (sqlite, postgres) = (Home::quick(), home());
-        // Both are named, so both are told.
-        let database = sqlite.database().display().to_string();
-        let sqlite = sqlite.with("QUEUECTL_DATABASE", &database);
-        for line in DAY {
-            let expected = told(&sqlite, spelling, line);
-            assert_eq!(told(&postgres, spelling, line), expected, "{spelling:?}");
-        }
-    });
 }
 
 fn looking_at_a_server_changes_nothing_there() {
@@ -187,7 +85,7 @@ fn two_schemas_are_two_queues() {
     assert_eq!((other.state("a"), other.counts().total()), (State::Pending, 2));
 }
 
-fn the_place_of_the_queue_can_be_a_flag_or_a_setting() {
+fn the_location_of_the_queue_can_be_a_flag_or_a_setting() {
     let server = Server::shared();
     let schema = Arc::new(server.schema());
     let url = server.tcp_url(schema.name());
@@ -216,7 +114,7 @@ fn workers_are_listed_with_their_heartbeat_and_stopped() {
         home.run(spelling, ["status"]).assert().success().stdout(contains("Active workers: 2"));
         let first = |home: &Home| home.json(["worker", "list", "--json"])[0]["heartbeat_at"].clone();
         let before = first(&home);
-        wait_until(DEADLINE, "the lease is renewed again", || first(&home) != before);
+        wait_until(DEADLINE, "the heartbeat is renewed", || first(&home) != before);
         home.run(spelling, ["worker", "stop"]).assert().success();
         assert_eq!(home.worker_pids(), [0; 0], "stop returns when they have ended");
         home.queuectl(["worker", "list"]).assert().success().stderr("No workers\n");
@@ -256,8 +154,7 @@ fn a_running_job_is_cancelled() {
     both(|spelling| {
         let home = patient();
         home.enqueue("a", "touch running; sleep 1000");
-        let _worker = home.worker([""; 0]);
-        home.wait_for_file("running");
+        let _worker = home.worker_in_the_middle("running");
         home.run(spelling, ["cancel", "a"]).assert().success();
         assert_eq!(home.state("a"), State::Cancelled);
         assert_eq!(home.processes_of("a"), [0; 0]);
@@ -278,8 +175,7 @@ fn what_a_job_writes_can_be_followed() {
 fn a_forced_stop_interrupts_and_charges_nothing() {
     let home = patient();
     home.enqueue("a", "touch running; sleep 1000");
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let mut worker = home.worker_in_the_middle("running");
     home.queuectl(["worker", "stop", "--force"]).assert().success();
     worker.wait_for_success();
     let job = home.job("a");
@@ -291,15 +187,14 @@ fn the_job_of_a_killed_worker_runs_again_after_its_old_command_was_ended() {
     let home = patient();
     let first = "touch hangs; trap '' TERM; while :; do sleep 0.05; done";
     home.enqueue("victim", &format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    let _worker = home.worker_in_the_middle("hangs");
     let began = Instant::now();
-    kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGKILL).unwrap();
+    send(home.worker_pids()[0], Signal::SIGKILL);
     home.wait_for("victim", State::Completed);
     let took = began.elapsed();
     // Without the lock of this machine nobody would know for half a minute.
     assert!(took < Duration::from_secs(15), "it took {took:?}");
-    let outcomes: Vec<_> = home.attempts("victim").iter().map(|attempt| attempt.outcome).collect();
+    let outcomes = home.outcomes("victim");
     assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     assert_eq!(home.processes_of("victim"), [0; 0]);
 }
@@ -376,7 +271,7 @@ fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
     let home = home();
     home.enqueue("first", "true");
     home.drain();
-    // So much has changed that the books are not added up each time.
+    // So much has changed that the counters are not added up each time.
     let sql = "INSERT INTO change (done) SELECT 0 FROM generate_series(1, 30000)";
     home.schema().client().execute(sql, &[]).unwrap();
     for round in 0..5 {
@@ -390,7 +285,7 @@ fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
     }
 }
 
-fn what_ended_workers_have_done_does_not_stay_in_the_books() {
+fn what_ended_workers_have_done_does_not_stay_in_the_changes() {
     let home = home();
     home.enqueue("a", "true");
     home.drain();

@@ -3,14 +3,11 @@
 use crate::support::postgres::Server;
 use crate::support::proxy::{Does, Proxy};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use predicates::str::contains;
+use crate::support::{DEADLINE, HELD, Home, Worker, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use std::fs;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 trials![
     what_a_server_says_and_can_pass_ends_no_job if Postgres,
@@ -20,33 +17,7 @@ trials![
     tables_that_are_away_for_a_moment_end_no_job if Postgres,
     a_drain_ends_in_time_where_every_statement_fails if Postgres,
     tables_that_are_gone_end_a_worker_in_order if Postgres,
-    connections_that_fall_silent_are_made_anew if Postgres,
-    a_forced_stop_ends_jobs_at_once_though_the_server_hangs if Postgres,
-    a_manager_hears_signals_while_no_server_answers if Postgres,
-    a_command_does_not_wait_for_ever_for_a_silent_server if Postgres,
-    a_worker_that_waits_for_a_connection_stops_at_once if Postgres,
-    workers_are_stopped_though_the_server_cannot_be_reached if Postgres,
-    a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached if Postgres,
 ];
-
-/// With a lease so long it is the stop that ends them.
-fn a_forced_stop_ends_jobs_at_once_though_the_server_hangs() {
-    let mut field = Field::begin_in(Home::quick().with("QUEUECTL_LEASE", "5min"), &["--concurrency", "2"]);
-    field.proxy.door(Does::Hang);
-    field.proxy.asked(Does::Hang);
-    let began = Instant::now();
-    let mut stop = field.home.background(Spelling::Direct, ["worker", "stop", "--force"]);
-    wait_until(DEADLINE, "its processes are ended", || field.home.processes_of("long").is_empty());
-    let ended = began.elapsed();
-    stop.wait();
-    assert_eq!(field.worker.wait().code(), Some(1), "what became of the job could not be recorded");
-    // No answer is waited for first; what is between is for slow machines.
-    assert!(ended < Duration::from_secs(10), "{ended:?}");
-    field.proxy.heal();
-    fs::write(field.home.path("go"), "").unwrap();
-    field.home.drain();
-    assert_eq!(field.home.state("long"), State::Completed);
-}
 
 /// Whatever a server can say to a statement.
 const CODES: [&str; 52] = [
@@ -64,42 +35,38 @@ const AT_THE_DOOR: [&str; 13] = [
 ];
 
 /// A worker by a way on which a test decides, with a job that runs until there is a file `go`.
-struct Field {
-    worker: Worker,
-    home: Home,
-    proxy: Proxy,
+pub struct Field {
+    pub worker: Worker,
+    pub home: Home,
+    pub proxy: Proxy,
 }
 
 impl Field {
-    fn begin(arguments: &[&str]) -> Self {
+    pub fn begin(arguments: &[&str]) -> Self {
         Self::begin_in(Home::quick(), arguments)
     }
 
-    fn begin_in(home: Home, arguments: &[&str]) -> Self {
+    pub fn begin_in(home: Home, arguments: &[&str]) -> Self {
         let proxy = Proxy::before(Server::shared());
         let schema = Arc::new(Server::shared().schema());
         let home = home
             .with("QUEUECTL_BUSY_TIMEOUT", "5s")
             .with("QUEUECTL_CONNECT_TIMEOUT", "5s")
             .in_schema(&schema, &proxy.url(schema.name()));
-        home.enqueue_once("long", "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue_once("long", HELD);
         let worker = home.worker(arguments);
         home.wait_for_file("running");
         Self { worker, home, proxy }
     }
 
     /// Asserts that all comes to its end, once each, and that nobody has died.
-    fn ends_well(mut self) {
+    pub fn ends_well(mut self) {
         self.proxy.heal();
         self.home.enqueue_once("last", "true");
         self.home.wait_for("last", State::Completed);
         fs::write(self.home.path("go"), "").unwrap();
         self.home.wait_for("long", State::Completed);
-        let attempts = self.home.attempts("long");
-        assert_eq!(
-            attempts.iter().map(|attempt| attempt.outcome).collect::<Vec<_>>(),
-            [Some(Outcome::Exit(0))]
-        );
+        assert_eq!(self.home.outcomes("long"), [Some(Outcome::Exit(0))]);
         assert_eq!(self.home.counts()[State::Processing], 0);
         self.home.queuectl(["worker", "stop"]).assert().success();
         self.worker.wait_for_success();
@@ -143,7 +110,7 @@ fn what_an_administrator_does_for_a_while_ends_no_job() {
     let schema = Arc::new(server.schema());
     let url = server.tcp_url(schema.name()).replace("postgres@", "queue@").replace("/postgres?", "/queue?");
     let home = Home::quick().in_schema(&schema, &url);
-    home.enqueue_once("long", "touch running; until [ -e go ]; do sleep 0.05; done");
+    home.enqueue_once("long", HELD);
     let mut worker = home.worker(["--concurrency", "2"]);
     home.wait_for_file("running");
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'queue'";
@@ -240,7 +207,7 @@ fn a_worker_that_is_replaced_meanwhile_is_replaced_again() {
     proxy.door(Does::Answer("28P01"));
     proxy.cut();
     let pid = home_worker_pid(&schema);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     worker.wait_until_it_says("does not let");
     let before = proxy.answered();
     wait_until(DEADLINE, "it is tried again", || proxy.answered() >= before + 6);
@@ -253,7 +220,7 @@ fn a_worker_that_is_replaced_meanwhile_is_replaced_again() {
 }
 
 /// The process of the only worker, as the server knows it.
-fn home_worker_pid(schema: &crate::support::postgres::Schema) -> i32 {
+pub fn home_worker_pid(schema: &crate::support::postgres::Schema) -> i32 {
     let asked = schema.client().query_one("SELECT pid FROM worker WHERE ended_at_ms IS NULL", &[]).unwrap();
     i32::try_from(asked.get::<_, i64>(0)).unwrap()
 }
@@ -305,119 +272,4 @@ fn tables_that_are_gone_end_a_worker_in_order() {
     home.wait_for("a", State::Completed);
     Server::shared().psql(&format!("DROP SCHEMA {} CASCADE", home.schema().name()));
     assert_eq!(worker.wait().code(), Some(1), "{}", worker.said());
-}
-
-fn connections_that_fall_silent_are_made_anew() {
-    let field = Field::begin(&["--concurrency", "2"]);
-    field.proxy.fall_silent();
-    // By connections that are made now.
-    field.home.enqueue_once("next", "true");
-    field.home.wait_for("next", State::Completed);
-    field.ends_well();
-}
-
-fn a_manager_hears_signals_while_no_server_answers() {
-    let mut field = Field::begin(&["--concurrency", "2"]);
-    field.proxy.door(Does::Hang);
-    field.proxy.fall_silent();
-    let manager = Pid::from_raw(field.worker.pid());
-    let began = Instant::now();
-    kill(manager, Signal::SIGTERM).unwrap();
-    field.worker.wait_until_it_says("Received shutdown signal");
-    kill(manager, Signal::SIGTERM).unwrap();
-    field.worker.wait();
-    // Far less than the lease, and far more than a slow machine needs.
-    assert!(began.elapsed() < Duration::from_secs(29), "{:?}", began.elapsed());
-}
-
-fn a_command_does_not_wait_for_ever_for_a_silent_server() {
-    let proxy = Proxy::before(Server::shared());
-    let schema = Arc::new(Server::shared().schema());
-    let home = Home::quick()
-        .with("QUEUECTL_BUSY_TIMEOUT", "1s")
-        .with("QUEUECTL_CONNECT_TIMEOUT", "1s")
-        .in_schema(&schema, &proxy.url(schema.name()));
-    home.enqueue("a", "true");
-    proxy.asked(Does::Hang);
-    for command in
-        [&["list"][..], &["status"], &["show", "a"], &["logs", "a"], &["worker", "list"], &["doctor"]]
-    {
-        let began = Instant::now();
-        let output = home.queuectl(command).assert().get_output().clone();
-        assert_eq!(output.status.code(), Some(1), "{command:?}");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
-        assert!(said.contains("no answer within"), "{command:?}: {said}");
-        assert!(began.elapsed() < DEADLINE / 2, "{command:?}: {:?}", began.elapsed());
-    }
-}
-
-fn a_worker_that_waits_for_a_connection_stops_at_once() {
-    let proxy = Proxy::before(Server::shared());
-    let schema = Arc::new(Server::shared().schema());
-    let home = Home::quick()
-        .with("QUEUECTL_BUSY_TIMEOUT", "1h")
-        .with("QUEUECTL_CONNECT_TIMEOUT", "1h")
-        .in_schema(&schema, &proxy.url(schema.name()));
-    home.enqueue("a", "true");
-    let mut worker = home.worker(["--count", "1"]);
-    home.wait_for("a", State::Completed);
-    // Its successor finds nobody who answers.
-    let came = proxy.came();
-    proxy.door(Does::Hang);
-    let pid = home_worker_pid(&schema);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-    wait_until(DEADLINE, "its successor waits for an answer", || proxy.came() > came);
-    let began = Instant::now();
-    kill(Pid::from_raw(worker.pid()), Signal::SIGTERM).unwrap();
-    worker.wait();
-    // It takes no time; what is between here and the hour is for slow machines.
-    assert!(began.elapsed() < DEADLINE / 2, "{:?}", began.elapsed());
-}
-
-/// It would start another worker when the server is back.
-fn a_manager_whose_worker_died_is_stopped_though_the_server_cannot_be_reached() {
-    for arguments in [&["worker", "stop"][..], &["worker", "stop", "--force"]] {
-        let mut field = Field::begin(&["--concurrency", "2"]);
-        let workers = field.home.worker_pids();
-        field.proxy.door(Does::Refuse);
-        field.proxy.cut();
-        for worker in workers {
-            kill(Pid::from_raw(worker), Signal::SIGKILL).unwrap();
-        }
-        field.worker.wait_until_it_says("A worker died");
-        field.home.queuectl(arguments).assert().success().stdout(contains("Stopped 1 worker"));
-        // Its jobs may not have been given back, and it says so.
-        assert_eq!(field.worker.wait().code(), Some(1));
-        field.proxy.heal();
-        let mut later = field.home.worker(["--drain"]);
-        fs::write(field.home.path("go"), "").unwrap();
-        later.wait_for_success();
-        assert_eq!(field.home.state("long"), State::Completed);
-    }
-}
-
-fn workers_are_stopped_though_the_server_cannot_be_reached() {
-    for door in [Does::Refuse, Does::Hang, Does::Answer("28P01")] {
-        let mut field = Field::begin(&["--concurrency", "2"]);
-        field.proxy.door(door);
-        field.proxy.cut();
-        let mut stop = field.home.background(Spelling::Direct, ["worker", "stop"]);
-        // What runs is finished first.
-        field.worker.wait_until_it_says("finishing current job...");
-        fs::write(field.home.path("go"), "").unwrap();
-        field.proxy.heal();
-        stop.wait_for_success();
-        assert!(stop.printed().contains("Stopped 1 worker"), "{}", stop.said());
-        field.worker.wait_for_success();
-        field.home.wait_for("long", State::Completed);
-        assert_eq!(field.home.attempts("long").len(), 1);
-    }
-    // Also by force, and where nobody lives the obstacle is said.
-    let mut field = Field::begin(&["--concurrency", "2"]);
-    field.proxy.door(Does::Refuse);
-    field.proxy.cut();
-    field.home.queuectl(["worker", "stop", "--force"]).assert().success();
-    field.worker.wait();
-    field.home.queuectl(["worker", "stop"]).assert().code(1).stderr(contains("cannot be reached"));
 }

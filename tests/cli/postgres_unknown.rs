@@ -45,7 +45,7 @@ fn lose(home: &Home, proxy: &Proxy, door: Does, command: &[&str]) -> Output {
 fn is_not_denied(door: Does, output: &Output) -> String {
     let said = String::from_utf8(output.stderr.clone()).unwrap();
     match output.status.code() {
-        // Whoever gets through asks what became of it.
+        // A program that gets through asks what became of it.
         Some(0) => assert_eq!(door, Does::Pass, "{said}"),
         Some(75) => {
             assert_ne!(door, Does::Pass, "{said}");
@@ -56,7 +56,7 @@ fn is_not_denied(door: Does, output: &Output) -> String {
     said
 }
 
-/// The command in the hint, as somebody would type it.
+/// The command in the hint, as a person would type it.
 fn hinted<'a>(said: &'a str, beginning: &str) -> &'a str {
     let hint = said.split_once("\nhint: ").unwrap_or_else(|| panic!("no hint: {said}")).1;
     hint.split('`')

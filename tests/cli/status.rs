@@ -60,11 +60,7 @@ fn watch_ends_when_its_reader_leaves() {
 }
 
 fn counts_follow_what_happens() {
-    let home = Home::quick();
-    home.enqueue("good", "true");
-    home.enqueue_once("bad", "false");
-    home.drain();
-    home.enqueue("waits", "true");
+    let home = Home::with_one_of_each();
     home.enqueue("gone", "true");
     home.queuectl(["cancel", "gone"]).assert().success();
     let jobs = home.json(["status", "--json"])["jobs"].clone();

@@ -1,8 +1,8 @@
 //! What a job and a configuration find around them.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, wait_until};
-use nix::sys::signal::{Signal, kill};
+use crate::support::{DEADLINE, Home, Spelling, send, wait_until};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use queuectl_core::State;
 use serde_json::json;
@@ -66,7 +66,7 @@ fn a_terminal_that_is_closed_is_not_heard_of_by_a_job() {
     home.make_file("go");
     home.wait_for("a", State::Completed);
     assert_eq!(home.stdout(["logs", "a"]), "none\n");
-    kill(Pid::from_raw(worker.pid()), Signal::SIGTERM).unwrap();
+    send(worker.pid(), Signal::SIGTERM);
 }
 
 fn a_change_of_the_configuration_leaves_its_lock_file_which_may_go() {

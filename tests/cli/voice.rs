@@ -25,12 +25,12 @@ trials![
 
 /// Command lines that are wrong, and a word of what is said about each.
 const WRONG: [(&str, &str); 22] = [
-    ("list --frob", "`--frob`"),
+    ("list --frob", "there is no option `--frob` here"),
     ("list --state undead", "pending, processing, completed, failed, dead, cancelled"),
-    ("list --state", "--state"),
+    ("list --state", "`--state <STATE>` needs a value: pending, processing"),
     ("list --limit none", "`none` is no value for `--limit <N>`"),
     ("list surplus", "`surplus` is one argument too many"),
-    ("show", "<ID>"),
+    ("show", "what is missing: <ID>\n"),
     ("dlq lst", "`queuectl dlq` knows no `lst`"),
     ("dlq retry --all x", "does not go together"),
     ("worker start --count 0", "expected a whole number from 1 to 1024"),
@@ -43,10 +43,10 @@ const WRONG: [(&str, &str); 22] = [
     ("worker wrk", "knows no `wrk`"),
     ("enqueue", "what is missing: <COMMAND>..., or `--file <FILE>`\n"),
     ("enqueue --lines", "what is missing: --file <FILE>, <COMMAND>...\n"),
-    ("worker start --drain=soon", "all, ready"),
+    ("worker start --drain=soon", "which takes all, ready\n"),
     ("worker restart", "knows no `restart`"),
-    ("prune --state dead", "--older-than"),
-    ("config get", "KEY"),
+    ("prune --state dead", "what is missing: --older-than <TIME>\n"),
+    ("config get", "what is missing: <KEY>, or `--key <KEY>`\n"),
 ];
 
 fn a_wrong_command_line_is_told_like_every_error() {

@@ -2,7 +2,7 @@
 //! and jobs that resist.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, wait_until};
+use crate::support::{DEADLINE, HELD, Home, Worker, alive, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
@@ -70,7 +70,7 @@ fn a_job_completes_although_sigchld_was_ignored() {
 fn signals_that_were_blocked_stop_the_manager() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let home = Home::quick();
-        home.enqueue("held", "touch running; until [ -e go ]; do sleep 0.05; done");
+        home.enqueue("held", HELD);
         let mut worker = worker_from(&home, &with_signals("--block-signal=TERM,INT,CHLD"), &[]);
         home.wait_for_file("running");
         assert!(has(printed_mask(&worker, "SigBlk"), signal), "it was not blocked");
@@ -146,8 +146,7 @@ fn processes_that_fork_and_exit_without_end_are_ended_by_a_timeout() {
         .args(["--shell", "sh ./hop; sleep 1000"])
         .assert()
         .success();
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("heartbeat");
+    let _worker = home.worker_in_the_middle("heartbeat");
     home.wait_for("chain", State::Dead);
     fs::remove_file(home.path("heartbeat")).unwrap();
     // A chain that lives has long made it again when these have run.
@@ -264,7 +263,7 @@ fn a_replacement_that_cannot_be_started_ends_nobody() {
     wait_until(DEADLINE, "two workers", || home.worker_pids().len() == 2);
     let pids = home.worker_pids();
     fs::remove_file(&program).unwrap();
-    kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
+    send(pids[0], Signal::SIGKILL);
     manager.wait_until_it_says("a worker cannot be started");
     home.enqueue("meanwhile", "true");
     home.wait_for("meanwhile", State::Completed);
@@ -287,8 +286,7 @@ fn what_was_claimed_ahead_and_handed_back_wakes_an_idle_neighbour() {
     // They learn how short the jobs are.
     home.enqueue_all(quick("short", 60));
     wait_until(DEADLINE, "all of these are done", || home.counts().unfinished() == 0);
-    let mut jobs =
-        vec![json!({"id": "long", "command": "touch running; until [ -e go ]; do sleep 0.05; done"})];
+    let mut jobs = vec![json!({"id": "long", "command": HELD})];
     jobs.extend(quick("behind", 40));
     home.enqueue_all(jobs);
     home.wait_for_file("running");

@@ -24,9 +24,7 @@ fn hangs_once() -> String {
 /// A worker that runs the job `victim`, and looks at the queue when rung only.
 fn in_the_middle(home: &Home) -> Worker {
     home.enqueue("victim", &hangs_once());
-    let worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    worker
+    home.worker_in_the_middle("hangs")
 }
 
 /// Waits until a worker has given up by itself.

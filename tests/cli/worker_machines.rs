@@ -5,9 +5,8 @@
 
 use crate::support::postgres::{Mode, Server};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, alive, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
@@ -98,7 +97,7 @@ fn a_stop_on_another_machine_keeps_nobody_from_being_replaced() {
     there.queuectl(["worker", "stop"]).assert().success();
     let before = here.worker_pids();
     assert_eq!(before.len(), 1);
-    kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
+    send(before[0], Signal::SIGKILL);
     wait_until(DEADLINE, "another worker has taken its place", || {
         let now = here.worker_pids();
         now.len() == 1 && now != before
@@ -146,15 +145,21 @@ fn a_password_stands_in_no_argument_and_in_no_log() {
     assert!(said.contains("Shutdown complete.") && !said.contains("topsecret"), "{said}");
 }
 
-fn a_worker_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() {
+/// A manager whose worker runs the job `held`, the worker's process, and their server,
+/// which has just gone.
+fn at_work_without_a_server() -> (Server, Home, Worker, i32) {
     let server = Server::start(&[("fsync", "off")]);
     let home = Home::quick().on_server(&server);
     home.enqueue("held", "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch running; sleep 1000; fi");
-    let mut worker = worker(&home);
-    home.wait_for_file("running");
+    let worker = home.worker_in_the_middle("running");
     let pid = home.worker_pids()[0];
     server.stop(Mode::Immediate);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    (server, home, worker, pid)
+}
+
+fn a_worker_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() {
+    let (server, home, mut worker, pid) = at_work_without_a_server();
+    send(pid, Signal::SIGKILL);
     worker.wait_until_it_says("A worker died");
     assert!(!worker.has_ended(), "nobody gives up");
     server.resume();
@@ -165,13 +170,7 @@ fn a_worker_that_dies_while_the_server_is_away_is_replaced_when_it_is_back() {
 }
 
 fn two_signals_end_everything_while_the_server_is_away() {
-    let server = Server::start(&[("fsync", "off")]);
-    let home = Home::quick().on_server(&server);
-    home.enqueue("held", "if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch running; sleep 1000; fi");
-    let mut worker = worker(&home);
-    home.wait_for_file("running");
-    let pid = home.worker_pids()[0];
-    server.stop(Mode::Immediate);
+    let (server, home, mut worker, pid) = at_work_without_a_server();
     worker.wait_until_it_says("results are kept");
     worker.signal(Signal::SIGTERM);
     worker.wait_until_it_says("Received shutdown signal");
@@ -197,14 +196,14 @@ fn a_worker_that_stands_still_is_ended_before_others_may_run_its_job() {
     let _theirs = worker(&there);
     let sleeper = here.job("held").worker.unwrap();
     let sleeper = i32::try_from(here.store().worker(sleeper).unwrap().unwrap().pid).unwrap();
-    kill(Pid::from_raw(sleeper), Signal::SIGSTOP).unwrap();
+    send(sleeper, Signal::SIGSTOP);
     let stopped = Instant::now();
-    wait_until(seconds(60), "the job is somebody else's", || here.job("held").lease == 2);
+    wait_until(seconds(60), "the job is another worker's", || here.job("held").lease == 2);
     assert!(stopped.elapsed() < seconds(33), "{:?}", stopped.elapsed());
     mine.wait_until_it_says("stands still");
     assert!(!alive(sleeper), "and it was ended before");
     here.wait_for("held", State::Completed);
-    let outcomes: Vec<_> = here.attempts("held").iter().map(|attempt| attempt.outcome).collect();
+    let outcomes = here.outcomes("held");
     assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     mine.signal(Signal::SIGTERM);
     mine.wait_for_success();

@@ -1,7 +1,7 @@
 //! Stops from outside: signals that reach jobs together with their worker.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, marked, wait_until};
+use crate::support::{DEADLINE, Home, Worker, marked, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
@@ -51,8 +51,7 @@ fn signal_everything(home: &Home, signal: Signal, order: Order) {
 fn running(command: &str) -> (Home, Worker) {
     let home = Home::quick().with("QUEUECTL_KILL_GRACE", "30s");
     home.enqueue_once("a", command);
-    let worker = home.worker([""; 0]);
-    home.wait_for_file("up");
+    let worker = home.worker_in_the_middle("up");
     (home, worker)
 }
 
@@ -93,7 +92,7 @@ fn a_job_that_exits_well_because_of_the_signal_is_not_completed() {
     for command in [catches, &catches.replace("exit 0", "exit 1")] {
         let (home, mut worker) = running(command);
         for pid in home.managers_and_workers() {
-            kill(Pid::from_raw(pid), Signal::SIGTERM).unwrap();
+            send(pid, Signal::SIGTERM);
         }
         worker.wait_until_it_says("Received shutdown signal, finishing current job...");
         for pid in home.processes_of("a") {
@@ -129,7 +128,7 @@ fn a_job_that_ends_by_itself_while_its_manager_stops_is_completed() {
 
 fn a_job_that_catches_the_signal_and_ends_while_only_its_worker_is_signalled_is_completed() {
     let (home, mut worker) = running(CATCHES_AND_GOES_ON);
-    kill(Pid::from_raw(home.worker_pids()[0]), Signal::SIGTERM).unwrap();
+    send(home.worker_pids()[0], Signal::SIGTERM);
     worker.wait_until_it_says("finishing current job");
     home.make_file("go");
     home.wait_for("a", State::Completed);
@@ -167,7 +166,7 @@ fn in_the_background(home: &Home) -> (i32, String) {
 fn workers_in_the_background_do_not_end_with_a_hangup() {
     let home = Home::quick();
     let (manager, log) = in_the_background(&home);
-    kill(Pid::from_raw(manager), Signal::SIGHUP).unwrap();
+    send(manager, Signal::SIGHUP);
     let log_says = |text: &str| std::fs::read_to_string(&log).unwrap_or_default().contains(text);
     wait_until(DEADLINE, "the log says so", || log_says("Received SIGHUP; workers in the background go on"));
     home.enqueue("a", "true");
@@ -182,7 +181,7 @@ fn a_hangup_of_everything_in_the_background_charges_no_job() {
     home.wait_for_file("up");
     signal_everything(&home, Signal::SIGHUP, Order::JobsFirst);
     home.wait_for("a", State::Completed);
-    let outcomes: Vec<_> = home.attempts("a").iter().map(|attempt| attempt.outcome).collect();
+    let outcomes = home.outcomes("a");
     assert_eq!(outcomes, [Some(Outcome::Interrupted), Some(Outcome::Exit(0))]);
     home.queuectl(["worker", "stop"]).assert().success();
 }
@@ -194,7 +193,7 @@ fn nohup_is_obeyed() {
     let mut worker = Worker::start(command, &home.root().join("said").join("nohup"));
     worker.wait_until_it_says("Loop started");
     for pid in home.managers_and_workers() {
-        kill(Pid::from_raw(pid), Signal::SIGHUP).unwrap();
+        send(pid, Signal::SIGHUP);
     }
     home.enqueue("a", "true");
     home.wait_for("a", State::Completed);

@@ -1,11 +1,8 @@
 //! What becomes of the jobs of a worker that was killed.
 
 use crate::support::trials::trials;
-use crate::support::{
-    ALIVE, DEADLINE, Home, Worker, alive, kill_all as kill_processes, marked, seconds, wait_until,
-};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{ALIVE, DEADLINE, Home, Worker, alive, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use serde_json::json;
 use std::time::Instant;
@@ -36,93 +33,79 @@ fn hangs_once() -> String {
     )
 }
 
-fn kill_worker(pid: i32) {
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-}
-
-/// The worker process that holds a job.
-fn holder(home: &Home, id: &str) -> i32 {
-    let worker = home.job(id).worker.expect("somebody holds it");
-    i32::try_from(home.store().worker(worker).unwrap().unwrap().pid).unwrap()
-}
-
 /// Asserts that the job completed in its second run, uncharged for the first.
 fn ran_again(home: &Home) {
     let job = home.job("victim");
     assert_eq!((job.state, job.attempts, job.crashes), (State::Completed, 1, 1));
-    let outcomes: Vec<_> = home.attempts("victim").iter().map(|attempt| attempt.outcome.unwrap()).collect();
-    assert_eq!(outcomes, [Outcome::WorkerLost, Outcome::Exit(0)]);
+    assert_eq!(home.outcomes("victim"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     assert!(!home.path("two-at-once").exists(), "the old command was still alive");
     assert_eq!(home.processes_of("victim"), [0; 0]);
 }
 
-fn a_job_of_a_killed_worker_runs_again_within_5_seconds() {
-    let home = Home::new();
+/// A worker in whose hands the victim hangs.
+fn hanging(home: &Home) -> Worker {
     home.enqueue("victim", &hangs_once());
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    home.worker_in_the_middle("hangs")
+}
+
+/// A worker that has something else to do.
+fn busy(home: &Home) -> Worker {
+    home.enqueue("busy", "touch busy; until [ -e go ]; do sleep 0.05; done");
+    home.worker_in_the_middle("busy")
+}
+
+/// Kills the worker that holds the victim, and nothing else.
+fn kill_its_worker(home: &Home) {
+    send(home.holder("victim"), Signal::SIGKILL);
+}
+
+/// Kills a manager with its worker, and leaves the victim's command alone.
+fn kill_both(home: &Home, manager: &mut Worker) {
+    let pid = home.holder("victim");
+    manager.signal(Signal::SIGKILL);
+    send(pid, Signal::SIGKILL);
+    manager.wait();
+}
+
+/// Kills, and asserts that the victim is in a state within the 5 seconds that are promised.
+fn within_5_seconds(home: &Home, state: State, kill: impl FnOnce()) {
     let killed = Instant::now();
-    kill_worker(holder(&home, "victim"));
-    home.wait_for("victim", State::Completed);
+    kill();
+    home.wait_for("victim", state);
     let took = killed.elapsed();
     assert!(took < seconds(5), "it took {took:?}");
+}
+
+fn a_job_of_a_killed_worker_runs_again_within_5_seconds() {
+    let home = Home::new();
+    let _worker = hanging(&home);
+    within_5_seconds(&home, State::Completed, || kill_its_worker(&home));
     ran_again(&home);
 }
 
 fn it_runs_again_within_5_seconds_while_the_only_other_worker_is_busy() {
     let home = Home::new();
-    home.enqueue("busy", "touch busy; until [ -e go ]; do sleep 0.05; done");
-    let other = home.worker([""; 0]);
-    home.wait_for_file("busy");
-    home.enqueue("victim", &hangs_once());
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    let killed = Instant::now();
-    kill_worker(holder(&home, "victim"));
-    home.wait_for("victim", State::Completed);
-    let took = killed.elapsed();
-    assert!(took < seconds(5), "it took {took:?}");
+    let _other = busy(&home);
+    let _worker = hanging(&home);
+    within_5_seconds(&home, State::Completed, || kill_its_worker(&home));
     assert_eq!(home.state("busy"), State::Processing);
     ran_again(&home);
-    drop(other);
-}
-
-/// Kills a manager with its workers, and leaves their jobs' commands alone.
-fn kill_all(home: &Home, worker: &mut Worker, id: &str) {
-    let pid = holder(home, id);
-    worker.signal(Signal::SIGKILL);
-    kill_worker(pid);
-    worker.wait();
 }
 
 fn it_is_taken_over_when_the_manager_is_killed_too() {
     let home = Home::new();
-    home.enqueue("victim", &hangs_once());
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    let mut worker = hanging(&home);
     let other = home.worker([""; 0]);
     other.wait_until_it_says("Loop started");
-    let killed = Instant::now();
-    kill_all(&home, &mut worker, "victim");
-    home.wait_for("victim", State::Completed);
-    let took = killed.elapsed();
-    assert!(took < seconds(5), "it took {took:?}");
+    within_5_seconds(&home, State::Completed, || kill_both(&home, &mut worker));
     ran_again(&home);
 }
 
 fn it_is_recovered_while_every_other_worker_is_busy() {
     let home = Home::new();
-    home.enqueue("victim", &hangs_once());
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    home.enqueue("busy", "touch busy; until [ -e go ]; do sleep 0.05; done");
-    let _other = home.worker([""; 0]);
-    home.wait_for_file("busy");
-    let killed = Instant::now();
-    kill_all(&home, &mut worker, "victim");
-    home.wait_for("victim", State::Pending);
-    let took = killed.elapsed();
-    assert!(took < seconds(5), "it took {took:?}");
+    let mut worker = hanging(&home);
+    let _other = busy(&home);
+    within_5_seconds(&home, State::Pending, || kill_both(&home, &mut worker));
     assert_eq!((home.state("busy"), home.processes_of("victim").len()), (State::Processing, 0));
     home.make_file("go");
     home.wait_for("victim", State::Completed);
@@ -131,10 +114,8 @@ fn it_is_recovered_while_every_other_worker_is_busy() {
 
 fn it_is_recovered_by_the_next_start() {
     let home = Home::new();
-    home.enqueue("victim", &hangs_once());
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    kill_all(&home, &mut worker, "victim");
+    let mut worker = hanging(&home);
+    kill_both(&home, &mut worker);
     assert_eq!(home.state("victim"), State::Processing, "nobody is there to notice");
     home.drain();
     ran_again(&home);
@@ -142,12 +123,10 @@ fn it_is_recovered_by_the_next_start() {
 
 fn the_old_command_is_ended_before_the_job_runs_again() {
     let home = Home::new();
-    home.enqueue("victim", &hangs_once());
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    let _worker = hanging(&home);
     let old = home.processes_of("victim");
     assert!(!old.is_empty());
-    kill_worker(holder(&home, "victim"));
+    kill_its_worker(&home);
     home.wait_for("victim", State::Completed);
     assert!(old.iter().all(|&pid| !alive(pid)));
     ran_again(&home);
@@ -162,9 +141,8 @@ fn an_old_command_that_resists_is_ended_before_the_job_runs_again() {
         hangs_once()
     );
     home.enqueue("victim", &stubborn);
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    kill_worker(holder(&home, "victim"));
+    let _worker = home.worker_in_the_middle("hangs");
+    kill_its_worker(&home);
     home.wait_for("victim", State::Completed);
     ran_again(&home);
 }
@@ -179,9 +157,8 @@ fn claimed_jobs_that_never_started_count_no_crash() {
     for number in 0..10 {
         home.enqueue(&format!("behind-{number}"), "true");
     }
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    kill_worker(holder(&home, "victim"));
+    let _worker = home.worker_in_the_middle("hangs");
+    kill_its_worker(&home);
     wait_until(DEADLINE, "everything is done", || home.counts().unfinished() == 0);
     for number in 0..10 {
         let job = home.job(&format!("behind-{number}"));
@@ -192,11 +169,9 @@ fn claimed_jobs_that_never_started_count_no_crash() {
 
 fn a_worker_that_sleeps_keeps_its_job() {
     let home = Home::quick();
-    home.enqueue("held", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
-    let sleeper = holder(&home, "held");
-    kill(Pid::from_raw(sleeper), Signal::SIGSTOP).unwrap();
+    let _worker = home.hold("held");
+    let sleeper = home.holder("held");
+    send(sleeper, Signal::SIGSTOP);
     let _other = home.worker([""; 0]);
     // The other one has long looked around when it has run these.
     for number in 0..5 {
@@ -205,9 +180,9 @@ fn a_worker_that_sleeps_keeps_its_job() {
         home.wait_for(&id, State::Completed);
     }
     let job = home.job("held");
-    assert_eq!((job.state, job.lease), (State::Processing, 1), "who holds its lock lives");
+    assert_eq!((job.state, job.lease), (State::Processing, 1), "a worker that holds its lock lives");
     home.make_file("go");
-    kill(Pid::from_raw(sleeper), Signal::SIGCONT).unwrap();
+    send(sleeper, Signal::SIGCONT);
     home.wait_for("held", State::Completed);
     assert_eq!((home.job("held").attempts, home.job("held").crashes), (1, 0));
 }
@@ -241,10 +216,8 @@ fn the_crash_limit_of_the_configuration_is_used() {
 
 fn a_job_whose_cancellation_its_worker_did_not_live_to_see_is_cancelled() {
     let home = Home::quick();
-    home.enqueue("victim", &hangs_once());
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
-    kill_all(&home, &mut worker, "victim");
+    let mut worker = hanging(&home);
+    kill_both(&home, &mut worker);
     home.queuectl(["cancel", "victim", "--no-wait"]).assert().success();
     home.drain();
     assert_eq!(home.state("victim"), State::Cancelled);
@@ -253,9 +226,7 @@ fn a_job_whose_cancellation_its_worker_did_not_live_to_see_is_cancelled() {
 
 fn readers_never_requeue_a_job_that_runs() {
     let home = Home::quick();
-    home.enqueue("held", "touch running; until [ -e go ]; do sleep 0.05; done");
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let _worker = home.hold("held");
     for arguments in [
         vec!["list"],
         vec!["status"],
@@ -278,13 +249,12 @@ fn readers_never_requeue_a_job_that_runs() {
 fn output_written_before_the_crash_is_kept() {
     let home = Home::quick();
     home.enqueue("victim", &format!("echo run $QUEUECTL_JOB_LEASE; {}", hangs_once()));
-    let _worker = home.worker([""; 0]);
-    home.wait_for_file("hangs");
+    let _worker = home.worker_in_the_middle("hangs");
     wait_until(DEADLINE, "the first words are stored", || {
         let attempts = home.attempts("victim");
         attempts.first().is_some_and(|attempt| !home.store().output(attempt.lease, 0, 1).unwrap().is_empty())
     });
-    kill_worker(holder(&home, "victim"));
+    kill_its_worker(&home);
     home.wait_for("victim", State::Completed);
     home.queuectl(["logs", "victim", "--attempt", "1"]).assert().stdout("run 1\n");
     home.queuectl(["logs", "victim"]).assert().stdout("run 2\n");
@@ -298,8 +268,7 @@ fn a_drain_of_nothing_leaves_nothing_of_the_dead() {
         worker.wait_until_it_says("Loop started");
         // First the manager, so that it looks after nothing.
         worker.signal(Signal::SIGSTOP);
-        let marker = format!("TEST_HOME={}", home.root().display());
-        kill_processes(|| marked(&[&marker]));
+        home.kill_everything();
         home.drain();
         assert_eq!(home.store().workers().unwrap(), [], "a dead worker is on the list");
     }

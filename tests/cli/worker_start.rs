@@ -1,9 +1,8 @@
 //! `queuectl worker start`: workers and the order of their work.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, alive, both, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, alive, both, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
@@ -234,7 +233,7 @@ fn a_worker_that_dies_is_replaced() {
     worker.wait_until_it_says("Loop started");
     for _ in 0..3 {
         let before = home.worker_pids();
-        kill(Pid::from_raw(before[0]), Signal::SIGKILL).unwrap();
+        send(before[0], Signal::SIGKILL);
         wait_until(DEADLINE, "another worker has taken its place", || {
             let now = home.worker_pids();
             now.len() == 1 && now != before
@@ -277,7 +276,10 @@ fn wrong_numbers_are_usage_errors() {
         ] {
             home.run(spelling, ["worker", "start"]).args(arguments).assert().code(2);
         }
-        home.run(spelling, ["worker", "start", "--poll-interval", "soon"]).assert().failure();
+        home.run(spelling, ["worker", "start", "--poll-interval", "soon"])
+            .assert()
+            .code(1)
+            .stderr(contains("`soon` is not a value of poll-interval"));
         assert!(!home.queue_folder().exists());
     });
 }

@@ -1,9 +1,8 @@
 //! `queuectl worker stop`, signals, and what becomes of running jobs.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, alive, both, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, Worker, alive, both, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::{Outcome, State};
 
@@ -34,15 +33,36 @@ trials![
     retries_that_wait_do_not_hold_up_a_stop,
 ];
 
+/// A job that runs until there is a file `go`, and tells that it came to its end.
 const HELD: &str = "touch running; until [ -e go ]; do sleep 0.05; done; touch finished";
 
 /// A worker in the middle of the job `held`, with `next` behind it.
 fn in_the_middle(home: &Home) -> Worker {
+    started_as(Spelling::Dispatched, home)
+}
+
+fn started_as(spelling: Spelling, home: &Home) -> Worker {
     home.enqueue("held", HELD);
     home.enqueue("next", "touch next-ran");
-    let worker = home.worker([""; 0]);
+    let worker = home.background(spelling, ["worker", "start"]);
     home.wait_for_file("running");
     worker
+}
+
+/// The same, and its manager is killed.
+fn in_the_middle_without_a_manager(home: &Home) -> Worker {
+    let mut worker = in_the_middle(home);
+    worker.signal(Signal::SIGKILL);
+    worker.wait();
+    worker
+}
+
+/// Lets the job finish once the worker has been told to stop.
+fn finishes(home: &Home, worker: &mut Worker) {
+    wait_until_told(home, worker);
+    home.make_file("go");
+    worker.wait_for_success();
+    finished_and_left_the_next(home);
 }
 
 /// Waits until the worker itself, and not only its manager, knows that it is to stop.
@@ -64,31 +84,19 @@ fn finished_and_left_the_next(home: &Home) {
 fn control_c_lets_the_running_job_finish_and_leaves_the_next() {
     both(|spelling| {
         let home = Home::new();
-        home.enqueue("held", HELD);
-        home.enqueue("next", "touch next-ran");
-        let mut worker = home.background(spelling, ["worker", "start"]);
-        home.wait_for_file("running");
+        let mut worker = started_as(spelling, &home);
         worker.press_control_c();
-        wait_until_told(&home, &worker);
-        home.make_file("go");
-        worker.wait_for_success();
+        finishes(&home, &mut worker);
         assert!(worker.said().contains("Shutdown complete."));
-        finished_and_left_the_next(&home);
     });
 }
 
 fn sigterm_lets_the_running_job_finish_and_leaves_the_next() {
     both(|spelling| {
         let home = Home::new();
-        home.enqueue("held", HELD);
-        home.enqueue("next", "touch next-ran");
-        let mut worker = home.background(spelling, ["worker", "start"]);
-        home.wait_for_file("running");
+        let mut worker = started_as(spelling, &home);
         worker.signal(Signal::SIGTERM);
-        wait_until_told(&home, &worker);
-        home.make_file("go");
-        worker.wait_for_success();
-        finished_and_left_the_next(&home);
+        finishes(&home, &mut worker);
     });
 }
 
@@ -97,11 +105,8 @@ fn worker_stop_lets_the_running_job_finish_and_leaves_the_next() {
         let home = Home::new();
         let mut worker = in_the_middle(&home);
         let mut stop = home.background(spelling, ["worker", "stop"]);
-        wait_until_told(&home, &worker);
-        home.make_file("go");
+        finishes(&home, &mut worker);
         stop.wait_for_success();
-        worker.wait_for_success();
-        finished_and_left_the_next(&home);
     });
 }
 
@@ -166,10 +171,7 @@ fn no_wait_returns_while_the_job_runs() {
     let mut worker = in_the_middle(&home);
     home.queuectl(["worker", "stop", "--no-wait"]).assert().success();
     assert_eq!(home.state("held"), State::Processing);
-    wait_until_told(&home, &worker);
-    home.make_file("go");
-    worker.wait_for_success();
-    finished_and_left_the_next(&home);
+    finishes(&home, &mut worker);
 }
 
 fn a_stop_does_not_reach_workers_that_start_later() {
@@ -226,8 +228,7 @@ fn a_forced_stop_leaves_no_process_behind() {
     let stubborn = "trap '' TERM INT; setsid sh -c 'trap \"\" TERM; touch up; sleep 1000; sleep 1000' & \
                     until [ -e up ]; do sleep 0.05; done; touch running; while :; do sleep 0.05; done";
     home.enqueue("a", stubborn);
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let mut worker = home.worker_in_the_middle("running");
     assert!(home.processes_of("a").len() >= 2);
     home.queuectl(["worker", "stop", "--force"]).assert().success();
     assert_eq!(home.processes_of("a"), [0; 0]);
@@ -248,8 +249,7 @@ fn a_forced_stop_can_follow_a_graceful_one() {
 /// which the worker would wait an hour.
 fn waiting_for_what_is_left(home: &Home) -> Worker {
     home.enqueue_once("held", "(trap '' TERM; touch up; while :; do sleep 0.05; done) & until [ -e up ]; do sleep 0.05; done; echo $$ >shell; exit 7");
-    let worker = home.worker([""; 0]);
-    home.wait_for_file("shell");
+    let worker = home.worker_in_the_middle("shell");
     wait_until(DEADLINE, "the shell has ended", || {
         home.lines("shell").first().is_some_and(|pid| !alive(pid.parse().unwrap()))
     });
@@ -272,15 +272,14 @@ fn a_cancelled_job_is_not_held_up_by_what_it_has_left() {
     let home = Home::new().with("QUEUECTL_KILL_GRACE", "1h");
     let _worker = waiting_for_what_is_left(&home);
     home.queuectl(["cancel", "held"]).assert().success();
-    wait_until(DEADLINE, "it has come to rest", || home.state("held").is_finished());
+    wait_until(DEADLINE, "it is finished", || home.state("held").is_finished());
     assert_eq!(home.processes_of("held"), [0; 0]);
 }
 
 fn control_c_does_not_reach_the_job() {
     let home = Home::new();
     home.enqueue("held", &format!("trap 'touch interrupted' INT TERM HUP; {HELD}"));
-    let mut worker = home.worker([""; 0]);
-    home.wait_for_file("running");
+    let mut worker = home.worker_in_the_middle("running");
     worker.press_control_c();
     worker.wait_until_it_says("Received shutdown signal");
     home.make_file("go");
@@ -291,22 +290,17 @@ fn control_c_does_not_reach_the_job() {
 
 fn workers_whose_manager_was_killed_finish_their_job_and_end() {
     let home = Home::new();
-    let mut worker = in_the_middle(&home);
-    let pids = home.worker_pids();
-    worker.signal(Signal::SIGKILL);
-    worker.wait();
-    assert!(alive(pids[0]));
+    let worker = in_the_middle_without_a_manager(&home);
+    let pid = home.worker_pids()[0];
     wait_until_told(&home, &worker);
     home.make_file("go");
-    wait_until(DEADLINE, "the worker has ended", || !alive(pids[0]));
+    wait_until(DEADLINE, "the worker has ended", || !alive(pid));
     finished_and_left_the_next(&home);
 }
 
 fn worker_stop_of_workers_whose_manager_was_killed_succeeds() {
     let home = Home::new();
-    let mut worker = in_the_middle(&home);
-    worker.signal(Signal::SIGKILL);
-    worker.wait();
+    let worker = in_the_middle_without_a_manager(&home);
     let mut stop = home.background(Spelling::Dispatched, ["worker", "stop"]);
     wait_until_told(&home, &worker);
     home.make_file("go");
@@ -316,11 +310,8 @@ fn worker_stop_of_workers_whose_manager_was_killed_succeeds() {
 
 fn worker_stop_of_a_killed_worker_does_not_wait_for_it() {
     let home = Home::new();
-    let mut worker = in_the_middle(&home);
-    let pids = home.worker_pids();
-    worker.signal(Signal::SIGKILL);
-    worker.wait();
-    kill(Pid::from_raw(pids[0]), Signal::SIGKILL).unwrap();
+    let _worker = in_the_middle_without_a_manager(&home);
+    send(home.worker_pids()[0], Signal::SIGKILL);
     home.queuectl(["worker", "stop"]).assert().success();
 }
 
@@ -328,7 +319,7 @@ fn a_forced_stop_ends_what_a_killed_worker_has_left() {
     let home = Home::quick();
     let mut worker = in_the_middle(&home);
     for pid in home.managers_and_workers() {
-        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        send(pid, Signal::SIGKILL);
     }
     worker.wait();
     home.queuectl(["worker", "stop"]).assert().success().stderr(contains("worker stop --force"));

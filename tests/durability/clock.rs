@@ -2,13 +2,13 @@
 //! between programs.
 //!
 //! Every program of such a user, and every job, reads the time from a file that
-//! the test writes; the monotonic clock goes on as it does when somebody sets
+//! the test writes; the monotonic clock goes on as it does when a person sets
 //! the time.
 
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, marked, wait_until};
+use crate::support::{DEADLINE, Home, Worker, alive, marked, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::State;
@@ -43,7 +43,7 @@ struct Clockwork {
 
 impl Clockwork {
     /// Only the program knows where its library is. None if it could not start:
-    /// its names contain its pid, and somebody may have left some.
+    /// its names contain its pid, and another process may have left some.
     fn start() -> Option<Self> {
         let script = "printenv LD_PRELOAD FAKETIME_SHARED; exec cat";
         let mut child = Command::new("faketime")
@@ -276,7 +276,7 @@ fn a_machine_that_was_suspended_for_two_years_goes_on() {
     let stopped = stop_everything(home);
     traveller.set_clock(FORWARD);
     for &pid in stopped.iter().rev() {
-        kill(Pid::from_raw(pid), Signal::SIGCONT).unwrap();
+        send(pid, Signal::SIGCONT);
     }
     for id in ["failed", "delayed"] {
         home.wait_for(id, State::Completed);

@@ -5,9 +5,8 @@ use crate::scale::{is_long, report, rounds};
 use crate::support::postgres::{SUPERUSER, Server, program};
 use crate::support::trials::trials;
 use crate::support::watched::without_settings;
-use crate::support::{DEADLINE, Home, Worker, alive, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, alive, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::State;
 use rusqlite::Connection;
 use std::fs;
@@ -50,7 +49,7 @@ fn rescue(oracle: &Oracle) {
     let job = oracle.home().job("held");
     let holder = oracle.home().store().worker(job.worker.unwrap()).unwrap().unwrap();
     let old = shell(oracle.home());
-    kill(Pid::from_raw(holder.pid.cast_signed()), Signal::SIGKILL).unwrap();
+    send(holder.pid.cast_signed(), Signal::SIGKILL);
     wait_until_it_runs(oracle, job.lease + 1);
     assert!(!alive(old));
 }
@@ -159,7 +158,7 @@ fn a_restored_dump_and_its_original_never_touch_each_others_processes() {
     let url = server.url(schema.name()).replace("/postgres?", "/copy?");
     let copied = Oracle::new(Home::quick().in_schema(schema, &url));
     copied.acknowledge("held");
-    // Whoever only looks sees what was copied; whoever changes something makes it their own.
+    // A program that only looks sees what was copied; one that changes something adopts it.
     assert_eq!(copied.home().state("held"), State::Processing);
     let mut second = copied.home().worker([""; 0]);
     wait_until_it_runs(&copied, 2);
@@ -203,7 +202,7 @@ fn started_inside_a_job(how: &str) -> (Oracle, Worker, Oracle) {
     let worker = outer.home().worker([""; 0]);
     wait_until_it_runs(&inner, 1);
     let untouched = shell(inner.home());
-    kill(Pid::from_raw(outer.home().worker_pids()[0]), Signal::SIGKILL).unwrap();
+    send(outer.home().worker_pids()[0], Signal::SIGKILL);
     outer.home().wait_for("starter", State::Completed);
     assert_eq!(shell(inner.home()), untouched, "{how}");
     (outer, worker, inner)

@@ -3,9 +3,8 @@
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::State;
 use rusqlite::Connection;
 use std::fs::{self, OpenOptions};
@@ -264,7 +263,7 @@ fn a_damaged_lock_file_never_lets_a_job_run_twice_at_once() {
         home.wait_for_file("running");
         let pid = home.worker_pids()[0];
         damage(home);
-        // Somebody who looks at the new file before the old worker has.
+        // A reader that looks at the new file before the old worker has.
         let mut second = home.worker(["--drain"]);
         if is_noticed {
             // It notices first and stops, or it was called dead and is replaced.
@@ -277,7 +276,7 @@ fn a_damaged_lock_file_never_lets_a_job_run_twice_at_once() {
         } else {
             second.wait_until_it_says("Loop started");
             assert_eq!((home.state("victim"), home.job("victim").lease), (State::Processing, 1), "{what}");
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            send(pid, Signal::SIGKILL);
             home.wait_for("victim", State::Completed);
             second.wait_for_success();
             worker.signal(Signal::SIGTERM);

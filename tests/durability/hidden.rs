@@ -4,7 +4,7 @@
 use crate::oracle::{Oracle, watched};
 use crate::support::trials::trials;
 use crate::support::watched::give_away;
-use crate::support::{DEADLINE, Home, Worker, wait_until};
+use crate::support::{DEADLINE, Home, Worker, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
@@ -87,7 +87,7 @@ impl Hiding {
 
     fn completes(&self, id: &str, first: Outcome, mut worker: Worker) {
         self.home().wait_for(id, State::Completed);
-        let outcomes: Vec<_> = self.home().attempts(id).iter().map(|attempt| attempt.outcome).collect();
+        let outcomes = self.home().outcomes(id);
         assert_eq!(outcomes, [Some(first), Some(Outcome::Exit(0))]);
         assert_eq!(self.hidden(), [0; 0]);
         worker.signal(Signal::SIGTERM);
@@ -109,11 +109,6 @@ fn processes_of(program: &Path) -> Vec<i32> {
     let pids = fs::read_dir("/proc").unwrap();
     let pids = pids.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program)).collect()
-}
-
-fn holder(home: &Home, id: &str) -> i32 {
-    let worker = home.job(id).worker.expect("a worker holds it");
-    i32::try_from(home.store().worker(worker).unwrap().unwrap().pid).unwrap()
 }
 
 fn what_hides_is_ended_after_a_time_out() {
@@ -146,7 +141,7 @@ fn what_hides_is_ended_when_its_worker_was_killed() {
     hiding.enqueue("victim", "sleep 1000", &[]);
     let worker = hiding.home().worker([""; 0]);
     hiding.go("victim");
-    kill(Pid::from_raw(holder(hiding.home(), "victim")), Signal::SIGKILL).unwrap();
+    send(hiding.home().holder("victim"), Signal::SIGKILL);
     hiding.completes("victim", Outcome::WorkerLost, worker);
 }
 
@@ -161,10 +156,10 @@ fn what_hides_is_ended_when_its_worker_and_manager_were_killed() {
 }
 
 fn kill_both(home: &Home, worker: &mut Worker, id: &str) {
-    let pid = holder(home, id);
+    let pid = home.holder(id);
     // A program that changes its user replaces itself: this is the manager.
     worker.signal(Signal::SIGKILL);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     worker.wait();
 }
 
@@ -193,12 +188,12 @@ fn a_job_does_not_run_beside_what_cannot_be_ended() {
     let worker = hiding.home().worker([""; 0]);
     hiding.go("victim");
     let stays = hiding.hidden();
-    kill(Pid::from_raw(holder(hiding.home(), "victim")), Signal::SIGKILL).unwrap();
+    send(hiding.home().holder("victim"), Signal::SIGKILL);
     worker.wait_until_it_says(&format!("1 process could not be ended, PID {}", stays[0]));
     assert!(hiding.oracle.enqueue("next", &watched("true"), &[]));
     hiding.home().wait_for("next", State::Completed);
     let job = hiding.home().job("victim");
     assert_eq!((job.state, job.lease), (State::Processing, 1));
-    kill(Pid::from_raw(stays[0]), Signal::SIGKILL).unwrap();
+    send(stays[0], Signal::SIGKILL);
     hiding.completes("victim", Outcome::WorkerLost, worker);
 }

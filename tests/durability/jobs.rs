@@ -6,9 +6,8 @@
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use std::fs;
 use std::time::Instant;
@@ -106,7 +105,7 @@ fn judge(oracle: &Oracle, worker: &mut Worker) {
 }
 
 fn outcomes(oracle: &Oracle, id: &str) -> Vec<Option<Outcome>> {
-    oracle.home().attempts(id).iter().map(|attempt| attempt.outcome).collect()
+    oracle.home().outcomes(id)
 }
 
 fn a_time_out_ends_whatever_a_hostile_job_has_started() {
@@ -183,7 +182,7 @@ fn a_rescue_ends_whatever_a_hostile_job_has_left_before_the_next_start() {
             worker.signal(Signal::SIGKILL);
         }
         for pid in victims {
-            kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+            send(pid, Signal::SIGKILL);
         }
         for (name, _) in hostile() {
             oracle.home().wait_for(name, State::Completed);
@@ -218,7 +217,7 @@ fn a_job_that_kills_its_workers_is_dead_in_the_end_and_its_neighbours_complete_u
             assert!(oracle.enqueue(id, &watched("sleep 0.2"), &["--max-retries", "0"]));
         }
         let mut worker = oracle.home().worker(["--count", "2", "--concurrency", "3"]);
-        wait_until(DEADLINE, "all of them have come to rest", || oracle.home().counts().unfinished() == 0);
+        wait_until(DEADLINE, "all of them are finished", || oracle.home().counts().unfinished() == 0);
         let poison = oracle.home().job("poison");
         assert_eq!((poison.state, poison.crashes), (State::Dead, 6));
         assert_eq!(outcomes(&oracle, "poison"), [Some(Outcome::WorkerLost); 6]);
@@ -264,7 +263,7 @@ fn a_tree_of_processes_is_ended_whatever_ends_its_job() {
     let on_the_first = "if [ $QUEUECTL_JOB_LEASE = 1 ]; then sh ./tree 0; fi";
     assert!(oracle.enqueue("lost", &watched(on_the_first), &once));
     oracle.home().wait_for_file("up-lost");
-    kill(Pid::from_raw(oracle.home().worker_pids()[0]), Signal::SIGKILL).unwrap();
+    send(oracle.home().worker_pids()[0], Signal::SIGKILL);
     let killed = Instant::now();
     oracle.home().wait_for("lost", State::Completed);
     report(&format!(

@@ -1,11 +1,10 @@
-//! A queue is moved, and whoever moves it is killed on the way.
+//! A queue is moved, and the program that moves it is killed on the way.
 
 use crate::scale::{is_long, report, rounds};
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{CommandLine, Environment, JobId, NewJob, Outcome, RetryPolicy, Seq, State, Timestamp};
 use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Selection, Store};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
@@ -26,8 +25,8 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// What one job is: where it stands, its attempts, what each has written.
 type Digest = Vec<(JobId, State, u32, u64)>;
 
-fn open(home: &Home, place: &Location) -> Box<dyn Store> {
-    queuectl_store::open(place, &home.open_options(Access::Write)).unwrap()
+fn open(home: &Home, location: &Location) -> Box<dyn Store> {
+    queuectl_store::open(location, &home.open_options(Access::Write)).unwrap()
 }
 
 /// Fills a queue with jobs that have ended, each with an attempt and output, and a
@@ -105,9 +104,9 @@ fn digest(store: &mut dyn Store) -> Digest {
     }
 }
 
-/// How many records a place has; none while nothing can be told.
-fn records(home: &Home, place: &Location) -> Option<u64> {
-    let mut store = queuectl_store::open(place, &home.open_options(Access::Read)).ok()?;
+/// How many records a location has; none while nothing can be told.
+fn records(home: &Home, location: &Location) -> Option<u64> {
+    let mut store = queuectl_store::open(location, &home.open_options(Access::Read)).ok()?;
     Some(store.inventory().ok()?.records())
 }
 
@@ -117,7 +116,7 @@ fn below(limit: u64) -> u64 {
 }
 
 /// Moves the queue, and kills who does so at random moments of the way.
-fn move_and_kill(home: &Home, from: &str, to: &str, place: &Location, all: u64) -> (u64, Duration) {
+fn move_and_kill(home: &Home, from: &str, to: &str, location: &Location, all: u64) -> (u64, Duration) {
     let began = Instant::now();
     let arguments = ["move", "--verify", "--database", from, "--to", to];
     let mut killed = 0;
@@ -126,10 +125,10 @@ fn move_and_kill(home: &Home, from: &str, to: &str, place: &Location, all: u64) 
         // In each third of the way, somewhere.
         let share = all * round / KILLS + below(all / KILLS);
         wait_until(PATIENCE, "it is so far, or over", || {
-            records(home, place).is_some_and(|there| there >= share) || moving.has_ended()
+            records(home, location).is_some_and(|there| there >= share) || moving.has_ended()
         });
         if !moving.has_ended() {
-            kill(Pid::from_raw(moving.pid()), Signal::SIGKILL).unwrap();
+            send(moving.pid(), Signal::SIGKILL);
             killed += 1;
         }
         if moving.wait().success() {

@@ -3,7 +3,7 @@
 use crate::oracle::{Oracle, watched};
 use crate::scale::{report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, alive, marked, seconds, wait_until};
+use crate::support::{DEADLINE, Home, Spelling, Worker, alive, marked, seconds, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
@@ -57,8 +57,7 @@ fn a_stranger_with_the_pid_of_a_dead_job_or_worker_is_never_signalled() {
         let line = format!("unshare --pid --fork --mount-proc --kill-child sh -c '{quoted}'");
         oracle.home().typed(Spelling::Dispatched, &line).assert().success();
         assert_eq!(oracle.home().lines("lives"), ["worker", "job"], "strangers were signalled: {strangers}");
-        let outcomes: Vec<_> =
-            oracle.home().attempts("victim").iter().map(|attempt| attempt.outcome).collect();
+        let outcomes = oracle.home().outcomes("victim");
         assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
         oracle.expect_no_breach();
     }
@@ -135,7 +134,7 @@ fn a_manager_that_is_process_1_leaves_no_zombies() {
         let children = children(init);
         children.len() == 2 && children.iter().all(|&pid| alive(pid))
     });
-    kill(Pid::from_raw(init), Signal::SIGTERM).unwrap();
+    send(init, Signal::SIGTERM);
     let mut outside = outside;
     outside.wait_for_success();
     assert!(!outside.said().contains("died (exit"), "{}", outside.said());
@@ -205,7 +204,7 @@ fn the_jobs_of_a_container_that_died_are_taken_over_after_10_seconds_and_never_b
     outside.wait_until_it_says("cannot be seen from here");
     for name in ["whole", "half"] {
         home.wait_for(name, State::Completed);
-        let outcomes: Vec<_> = home.attempts(name).iter().map(|attempt| attempt.outcome).collect();
+        let outcomes = home.outcomes(name);
         assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
         let took = began.elapsed();
         assert!(took >= seconds(10), "{name} was taken over after {took:?}");

@@ -1,7 +1,7 @@
 //! What really happened, kept outside the database.
 //!
 //! Each job of a test takes a lock on a file of its own and keeps it as long as
-//! any of its processes lives; it writes down its start and its end. Whoever
+//! any of its processes lives; it writes down its start and its end. A run that
 //! enqueues notes an id only after exit 0. From these, and not from what the
 //! queue says of itself, follows whether a promise was broken.
 
@@ -23,7 +23,7 @@ trials![
 ];
 
 /// Takes the job's lock and writes down its start. Whatever the job leaves
-/// running keeps the lock, since it inherits the descriptor. (75 says that somebody
+/// running keeps the lock, since it inherits the descriptor. (75 says that another run
 /// has the lock; a `flock` that was killed says nothing.)
 const BEGIN: &str = "exec 9>>\"$ORACLE/lock-$QUEUECTL_JOB_ID\"; \
      flock -n -E 75 9; \
@@ -103,7 +103,7 @@ impl Oracle {
         self.acknowledged.lock().unwrap().len()
     }
 
-    /// Runs what is left until nothing is unsettled, and says which promises were
+    /// Runs what is left until everything is finished, and says which promises were
     /// broken; an empty list means none.
     pub fn judge(&self) -> Vec<Breach> {
         self.home.drain();
@@ -313,7 +313,7 @@ fn the_oracle_sees_a_job_that_runs_twice_at_once() {
     oracle.enqueue("a", &watched(body), &[]);
     let mut worker = oracle.home().worker(["--drain"]);
     oracle.home().wait_for_file("running");
-    // The same job, as somebody would start it who does not know of the first.
+    // The same job, as a program would start it that does not know of the first.
     let mut second = oracle.home().program("/bin/sh");
     second.args(["-c", &watched("")]).env("ORACLE", oracle.folder());
     second.env("QUEUECTL_JOB_ID", "a").env("QUEUECTL_JOB_LEASE", "2");

@@ -4,9 +4,8 @@
 use super::oracle::{Breach, Oracle, watched};
 use super::scale::report;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Spelling, Worker, alive, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Spelling, Worker, alive, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{RetryPolicy, State, Timestamp, WorkerId};
 use queuectl_store::{Access, Bug, Clock, Exchange, Location, NewWorker, OpenOptions, Registration, Store};
 use std::fs;
@@ -35,14 +34,9 @@ fn hangs_once() -> String {
     watched("if [ $QUEUECTL_JOB_LEASE = 1 ]; then touch hangs; setsid sleep 1000 & sleep 1000; fi")
 }
 
-fn signal(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
-}
-
 /// The worker that holds a job, and its process.
 fn holder(home: &Home, id: &str) -> (WorkerId, i32) {
-    let worker = home.job(id).worker.expect("somebody holds it");
-    (worker, i32::try_from(home.store().worker(worker).unwrap().unwrap().pid).unwrap())
+    (home.job(id).worker.expect("a worker holds it"), home.holder(id))
 }
 
 fn stop(mut worker: Worker) {
@@ -83,7 +77,7 @@ fn a_rescue_that_is_too_early_is_found() {
         oracle.enqueue("a", &hangs_once(), &[]);
         let worker = home.worker([""; 0]);
         home.wait_for_file("hangs");
-        signal(holder(home, "a").1, Signal::SIGKILL);
+        send(home.holder("a"), Signal::SIGKILL);
         home.wait_for("a", State::Completed);
         stop(worker);
         oracle.look()
@@ -98,12 +92,12 @@ fn a_dead_worker_that_counts_as_alive_by_its_pid_is_found() {
         oracle.enqueue("a", &hangs_once(), &[]);
         let first = home.worker([""; 0]);
         home.wait_for_file("hangs");
-        let (_, zombie) = holder(home, "a");
+        let zombie = home.holder("a");
         let second = home.worker([""; 0]);
         second.wait_until_it_says("Loop started");
         first.signal(Signal::SIGSTOP);
         wait_until(DEADLINE, "the first manager is stopped", || is_stopped(first.pid()));
-        signal(zombie, Signal::SIGKILL);
+        send(zombie, Signal::SIGKILL);
         wait_until(DEADLINE, "the first worker is dead", || !alive(zombie));
         // Each of these died later, and was found dead at a later look.
         for _ in 0..3 {
@@ -125,7 +119,7 @@ fn a_dead_worker_that_counts_as_alive_by_its_pid_is_found() {
             breaches.push("a dead worker's job is not taken over".to_owned());
         }
         // It was a zombie all the time.
-        signal(zombie, Signal::SIGCONT);
+        send(zombie, Signal::SIGCONT);
         first.signal(Signal::SIGCONT);
         stop(first);
         stop(second);
@@ -146,7 +140,7 @@ fn a_result_that_counts_whoever_hands_it_in_is_found() {
         home.wait_for_file("running");
         let (late, pid) = holder(home, "a");
         let lease = home.job("a").last_lease();
-        signal(pid, Signal::SIGSTOP);
+        send(pid, Signal::SIGSTOP);
 
         let mut store = store_of(home);
         store.rescue(late, &[lease], &POLICY, now()).unwrap();
@@ -157,7 +151,7 @@ fn a_result_that_counts_whoever_hands_it_in_is_found() {
 
         home.make_file("go");
         home.wait_until_nothing_is_left_of("a");
-        signal(pid, Signal::SIGCONT);
+        send(pid, Signal::SIGCONT);
         // It ends by itself, since it was taken for dead, or has run what it was to run.
         wait_until(DEADLINE, "the late worker has ended", || !alive(pid));
         let mut breaches = oracle.look();
@@ -201,7 +195,7 @@ fn an_enqueue_that_does_not_sync_is_found() {
     let scenario = |oracle: Oracle, _| {
         let home = oracle.home();
         oracle.enqueue("before", &watched(""), &[]);
-        // Somebody else has the queue open, so that its end is no reason to sync.
+        // Another program has the queue open, so that its end is no reason to sync.
         let mut reader = home.store();
         assert_eq!(reader.counts().unwrap().total(), 1);
         // The beginning of a new log is always synced, before there is a job in it.

@@ -26,7 +26,7 @@ trials![
 const CUTS_OF_A_MACHINE: u64 = 10;
 
 /// Makes the file system, and keeps two people who add jobs and two workers at work.
-/// Whoever adds a job notes it after exit 0, outside of the image.
+/// The script that adds a job notes it after exit 0, outside of the image.
 const MACHINE: &str = r#"
     mkdir "$QUEUECTL_HOME"
     mount -o loop "$TEST_HOME/disk" "$QUEUECTL_HOME"
@@ -199,7 +199,7 @@ fn cut_again_and_again(cuts: u64, home: impl Fn() -> Home) -> Vec<String> {
         }
         // The first cut of a machine may come before it has a queue.
         let wanted = if cut % CUTS_OF_A_MACHINE == 0 { 0 } else { machine.acknowledged().len() + 1 };
-        wait_until(DEADLINE, "somebody adds jobs", || machine.acknowledged().len() >= wanted);
+        wait_until(DEADLINE, "jobs are added", || machine.acknowledged().len() >= wanted);
         let moment = Instant::now() + Duration::from_millis(RandomState::new().hash_one(cut) % 150);
         wait_until(DEADLINE, "the moment has come", || Instant::now() >= moment);
         let promised = machine.cut();

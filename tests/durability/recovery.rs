@@ -6,9 +6,8 @@
 use super::oracle::{Oracle, watched};
 use super::scale::{report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, alive, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, alive, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -24,16 +23,6 @@ fn hangs_once() -> String {
     watched(
         ": >run-$QUEUECTL_JOB_LEASE; if [ $QUEUECTL_JOB_LEASE = 1 ]; then setsid sleep 1000 & sleep 1000; fi",
     )
-}
-
-fn kill_hard(pid: i32) {
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-}
-
-/// The worker process that holds the job.
-fn holder(home: &Home) -> i32 {
-    let worker = home.job("victim").worker.expect("somebody holds it");
-    i32::try_from(home.store().worker(worker).unwrap().unwrap().pid).unwrap()
 }
 
 /// A home in which some worker runs the victim's first run.
@@ -57,8 +46,7 @@ fn second_run(oracle: &Oracle, since: SystemTime) -> Duration {
     home.wait_for("victim", State::Completed);
     let job = home.job("victim");
     assert_eq!((job.lease, job.attempts, job.crashes), (2, 1, 1));
-    let outcomes: Vec<_> = home.attempts("victim").iter().map(|attempt| attempt.outcome.unwrap()).collect();
-    assert_eq!(outcomes, [Outcome::WorkerLost, Outcome::Exit(0)]);
+    assert_eq!(home.outcomes("victim"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     let began = fs::metadata(home.path("run-2")).unwrap().modified().unwrap();
     // The kernel's clock for files may be a tick behind.
     began.duration_since(since).unwrap_or_default()
@@ -78,7 +66,7 @@ fn a_job_runs_again_after_its_worker_was_killed() {
     let once = |_| {
         let (oracle, mut worker) = hanging();
         let killed = now();
-        kill_hard(holder(oracle.home()));
+        send(oracle.home().holder("victim"), Signal::SIGKILL);
         let took = second_run(&oracle, killed);
         worker.signal(Signal::SIGTERM);
         worker.wait_for_success();
@@ -93,10 +81,10 @@ fn a_job_runs_again_after_its_worker_and_the_manager_were_killed() {
         let (oracle, mut worker) = hanging();
         let mut other = oracle.home().worker([""; 0]);
         other.wait_until_it_says("Loop started");
-        let pid = holder(oracle.home());
+        let pid = oracle.home().holder("victim");
         let killed = now();
         worker.signal(Signal::SIGKILL);
-        kill_hard(pid);
+        send(pid, Signal::SIGKILL);
         worker.wait();
         let took = second_run(&oracle, killed);
         other.signal(Signal::SIGTERM);
@@ -110,9 +98,9 @@ fn a_job_runs_again_after_its_worker_and_the_manager_were_killed() {
 fn a_job_runs_again_at_the_next_start_after_all_were_killed() {
     let once = |_| {
         let (oracle, mut worker) = hanging();
-        let pid = holder(oracle.home());
+        let pid = oracle.home().holder("victim");
         worker.signal(Signal::SIGKILL);
-        kill_hard(pid);
+        send(pid, Signal::SIGKILL);
         worker.wait();
         wait_until(DEADLINE, "the worker is dead", || !alive(pid));
         assert_eq!(oracle.home().state("victim"), State::Processing, "nobody is there to notice");

@@ -8,9 +8,8 @@
 use crate::oracle::Oracle;
 use crate::scale::report;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, both, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, both, send, wait_until};
+use nix::sys::signal::Signal;
 use predicates::str::contains;
 use queuectl_core::{Job, Outcome, Seq, State};
 use queuectl_store::{Access, Location, OpenOptions, Selection, Store};
@@ -109,7 +108,7 @@ fn a_replacement_of_a_worker_refuses_a_schema_that_became_newer() {
     home.wait_for("before", State::Completed);
     let pid = home.worker_pids()[0];
     let newer = make_newer(&home);
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    send(pid, Signal::SIGKILL);
     assert_eq!(worker.wait().code(), Some(1), "{}", worker.said());
     assert!(worker.said().contains(&format!("has schema {newer}")), "{}", worker.said());
     assert_eq!(schema(&home.database()), newer);

@@ -3,9 +3,8 @@
 use crate::oracle::{Oracle, watched};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, RetryPolicy, State, Timestamp};
 use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OpenOptions, Store};
 use std::process::Command;
@@ -19,10 +18,6 @@ trials![
 /// Runs until it is told to go on.
 fn held() -> String {
     watched("touch running; until [ -e go ]; do sleep 0.02; done")
-}
-
-fn send(pid: i32, signal: Signal) {
-    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// The workers as `worker list` tells a program: number, life, stalled.
@@ -144,7 +139,7 @@ fn the_late_result_of_a_stalled_worker_is_refused_and_what_it_left_is_ended() {
             (State::Processing, second.number, Some(mine.id)),
             "{late:?}"
         );
-        let outcomes: Vec<_> = home.attempts("held").iter().map(|attempt| attempt.outcome).collect();
+        let outcomes = home.outcomes("held");
         assert_eq!(outcomes, [Some(Outcome::WorkerLost)], "one record, and it is not the late one");
 
         // A worker that was called dead claims nothing more under its old number.

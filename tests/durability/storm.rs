@@ -27,7 +27,7 @@ trials![no_signal_to_anybody_loses_or_doubles_a_job];
 const MANAGERS: usize = 2;
 const START: [&str; 6] = ["worker", "start", "--count", "2", "--concurrency", "4"];
 
-/// Enqueuers wait while so many jobs are unsettled, so that a long storm does not
+/// Enqueuers wait while so many jobs are unfinished, so that a long storm does not
 /// end in a long calm.
 const BACKLOG: i64 = 40;
 
@@ -112,7 +112,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Sees to it that there is always somebody.
+    /// Sees to it that there is always a worker.
     fn replace_managers(&mut self) {
         let ends = &mut self.ends;
         self.managers.retain_mut(|manager| {
@@ -131,7 +131,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// One signal to somebody; false if there was nobody of the kind.
+    /// One signal to a process; false if there was none of the kind.
     fn strike(&mut self) -> bool {
         let victim = self.dice.of(&[
             Victim::Worker,

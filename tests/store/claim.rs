@@ -71,19 +71,19 @@ pub fn a_failed_job_stays_failed_until_it_is_claimed(place: &dyn Place) {
     for job in leases {
         queue.end(worker.id, job.last_lease(), Outcome::Exit(1), T0);
     }
-    // Both join the line, one is claimed.
+    // Both become ready, one is claimed.
     assert_eq!(queue.claim(worker.id, 1, at(100)).len(), 1);
     assert_eq!(queue.state("a"), State::Processing);
     assert_eq!(queue.state("b"), State::Failed);
 }
 
-pub fn a_wait_that_began_while_a_claim_waited_for_its_turn_is_kept(place: &dyn Place) {
+pub fn a_schedule_made_while_a_claim_waited_to_begin_is_kept(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.accept(&[delayed("delayed", 3600)], at(100));
     queue.enqueue(&["fails"]);
     let (one, other) = (queue.register(), queue.register());
     queue.run(one.id, Outcome::Exit(1), at(100));
-    // Looked at the clock half a minute before its turn came.
+    // Looked at the clock half a minute before it could begin.
     assert_eq!(queue.claim_ids(other.id, 2, at(70)), [""; 0]);
 }
 
@@ -123,7 +123,7 @@ pub fn promotion_takes_no_more_than_is_wanted(place: &dyn Place) {
     queue.accept(&jobs, T0);
     let worker = queue.register();
     assert_eq!(queue.claim_ids(worker.id, 2, at(100)), ["due-0", "due-1"]);
-    // Those that were not wanted are not in line yet, so a newcomer is before them.
+    // Those that were not wanted are not ready yet, so a newcomer is before them.
     queue.accept(&[new_job("newcomer")], at(100));
     assert_eq!(queue.claim_ids(worker.id, 1, at(100)), ["newcomer"]);
 }
@@ -137,16 +137,16 @@ pub fn promotion_takes_no_more_than_200(place: &dyn Place) {
     assert_eq!(claims, [200, 200, 50, 0]);
 }
 
-pub fn a_flood_of_retries_joins_the_end_of_the_line(place: &dyn Place) {
+pub fn a_flood_of_retries_becomes_ready_behind_all_others(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let flood: Vec<NewJob> = (0..50).map(|number| delayed(&format!("due-{number}"), 1)).collect();
     queue.accept(&flood, T0);
-    queue.accept(&[new_job("in-line-1"), new_job("in-line-2")], T0);
+    queue.accept(&[new_job("ready-1"), new_job("ready-2")], T0);
     let worker = queue.register();
-    assert_eq!(queue.claim_ids(worker.id, 3, at(100)), ["in-line-1", "in-line-2", "due-0"]);
+    assert_eq!(queue.claim_ids(worker.id, 3, at(100)), ["ready-1", "ready-2", "due-0"]);
 }
 
-pub fn a_job_that_is_handed_back_returns_to_its_old_place(place: &dyn Place) {
+pub fn a_job_that_is_handed_back_returns_to_its_old_position(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.enqueue(&["a", "b", "c"]);
     let worker = queue.register();
@@ -158,7 +158,7 @@ pub fn a_job_that_is_handed_back_returns_to_its_old_place(place: &dyn Place) {
     assert_eq!(queue.claim_ids(worker.id, 9, T0), ["a", "b", "c", "d"]);
 }
 
-pub fn a_job_that_waited_is_handed_back_into_the_line(place: &dyn Place) {
+pub fn a_job_that_was_scheduled_is_handed_back_as_ready(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.accept(&[delayed("a", 5)], T0);
     let worker = queue.register();

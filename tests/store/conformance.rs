@@ -29,13 +29,13 @@ pub trait Harness: Sized + Sync + 'static {
     fn connect(&self) -> Box<dyn Store>;
 
     /// Makes the kept counts wrong, behind the store's back.
-    fn falsify_the_books(&self);
+    fn falsify_the_counts(&self);
 }
 
 /// A harness of which a test does not know the type.
 pub trait Place: Sync {
     fn connect(&self) -> Box<dyn Store>;
-    fn falsify_the_books(&self);
+    fn falsify_the_counts(&self);
 }
 
 impl<H: Harness> Place for H {
@@ -43,8 +43,8 @@ impl<H: Harness> Place for H {
         Harness::connect(self)
     }
 
-    fn falsify_the_books(&self) {
-        Harness::falsify_the_books(self);
+    fn falsify_the_counts(&self) {
+        Harness::falsify_the_counts(self);
     }
 }
 
@@ -86,15 +86,15 @@ suite! {
         a_delayed_job_becomes_due_exactly_at_its_time,
         a_failed_job_becomes_due_exactly_at_its_time,
         a_failed_job_stays_failed_until_it_is_claimed,
-        a_wait_that_began_while_a_claim_waited_for_its_turn_is_kept,
+        a_schedule_made_while_a_claim_waited_to_begin_is_kept,
         a_clock_set_back_hides_no_job,
         a_clock_set_forward_and_back_hides_no_failed_job,
         a_result_handed_in_after_the_clock_was_set_back_waits_from_then,
         promotion_takes_no_more_than_is_wanted,
         promotion_takes_no_more_than_200,
-        a_flood_of_retries_joins_the_end_of_the_line,
-        a_job_that_is_handed_back_returns_to_its_old_place,
-        a_job_that_waited_is_handed_back_into_the_line,
+        a_flood_of_retries_becomes_ready_behind_all_others,
+        a_job_that_is_handed_back_returns_to_its_old_position,
+        a_job_that_was_scheduled_is_handed_back_as_ready,
         a_claim_charges_an_attempt_and_handing_back_returns_it,
         the_lease_grows_with_each_claim_and_never_goes_back,
         what_one_worker_holds_no_other_gets,
@@ -108,7 +108,7 @@ suite! {
         a_job_without_retries_runs_once,
         an_interrupted_attempt_is_recorded_and_given_back,
         the_late_result_of_a_superseded_lease_is_discarded,
-        the_result_of_a_lease_somebody_else_holds_is_discarded,
+        the_result_of_a_lease_another_worker_holds_is_discarded,
         a_result_that_is_handed_in_twice_is_recorded_once,
         a_late_hand_back_is_discarded,
         there_is_one_record_of_each_attempt,
@@ -130,7 +130,7 @@ suite! {
         rescue_counts_a_crash_only_for_what_was_started,
         a_lost_attempt_begins_after_the_one_before_it,
         rescue_is_free_of_charge,
-        a_rescued_job_returns_to_its_old_place,
+        a_rescued_job_returns_to_its_old_position,
         a_job_that_crashes_too_often_is_dead,
         a_job_to_be_cancelled_is_cancelled_when_its_worker_dies,
         rescue_records_the_lost_attempt_and_keeps_its_output,
@@ -138,7 +138,7 @@ suite! {
         rescue_ignores_notes_about_claims_that_are_over,
         at_most_one_suspect_is_claimed_at_a_time,
         no_suspect_is_claimed_where_one_runs,
-        a_suspect_that_is_passed_over_keeps_its_place,
+        a_suspect_that_is_passed_over_keeps_its_position,
         a_retry_from_the_dead_letter_queue_clears_the_suspicion;
     workers:
         a_worker_lives_until_its_lock_is_dropped,
@@ -165,11 +165,11 @@ suite! {
         the_newest_jobs_begin_where_they_should,
         a_job_is_meant_by_its_number_its_beginning_or_its_end,
         jobs_that_came_to_rest_since_then_are_found,
-        jobs_that_wait_for_a_time_are_counted,
+        scheduled_jobs_are_counted,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
     upkeep:
-        a_waiting_job_is_cancelled_at_once,
+        a_job_that_is_not_claimed_is_cancelled_at_once,
         a_running_job_is_asked_to_end,
         a_job_to_be_cancelled_that_fails_is_cancelled,
         a_job_to_be_cancelled_that_succeeds_is_completed,
@@ -182,12 +182,12 @@ suite! {
         a_retry_resets_attempts_and_keeps_max_retries,
         only_dead_jobs_can_be_retried,
         retries_take_the_oldest_dead_jobs_up_to_the_limit,
-        a_retried_job_joins_the_end_of_the_line,
+        a_retried_job_becomes_ready_behind_all_others,
         prune_respects_state_age_and_limit,
         prune_deletes_attempts_and_output,
         prune_refuses_jobs_that_have_not_come_to_rest,
         check_finds_nothing_in_a_sound_queue,
-        check_finds_books_that_are_wrong;
+        check_finds_counts_that_are_wrong;
     transfer:
         a_queue_that_leaves_refuses_jobs_and_workers_and_can_be_read,
         a_worker_amid_a_move_hands_in_what_it_has_and_claims_nothing,
@@ -197,7 +197,7 @@ suite! {
         a_queue_that_receives_is_closed_until_it_is_complete,
         a_batch_that_comes_twice_is_added_once,
         what_is_withdrawn_leaves_nothing_behind,
-        what_was_given_out_at_the_old_place_is_not_given_out_at_the_new,
+        what_was_given_out_at_the_old_location_is_not_given_out_at_the_new,
         a_queue_that_was_moved_can_be_moved_on;
     holds:
         a_held_job_is_pending_and_never_claimed,

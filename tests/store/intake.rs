@@ -29,7 +29,7 @@ pub fn a_refused_batch_leaves_nothing_behind(place: &dyn Place) {
     queue.store.enqueue(&batch, OnTaken::Refuse, at(1)).unwrap_err();
     assert_eq!(ids(&queue.all()), ["a"]);
     assert_eq!(queue.store.counts().unwrap().total(), 1);
-    // And takes no place in line from those that come next.
+    // And takes no position from those that come next.
     queue.enqueue(&["b"]);
     let worker = queue.register();
     assert_eq!(queue.claim_ids(worker.id, 9, T0), ["a", "b"]);

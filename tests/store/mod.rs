@@ -24,7 +24,7 @@ mod sqlite;
 mod sqlite_files;
 mod sqlite_life;
 mod transfer;
-mod transfer_places;
+mod transfer_locations;
 mod upkeep;
 mod workers;
 
@@ -39,7 +39,7 @@ pub fn trials() -> Vec<Trial> {
         postgres_tls::trials(),
         sqlite_files::trials(),
         sqlite_life::trials(),
-        transfer_places::trials(),
+        transfer_locations::trials(),
         postgres_schemas::trials(),
     ]
     .into_iter()

@@ -46,7 +46,7 @@ impl conformance::Harness for Harness {
         self.open(Access::Write).unwrap()
     }
 
-    fn falsify_the_books(&self) {
+    fn falsify_the_counts(&self) {
         self.schema.client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
     }
 }

@@ -44,7 +44,7 @@ impl conformance::Harness for Watched {
         queuectl_store::open(&Location::Url(self.server.url(self.schema.name())), &options).unwrap()
     }
 
-    fn falsify_the_books(&self) {
+    fn falsify_the_counts(&self) {
         self.schema.client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
     }
 }

@@ -312,7 +312,7 @@ fn a_client_is_known_by_its_certificate() {
             "{mode}"
         );
     }
-    // It is shown to whoever asks, and nobody need look at it.
+    // It is shown to a server that asks, which need not look at it.
     assert_eq!(enter(&home, &url(&server, "safely", "")), Ok(()));
     let another = format!("{named}&sslkey={}", keep(&home, "other.key", "another.key").display());
     refused(&home, &another, &["no safe connection", "do not fit together"]);

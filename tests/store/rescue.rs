@@ -4,7 +4,7 @@ use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, id, ids, new_job
 use queuectl_core::{Lease, NewJob, Outcome, State, Stream};
 use queuectl_store::{Exchange, OutputPart, Suspects};
 
-/// Lets a worker die with the first job in line, `times` times.
+/// Lets a worker die with the first job that is ready, `times` times.
 fn crash(queue: &mut Queue, times: u32) {
     for _ in 0..times {
         let worker = queue.register();
@@ -45,7 +45,7 @@ pub fn rescue_counts_a_crash_only_for_what_was_started(place: &dyn Place) {
 pub fn a_lost_attempt_begins_after_the_one_before_it(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.enqueue(&["a"]);
-    // The second claim looked at the clock, and then had to wait for its turn.
+    // The second claim looked at the clock, and then had to wait for another transaction.
     for (claimed, rescued) in [(0, 5), (3, 9)] {
         let worker = queue.register();
         let lease = queue.claim_one(worker.id, at(claimed)).last_lease();
@@ -68,7 +68,7 @@ pub fn rescue_is_free_of_charge(place: &dyn Place) {
     assert_eq!(queue.state("a"), State::Completed);
 }
 
-pub fn a_rescued_job_returns_to_its_old_place(place: &dyn Place) {
+pub fn a_rescued_job_returns_to_its_old_position(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.enqueue(&["a", "b"]);
     crash(&mut queue, 1);
@@ -84,7 +84,7 @@ pub fn a_job_that_crashes_too_often_is_dead(place: &dyn Place) {
     crash(&mut queue, 1);
     let job = queue.job("a");
     assert_eq!((job.state, job.crashes), (State::Dead, 6));
-    assert!(job.last_error.is_some() && job.finished_at.is_some());
+    assert_eq!((job.last_error.as_deref(), job.finished_at), (Some("its worker died"), Some(T0)));
     assert_eq!(queue.store.attempts(job.seq).unwrap().len(), 6);
 }
 
@@ -187,7 +187,7 @@ pub fn no_suspect_is_claimed_where_one_runs(place: &dyn Place) {
     assert_eq!(ids(&queue.exchange(worker.id, &exchange, T0).claimed), [""; 0]);
 }
 
-pub fn a_suspect_that_is_passed_over_keeps_its_place(place: &dyn Place) {
+pub fn a_suspect_that_is_passed_over_keeps_its_position(place: &dyn Place) {
     let mut queue = Queue::open(place);
     suspects_among_others(&mut queue);
     let worker = queue.register();

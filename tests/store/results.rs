@@ -94,10 +94,10 @@ pub fn an_interrupted_attempt_is_recorded_and_given_back(place: &dyn Place) {
         attempts.iter().map(|attempt| attempt.outcome).collect::<Vec<_>>(),
         [Some(Outcome::Interrupted)]
     );
-    assert_eq!(queue.claim_ids(worker.id, 9, at(1)), ["a", "b"], "it has its old place");
+    assert_eq!(queue.claim_ids(worker.id, 9, at(1)), ["a", "b"], "it has its old position");
 }
 
-/// A job whose first lease has been given to somebody else, and that lease.
+/// A job whose first lease has been superseded by another worker's, and that lease.
 fn superseded(queue: &mut Queue) -> (queuectl_store::Registration, queuectl_store::Registration, Lease) {
     queue.enqueue(&["a"]);
     let (slow, quick) = (queue.register(), queue.register());
@@ -127,7 +127,7 @@ pub fn the_late_result_of_a_superseded_lease_is_discarded(place: &dyn Place) {
     assert_eq!(outcomes, [Some(Outcome::WorkerLost), Some(Outcome::Exit(7))]);
 }
 
-pub fn the_result_of_a_lease_somebody_else_holds_is_discarded(place: &dyn Place) {
+pub fn the_result_of_a_lease_another_worker_holds_is_discarded(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.enqueue(&["a"]);
     let (holder, stranger) = (queue.register(), queue.register());

@@ -31,7 +31,7 @@ impl conformance::Harness for Harness {
         queuectl_store::open(&Location::File(self.database()), &OPTIONS).unwrap()
     }
 
-    fn falsify_the_books(&self) {
+    fn falsify_the_counts(&self) {
         let connection = Connection::open(self.database()).unwrap();
         connection.execute("UPDATE counts SET dead = dead + 1", []).unwrap();
     }

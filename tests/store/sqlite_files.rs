@@ -151,7 +151,7 @@ fn an_empty_file_becomes_a_queue() {
 fn a_queue_that_is_being_made_reads_as_an_empty_one() {
     let folder = Folder::new();
     let path = folder.path("queue.db");
-    // What a reader finds between the first two steps of whoever makes it.
+    // What a reader finds between the first two steps of the program that makes it.
     let maker = Connection::open(&path).unwrap();
     maker.pragma_update(None, "auto_vacuum", "INCREMENTAL").unwrap();
     let mode: String = maker.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).unwrap();

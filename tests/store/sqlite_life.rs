@@ -117,7 +117,8 @@ fn a_lock_file_that_is_a_symbolic_link_is_refused() {
     let (folder, path) = Folder::with_a_job();
     fs::write(folder.path("precious"), "kept").unwrap();
     std::os::unix::fs::symlink(folder.path("precious"), folder.path("queue.db-workers")).unwrap();
-    assert!(queue(&path).store.register(&new_worker(), T0).is_err());
+    let error = queue(&path).store.register(&new_worker(), T0).map(|_| ()).unwrap_err();
+    assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
     assert_eq!(fs::read(folder.path("precious")).unwrap(), b"kept");
 }
 

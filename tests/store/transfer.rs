@@ -136,13 +136,16 @@ pub fn a_move_that_is_given_up_opens_the_queue_again(place: &dyn Place) {
     assert_eq!(queue.store.turn_back(&moved.id).unwrap(), Stage::Staying(moved.clone()));
     let late = queue.store.switch(&moved.id);
     assert!(matches!(late, Err(StoreError::NotThisMove { .. })), "{late:?}");
-    assert!(queue.store.insist_open().is_err());
+    let closed = queue.store.insist_open();
+    assert!(matches!(closed, Err(StoreError::Staying { .. })), "{closed:?}");
     queue.store.stay(&moved.id).unwrap();
     assert_eq!(stage(&mut queue), Stage::Settled);
     queue.enqueue(&["a"]);
     let worker = queue.register().id;
     assert_eq!(queue.claim_ids(worker, 5, T0), ["a"]);
-    assert!(queue.store.close(&moved.id).is_err(), "whoever still copies cannot finish");
+    // Another process that still copies cannot finish.
+    let late = queue.store.close(&moved.id);
+    assert!(matches!(late, Err(StoreError::NotThisMove { .. })), "{late:?}");
 }
 
 pub fn a_queue_in_use_receives_nothing(place: &dyn Place) {
@@ -213,7 +216,7 @@ pub fn what_is_withdrawn_leaves_nothing_behind(place: &dyn Place) {
     queue.enqueue(&["a"]);
 }
 
-pub fn what_was_given_out_at_the_old_place_is_not_given_out_at_the_new(place: &dyn Place) {
+pub fn what_was_given_out_at_the_old_location_is_not_given_out_at_the_new(place: &dyn Place) {
     let (records, numbers) = records();
     let mut queue = Queue::open(place);
     let moved = a_move();

@@ -18,13 +18,13 @@ fn bury(queue: &mut Queue, names: &[&str]) {
     }
 }
 
-pub fn a_waiting_job_is_cancelled_at_once(place: &dyn Place) {
+pub fn a_job_that_is_not_claimed_is_cancelled_at_once(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let later = NewJob { delay: Duration::from_secs(9), ..new_job("delayed") };
-    queue.accept(&[new_job("failed"), new_job("in-line"), later], T0);
+    queue.accept(&[new_job("failed"), new_job("ready"), later], T0);
     let worker = queue.register();
     queue.run(worker.id, Outcome::Exit(1), T0);
-    for name in ["failed", "in-line", "delayed"] {
+    for name in ["failed", "ready", "delayed"] {
         assert_eq!(queue.store.cancel(&id(name), at(3)).unwrap(), Cancelled::Done, "{name}");
         let job = queue.job(name);
         assert_eq!((job.state, job.finished_at, job.run_at), (State::Cancelled, Some(at(3)), None));
@@ -215,7 +215,7 @@ pub fn retries_take_the_oldest_dead_jobs_up_to_the_limit(place: &dyn Place) {
     assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
 }
 
-pub fn a_retried_job_joins_the_end_of_the_line(place: &dyn Place) {
+pub fn a_retried_job_becomes_ready_behind_all_others(place: &dyn Place) {
     let mut queue = Queue::open(place);
     bury(&mut queue, &["a"]);
     queue.enqueue(&["b"]);
@@ -291,11 +291,11 @@ pub fn check_finds_nothing_in_a_sound_queue(place: &dyn Place) {
     assert_eq!(queue.store.check().unwrap(), [""; 0]);
 }
 
-pub fn check_finds_books_that_are_wrong(place: &dyn Place) {
+pub fn check_finds_counts_that_are_wrong(place: &dyn Place) {
     let mut queue = Queue::open(place);
     bury(&mut queue, &["a", "b"]);
-    place.falsify_the_books();
+    place.falsify_the_counts();
     let problems = queue.store.check().unwrap();
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].contains("2 dead") && problems[0].contains('3'), "{problems:?}");
+    assert!(problems[0].contains("2 dead jobs are there and 3 are"), "{problems:?}");
 }

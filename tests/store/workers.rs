@@ -16,7 +16,7 @@ pub fn a_worker_lives_until_its_lock_is_dropped(place: &dyn Place) {
     drop(worker);
     assert_eq!(life(&mut other, id), Life::Dead);
     assert!(!other.store.lock_file().unwrap().is_held(id).unwrap());
-    // Its row stays until somebody has rescued it.
+    // Its row stays until another process has rescued it.
     let listed: Vec<(WorkerId, Life)> =
         other.store.workers().unwrap().iter().map(|worker| (worker.id, worker.life)).collect();
     assert_eq!(listed, [(id, Life::Dead)]);
@@ -155,7 +155,7 @@ pub fn a_dead_workers_lock_has_one_taker(place: &dyn Place) {
     drop(worker);
     let taken = mine.take(id, region).unwrap();
     assert!(taken.is_some());
-    assert!(theirs.take(id, region).unwrap().is_none(), "somebody else rescues it");
+    assert!(theirs.take(id, region).unwrap().is_none(), "another process rescues it");
     assert!(mine.take(id, region).unwrap().is_none(), "also in the same process");
     drop(taken);
     assert!(theirs.take(id, region).unwrap().is_some());
@@ -192,7 +192,7 @@ pub fn a_new_worker_finds_no_old_notes(place: &dyn Place) {
     assert_eq!(taken.notes().unwrap(), []);
 }
 
-/// Whoever is left here must still find what that worker had started.
+/// The processes that are left here must still find what that worker had started.
 pub fn the_room_of_a_worker_that_was_only_called_dead_is_nobodys(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let first = queue.register();

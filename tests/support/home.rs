@@ -2,14 +2,11 @@
 
 use super::hosts::Host;
 use super::postgres::{Schema, Server};
-use super::processes::{Role, kill_marked, marked, role};
+use super::processes::kill_marked;
 use super::program::Program;
 use super::wait::{DEADLINE, wait_until};
 use super::watched::{as_unprivileged, give_away, without_settings};
 use super::worker::Worker;
-use queuectl_core::{Attempt, Job, JobId, State};
-use queuectl_files::Owners;
-use queuectl_store::{Access, Counts, Location, OpenOptions, Store, StoreError};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -44,10 +41,10 @@ pub struct Home {
     variables: Vec<(String, String)>,
     workers: AtomicU32,
     /// Where the queue is, if it is on a server.
-    url: Option<String>,
+    pub(super) url: Option<String>,
     schema: Option<Arc<Schema>>,
     machine: Option<Host>,
-    is_unprivileged: bool,
+    pub(super) is_unprivileged: bool,
 }
 
 impl Home {
@@ -301,67 +298,6 @@ impl Home {
         self.queuectl(["worker", "start", "--drain"]).assert().success();
     }
 
-    /// Looks at the queue without a program in between; never makes one.
-    pub fn store(&self) -> Box<dyn Store> {
-        let (location, options) = (self.location(), self.open_options(Access::Read));
-        let mut opened = None;
-        wait_until(DEADLINE, "the queue can be opened", || {
-            match queuectl_store::open(&location, &options) {
-                Ok(store) => opened = Some(store),
-                // A program is making it at this moment.
-                Err(StoreError::OlderSchema { found: 0, .. }) => {}
-                Err(error) => panic!("{error}"),
-            }
-            opened.is_some()
-        });
-        opened.unwrap()
-    }
-
-    /// Where the queue is.
-    pub fn location(&self) -> Location {
-        self.url.clone().map_or_else(|| Location::File(self.database()), Location::Url)
-    }
-
-    /// How a test opens the queue, as one who types on this machine.
-    pub fn open_options(&self, access: Access) -> OpenOptions {
-        // A test of another user looks into that user's queue.
-        let owners = if self.is_unprivileged { Owners::AnyForRoot } else { Owners::Own };
-        OpenOptions { state_folder: Some(self.queue_folder()), owners, ..OpenOptions::new(access, DEADLINE) }
-    }
-
-    /// A job that must be there.
-    pub fn job(&self, id: &str) -> Job {
-        self.store()
-            .job(&JobId::trusted(id.into()))
-            .unwrap()
-            .unwrap_or_else(|| panic!("there is no job {id}"))
-    }
-
-    /// The attempts of a job that must be there.
-    pub fn attempts(&self, id: &str) -> Vec<Attempt> {
-        let seq = self.job(id).seq;
-        self.store().attempts(seq).unwrap()
-    }
-
-    /// Where a job stands.
-    pub fn state(&self, id: &str) -> State {
-        self.job(id).state
-    }
-
-    /// How many jobs stand where.
-    pub fn counts(&self) -> Counts {
-        self.store().counts().unwrap()
-    }
-
-    /// Waits until a job is in a state.
-    pub fn wait_for(&self, id: &str, state: State) {
-        let mut last = None;
-        wait_until(DEADLINE, &format!("job {id} is {state}"), || {
-            last = Some(self.state(id));
-            last == Some(state)
-        });
-    }
-
     /// Waits until a file is there.
     pub fn wait_for_file(&self, name: &str) {
         wait_until(DEADLINE, &format!("the file {name} is there"), || self.path(name).exists());
@@ -387,35 +323,8 @@ impl Home {
         fs::read_to_string(self.path(name)).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
-    /// The processes of workers that live.
-    pub fn worker_pids(&self) -> Vec<i32> {
-        let workers = self.store().workers().unwrap();
-        workers.into_iter().map(|worker| i32::try_from(worker.pid).unwrap()).collect()
-    }
-
-    /// The managers and workers of this user, as the kernel knows them; no jobs.
-    pub fn managers_and_workers(&self) -> Vec<i32> {
-        let meant = |pid: &i32| matches!(role(*pid), Some(Role::Manager | Role::Worker));
-        marked(&[&self.marker()]).into_iter().filter(meant).collect()
-    }
-
-    /// The guardians of this user's managers.
-    pub fn guardians(&self) -> Vec<i32> {
-        let meant = |pid: &i32| role(*pid) == Some(Role::Guardian);
-        marked(&[&self.marker()]).into_iter().filter(meant).collect()
-    }
-
-    /// The processes that belong to a job.
-    pub fn processes_of(&self, id: &str) -> Vec<i32> {
-        marked(&[&self.marker(), &format!("QUEUECTL_JOB_ID={id}")])
-    }
-
-    /// Waits until no process of a job is left.
-    pub fn wait_until_nothing_is_left_of(&self, id: &str) {
-        wait_until(DEADLINE, &format!("no process of job {id} is left"), || self.processes_of(id).is_empty());
-    }
-
-    fn marker(&self) -> String {
+    /// What every process of this user has in its environment.
+    pub fn marker(&self) -> String {
         format!("TEST_HOME={}", self.folder.path().display())
     }
 }

@@ -101,7 +101,7 @@ impl Server {
     /// of 127.0.0.1.
     pub fn start(settings: &[(&str, &str)]) -> Self {
         for _ in 0..5 {
-            // Somebody else may get the port meanwhile.
+            // Another program may get the port meanwhile.
             let port = free_port();
             let folder = unprivileged_folder("queuectl-pg-");
             if let Ok(server) = Self::begin(folder, "127.0.0.1", port, None, settings) {

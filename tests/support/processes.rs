@@ -22,7 +22,7 @@ pub fn marked(markers: &[&str]) -> Vec<i32> {
 }
 
 /// The same as [`alive`], for a job: defines a shell function. (`kill -0` takes a
-/// process that has ended for a living one until somebody has waited for it.)
+/// process that has ended for a living one until its parent has waited for it.)
 pub const ALIVE: &str = "alive() { grep -qs '^State:.[RSDTt]' /proc/$1/status; }";
 
 /// Tells whether a process is there and has not ended.
@@ -31,6 +31,11 @@ pub fn alive(pid: i32) -> bool {
     // The name, in parentheses, may contain anything.
     let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
     !matches!(state, Some('Z' | 'X') | None)
+}
+
+/// Sends a signal to a process that must be there.
+pub fn send(pid: i32, signal: Signal) {
+    kill(Pid::from_raw(pid), signal).unwrap();
 }
 
 /// What a process of the worker's program is.

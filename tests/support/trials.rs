@@ -96,7 +96,7 @@ impl Means {
     /// Tells whether the test can run.
     pub fn is_here(self) -> bool {
         match self {
-            // It makes a semaphore named by its pid, which somebody may have left.
+            // It makes a semaphore named by its pid, which another process may have left.
             Self::Faketime => (0..5).any(|_| succeeds(Command::new("faketime").args(["-f", "+2y", "true"]))),
             Self::Freezer => {
                 let script = "folder=$(mktemp -d /sys/fs/cgroup/freezer/queuectl-XXXXXX); \

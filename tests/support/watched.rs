@@ -1,4 +1,4 @@
-//! Servers of others, run for a while: as somebody who is not root, and never
+//! Servers of others, run for a while: as a user who is not root, and never
 //! longer than the test process lives.
 
 use super::processes::alive;
@@ -86,8 +86,8 @@ impl Drop for Watched {
     }
 }
 
-/// Who runs servers: somebody else, if we are root; no value if there is nobody.
-#[expect(clippy::option_option, reason = "nobody is needed, somebody is, there is nobody")]
+/// Who runs servers: another user, if we are root; no value if there is none.
+#[expect(clippy::option_option, reason = "no other user is needed, one is, there is none")]
 fn unprivileged() -> Option<Option<User>> {
     if !Uid::effective().is_root() {
         return Some(None);
@@ -100,7 +100,7 @@ pub fn has_unprivileged() -> bool {
     unprivileged().is_some()
 }
 
-/// A program that root's tests run as somebody else.
+/// A program that root's tests run as another user.
 pub fn as_unprivileged(program: &Path) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     if let Some(user) = unprivileged().flatten() {
@@ -113,7 +113,7 @@ pub fn as_unprivileged(program: &Path) -> Vec<String> {
     words
 }
 
-/// A folder in which that somebody may write, and which others may enter.
+/// A folder in which that user may write, and which others may enter.
 pub fn unprivileged_folder(name: &str) -> TempDir {
     // A socket's path must fit into 107 bytes.
     let parent = std::env::temp_dir();
@@ -129,7 +129,7 @@ pub fn unprivileged_folder_in(parent: &Path, name: &str) -> TempDir {
     folder
 }
 
-/// Gives a file or folder to whoever runs servers.
+/// Gives a file or folder to the user who runs servers.
 pub fn give_away(path: &Path) {
     if let Some(user) = unprivileged().flatten() {
         chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).unwrap();

@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::thread;
 
 use super::*;
+use crate::overrides::Overrides;
 use crate::places::Surroundings;
-use crate::settings::Overrides;
 
 /// A user whose configuration file is `config/q.toml` in a folder of its own.
 struct User {
@@ -61,7 +61,7 @@ fn the_first_change_makes_the_file_and_its_folder_for_the_user_alone() {
     let change = user.set("max_retries", "5").unwrap();
     assert_eq!(
         change,
-        Change { key: "max-retries".into(), value: "5".into(), file: user.file(), place: None }
+        Change { key: "max-retries".into(), value: "5".into(), file: user.file(), location: None }
     );
     assert_eq!(user.text(), "max-retries = 5\n");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -93,7 +93,7 @@ fn without_file_and_variables_the_defaults_are_those_promised() {
     assert_eq!(settings.connect_timeout(), Duration::from_secs(10));
     assert_eq!(settings.lease(), Duration::from_secs(30));
     assert_eq!(settings.log_level(), LogLevel::Info);
-    assert_eq!(settings.database(), &Database::File(user.home.path().join("data/queuectl/queue.db")));
+    assert_eq!(settings.database(), &Location::File(user.home.path().join("data/queuectl/queue.db")));
     assert_eq!(settings.aliases()["start"], "worker start --detach");
     assert_eq!(settings.aliases().len(), 12);
     assert_eq!(settings.get("backoff-max").unwrap(), "24h");
@@ -207,24 +207,24 @@ fn a_file_that_is_named_must_exist_and_another_need_not() {
 fn a_relative_database_starts_at_the_folder_of_its_file_or_where_it_was_typed() {
     let settings = User::with("db_path = 'jobs/q.db'\n").load().unwrap();
     let file = settings.places().config_file().with_file_name("jobs/q.db");
-    assert_eq!(settings.database(), &Database::File(file.clone()));
+    assert_eq!(settings.database(), &Location::File(file.clone()));
     assert_eq!(settings.get("db-path").unwrap(), file.to_str().unwrap());
 
     let here = std::env::current_dir().unwrap().join("jobs/q.db");
     let settings = User::new().variable("QUEUECTL_DATABASE", "jobs/q.db").load().unwrap();
-    assert_eq!(settings.database(), &Database::File(here.clone()));
+    assert_eq!(settings.database(), &Location::File(here.clone()));
     let settings = User::new().flag(Key::Database, "jobs/q.db").load().unwrap();
-    assert_eq!(settings.database(), &Database::File(here));
+    assert_eq!(settings.database(), &Location::File(here));
 }
 
 #[test]
 fn a_database_may_be_below_the_home_folder_or_a_url_or_the_default_again() {
     let user = User::with("database = '~/q.db'\n");
-    assert_eq!(user.load().unwrap().database(), &Database::File(user.home.path().join("q.db")));
+    assert_eq!(user.load().unwrap().database(), &Location::File(user.home.path().join("q.db")));
     let user = User::with("database = 'postgresql://h/q'\n");
-    assert_eq!(user.load().unwrap().database(), &Database::Url("postgresql://h/q".to_owned()));
+    assert_eq!(user.load().unwrap().database(), &Location::Url("postgresql://h/q".to_owned()));
     let user = User::with("database = ''\n");
-    assert_eq!(user.load().unwrap().database(), &Database::File(user.home.path().join(".queuectl/queue.db")));
+    assert_eq!(user.load().unwrap().database(), &Location::File(user.home.path().join(".queuectl/queue.db")));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn a_password_is_kept_and_never_shown() {
     let by_variable = User::new()
         .variable("QUEUECTL_DATABASE", "postgres://me:secret@db/q?sslmode=require&password=secret");
     for settings in [user.load().unwrap(), by_variable.load().unwrap()] {
-        assert_eq!(settings.database(), &Database::Url(url.to_owned()));
+        assert_eq!(settings.database(), &Location::Url(url.to_owned()));
         assert_eq!(settings.get("database").unwrap(), shown);
         let entries = settings.entries();
         assert_eq!(entries.iter().find(|entry| entry.key == "database").unwrap().value, shown);

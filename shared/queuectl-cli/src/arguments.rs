@@ -6,7 +6,7 @@ use crate::typed_places;
 use crate::usage;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
-use queuectl_core::{Exit, NotAPlace, Place, has_password, without_password};
+use queuectl_core::{Exit, Location, NotALocation, has_password, without_password};
 use queuectl_files::{AS_ROOT_VARIABLE, Owners};
 use queuectl_settings::{Key, Overrides, SettingsError};
 use std::env;
@@ -102,8 +102,9 @@ impl GlobalArgs {
 /// it: everybody on the machine can read the arguments of a process.
 pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
     let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
-    Place::read(text, is_there)
-        .map_err(|error: NotAPlace| Failure::error(error.to_string()).about(argument).hint(error.hint()))?;
+    Location::read(text, is_there).map_err(|error: NotALocation| {
+        Failure::error(error.to_string()).about(argument).hint(error.hint())
+    })?;
     if has_password(text) {
         return Err(SettingsError::PasswordTyped { url: without_password(text) }.into());
     }
@@ -208,7 +209,7 @@ pub(crate) fn parse<A: Parser>(
     })?;
     typed_places::remember(&global);
     if let Some(text) = global.config.as_deref().and_then(Path::to_str) {
-        Place::check_path(text, is_there)
+        Location::check_path(text, is_there)
             .map_err(|error| Failure::error(error.to_string()).about("--config").hint(error.hint()))?;
     }
     if let Some(database) = &global.database {

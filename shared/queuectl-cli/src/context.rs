@@ -6,7 +6,7 @@ use crate::logging;
 use crate::output::Output;
 use queuectl_core::Timestamp;
 use queuectl_settings::{
-    Database, Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
+    Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
 };
 use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
@@ -88,10 +88,7 @@ impl Context {
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
         self.warn_of_unknown_variables();
-        Ok(match self.settings()?.database() {
-            Database::File(path) => Location::File(path.clone()),
-            Database::Url(url) => Location::Url(url.clone()),
-        })
+        Ok(self.settings()?.database().clone())
     }
 
     /// How to open the queue.

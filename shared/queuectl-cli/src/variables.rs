@@ -3,7 +3,7 @@
 
 use crate::arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, is_there};
 use crate::failure::Failure;
-use queuectl_core::Place;
+use queuectl_core::Location;
 use queuectl_files::AS_ROOT_VARIABLE;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -69,8 +69,8 @@ fn absolute(name: &str, place: &OsStr) -> Result<OsString, Failure> {
 
 fn is_path(name: &str, text: &str) -> bool {
     match name {
-        "QUEUECTL_DATABASE" => matches!(Place::read(text, is_there), Ok(Place::Path(_))),
-        _ => Place::check_path(text, is_there).is_ok(),
+        "QUEUECTL_DATABASE" => matches!(Location::read(text, is_there), Ok(Location::File(_))),
+        _ => Location::check_path(text, is_there).is_ok(),
     }
 }
 

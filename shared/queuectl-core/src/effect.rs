@@ -4,9 +4,9 @@
 //! [`Effect`]: its state and its stage afterwards. A store applies effects, and decides
 //! nothing.
 
-use crate::attempt::Outcome;
 use crate::job::{Job, NewJob};
 use crate::lease::WorkerId;
+use crate::outcome::Outcome;
 use crate::retry::RetryPolicy;
 use crate::stage::{Blocker, Next, Position, Wait};
 use crate::state::{Event, IllegalTransition, State};

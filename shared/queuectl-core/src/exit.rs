@@ -14,7 +14,7 @@ pub enum Exit {
     Usage = 2,
     /// What was named is not there.
     NotFound = 4,
-    /// Somebody else is at it; the same call may succeed later.
+    /// Another process is at it; the same call may succeed later.
     Busy = 75,
     /// The subcommand was found and cannot be run.
     CannotRun = 126,

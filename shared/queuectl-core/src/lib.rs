@@ -4,19 +4,22 @@
 //! which ([`State::after`]), what an event makes of a job, stage and numbers included
 //! ([`effect`]), how jobs that are due become ready ([`Promotion`]), which queues a worker
 //! serves ([`QueueSet`]), how long a retry waits ([`RetryPolicy`]), what may be
-//! accepted at all ([`JobId`], [`CommandLine`]), what is the place of a queue
-//! ([`Place`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
+//! accepted at all ([`JobId`], [`CommandLine`]), where a queue can be
+//! ([`Location`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
 //! every value.
 
 mod attempt;
+mod bounds;
 mod command;
 pub mod effect;
 mod exit;
 mod id;
 mod job;
 mod lease;
-mod place;
+mod location;
+mod nearest;
+mod outcome;
 mod promotion;
 mod queue;
 mod reference;
@@ -28,14 +31,17 @@ mod time;
 mod units;
 mod url;
 
-pub use attempt::{Attempt, Outcome, Stream};
+pub use attempt::{Attempt, Stream};
+pub use bounds::{MOST_JOBS_AT_ONCE, MOST_WORKERS};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
 pub use effect::{Cancellation, Effect, Ending, Standing, Waiting};
 pub use exit::Exit;
 pub use id::{InvalidJobId, JobId};
 pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
 pub use lease::{Lease, Seq, WorkerId};
-pub use place::{NotAPlace, Place};
+pub use location::{Location, NotALocation};
+pub use nearest::nearest;
+pub use outcome::Outcome;
 pub use promotion::Promotion;
 pub use queue::{InvalidQueueName, QueueSet, check_queue_name};
 pub use reference::JobReference;
@@ -44,5 +50,7 @@ pub use stage::{Blocker, Next, Position, Stage, UnknownBlocker, Wait};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;
-pub use units::{InvalidAmount, LONGEST_DURATION, parse_duration, parse_size, two_units};
-pub use url::{has_password, masked, without_password};
+pub use units::{
+    InvalidAmount, LONGEST_DURATION, duration_of_seconds, parse_duration, parse_size, two_units,
+};
+pub use url::{has_password, masked, shown_in_one_line, without_password};

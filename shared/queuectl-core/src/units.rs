@@ -69,13 +69,26 @@ pub enum InvalidAmount {
 /// [`InvalidAmount`]. `M` is refused, since it is minutes to some and months to others.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidAmount> {
     let text = text.trim();
-    let span = match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && seconds >= 0.0 => {
-            Duration::try_from_secs_f64(seconds).map_err(|_| InvalidAmount::TooLong)?
-        }
-        Ok(_) => return Err(InvalidAmount::NoDuration),
-        Err(_) => sum_of_parts(text)?,
-    };
+    match text.parse::<f64>() {
+        Ok(seconds) => duration_of_seconds(seconds),
+        Err(_) => within_bounds(sum_of_parts(text)?),
+    }
+}
+
+/// Understands a number of seconds, as a file or a document may have it.
+///
+/// # Errors
+///
+/// [`InvalidAmount`].
+pub fn duration_of_seconds(seconds: f64) -> Result<Duration, InvalidAmount> {
+    if seconds.is_finite() && seconds >= 0.0 {
+        within_bounds(Duration::try_from_secs_f64(seconds).map_err(|_| InvalidAmount::TooLong)?)
+    } else {
+        Err(InvalidAmount::NoDuration)
+    }
+}
+
+fn within_bounds(span: Duration) -> Result<Duration, InvalidAmount> {
     if span > LONGEST_DURATION {
         Err(InvalidAmount::TooLong)
     } else if !span.is_zero() && span < Duration::from_millis(1) {

@@ -1,10 +1,12 @@
-//! What may be shown of a URL.
+//! What may be shown of a URL, and of what should have been one.
+
+use crate::text::is_hidden;
 
 /// Returns a URL without its passwords, those of `scheme://user:password@host/…`
 /// and of `?password=…`.
 ///
 /// What is no URL, or has no password, is returned as it is. In doubt more is left
-/// out: somebody may have written a password with `@`, `/` or `?` in it as it is.
+/// out: a password may have been written with `@`, `/` or `?` in it as it is.
 pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     without_secret_parameters(&format!("{scheme}://{}", without_credential(rest)))
@@ -41,6 +43,25 @@ pub fn masked(text: &str) -> String {
         Some(value) => format!("{}=***", &shown[..value]),
         None => shown,
     }
+}
+
+/// Shows what was typed in one line: what is hidden escaped, what is long cut, what is
+/// secret left out.
+pub fn shown_in_one_line(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let text = masked(text);
+    let mut shown = String::new();
+    for character in text.chars().take(LONGEST) {
+        if is_hidden(character) {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Cuts the password out of `user:password@host` where no `://` stands before it.

@@ -42,7 +42,7 @@ pub use inspect::{Inspect, Selection};
 pub use intake::{Enqueued, Intake, OnTaken};
 pub use lease::{LeaseTimes, boot_clock};
 pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
-pub use location::{Access, Location, OpenOptions, without_password};
+pub use location::{Access, Location, OpenOptions, with_files_from, without_password};
 pub use output::{OutputPart, OutputTrim};
 pub use planted::Bug;
 pub use postgres::PostgresStore;

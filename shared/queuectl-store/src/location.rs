@@ -1,60 +1,18 @@
 //! Where a queue is.
 
-pub use queuectl_core::without_password;
+pub use queuectl_core::{Location, without_password};
 
 use queuectl_files::Owners;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where a queue is. Shown, also for programmers, without a password.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Location {
-    /// A SQLite database in a file of this machine.
-    File(PathBuf),
-    /// A server; the scheme says which.
-    Url(String),
-}
-
-impl fmt::Debug for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
-            Self::Url(url) => f.debug_tuple("Url").field(&without_password(url)).finish(),
-        }
-    }
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Url(url) => f.write_str(&without_password(url)),
-        }
-    }
-}
-
-impl Location {
-    /// The same place for a process that works in another folder: relative files
-    /// that its URL names start at `folder`.
-    #[must_use]
-    pub fn with_files_from(self, folder: &Path) -> Self {
-        match self {
-            Self::File(path) => Self::File(folder.join(path)),
-            Self::Url(url) => Self::Url(queuectl_postgres::with_files_from(&url, folder)),
-        }
-    }
-}
-
-impl From<PathBuf> for Location {
-    fn from(path: PathBuf) -> Self {
-        Self::File(path)
-    }
-}
-
-impl From<&Path> for Location {
-    fn from(path: &Path) -> Self {
-        Self::File(path.to_owned())
+/// The same location for a process that works in another folder: relative files
+/// that its URL names start at `folder`.
+#[must_use]
+pub fn with_files_from(location: Location, folder: &Path) -> Location {
+    match location {
+        Location::File(path) => Location::File(folder.join(path)),
+        Location::Url(url) => Location::Url(queuectl_postgres::with_files_from(&url, folder)),
     }
 }
 

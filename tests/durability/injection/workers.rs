@@ -177,7 +177,7 @@ fn at_work(oracle: &Oracle, name: &str, rules: &[String]) -> String {
     let tracer = trace_worker(home, rules);
     some_jobs(oracle, name);
     let mut has_ended = false;
-    wait_until(DEADLINE, &format!("{rules:?}: all jobs are settled"), || {
+    wait_until(DEADLINE, &format!("{rules:?}: all jobs are finished"), || {
         has_ended = manager.has_ended();
         has_ended || home.counts().unfinished() == 0
     });

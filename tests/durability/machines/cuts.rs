@@ -1,14 +1,13 @@
-//! A machine is cut off, and then its worker dies or hangs: whoever of us is left there
+//! A machine is cut off, and then its worker dies or hangs: what of ours is left there
 //! ends what it had started before another machine starts it again.
 
 use super::field::{Machines, pass};
 use super::hangs::Hang;
-use super::links::{hangs_once, outcomes, start, stop};
+use super::links::{hangs_once, start, stop};
 use crate::scale::{is_long, report, rounds};
 use crate::support::trials::{Means, trials};
-use crate::support::{DEADLINE, Role, Worker, alive, role, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Role, Worker, alive, role, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use queuectl_store::{Bug, LeaseTimes};
 use std::collections::BTreeMap;
@@ -49,7 +48,7 @@ fn what_a_cut_off_worker_had_started_is_ended_whoever_is_left() {
 }
 
 /// Each case on a machine of its own, all at the same time; tells how long after the cut
-/// each job was somebody else's.
+/// each job was another worker's.
 fn cut_and_strike(lease: LeaseTimes) -> Vec<Duration> {
     let machines = Machines::new(["killed", "all-killed", "frozen", "traced", "guardian", "alive"]);
     let (oracle, home) = (&machines.oracle, machines.home());
@@ -102,10 +101,10 @@ fn cut_and_strike(lease: LeaseTimes) -> Vec<Duration> {
     });
     for case in &cases {
         report(&format!(
-            "{case}: its job ended {:.1?} after the cut and was somebody else's after {:.1?}",
+            "{case}: its job ended {:.1?} after the cut and was another worker's after {:.1?}",
             ended[case], taken[case]
         ));
-        assert_eq!(outcomes(home, case), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{case}");
+        assert_eq!(home.outcomes(case), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{case}");
         assert!(taken[case] + 2 * lease.renewed_every() > lease.dead_after(), "{case} was judged too early");
         // A machine that is busy with other tests may be late.
         assert!(taken[case] < lease.dead_after() + seconds(17), "{case} was missed after {:?}", taken[case]);
@@ -124,7 +123,7 @@ fn ours_on(machines: &Machines, name: &str) -> Vec<i32> {
 fn strike(pids: &[i32]) {
     assert!(!pids.is_empty());
     for &pid in pids {
-        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        send(pid, Signal::SIGKILL);
     }
     wait_until(DEADLINE, "they are dead", || !pids.iter().any(|&pid| alive(pid)));
 }

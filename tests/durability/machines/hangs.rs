@@ -1,9 +1,8 @@
 //! Ways to keep a program from doing anything that do not show as stopped.
 
 use crate::support::wait_until;
-use crate::support::{DEADLINE, alive};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, alive, send};
+use nix::sys::signal::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -48,7 +47,7 @@ impl Hang {
             status.lines().any(|line| line.starts_with("TracerPid:") && !line.ends_with("\t0"))
         };
         wait_until(DEADLINE, "its threads are traced", || threads.iter().all(is_traced));
-        kill(Pid::from_raw(tracer.id().cast_signed()), Signal::SIGSTOP).unwrap();
+        send(tracer.id().cast_signed(), Signal::SIGSTOP);
         assert!(alive(pid));
         Self::Traced(tracer)
     }

@@ -6,9 +6,8 @@ use crate::oracle::watched;
 use crate::scale::report;
 use crate::support::postgres::Mode;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, Home, Worker, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use queuectl_store::Bug;
 use std::collections::BTreeMap;
@@ -23,14 +22,10 @@ trials![
     nobody_is_called_dead_after_an_outage_that_all_have_seen if Postgres and Namespaces and Storm,
 ];
 
-/// Hangs in its first run, whoever asks it to end; ends at once in the second.
+/// Hangs in its first run, whatever asks it to end; ends at once in the second.
 pub fn hangs_once(name: &str) -> String {
     let first = format!("touch hangs-{name}; trap '' TERM; while :; do sleep 0.05; done");
     watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"))
-}
-
-pub fn outcomes(home: &Home, id: &str) -> Vec<Option<Outcome>> {
-    home.attempts(id).iter().map(|attempt| attempt.outcome).collect()
 }
 
 pub fn start(home: &Home, concurrency: &str) -> Worker {
@@ -66,7 +61,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
     machines.network.host("dead").kill_everything();
     // Its manager is there to see it, and its job goes on.
     let stalled = machines.worker_on("stalled");
-    kill(Pid::from_raw(stalled), Signal::SIGSTOP).unwrap();
+    send(stalled, Signal::SIGSTOP);
     let began = Instant::now();
     let (mut ended, mut taken) = (BTreeMap::new(), BTreeMap::new());
     let lease = lease();
@@ -89,7 +84,7 @@ fn a_silent_machine_ends_its_jobs_before_another_starts_them() {
             "the job of a machine that is {name} ended after {:.1?} and was taken over after {:.1?}",
             ended[name], taken[name],
         ));
-        assert_eq!(outcomes(home, name), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
+        assert_eq!(home.outcomes(name), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))], "{name}");
         // The last renewal may be as old as the next one is far away. A worker that is
         // stopped is ended, and rescued, on its own machine, which can see it.
         let latest_renewal = 2 * lease.renewed_every();
@@ -130,7 +125,7 @@ fn workers_that_start_again_end_what_was_left_on_their_machine() {
     let mut again = start(&on_a, "1");
     home.wait_for("left", State::Completed);
     report(&format!("what was left on a machine was ended {:.1?} after a new start there", began.elapsed()));
-    assert_eq!(outcomes(home, "left"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
+    assert_eq!(home.outcomes("left"), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     assert!(!machines.runs_first("left"));
     stop(&on_a, &mut again);
     stop(&on_b, &mut there);
@@ -217,7 +212,7 @@ fn nobody_is_called_dead_after_an_outage_that_all_have_seen() {
     home.make_file("go");
     for name in ["one", "other"] {
         home.wait_for(name, State::Completed);
-        assert_eq!(outcomes(home, name), [Some(Outcome::Exit(0))], "{name} ran once");
+        assert_eq!(home.outcomes(name), [Some(Outcome::Exit(0))], "{name} ran once");
     }
     stop(&on_a, &mut workers[0]);
     stop(&on_b, &mut workers[1]);

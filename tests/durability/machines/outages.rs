@@ -5,9 +5,8 @@ use crate::oracle::watched;
 use crate::scale::{report, rounds};
 use crate::support::postgres::Mode;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, seconds, wait_until};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{DEADLINE, seconds, send, wait_until};
+use nix::sys::signal::Signal;
 use queuectl_core::{Outcome, State};
 use std::time::{Duration, Instant};
 
@@ -21,10 +20,6 @@ trials![
 /// Runs until it is told to go on.
 fn held(name: &str) -> String {
     watched(&format!("touch running-{name}; until [ -e go-{name} ]; do sleep 0.02; done"))
-}
-
-fn outcomes(home: &Home, id: &str) -> Vec<Option<Outcome>> {
-    home.attempts(id).iter().map(|attempt| attempt.outcome).collect()
 }
 
 fn jobs_go_on_through_an_outage_shorter_than_the_lease_and_their_results_are_recorded() {
@@ -58,7 +53,7 @@ fn jobs_go_on_through_an_outage_shorter_than_the_lease_and_their_results_are_rec
         home.make_file("go-goes-on");
         home.wait_for("goes-on", State::Completed);
         for (name, code) in [("ends-meanwhile", 0), ("fails-meanwhile", 3), ("goes-on", 0)] {
-            assert_eq!(outcomes(home, name), [Some(Outcome::Exit(code))], "{name} ran once");
+            assert_eq!(home.outcomes(name), [Some(Outcome::Exit(code))], "{name} ran once");
             assert_eq!((home.job(name).attempts, home.job(name).crashes), (1, 0), "{name}");
         }
         report(&format!("an outage of {away:.1?}: results recorded {recorded:.1?} after its end"));
@@ -87,7 +82,7 @@ fn jobs_are_interrupted_in_an_outage_longer_than_the_lease_and_run_again() {
     let (least, most) = (lease().ends_jobs_after(), lease().dead_after());
     assert!(ended + 2 * lease().renewed_every() > least && ended < most, "it was ended after {ended:?}");
     assert_eq!((home.job("held").attempts, home.job("held").crashes), (1, 0), "nobody is to blame");
-    assert_eq!(outcomes(home, "held"), [Some(Outcome::Interrupted), Some(Outcome::Exit(0))]);
+    assert_eq!(home.outcomes("held"), [Some(Outcome::Interrupted), Some(Outcome::Exit(0))]);
     home.queuectl(["worker", "stop"]).assert().success();
     oracle.expect_no_breach();
 }
@@ -103,9 +98,9 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
         let command = watched(&format!("if [ $QUEUECTL_JOB_LEASE = 1 ]; then {first}; fi"));
         assert!(oracle.enqueue(&id, &command, &["--max-retries", "0"]));
         home.wait_for_file(&format!("hangs-{round}"));
-        let holder = home.job(&id).worker.expect("somebody holds it");
+        let holder = home.job(&id).worker.expect("a worker holds it");
         let holder = home.store().worker(holder).unwrap().unwrap().pid;
-        kill(Pid::from_raw(holder.cast_signed()), Signal::SIGKILL).unwrap();
+        send(holder.cast_signed(), Signal::SIGKILL);
         let killed = Instant::now();
         // Who takes it may have to be started first; a manager whose workers die all
         // the time is in no hurry.
@@ -115,7 +110,7 @@ fn a_worker_that_was_killed_is_missed_at_once_on_its_own_machine() {
         });
         times.push(killed.elapsed());
         home.wait_for(&id, State::Completed);
-        assert_eq!(outcomes(home, &id), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
+        assert_eq!(home.outcomes(&id), [Some(Outcome::WorkerLost), Some(Outcome::Exit(0))]);
     }
     times.sort();
     report(&format!(
@@ -154,7 +149,7 @@ fn a_clock_of_the_server_that_is_set_forward_kills_nobody() {
     assert_eq!(home.json(["worker", "list", "--json"]).as_array().unwrap().len(), 2);
     home.make_file("go-held");
     home.wait_for("held", State::Completed);
-    assert_eq!((home.job("held").lease, outcomes(home, "held")), (1, vec![Some(Outcome::Exit(0))]));
+    assert_eq!((home.job("held").lease, home.outcomes("held")), (1, vec![Some(Outcome::Exit(0))]));
     home.queuectl(["worker", "stop", "--everywhere"]).assert().success();
     holder.wait_for_success();
     neighbour.wait_for_success();

@@ -22,7 +22,7 @@ trials![
 
 const ALL: [&str; 4] = ["--count", "2", "--concurrency", "4"];
 
-/// Waits until somebody has done something again.
+/// Waits until the workers have done something again.
 fn progress(field: &Field) {
     let mut ends = Ends::new(&field.oracle);
     let before = ends.count();
@@ -94,7 +94,7 @@ fn a_server_without_a_connection_to_spare_loses_and_doubles_nothing() {
         }
         pass(seconds(rounds(2, 10)));
         progress(field);
-        // Whoever works loses its connection and gets no other.
+        // A worker loses its connection and gets no other.
         let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE backend_type = 'client backend' AND application_name <> 'taker'";
         let (began, mut cut) = (Instant::now(), 0);
@@ -137,7 +137,7 @@ fn workers_that_are_killed_again_and_again_lose_and_double_nothing() {
             killed += 1;
             if worker.borrow_mut().has_ended() {
                 worker.replace(field.home().worker(ALL));
-                // It is somebody to kill when it is under way.
+                // It can be killed when it is under way.
                 worker.borrow().wait_until_it_says("Loop started");
             }
             pass(Duration::from_millis(400));

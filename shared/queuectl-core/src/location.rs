@@ -1,4 +1,4 @@
-//! What was typed as the place of a queue: a URL, a path, or neither.
+//! Where a queue is, and what was typed as that: a URL, a path, or neither.
 //!
 //! An address that is not quite a URL must not become the name of a new file: a
 //! password would stand in it, and the jobs would wait where no worker looks. So
@@ -6,7 +6,8 @@
 //! very name is there already.
 
 use crate::text::is_hidden;
-use crate::url::masked;
+use crate::url::{shown_in_one_line as shown, without_password};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The schemes of the servers that can keep a queue.
@@ -63,25 +64,43 @@ const PARAMETERS: [&str; 39] = [
     "tcp_user_timeout",
 ];
 
-/// Where a queue is, as it was typed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Place {
-    /// The URL of a server that can keep a queue.
+/// Where a queue is. Shown, also for programmers, without a password.
+#[derive(Clone, Eq, PartialEq)]
+pub enum Location {
+    /// A file; as it was typed, its path may be relative and begin with `~`.
+    File(PathBuf),
+    /// The URL of a server that can keep a queue, as it was given.
     Url(String),
-    /// The path of a file; relative, and with its `~`, as it was typed.
-    Path(PathBuf),
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Url(url) => f.debug_tuple("Url").field(&without_password(url)).finish(),
+        }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Url(url) => f.write_str(&without_password(url)),
+        }
+    }
 }
 
 /// A text that is not what it should be. Shown in one line and without a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("`{shown}` is {obstacle}")]
-pub struct NotAPlace {
+pub struct NotALocation {
     shown: String,
     obstacle: &'static str,
     hint: String,
 }
 
-impl NotAPlace {
+impl NotALocation {
     fn new(text: &str, obstacle: &'static str, hint: String) -> Self {
         Self { shown: shown(text), obstacle, hint }
     }
@@ -92,7 +111,19 @@ impl NotAPlace {
     }
 }
 
-impl Place {
+impl From<PathBuf> for Location {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+}
+
+impl Location {
     /// Understands a text.
     ///
     /// `exists` tells whether there is a file of this name: then it is meant,
@@ -100,17 +131,17 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// [`NotAPlace`] with the right form, if it looks like an address and is none,
+    /// [`NotALocation`] with the right form, if it looks like an address and is none,
     /// or if it names no file and is no path with a `/` and no name ending in `.db`.
-    pub fn read(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<Self, NotAPlace> {
+    pub fn read(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<Self, NotALocation> {
         if is_url(text) {
             return Ok(Self::Url(text.to_owned()));
         }
         match doubt(text).or_else(|| no_new_file(text)) {
             Some(hint) if !exists(Path::new(text)) => {
-                Err(NotAPlace::new(text, "neither the path nor the URL of a queue", hint))
+                Err(NotALocation::new(text, "neither the path nor the URL of a queue", hint))
             }
-            _ => Ok(Self::Path(PathBuf::from(text))),
+            _ => Ok(Self::File(PathBuf::from(text))),
         }
     }
 
@@ -120,10 +151,10 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// [`NotAPlace`].
-    pub fn check_path(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<(), NotAPlace> {
+    /// [`NotALocation`].
+    pub fn check_path(text: &str, exists: impl FnOnce(&Path) -> bool) -> Result<(), NotALocation> {
         match doubt(text) {
-            Some(hint) if !exists(Path::new(text)) => Err(NotAPlace::new(text, "no path", hint)),
+            Some(hint) if !exists(Path::new(text)) => Err(NotALocation::new(text, "no path", hint)),
             _ => Ok(()),
         }
     }
@@ -150,8 +181,8 @@ fn doubt(text: &str) -> Option<String> {
     let inner = if is_path { text.trim_end_matches(is_unseen) } else { trimmed(text) };
     if inner != text {
         let around = "leave out the quotes, blanks and line ends around it";
-        let is_place = is_url(inner) || doubt(inner).or_else(|| no_new_file(inner)).is_none();
-        return Some(if is_place { format!("{around}: `{}`", shown(inner)) } else { around.to_owned() });
+        let is_location = is_url(inner) || doubt(inner).or_else(|| no_new_file(inner)).is_none();
+        return Some(if is_location { format!("{around}: `{}`", shown(inner)) } else { around.to_owned() });
     }
     if let Some(variable) = text.split('/').find(|part| part.starts_with('$') || part.starts_with('%')) {
         return Some(format!("no shell has put in what `{}` stands for; write it out", shown(variable)));
@@ -232,37 +263,19 @@ fn is_unseen(character: char) -> bool {
     character.is_whitespace() || is_hidden(character)
 }
 
-/// Shows a text in one line: what is hidden escaped, what is long cut, what is secret left out.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 80;
-    let text = masked(text);
-    let mut shown = String::new();
-    for character in text.chars().take(LONGEST) {
-        if is_hidden(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    if text.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Place, NotAPlace> {
-        Place::read(text, |_| false)
+    fn read(text: &str) -> Result<Location, NotALocation> {
+        Location::read(text, |_| false)
     }
 
     #[test]
     fn a_url_of_ours_is_one() {
         for url in ["postgres://me@host/q", "postgresql:///q?host=/run/postgresql", "postgres://me:pw@a,b/q"]
         {
-            assert_eq!(read(url), Ok(Place::Url(url.to_owned())));
+            assert_eq!(read(url), Ok(Location::Url(url.to_owned())));
         }
     }
 
@@ -283,7 +296,7 @@ mod tests {
             "a=b.db",
             "./'quoted'",
         ] {
-            assert_eq!(read(path), Ok(Place::Path(path.into())), "{path}");
+            assert_eq!(read(path), Ok(Location::File(path.into())), "{path}");
         }
     }
 
@@ -390,7 +403,7 @@ mod tests {
     #[test]
     fn a_file_that_is_there_is_meant_whatever_its_name() {
         for name in ["shop", "a:b", "\"q.db\"", "$HOME", ":memory:"] {
-            assert_eq!(Place::read(name, |_| true), Ok(Place::Path(name.into())), "{name}");
+            assert_eq!(Location::read(name, |_| true), Ok(Location::File(name.into())), "{name}");
         }
     }
 }

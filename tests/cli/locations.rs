@@ -1,4 +1,4 @@
-//! Where a queue can be: what looks like an address and is none makes no file.
+//! The location of a queue: what looks like an address and is none makes no file.
 
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling, both};
@@ -66,7 +66,7 @@ fn files(home: &Home) -> Vec<String> {
     files
 }
 
-/// Gives a text in every way in which a place can be given, and looks at what was said.
+/// Gives a text in every way in which a location can be given, and looks at what was said.
 fn everywhere(text: &str, look: impl Fn(&str)) {
     both(|spelling| {
         let home = Home::new();
@@ -116,7 +116,7 @@ fn the_password_of_such_an_address_is_shown_by_nobody() {
             home.queuectl(["doctor"]).env("QUEUECTL_DATABASE", text),
             home.queuectl(["config", "set", "database", text]),
         ] {
-            let assert = program.assert().failure();
+            let assert = program.assert().code(1);
             let output = assert.get_output();
             let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
             assert!(!said.contains("s3") && !said.contains("cret"), "{text:?}: {said}");
