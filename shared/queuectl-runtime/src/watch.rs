@@ -103,6 +103,14 @@ struct Watch<'a> {
     unseen_since: HashMap<WorkerId, Instant>,
 }
 
+/// How far the rescue of a neighbour has come.
+enum Progress {
+    /// Nothing of it is left on the list.
+    Done,
+    /// It is still on the list, and looked at again.
+    Underway,
+}
+
 impl Watch<'_> {
     fn keep_watch(&mut self, mut doorbell: Box<dyn Doorbell>) {
         let mut last_look: Option<Instant> = None;
@@ -148,7 +156,8 @@ impl Watch<'_> {
     fn look_after(&mut self, dead: WorkerId) {
         let has_waited = self.unseen_since.get(&dead).is_some_and(|since| since.elapsed() >= UNSEEN_WAITS);
         match self.try_rescue(dead, has_waited) {
-            Ok(()) => {
+            Ok(Progress::Underway) => _ = self.not_before.insert(dead, Instant::now() + LOOK_ALONE_EVERY),
+            Ok(Progress::Done) => {
                 self.not_before.remove(&dead);
                 self.unseen_since.remove(&dead);
                 self.floor.forget_neighbour(dead);
@@ -168,10 +177,13 @@ impl Watch<'_> {
         }
     }
 
-    fn try_rescue(&mut self, dead: WorkerId, has_waited: bool) -> Result<(), RescueError> {
+    fn try_rescue(&mut self, dead: WorkerId, has_waited: bool) -> Result<Progress, RescueError> {
         let policy = self.floor.options().policy();
-        rescue(self.store()?, dead, &policy, has_waited)?;
-        Ok(())
+        let store = self.store()?;
+        let was_rescued = rescue(store, dead, &policy, has_waited)?.is_some();
+        // Else another process is rescuing it and may fail, or it is about to end.
+        let is_done = was_rescued || store.worker(dead)?.is_none_or(|worker| worker.ended_at.is_some());
+        Ok(if is_done { Progress::Done } else { Progress::Underway })
     }
 
     fn store(&mut self) -> Result<&mut dyn Store, StoreError> {
