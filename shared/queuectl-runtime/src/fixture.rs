@@ -1,7 +1,7 @@
 //! What the tests of this crate share: a queue of their own, and a store that can
 //! be made to fail or to keep its caller waiting.
 
-use crate::worker::WorkerOptions;
+use crate::options::WorkerOptions;
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq, State,
     Timestamp, WorkerId,
@@ -94,11 +94,11 @@ impl Queue {
     }
 }
 
-/// What the store does when somebody wants something of it.
+/// What the store does when it is asked for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
-    /// Nobody answers.
+    /// No answer comes, and nothing happens.
     Away,
     /// What is asked for happens, and the answer does not come.
     Silent,

@@ -28,7 +28,7 @@ pub enum RescueError {
 
 /// Ends what a dead worker has left behind and gives its jobs back.
 ///
-/// Whoever has taken the dead worker's place is its only rescuer. First everything
+/// The process that has taken the dead worker's lock is its only rescuer. First everything
 /// that carries the worker's marker is ended, and what is left in the groups it
 /// noted; only when two looks in a row find nothing, its jobs are given back. A
 /// crash counts for those it had noted as started. None if it is alive, has
@@ -76,7 +76,7 @@ pub fn rescue(
     let notes = taken.notes()?;
     let noted: Vec<_> = notes.iter().filter(|note| claims.contains(&note.lease)).collect();
     if same_boot && !Bug::EarlyRescue.is_planted() {
-        // Pids that were noted in another namespace are somebody else's here; the
+        // Pids that were noted in another namespace are other processes' here; the
         // marker is the same everywhere, and a namespace below ours can be seen.
         let pids = noted.iter().filter(|note| visible && note.pid != 0);
         let groups = pids.map(|note| (found.pid, note.pid)).collect();
@@ -132,7 +132,7 @@ mod tests {
         queue.enqueue("a", "true");
         let policy = queue.options().policy();
         let mut process = Command::new("sleep");
-        // What holds nothing of the test's keeps nobody waiting if it fails.
+        // What holds nothing of the test's keeps no test waiting if it fails.
         process.arg("1000").stdout(Stdio::null()).stderr(Stdio::null());
         let mut process = process.spawn().unwrap();
         let mut worker = queue.store();

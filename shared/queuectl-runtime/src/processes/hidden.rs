@@ -1,7 +1,7 @@
 //! Processes whose environment cannot be read, by their stamps and their parents.
 
-use super::{Belongs, read_environment, run_in};
-use crate::processes::{Extent, Scope};
+use crate::processes::environment::{Belongs, read_environment, run_in};
+use crate::processes::scope::{Extent, Scope};
 use crate::stamp::Stamp;
 use std::fs;
 
