@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Keeps duct from copying the worker's environment into its own books.
+/// Keeps duct from copying the worker's environment for itself.
 const NO_VARIABLES: [(&str, &str); 0] = [];
 
 /// A started command.

@@ -26,7 +26,7 @@ const LOOK_WHILE_ENDING_EVERY: Duration = Duration::from_millis(20);
 /// A rescue has usually ended a dead worker's processes within this.
 const RESCUE_TAKES: Duration = Duration::from_millis(100);
 
-/// A lapsed worker of which nothing was found starts nothing before it has renewed its
+/// A worker whose lease has run out, and of which nothing was found, starts nothing before it has renewed its
 /// lease; and that takes longer than this to run out again.
 const QUIET_HOLDS_FOR: Duration = Duration::from_secs(5);
 

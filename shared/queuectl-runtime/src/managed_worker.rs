@@ -18,7 +18,7 @@ pub(crate) struct ManagedWorker {
     /// Its number, once it has told it.
     pub(crate) id: Option<WorkerId>,
     pub(crate) started: Instant,
-    /// How often in a row this place was left soon after a start.
+    /// How often in a row it, or one that it replaces, died soon after its start.
     pub(crate) quick_deaths: u32,
     pub(crate) phase: Phase,
 }
@@ -49,7 +49,7 @@ impl ManagedWorker {
         self.phase = Phase::Due(Instant::now() + pause_before_replacement(self.quick_deaths));
     }
 
-    /// What is to be known of it when its place is another's.
+    /// What is to be known of it when another has taken its place among the workers.
     pub(crate) fn remembered(&self) -> Self {
         let process = Process { pid: self.process.pid, commands: None };
         Self { process, ..*self }

@@ -45,7 +45,7 @@ pub struct WorkerOptions {
     pub max_jobs: Option<u64>,
     /// Ends when there is nothing left.
     pub drain: Option<Drain>,
-    /// How often to look for jobs when nobody rings.
+    /// How often to look for jobs when no process rings.
     pub poll_interval_ms: u64,
     /// From SIGTERM to SIGKILL.
     pub kill_grace_ms: u64,

@@ -20,7 +20,7 @@ mod scope;
 
 pub(crate) use scope::{Extent, Scope};
 
-use crate::limits::mask_in;
+use crate::limits::mask_of;
 use crate::stop_signals::Signals;
 use scope::OnSight;
 use std::fmt;
@@ -127,8 +127,7 @@ pub(crate) fn carriers(markers: &[&str]) -> Vec<(usize, Held)> {
 /// The stop signals that a process catches, also one that has ended and is not
 /// reaped; none where that cannot be read.
 pub(crate) fn caught_by(pid: u32) -> Signals {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    Signals::in_mask(mask_in(&status, "SigCgt:").unwrap_or(0))
+    Signals::in_mask(mask_of(&pid.to_string(), "SigCgt:").unwrap_or(0))
 }
 
 /// Kills those there are now and waits for none of them; tells whether there were surely

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn at_the_end_nobody_waits_for_a_queue_that_is_away() {
+    fn at_the_end_a_queue_that_is_away_is_not_waited_for() {
         let manager = Manager::new();
         let id = manager.dead_worker();
         manager.remote.set(Mood::Away);
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_replaced_after_a_request_to_stop() {
+    fn no_worker_is_replaced_after_a_request_to_stop() {
         let manager = Manager::new();
         manager.supervisor.give(Request::Replace { index: 1 });
         assert!(matches!(manager.next(), Reply::MayReplace { index: 1, may: true }));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_does_not_get_an_answer_holds_nobody_up() {
+    fn one_that_does_not_get_an_answer_holds_up_no_other() {
         let manager = Manager::new();
         manager.remote.set(Mood::Silent);
         manager.supervisor.give(Request::Replace { index: 0 });

@@ -29,7 +29,7 @@ impl Coordinator<'_> {
 
     /// Ends what runs and hands in what can be handed in, after an error that
     /// ends the worker; if its lease is lost, also what completed jobs have left.
-    fn leave_in_order(&mut self, has_lapsed: bool) {
+    fn leave_in_order(&mut self, has_lost_its_lease: bool) {
         self.shared.halt();
         while !self.shared.is_idle() {
             let until = |outbox: &Contents| outbox.since.is_none().then(|| Instant::now() + GATHER);
@@ -37,13 +37,13 @@ impl Coordinator<'_> {
             self.take_results();
         }
         let mut is_stuck = false;
-        if has_lapsed && let Err(error) = self.shared.end_everything() {
+        if has_lost_its_lease && let Err(error) = self.shared.end_everything() {
             is_stuck = true;
             tracing::error!("Jobs are stuck, and others may run them: {error}");
         }
         self.take_results();
         self.stop = self.stop.max(Some(Stop::Graceful));
-        let handed_in = self.hand_in_at_last(has_lapsed).and_then(|()| {
+        let handed_in = self.hand_in_at_last(has_lost_its_lease).and_then(|()| {
             // Of one that leaves something, that is still to be ended by others.
             if is_stuck { self.retire_from_the_list() } else { self.retire() }
         });
@@ -57,12 +57,12 @@ impl Coordinator<'_> {
 
     /// What ended before the lease ran out may still count, if no other worker has taken
     /// the jobs over; the store discards the rest.
-    fn hand_in_at_last(&mut self, has_lapsed: bool) -> Result<(), StoreError> {
+    fn hand_in_at_last(&mut self, has_lost_its_lease: bool) -> Result<(), StoreError> {
         let began = Instant::now();
         loop {
             match self.exchange() {
                 Err(error)
-                    if has_lapsed
+                    if has_lost_its_lease
                         && error.is_passing_at_work()
                         && began.elapsed() < self.shared.last_tries_take() =>
                 {
