@@ -21,6 +21,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 /// Keeps worker processes alive until they have nothing left to do, or are told to stop.
+///
+/// It holds no job. Should it be killed, its workers see the end of their standard input,
+/// finish what they run and end; what dead ones have left is ended by a guardian where
+/// other machines may take jobs over, and else by the next worker that looks.
 pub struct Manager {
     launcher: Launcher,
     store: Box<dyn Store>,

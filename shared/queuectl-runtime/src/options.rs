@@ -11,7 +11,7 @@ use std::time::Duration;
 /// When a worker ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Drain {
-    /// When nothing is pending, processing or failed.
+    /// When nothing is pending, processing or failed; jobs of other workers are waited for.
     Everything,
     /// When nothing can be claimed now and nothing runs, whatever falls due later.
     Ready,
@@ -19,17 +19,17 @@ pub enum Drain {
 
 /// What a worker is told by its manager; the first line of its standard input.
 ///
-/// It may hold the password of a server, so it cannot be printed.
+/// One line of JSON. It may hold the password of a server, so it cannot be printed.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerOptions {
-    /// The file of the queue, or nothing if it is on a server.
+    /// The file of the queue, absolute; none if it is on a server.
     #[serde(with = "path_as_json")]
     pub database: Option<PathBuf>,
-    /// The server of the queue, or nothing if it is in a file.
+    /// The server of the queue, as a `postgres://` URL; none if it is in a file.
     pub server: Option<String>,
-    /// How long to wait for a busy database.
+    /// How long to wait for a busy database, in milliseconds.
     pub busy_timeout_ms: u64,
-    /// How long to wait for a server to answer at all.
+    /// How long to wait for a server to answer at all, in milliseconds.
     pub connect_timeout_ms: u64,
     /// Where what belongs to the queue on this machine lies, if it is on a server.
     #[serde(with = "path_as_json")]
@@ -37,25 +37,26 @@ pub struct WorkerOptions {
     /// Root was told to use what belongs to other users.
     #[serde(default)]
     pub as_root: bool,
-    /// The process that replaces this one.
+    /// The process that replaces this one when it dies.
     pub manager_pid: u32,
     /// Jobs run at a time.
     pub concurrency: u32,
-    /// Ends after so many jobs.
+    /// Ends after so many jobs; none means without a limit.
     pub max_jobs: Option<u64>,
-    /// Ends when there is nothing left.
+    /// Ends when there is nothing left; none means that it waits for more.
     pub drain: Option<Drain>,
-    /// How often to look for jobs when no process rings.
+    /// How often to look for jobs when no process rings, in milliseconds.
     pub poll_interval_ms: u64,
-    /// From SIGTERM to SIGKILL.
+    /// From SIGTERM to SIGKILL, in milliseconds.
     pub kill_grace_ms: u64,
-    /// How long a worker lives after its last word to a server.
+    /// How long a worker lives after its last word to a server, in milliseconds; means
+    /// nothing where the queue is in a file.
     pub lease_ms: u64,
-    /// Bytes kept of an attempt's output.
+    /// Bytes kept of an attempt's output: a quarter from its beginning, the rest from its end.
     pub output_limit: u64,
     /// See [`RetryPolicy::base`].
     pub backoff_base: f64,
-    /// See [`RetryPolicy::max`].
+    /// See [`RetryPolicy::max`]; in milliseconds.
     pub backoff_max_ms: u64,
     /// See [`RetryPolicy::crash_limit`].
     pub crash_limit: u32,

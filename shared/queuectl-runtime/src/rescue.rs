@@ -28,6 +28,9 @@ pub enum RescueError {
 
 /// Ends what a dead worker has left behind and gives its jobs back.
 ///
+/// Call it again at any time: a rescue that is killed, or fails, has given nothing back,
+/// and its lock is free for the next.
+///
 /// The process that has taken the dead worker's lock is its only rescuer. First everything
 /// that carries the worker's marker is ended, and what is left in the groups it
 /// noted; only when two looks in a row find nothing, its jobs are given back. A
@@ -43,7 +46,9 @@ pub enum RescueError {
 /// # Errors
 ///
 /// [`RescueError::Unseen`] if its pid namespace is another than ours, unless
-/// `has_waited` says that it has been given time.
+/// `has_waited` says that it has been given time; [`RescueError::Stuck`] if some of its
+/// processes do not die of KILL; [`RescueError::Store`] if the queue cannot be asked or
+/// written. Its jobs stay where they are then.
 pub fn rescue(
     store: &mut (impl Work + Inspect + ?Sized),
     worker: WorkerId,
