@@ -113,7 +113,9 @@ impl<S: Work + Inspect + ?Sized, T: Fn(Reply)> SupervisorThread<S, T> {
                 Ok(()) => self.is_failing = false,
                 Err(error) if error.is_passing_at_work() && !self.is_ending.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::warn!("{error}; who dies is looked after and replaced when it works again");
+                        tracing::warn!(
+                            "{error}; workers that die are looked after and replaced when it works again"
+                        );
                     }
                     self.waiting.push_front(task);
                     return;
