@@ -54,19 +54,16 @@ impl Crate {
             }
             let name = tokens[at + 1].to_string();
             let child = [names.as_slice(), std::slice::from_ref(&name)].concat();
-            let places = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
-            match path_attribute(&tokens[..at]) {
+            let (file, folder) = if let Some(path) = path_attribute(&tokens[..at]) {
                 // A file that is named stands where a `mod.rs` would.
-                Some(path) => {
-                    let file = file.parent().unwrap().join(path);
-                    self.load(&file, file.parent().unwrap(), child);
-                }
-                None => {
-                    let place = places.iter().find(|place| place.exists());
-                    let place = place.unwrap_or_else(|| panic!("module {name} of {}", file.display()));
-                    self.load(place, &folder.join(&name), child);
-                }
-            }
+                (file.with_file_name(path), file.parent().unwrap().to_owned())
+            } else {
+                let places = [folder.join(format!("{name}.rs")), folder.join(&name).join("mod.rs")];
+                let place = places.into_iter().find(|place| place.exists());
+                let place = place.unwrap_or_else(|| panic!("module {name} of {}", file.display()));
+                (place, folder.join(&name))
+            };
+            self.load(&file, &folder, child);
         }
         // A module that is another on each platform is read for each.
         self.modules.entry(names).or_default().extend(tokens);
@@ -138,7 +135,7 @@ impl Crate {
             let others = reached[names].iter().filter(|other| reached[other].contains(names));
             others.map(|names| names.join("::")).collect::<Vec<_>>().join(" ↔ ")
         };
-        let circles: BTreeSet<String> = edges.keys().map(|names| circle(names)).collect();
+        let circles: BTreeSet<String> = edges.keys().map(circle).collect();
         circles.into_iter().filter(|circle| !circle.is_empty()).collect()
     }
 }
