@@ -5,13 +5,15 @@
 //! classify.
 
 use crate::child::{self, Child, NotStarted, Pipes};
-use crate::floor::Floor;
 use crate::marker::{self, JobEnvironment};
+use crate::order::Order;
 use crate::output::OutputBuffer;
-use crate::outside::{Exit, Signals};
+use crate::outside::Exit;
 use crate::processes::{self, Extent, Scope};
-use crate::slot::{Order, Slot};
+use crate::shared::Shared;
+use crate::slot::Slot;
 use crate::stamp::Stamp;
+use crate::stop_signals::Signals;
 use queuectl_core::{Job, Outcome, Stream, Timestamp};
 use queuectl_store::{Ended, Note};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,22 +38,22 @@ const KILLED_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const EXIT_POLL: Duration = Duration::from_millis(10);
 
 /// Runs a job and says how it ended; none if it was called off before its start.
-pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8]) -> Option<Ended> {
-    let marker = marker::of_attempt(floor.run(), floor.worker(), job.last_lease());
-    floor.note(slot, Note { lease: job.last_lease(), pid: 0 });
-    let (child, pipes) = match start(floor, slot, job, &marker) {
+pub(crate) fn run(shared: &Shared, slot: &Slot, job: &Job, read_buffer: &mut [u8]) -> Option<Ended> {
+    let marker = marker::of_attempt(shared.run(), shared.worker(), job.last_lease());
+    shared.note(slot, Note { lease: job.last_lease(), pid: 0 });
+    let (child, pipes) = match start(shared, slot, job, &marker) {
         Started::Yes(started) => *started,
         Started::CalledOff => return None,
-        Started::No(outcome, error) => return Some(failed_start(floor, job, outcome, error)),
+        Started::No(outcome, error) => return Some(failed_start(shared, job, outcome, error)),
     };
-    let started_at = floor.now();
-    floor.note(slot, Note { lease: job.last_lease(), pid: child.pid() });
-    slot.begin(OutputBuffer::new(job.last_lease(), started_at, floor.output_limit()));
+    let started_at = shared.now();
+    shared.note(slot, Note { lease: job.last_lease(), pid: child.pid() });
+    slot.begin(OutputBuffer::new(job.last_lease(), started_at, shared.output_limit()));
     tracing::info!("Running job {}...", job.id);
 
     let scope = Scope { marker, extent: Extent::Whole, groups: vec![(std::process::id(), child.pid())] };
     let (began, pipes) = (Instant::now(), Open::both(pipes));
-    let mut attempt = Attempt { floor, slot, job, scope, child, pipes, began, ending: None };
+    let mut attempt = Attempt { shared, slot, job, scope, child, pipes, began, ending: None };
     let outcome = attempt.wait_for_exit(read_buffer);
     let outcome = attempt.unless_stopped_from_outside(outcome);
     let outcome = attempt.end_what_must_not_be_left(outcome);
@@ -60,9 +62,9 @@ pub(crate) fn run(floor: &Floor, slot: &Slot, job: &Job, read_buffer: &mut [u8])
     let group = child.pid();
     child.reap();
     if outcome.is_success() {
-        floor.background().leave(job, &scope.marker, group, pipes.into_rest());
+        shared.background().leave(job, &scope.marker, group, pipes.into_rest());
     }
-    Some(ended(floor, slot, job, started_at, outcome))
+    Some(ended(shared, slot, job, started_at, outcome))
 }
 
 enum Started {
@@ -72,11 +74,11 @@ enum Started {
 }
 
 /// Starts the command; waits while the machine is short of processes or files.
-fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
+fn start(shared: &Shared, slot: &Slot, job: &Job, marker: &str) -> Started {
     let began = Instant::now();
     let mut told = false;
     loop {
-        let environment = JobEnvironment::new(floor.environment(), job, marker);
+        let environment = JobEnvironment::new(shared.environment(), job, marker);
         let error = match child::start(job, environment, Stamp::of_attempt(marker)) {
             Ok(started) => return Started::Yes(Box::new(started)),
             Err(NotStarted::Ever(error)) => return Started::No(Outcome::SpawnFailed, error),
@@ -88,18 +90,18 @@ fn start(floor: &Floor, slot: &Slot, job: &Job, marker: &str) -> Started {
             tracing::warn!("Job {} is handed back: no process could be started for 30 s: {error}", job.id);
             return Started::CalledOff;
         }
-        floor.background().close();
+        shared.background().close();
         if !std::mem::replace(&mut told, true) {
             tracing::warn!("Job {} cannot be started yet: {error}", job.id);
         }
-        if slot.wait_for_order(Duration::from_millis(500)).is_some() || floor.is_stopping() {
+        if slot.wait_for_order(Duration::from_millis(500)).is_some() || shared.is_stopping() {
             return Started::CalledOff;
         }
     }
 }
 
-fn failed_start(floor: &Floor, job: &Job, outcome: Outcome, error: String) -> Ended {
-    let now = floor.now();
+fn failed_start(shared: &Shared, job: &Job, outcome: Outcome, error: String) -> Ended {
+    let now = shared.now();
     Ended {
         lease: job.last_lease(),
         started_at: now,
@@ -111,7 +113,7 @@ fn failed_start(floor: &Floor, job: &Job, outcome: Outcome, error: String) -> En
     }
 }
 
-fn ended(floor: &Floor, slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> Ended {
+fn ended(shared: &Shared, slot: &Slot, job: &Job, started_at: Timestamp, outcome: Outcome) -> Ended {
     let (output_bytes, dropped_bytes, last_words) =
         slot.with_output(|output| (output.written(), output.dropped(), output.last_words()));
     let error = (!outcome.is_success()).then(|| match (outcome, last_words) {
@@ -125,7 +127,7 @@ fn ended(floor: &Floor, slot: &Slot, job: &Job, started_at: Timestamp, outcome: 
     Ended {
         lease: job.last_lease(),
         started_at,
-        ended_at: floor.now(),
+        ended_at: shared.now(),
         outcome,
         error,
         output_bytes,
@@ -135,7 +137,7 @@ fn ended(floor: &Floor, slot: &Slot, job: &Job, started_at: Timestamp, outcome: 
 
 /// An attempt whose shell was started.
 struct Attempt<'a> {
-    floor: &'a Floor,
+    shared: &'a Shared,
     slot: &'a Slot,
     job: &'a Job,
     scope: Scope,
@@ -162,9 +164,9 @@ enum Phase {
 
 impl Ending {
     /// When something is to be done about it.
-    fn due(&self, floor: &Floor) -> Instant {
+    fn due(&self, shared: &Shared) -> Instant {
         match self.phase {
-            Phase::Asked { kill_at } => floor.deadline(kill_at),
+            Phase::Asked { kill_at } => shared.deadline(kill_at),
             Phase::Killed { again_at } => again_at,
         }
     }
@@ -206,7 +208,7 @@ impl Attempt<'_> {
     fn wait_for_exit(&mut self, read_buffer: &mut [u8]) -> Outcome {
         let timeout_at = self.job.timeout.and_then(|timeout| self.began.checked_add(timeout));
         loop {
-            let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.due(self.floor)));
+            let wake_at = self.ending.as_ref().map_or(timeout_at, |ending| Some(ending.due(self.shared)));
             let ready = self.wait(wake_at);
             if ready.stdout {
                 self.read(Stream::Stdout, read_buffer);
@@ -234,18 +236,18 @@ impl Attempt<'_> {
                 None if timeout_at.is_some_and(|at| Instant::now() >= at) => {
                     self.begin_ending(Order::End);
                 }
-                Some(ending) if Instant::now() >= ending.due(self.floor) => self.kill(),
+                Some(ending) if Instant::now() >= ending.due(self.shared) => self.kill(),
                 _ => {}
             }
         }
     }
 
     /// Asks everything to end; patience is as long as the grace. The first order
-    /// counts; what a later one may shorten, the floor's deadline shortens.
+    /// counts; what a later one may shorten, the deadline of the worker's lease shortens.
     fn begin_ending(&mut self, order: Order) {
         if self.ending.is_none() {
             processes::ask_to_end(&self.scope);
-            let kill_at = Instant::now() + self.floor.kill_grace();
+            let kill_at = Instant::now() + self.shared.kill_grace();
             self.ending = Some(Ending { outcome: order.outcome(), phase: Phase::Asked { kill_at } });
         }
     }
@@ -265,7 +267,7 @@ impl Attempt<'_> {
             return outcome;
         }
         let (at, ran) = (Instant::now(), self.began.elapsed());
-        let outside = self.floor.outside();
+        let outside = self.shared.outside();
         // Not reaped yet, so that it still says what it caught.
         let caught = || processes::caught_by(self.child.pid());
         let caught = if outside.wants_to_know(ran) { caught() } else { Signals::default() };
@@ -278,16 +280,16 @@ impl Attempt<'_> {
     /// the next one starts alone. What a completed one leaves lives on.
     fn end_what_must_not_be_left(&mut self, exit: Outcome) -> Outcome {
         let mut ended = match &self.ending {
-            Some(ending) => processes::outlast(&self.scope, || ending.due(self.floor)),
+            Some(ending) => processes::outlast(&self.scope, || ending.due(self.shared)),
             None if exit.is_success() => return exit,
             None => {
-                let mut kill_at = Instant::now() + self.floor.kill_grace();
+                let mut kill_at = Instant::now() + self.shared.kill_grace();
                 processes::end(&self.scope, || {
-                    // They were asked to end; who orders an end now waits for nothing else.
+                    // They were asked to end; an order to end now waits for nothing else.
                     if self.slot.take_order().is_some() {
                         kill_at = Instant::now();
                     }
-                    self.floor.deadline(kill_at)
+                    self.shared.deadline(kill_at)
                 })
             }
         };
@@ -299,7 +301,7 @@ impl Attempt<'_> {
         self.ending.as_ref().map_or(exit, |ending| ending.outcome)
     }
 
-    /// Reads what is in the pipes now, and no longer: whoever goes on writing in
+    /// Reads what is in the pipes now, and no longer: a process that goes on writing in
     /// the background must not keep the slot.
     fn drain(&mut self, read_buffer: &mut [u8]) {
         for _ in 0..MOST_READS {
@@ -321,13 +323,13 @@ impl Attempt<'_> {
         match pipe.read(read_buffer) {
             Ok(0) => *self.pipes.of(stream) = None,
             Ok(count) => {
-                let now = self.floor.now();
+                let now = self.shared.now();
                 let due = self.slot.with_output(|output| {
                     output.append(stream, &read_buffer[..count], now);
                     output.is_due()
                 });
                 if due {
-                    self.floor.output_is_due();
+                    self.shared.output_is_due();
                 }
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
@@ -349,22 +351,22 @@ impl Attempt<'_> {
         let stdout = self.pipes.stdout.as_ref().map(AsFd::as_fd);
         let stderr = self.pipes.stderr.as_ref().map(AsFd::as_fd);
         let sources = [stdout, stderr, self.child.exit(), Some(self.slot.bell())];
-        let mut places = [None; 4];
+        let mut indices = [None; 4];
         let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
-        for (source, place) in sources.into_iter().zip(&mut places) {
+        for (source, index) in sources.into_iter().zip(&mut indices) {
             if let Some(fd) = source {
-                *place = Some(fds.len());
+                *index = Some(fds.len());
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             }
         }
         // Interrupted by a signal is as good as nothing ready.
         let count = poll(&mut fds, timeout.as_ref()).unwrap_or(0);
-        let ready = |place: Option<usize>| count > 0 && place.is_some_and(|at| !fds[at].revents().is_empty());
+        let ready = |index: Option<usize>| count > 0 && index.is_some_and(|at| !fds[at].revents().is_empty());
         Ready {
-            stdout: ready(places[0]),
-            stderr: ready(places[1]),
-            exit: ready(places[2]) || asks_for_exit,
-            order: ready(places[3]),
+            stdout: ready(indices[0]),
+            stderr: ready(indices[1]),
+            exit: ready(indices[2]) || asks_for_exit,
+            order: ready(indices[3]),
         }
     }
 }

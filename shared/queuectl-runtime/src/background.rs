@@ -6,8 +6,8 @@
 //! still open may be held by another slot's child before its exec, and a group
 //! that is still there may be about to end.
 
+use crate::lock::lock;
 use crate::processes;
-use crate::slot::lock;
 use os_pipe::PipeReader;
 use queuectl_core::{Job, JobId};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -125,7 +125,7 @@ fn tell(job: &JobId) {
     tracing::info!("Job {job} has left processes in the background; they live on.");
 }
 
-/// Reads what is in a pipe now; tells whether anybody may still write to it.
+/// Reads what is in a pipe now; tells whether any process may still write to it.
 fn drain(pipe: &mut PipeReader, scratch: &mut [u8]) -> bool {
     for _ in 0..MOST_READS {
         let mut fds = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
@@ -155,7 +155,7 @@ mod tests {
     fn the_last_look_waits_for_one_that_has_yet_to_tell() {
         let marker = format!("test-of-the-last-look/{}/1/1", std::process::id());
         let mut command = Command::new("sleep");
-        // What holds nothing of the test's keeps nobody waiting if it fails.
+        // What holds nothing of the test's keeps no test waiting if it fails.
         command.arg("1000").env(marker::RUN, &marker).stdout(Stdio::null()).stderr(Stdio::null());
         let mut left = command.spawn().unwrap();
         // Its environment can be read only when it has become the other program.

@@ -3,10 +3,10 @@
 //! Started by duct in a process group of its own, with nothing that would make
 //! it fork and exec in two steps (`pre_exec` halves the rate). Its exit is seen
 //! through a pidfd and read without reaping it: as long as it is a zombie, its
-//! pid and its group belong to nobody else.
+//! pid and its group belong to no other process.
 
+use crate::lock::lock;
 use crate::marker::JobEnvironment;
-use crate::slot::lock;
 use crate::stamp::Stamp;
 use duct::Handle;
 use os_pipe::PipeReader;
@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
-/// Keeps duct from copying the worker's environment into its own books.
+/// Keeps duct from copying the worker's environment for itself.
 const NO_VARIABLES: [(&str, &str); 0] = [];
 
 /// A started command.
@@ -137,7 +137,7 @@ impl Child {
         }))
     }
 
-    /// Reaps the shell. Its pid is anybody's afterwards.
+    /// Reaps the shell. Its pid may be another process's afterwards.
     pub(crate) fn reap(self) {
         if let Err(error) = self.handle.wait() {
             tracing::warn!("process {} could not be reaped: {error}", self.pid);

@@ -1,7 +1,7 @@
 //! What the tests of this crate share: a queue of their own, and a store that can
 //! be made to fail or to keep its caller waiting.
 
-use crate::worker::WorkerOptions;
+use crate::options::WorkerOptions;
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq, State,
     Timestamp, WorkerId,
@@ -95,11 +95,11 @@ impl Queue {
     }
 }
 
-/// What the store does when somebody wants something of it.
+/// What the store does when it is asked for something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mood {
     Well,
-    /// Nobody answers.
+    /// No answer comes, and nothing happens.
     Away,
     /// What is asked for happens, and the answer does not come.
     Silent,
@@ -203,6 +203,7 @@ impl Inspect for Moody {
         first_of_newest(&mut self, states: &[State], count: u64) -> Option<Seq>;
         finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
         counts(&mut self) -> Counts;
+        counts_by_queue(&mut self) -> Vec<(String, Counts)>;
         waiting(&mut self, most: u32) -> u64;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;

@@ -5,9 +5,11 @@
 //! caller's, hears no signal that asks to end, and goes when its manager and all that
 //! manager's workers are gone and nothing of theirs is left.
 
-use crate::guard::Guard;
 use crate::launch::WorkerLog;
-use crate::listener::{Command as Told, write_log_to};
+use crate::lease_guard::LeaseGuard;
+use crate::lock::lock;
+use crate::log_file::write_log_to;
+use crate::manager_command::ManagerCommand;
 use crate::{orphans, path_as_json};
 use nix::sys::signal::SigSet;
 use queuectl_store::machine;
@@ -20,11 +22,11 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Its name in the process table, so that nobody takes it for a worker.
+/// Its name in the process table, so that no tool takes it for a worker.
 const NAME: &str = "queuectl-guardian";
 
 /// A worker that was being born when its manager was killed is entered within this.
@@ -80,7 +82,7 @@ impl Guardian {
     }
 
     /// Tells it that the log was renamed.
-    pub(crate) fn say(&self, command: &Told) {
+    pub(crate) fn say(&self, command: &ManagerCommand) {
         if let Some(input) = &mut *lock(&self.input) {
             // If it is dead, another is told where the log is.
             let _dead = input.write_all(command.line().as_bytes());
@@ -91,14 +93,10 @@ impl Guardian {
     pub(crate) fn dismiss(self, at_most: Duration) {
         let _gone = self.dismissal.send(());
         if let Some(mut input) = lock(&self.input).take() {
-            let _dead = input.write_all(Told::Stop.line().as_bytes());
+            let _dead = input.write_all(ManagerCommand::Stop.line().as_bytes());
         }
         let _gone_or_at_work = self.gone.recv_timeout(at_most);
     }
-}
-
-fn lock(input: &Input) -> std::sync::MutexGuard<'_, Option<ChildStdin>> {
-    input.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for the guardian's end, and starts another unless it was dismissed.
@@ -166,18 +164,18 @@ pub fn run() -> io::Result<()> {
     let duty: Duty = loop {
         match manager.listen(Duration::MAX) {
             Some(Heard::Line(line)) => break serde_json::from_str(&line)?,
-            Some(Heard::End) => return Err(io::Error::other("nobody says what to guard")),
+            Some(Heard::End) => return Err(io::Error::other("no manager says what to guard")),
             None => {}
         }
     };
     let lock_file = duty.lock_file.ok_or_else(|| io::Error::other("no lock file is named"))?;
-    let mut guard = Guard::new(lock_file, None);
+    let mut guard = LeaseGuard::new(lock_file, None);
     let namespace = machine::pid_namespace();
     let (mut was_dismissed, mut alone_since) = (false, None);
     loop {
         let outlook = guard.look();
         let is_needed = outlook
-            .unsettled
+            .remaining
             .iter()
             .any(|entry| entry.manager_pid == duty.manager_pid && entry.pid_namespace == namespace);
         let may_be_needed =
@@ -188,13 +186,13 @@ pub fn run() -> io::Result<()> {
         match manager.listen(outlook.again_after) {
             None => {}
             Some(Heard::End) => alone_since = Some(Instant::now()),
-            Some(Heard::Line(line)) => match Told::parse(&line) {
-                Some(Told::Log(path)) => {
+            Some(Heard::Line(line)) => match ManagerCommand::parse(&line) {
+                Some(ManagerCommand::Log(path)) => {
                     if let Err(error) = write_log_to(&path) {
                         tracing::warn!("The log {path} cannot be opened: {error}");
                     }
                 }
-                Some(Told::Stop | Told::Force) => was_dismissed = true,
+                Some(ManagerCommand::Stop | ManagerCommand::Force) => was_dismissed = true,
                 None => tracing::warn!("The manager said something unknown: {line}"),
             },
         }

@@ -88,7 +88,5 @@ fn has_open(pid: u32, path: &Path) -> bool {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
-    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
+    machine::process_stat(pid).map(|stat| stat.parent)
 }

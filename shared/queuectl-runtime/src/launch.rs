@@ -1,14 +1,14 @@
 //! How a worker process is started, spoken to and heard of.
 
-use crate::caretaker::News;
-use crate::listener::Command as ToWorker;
+use crate::manager_command::ManagerCommand;
+use crate::messages::Event;
+use crate::options::WorkerOptions;
 use crate::orphans;
-use crate::worker::WorkerOptions;
 use queuectl_core::WorkerId;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -23,18 +23,6 @@ pub enum WorkerLog {
     /// To the manager's own standard error, which is this file; it is renamed to
     /// `….1` when it has grown.
     Rotated(PathBuf),
-}
-
-/// What a manager hears.
-pub(crate) enum Event {
-    /// A signal that asks it to stop.
-    Signal(i32),
-    /// A worker has begun.
-    Registered(usize, WorkerId),
-    /// A worker's process has ended.
-    Exited(usize, io::Result<ExitStatus>),
-    /// The caretaker has something to say.
-    News(News),
 }
 
 /// What all workers are started with.
@@ -94,7 +82,7 @@ impl Launcher {
 
 impl Process {
     /// Tells it something. If it is dead, its exit will be noticed.
-    pub(crate) fn say(&mut self, command: &ToWorker) {
+    pub(crate) fn say(&mut self, command: &ManagerCommand) {
         if let Some(commands) = &mut self.commands {
             let _dead = commands.write_all(command.line().as_bytes());
         }

@@ -37,22 +37,23 @@ pub(crate) fn accept_signals() -> io::Result<()> {
     }
     signals.thread_unblock()?;
     if is_ignored(Signal::SIGCHLD as i32) {
-        // Ignored, the kernel reaps children by itself and nobody learns how
-        // they ended. Any handler ends that.
+        // Ignored, the kernel reaps children by itself, and how they ended is
+        // lost. Any handler ends that.
         signal_hook::flag::register(Signal::SIGCHLD as i32, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(())
 }
 
 /// Tells whether a signal is ignored, as `nohup` has SIGHUP ignored by what it
-/// starts. Where nobody can tell, no.
+/// starts. No where that cannot be seen.
 pub(crate) fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    mask_in(&status, "SigIgn:").is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+    mask_of("self", "SigIgn:").is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }
 
-/// A mask of signals in what the kernel says of a process.
-pub(crate) fn mask_in(status: &str, name: &str) -> Option<u64> {
+/// A mask of signals in what the kernel says of a process, also of one that has ended
+/// and is not reaped; none where that cannot be read.
+pub(crate) fn mask_of(process: &str, name: &str) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let mask = status.lines().find_map(|line| line.strip_prefix(name))?;
     u64::from_str_radix(mask.trim(), 16).ok()
 }

@@ -1,52 +1,23 @@
 //! Listens to the manager and to signals.
 
-use crate::floor::Floor;
 use crate::limits;
+use crate::lock::lock;
+use crate::log_file::write_log_to;
+use crate::manager_command::ManagerCommand;
+use crate::options::WorkerOptions;
 use crate::outside::Outside;
-use crate::slot::lock;
-use crate::worker::{WorkerError, WorkerOptions};
-use queuectl_files::{FileError, Make};
+use crate::shared::Shared;
+use crate::worker_error::WorkerError;
 use queuectl_store::Stop;
 use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-/// What a manager says to a worker, one a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Claim nothing more, finish what runs.
-    Stop,
-    /// End what runs.
-    Force,
-    /// The log was renamed; go on in this file.
-    Log(String),
-}
-
-impl Command {
-    pub(crate) fn line(&self) -> String {
-        match self {
-            Self::Stop => "stop\n".into(),
-            Self::Force => "force\n".into(),
-            Self::Log(path) => format!("log {path}\n"),
-        }
-    }
-
-    pub(crate) fn parse(line: &str) -> Option<Self> {
-        match line.split_once(' ') {
-            None if line == "stop" => Some(Self::Stop),
-            None if line == "force" => Some(Self::Force),
-            Some(("log", path)) => Some(Self::Log(path.to_owned())),
-            _ => None,
-        }
-    }
-}
 
 /// Reads what to do, the first line of standard input, and not a byte more.
 pub(crate) fn read_options() -> Result<WorkerOptions, WorkerError> {
@@ -64,8 +35,8 @@ fn manager_pipe() -> io::Result<File> {
     Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
-/// What is said to a worker, from its first moment on: before it has a floor, it waits
-/// for a queue.
+/// What is said to a worker, from its first moment on: before its threads share anything,
+/// it waits for a queue.
 #[derive(Default)]
 pub(crate) struct Hearing {
     outside: Arc<Outside>,
@@ -75,7 +46,7 @@ pub(crate) struct Hearing {
 
 #[derive(Default)]
 struct Heard {
-    floor: Option<Arc<Floor>>,
+    shared: Option<Arc<Shared>>,
     stop: Option<Stop>,
 }
 
@@ -85,13 +56,13 @@ impl Hearing {
         &self.outside
     }
 
-    /// Has the floor hear what was said so far, and what is said from now on.
-    pub(crate) fn pass_on_to(&self, floor: &Arc<Floor>) {
+    /// Has the worker's threads hear what was said so far, and what is said from now on.
+    pub(crate) fn pass_on_to(&self, shared: &Arc<Shared>) {
         let mut heard = lock(&self.heard);
         if let Some(stop) = heard.stop {
-            floor.stop(stop);
+            shared.stop(stop);
         }
-        heard.floor = Some(Arc::clone(floor));
+        heard.shared = Some(Arc::clone(shared));
     }
 
     /// Waits for what `ready` gives. Once the worker is to stop, that is waited for a
@@ -122,8 +93,8 @@ impl Hearing {
     fn stop(&self, stop: Stop) {
         let mut heard = lock(&self.heard);
         heard.stop = heard.stop.max(Some(stop));
-        if let Some(floor) = &heard.floor {
-            floor.stop(stop);
+        if let Some(shared) = &heard.shared {
+            shared.stop(stop);
         }
         drop(heard);
         self.changed.notify_all();
@@ -134,12 +105,12 @@ impl Hearing {
         self.stop(stop);
     }
 
-    /// A signal has reached this process. Without a floor there is no job that it could
-    /// have reached as well.
+    /// A signal has reached this process. Before the threads share anything there is no job
+    /// that it could have reached as well.
     fn is_signalled(&self) {
-        let floor = lock(&self.heard).floor.clone();
-        if let Some(floor) = floor {
-            floor.is_signalled();
+        let shared = lock(&self.heard).shared.clone();
+        if let Some(shared) = shared {
+            shared.is_signalled();
         }
     }
 }
@@ -222,43 +193,14 @@ fn listen(hearing: &Hearing, mut from: Sources) {
 }
 
 fn obey(hearing: &Hearing, line: &str) {
-    match Command::parse(line) {
-        Some(Command::Stop) => hearing.manager_stops(Stop::Graceful),
-        Some(Command::Force) => hearing.manager_stops(Stop::Forced),
-        Some(Command::Log(path)) => {
+    match ManagerCommand::parse(line) {
+        Some(ManagerCommand::Stop) => hearing.manager_stops(Stop::Graceful),
+        Some(ManagerCommand::Force) => hearing.manager_stops(Stop::Forced),
+        Some(ManagerCommand::Log(path)) => {
             if let Err(error) = write_log_to(&path) {
                 tracing::warn!("The log {path} cannot be opened: {error}");
             }
         }
         None => tracing::warn!("The manager said something unknown: {line}"),
-    }
-}
-
-/// Opens a log to write at its end; makes it, for the owner of its folder.
-///
-/// # Errors
-///
-/// What the system says, and whatever makes it no file of the folder's owner.
-pub fn open_log(path: &Path) -> Result<File, FileError> {
-    let folder = path.parent().unwrap_or(path);
-    queuectl_files::open_beside(folder, path, OpenOptions::new().append(true), Make::Private)
-}
-
-/// Makes a file this process's standard error.
-pub(crate) fn write_log_to(path: &str) -> io::Result<()> {
-    let file = open_log(Path::new(path))?;
-    Ok(rustix::stdio::dup2_stderr(&file)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Command;
-
-    #[test]
-    fn every_command_reads_back() {
-        for command in [Command::Stop, Command::Force, Command::Log("/a b/worker.log".into())] {
-            assert_eq!(Command::parse(command.line().trim_end()), Some(command));
-        }
-        assert_eq!(Command::parse("stop now"), None);
     }
 }

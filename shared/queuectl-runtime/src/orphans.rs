@@ -5,7 +5,7 @@
 //! keeps its pid, until it is waited for. Those that the manager has started itself
 //! are waited for by the thread that started them, which must learn how they ended.
 
-use crate::slot::lock;
+use crate::lock::lock;
 #[cfg(target_os = "linux")]
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use std::io;

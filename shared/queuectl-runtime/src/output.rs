@@ -83,7 +83,7 @@ impl OutputBuffer {
             self.dropped += bytes.len() as u64;
             return;
         }
-        // What would fall out of the tail before anybody saw it is not even copied.
+        // What would fall out of the tail before it was handed over is not even copied.
         let room = usize::try_from(self.head_left.saturating_add(self.tail_limit)).unwrap_or(usize::MAX);
         if self.head_left == 0 && bytes.len() > room {
             let skipped = bytes.len() - room;

@@ -11,21 +11,19 @@
 //!   processes were signalled, and that exit is not believed. An attempt that does not
 //!   catch it cannot have heard it and lived on: its exit is its own.
 
-use crate::slot::lock;
+use crate::limits;
+use crate::lock::lock;
+use crate::stop_signals::{STOP_SIGNALS, Signals};
 use queuectl_core::Outcome;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The signals by which a process is asked to end.
-const STOP_SIGNALS: [i32; 3] = [SIGTERM, SIGINT, SIGHUP];
-
 /// What a shell exits with whose command a signal has ended, less the signal's number.
 const ENDED_BY: i32 = 128;
 
-/// A signal to one and news of a stop to the other are so far apart at most.
+/// A signal to one and word of a stop to the other are so far apart at most.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 
 /// A manager that was signalled too has told its workers within this.
@@ -38,29 +36,6 @@ const LONGEST_WAIT: Duration = Duration::from_millis(100);
 const WAITS_AFTER: Duration = Duration::from_millis(100);
 const PART_WAITED: u32 = 10;
 
-/// Stop signals, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Signals(u64);
-
-impl Signals {
-    /// Those stop signals that a mask of the kernel contains, as in `/proc/PID/status`.
-    pub(crate) fn in_mask(mask: u64) -> Self {
-        Self(STOP_SIGNALS.iter().map(|signal| mask & (1 << (signal - 1))).sum())
-    }
-
-    pub(crate) fn has_any(self) -> bool {
-        self.0 != 0
-    }
-
-    pub(crate) fn with(self, others: Self) -> Self {
-        Self(self.0 | others.0)
-    }
-
-    fn meets(self, others: Self) -> bool {
-        self.0 & others.0 != 0
-    }
-}
-
 /// What a worker has heard of a stop.
 #[derive(Default)]
 pub(crate) struct Outside {
@@ -72,7 +47,7 @@ pub(crate) struct Outside {
 
 #[derive(Default)]
 struct Heard {
-    /// By whomever: the worker is to stop.
+    /// The worker is to stop, whatever told it.
     is_stopping: bool,
     /// When the manager has said so, or was gone.
     manager_stopped: Option<Instant>,
@@ -95,7 +70,7 @@ impl Outside {
     /// Has the signals of this process noted.
     pub(crate) fn listen(&self) -> io::Result<()> {
         for (signal, caught) in STOP_SIGNALS.into_iter().zip(&self.caught) {
-            if !crate::limits::is_ignored(signal) {
+            if !limits::is_ignored(signal) {
                 signal_hook::flag::register(signal, Arc::clone(caught))?;
             }
         }
@@ -131,15 +106,15 @@ impl Outside {
 
     /// The stop signals that this process got itself.
     fn signals(&self) -> Signals {
-        let caught = STOP_SIGNALS.iter().zip(&self.caught);
+        let caught = STOP_SIGNALS.into_iter().zip(&self.caught);
         let caught = caught.filter(|(_, caught)| caught.load(Ordering::SeqCst));
-        Signals(caught.map(|(signal, _)| 1 << (signal - 1)).sum())
+        caught.map(|(signal, _)| Signals::of(signal)).fold(Signals::default(), Signals::with)
     }
 
     /// Tells whether an attempt was interrupted from outside. `seen` is what its
     /// processes were seen to catch when this one was signalled.
     ///
-    /// Waits for news of a stop only where the exit looks like one.
+    /// Waits for word of a stop only where the exit looks like one.
     pub(crate) fn has_interrupted(&self, exit: &Exit, seen: impl Fn() -> Signals) -> bool {
         if is_by_stop_signal(exit.outcome) {
             return self.wait(exit.at + SAME_MOMENT, |heard| {
@@ -193,8 +168,9 @@ fn is_by_stop_signal(outcome: Outcome) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-    const CATCHES_TERM: Signals = Signals(1 << (SIGTERM - 1));
+    const CATCHES_TERM: Signals = Signals::of(SIGTERM);
 
     fn exit(outcome: Outcome, caught: Signals) -> Exit {
         Exit { outcome, at: Instant::now(), ran: Duration::from_secs(5), caught }
@@ -229,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn news_may_come_after_the_end() {
+    fn word_of_a_stop_may_come_after_the_end() {
         let outside = Arc::new(Outside::default());
         let (later, exit) = (Arc::clone(&outside), exit(Outcome::Signal(SIGINT), Signals::default()));
         let waits = std::thread::spawn(move || later.has_interrupted(&exit, Signals::default));
@@ -249,12 +225,5 @@ mod tests {
     #[test]
     fn a_signal_to_one_worker_alone_says_nothing_of_its_jobs() {
         assert!(!signalled().has_interrupted(&exit(Outcome::Exit(0), CATCHES_TERM), || CATCHES_TERM));
-    }
-
-    #[test]
-    fn masks_of_the_kernel_are_read() {
-        assert_eq!(Signals::in_mask(0x4000), CATCHES_TERM);
-        assert_eq!(Signals::in_mask(0x4003).0, 0x4003);
-        assert!(!Signals::in_mask(!0x4003).has_any());
     }
 }

@@ -7,45 +7,24 @@
 //! was reused in between is never hit.
 
 #[cfg(target_os = "linux")]
+mod environment;
+#[cfg(target_os = "linux")]
+mod hidden;
+#[cfg(target_os = "linux")]
 #[path = "processes/linux.rs"]
 mod platform;
 #[cfg(not(target_os = "linux"))]
 #[path = "processes/portable.rs"]
 mod platform;
+mod scope;
 
-use crate::limits::mask_in;
-use crate::outside::Signals;
+pub(crate) use scope::{Extent, Scope};
+
+use crate::limits::mask_of;
+use crate::stop_signals::Signals;
+use scope::OnSight;
 use std::fmt;
 use std::time::{Duration, Instant};
-
-/// Which processes are meant.
-#[derive(Clone, Debug)]
-pub(crate) struct Scope {
-    /// `QUEUECTL_RUN` begins with this …
-    pub(crate) marker: String,
-    /// … and goes on, or must end there.
-    pub(crate) extent: Extent,
-    /// Session and group of processes that belong here even without the marker.
-    pub(crate) groups: Vec<(u32, u32)>,
-}
-
-/// How much of the marker must match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All of it: one attempt.
-    Whole,
-    /// Its beginning: all attempts of a worker.
-    Beginning,
-}
-
-/// What is done with a process at the moment it is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OnSight {
-    /// It is held, for whatever comes next.
-    Hold,
-    /// It is killed: each that forks and exits would be gone at the end of the look.
-    Kill,
-}
 
 /// Some processes were still there at the end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -148,8 +127,7 @@ pub(crate) fn carriers(markers: &[&str]) -> Vec<(usize, Held)> {
 /// The stop signals that a process catches, also one that has ended and is not
 /// reaped; none where that cannot be read.
 pub(crate) fn caught_by(pid: u32) -> Signals {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    Signals::in_mask(mask_in(&status, "SigCgt:").unwrap_or(0))
+    Signals::in_mask(mask_of(&pid.to_string(), "SigCgt:").unwrap_or(0))
 }
 
 /// Kills those there are now and waits for none of them; tells whether there were surely
@@ -257,7 +235,7 @@ mod tests {
         let mut questions = 0;
         let ended = end(&scope, || {
             questions += 1;
-            // Nobody would wait for so long, but for the third answer.
+            // This would be waited for too long, but for the third answer.
             if questions < 3 { began + Duration::from_hours(1) } else { Instant::now() }
         });
         assert_eq!(ended, Ok(()));
@@ -266,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_held_by_its_pid_is_killed_and_its_pid_is_nobodys() {
+    fn a_process_held_by_its_pid_is_killed_and_its_pid_is_free() {
         let (mut child, _) = stubborn();
         let held = hold(child.id()).unwrap();
         held.kill_without_waiting();

@@ -1,37 +1,17 @@
 //! One of the jobs a worker runs at a time, as other threads see it.
 
-use crate::floor::Tray;
+use crate::lock::lock;
+use crate::order::Order;
 use crate::output::OutputBuffer;
-use crate::outside::Signals;
+use crate::stop_signals::Signals;
 use os_pipe::{PipeReader, PipeWriter};
-use queuectl_core::{Job, Lease, Outcome, Seq, Timestamp};
+use queuectl_core::{Job, Lease, Seq, Timestamp};
+use queuectl_store::{OutputPart, OutputTrim};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
-
-/// How a running attempt is to be ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// It ran too long.
-    End,
-    /// A person cancelled its job.
-    Cancel,
-    /// The worker stops by force, or has lost the job.
-    Interrupt,
-}
-
-impl Order {
-    /// How an attempt that is ended like this is recorded.
-    pub(crate) fn outcome(self) -> Outcome {
-        match self {
-            Self::End => Outcome::Timeout,
-            Self::Cancel => Outcome::Cancelled,
-            Self::Interrupt => Outcome::Interrupted,
-        }
-    }
-}
 
 /// One of the jobs a worker runs at a time.
 pub(crate) struct Slot {
@@ -50,11 +30,6 @@ struct Running {
     /// What its processes were seen to catch when the worker was signalled.
     seen_to_catch: Signals,
     output: OutputBuffer,
-}
-
-/// A thread that panicked cannot have left these half-changed: each change is one step.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Slot {
@@ -82,11 +57,11 @@ impl Slot {
     }
 
     /// Takes its new output, if the store should have it by now.
-    pub(crate) fn flush_due_output(&self, tray: &mut Tray) {
+    pub(crate) fn flush_due_output(&self, parts: &mut Vec<OutputPart>, trims: &mut Vec<OutputTrim>) {
         if let Some(running) = &mut *lock(&self.running)
             && running.output.is_due()
         {
-            running.output.flush(&mut tray.output, &mut tray.trims);
+            running.output.flush(parts, trims);
         }
     }
 
@@ -102,10 +77,10 @@ impl Slot {
         }
     }
 
-    /// The attempt is over; what is left of its output goes into the tray.
-    pub(crate) fn finish(&self, tray: &mut Tray) {
+    /// The attempt is over; what is left of its output is handed over.
+    pub(crate) fn finish(&self, parts: &mut Vec<OutputPart>, trims: &mut Vec<OutputTrim>) {
         let Some(mut running) = lock(&self.running).take() else { return };
-        running.output.flush(&mut tray.output, &mut tray.trims);
+        running.output.flush(parts, trims);
         if running.was_ordered {
             // An order that came too late must not wake the next attempt.
             self.silence_bell();

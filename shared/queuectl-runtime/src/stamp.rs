@@ -83,6 +83,12 @@ mod platform {
         }
     }
 
+    /// Tells whether a process carries the stamp of a worker, by what the worker's
+    /// markers begin with.
+    pub(crate) fn is_on_worker(pid: u32, marker: &str) -> bool {
+        Stamp::of_process(pid.cast_signed()) == Some(Stamp::of_worker(marker))
+    }
+
     /// Takes the stamp off that a program inherited which was started by a job, and
     /// is to outlive it.
     pub(crate) fn take_off_this_process() {
@@ -114,10 +120,14 @@ mod platform {
         pub(crate) fn put_on(self, _child: u32) {}
     }
 
+    pub(crate) fn is_on_worker(_pid: u32, _marker: &str) -> bool {
+        false
+    }
+
     pub(crate) fn take_off_this_process() {}
 }
 
-pub(crate) use platform::take_off_this_process;
+pub(crate) use platform::{is_on_worker, take_off_this_process};
 
 #[cfg(test)]
 mod tests {

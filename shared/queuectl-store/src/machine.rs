@@ -29,17 +29,39 @@ pub fn pid_namespace() -> u64 {
 /// The kernel's letter for what a process does: `R`, `S`, `T`, `Z`, …; none if
 /// there is none of this pid, or it cannot be seen.
 pub fn process_state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything.
-    stat.rsplit_once(") ")?.1.chars().next()
+    process_stat(pid).map(|stat| stat.state)
 }
 
 /// When a process began, in ticks since the boot: with its pid never used again. None
 /// if there is none of this pid, or it cannot be seen.
 pub fn began_at_ticks(pid: u32) -> Option<u64> {
+    process_stat(pid).map(|stat| stat.began_at_ticks)
+}
+
+/// What every user may know of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessStat {
+    /// The kernel's letter for what it does.
+    pub state: char,
+    /// The process that started it, or has taken it in; 0 if none has.
+    pub parent: u32,
+    /// When it began, in ticks since the boot.
+    pub began_at_ticks: u64,
+}
+
+/// Looks at a process; none if there is none of this pid, or it cannot be seen.
+///
+/// Read by hand, as the masks and limits of processes are: the `procfs` crate builds on
+/// Linux alone, so that each question would need a second answer for other systems.
+pub fn process_stat(pid: u32) -> Option<ProcessStat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Field 22; the state, after the name in parentheses, is field 3.
-    stat.rsplit_once(") ")?.1.split(' ').nth(19)?.parse().ok()
+    // The name, in parentheses, may contain anything. After it come the state as field 3
+    // and the parent as field 4; the beginning is field 22.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let began_at_ticks = fields.nth(17)?.parse().ok()?;
+    Some(ProcessStat { state, parent, began_at_ticks })
 }
 
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;

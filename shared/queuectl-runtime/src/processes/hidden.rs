@@ -1,19 +1,12 @@
 //! Processes whose environment cannot be read, by their stamps and their parents.
 
-use super::{Belongs, read_environment, run_in};
-use crate::processes::{Extent, Scope};
+use crate::processes::environment::{Belongs, read_environment, run_in};
+use crate::processes::scope::{Extent, Scope};
 use crate::stamp::Stamp;
-use std::fs;
+use queuectl_store::machine::{self, ProcessStat};
 
 /// No process has more ancestors that are looked at.
 const MOST_ANCESTORS: u32 = 64;
-
-/// What every user may know of a process.
-struct Stat {
-    parent: i32,
-    /// Ticks after the machine's boot.
-    started: u64,
-}
 
 /// Tells whether a process is meant that hides its environment.
 pub(super) fn belongs(scope: &Scope, pid: i32) -> Belongs {
@@ -30,11 +23,11 @@ fn is_of_attempt(scope: &Scope, pid: i32) -> bool {
     let meant = Stamp::of_attempt(&scope.marker);
     let shell = scope.groups.first().map(|&(_, shell)| shell.cast_signed());
     // The shell is not reaped as long as its attempt is not over.
-    let Some((shell, since)) = shell.and_then(|shell| Some((shell, stat(shell)?.started))) else {
+    let Some((shell, since)) = shell.and_then(|shell| Some((shell, stat(shell)?.began_at_ticks))) else {
         return Stamp::of_process(pid) == Some(meant);
     };
     // Most processes that hide their environment are much older, and the system's.
-    if stat(pid).is_none_or(|process| process.started < since) {
+    if stat(pid).is_none_or(|process| process.began_at_ticks < since) {
         return false;
     }
     match Stamp::of_process(pid) {
@@ -55,7 +48,7 @@ fn is_of_attempt(scope: &Scope, pid: i32) -> bool {
 fn descends(scope: &Scope, pid: i32, shell: i32, meant: Stamp) -> Option<bool> {
     let own = std::process::id().cast_signed();
     let mut environment = Vec::new();
-    let mut parent = stat(pid)?.parent;
+    let mut parent = stat(pid)?.parent.cast_signed();
     for _ in 0..MOST_ANCESTORS {
         if parent == shell {
             return Some(true);
@@ -71,19 +64,13 @@ fn descends(scope: &Scope, pid: i32, shell: i32, meant: Stamp) -> Option<bool> {
         if let Some(stamp) = Stamp::of_process(parent).filter(|&stamp| stamp != meant.worker()) {
             return Some(stamp == meant);
         }
-        parent = stat(parent)?.parent;
+        parent = stat(parent)?.parent.cast_signed();
     }
     None
 }
 
-fn stat(pid: i32) -> Option<Stat> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in parentheses, may contain anything. After it come the state, the
-    // parent, and the time of the start as the 20th.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let parent = fields.nth(1)?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?;
-    Some(Stat { parent, started })
+fn stat(pid: i32) -> Option<ProcessStat> {
+    machine::process_stat(pid.cast_unsigned())
 }
 
 #[cfg(test)]
@@ -95,8 +82,8 @@ mod tests {
         let own = std::process::id().cast_signed();
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let (parent, young) = (stat(own).unwrap(), stat(child.id().cast_signed()).unwrap());
-        assert_eq!(young.parent, own);
-        assert!(young.started >= parent.started && parent.started > 0);
+        assert_eq!(young.parent.cast_signed(), own);
+        assert!(young.began_at_ticks >= parent.began_at_ticks && parent.began_at_ticks > 0);
         child.kill().unwrap();
         child.wait().unwrap();
     }

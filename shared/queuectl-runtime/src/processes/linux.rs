@@ -1,9 +1,8 @@
 //! Processes as the kernel shows them in `/proc`.
 
-mod hidden;
-
-use super::{Extent, OnSight, Scope};
-use crate::marker;
+use crate::processes::environment::{Belongs, read_environment, run_in};
+use crate::processes::hidden;
+use crate::processes::scope::{Extent, OnSight, Scope};
 use nix::sys::signal::{Signal as KillSignal, killpg};
 use nix::unistd::{Pid, getpgid, getsid};
 use queuectl_store::machine;
@@ -11,33 +10,24 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 /// Processes that were found, each held by a pidfd.
 pub(super) struct Found(Vec<(u32, OwnedFd)>);
 
-/// Where somebody is born during each pass, a look ends after so many in a row
-/// that found nobody who belongs; a pass takes less time than a process.
+/// Where processes are born during each pass, a look ends after so many passes in a row
+/// that found none that belongs; a pass takes less time than a process.
 const MOST_PASSES: u32 = 8;
 
 /// A process without an environment is asked so often: it may be about to get
 /// one, between the two halves of an exec.
 const MOST_QUESTIONS: u8 = 4;
 
-/// Whether a process is meant.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Belongs {
-    Yes,
-    No,
-    /// It is in the middle of an exec, or has no environment at all.
-    Unclear,
-}
-
 /// Looks at every process, and again at those that were born meanwhile, until a
-/// pass finds nobody new: a chain of processes that each fork and exit would
+/// pass finds none that is new: a chain of processes that each fork and exit would
 /// pass a single one unseen.
 pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
     let own = std::process::id().cast_signed();
@@ -47,7 +37,7 @@ pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
     let mut passes_left = MOST_PASSES;
     while passes_left > 0 {
         passes_left -= 1;
-        let mut somebody_new = false;
+        let mut any_new = false;
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
             let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
@@ -55,7 +45,7 @@ pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
             if pid == own || *questions >= MOST_QUESTIONS {
                 continue;
             }
-            somebody_new = true;
+            any_new = true;
             match hold(scope, pid, &mut environment) {
                 Ok((Belongs::Unclear, _)) => *questions += 1,
                 Ok((_, held)) => {
@@ -74,7 +64,7 @@ pub(super) fn find(scope: &Scope, on_sight: OnSight) -> io::Result<Found> {
             }
         }
         let is_answered = on_sight == OnSight::Hold && !found.is_empty();
-        if !somebody_new || is_answered {
+        if !any_new || is_answered {
             break;
         }
     }
@@ -130,11 +120,11 @@ pub(super) fn hold_pid(pid: u32) -> Option<Found> {
 }
 
 /// Ends every member of the groups that surely are ours: their first process
-/// is not reaped, so that their numbers cannot be anybody else's.
+/// is not reaped, so that their numbers cannot be another's.
 pub(super) fn kill_own_groups(scope: &Scope) {
     if scope.extent == Extent::Whole {
         for &(_, group) in &scope.groups {
-            let _nobody_there = killpg(Pid::from_raw(group.cast_signed()), KillSignal::SIGKILL);
+            let _none_there = killpg(Pid::from_raw(group.cast_signed()), KillSignal::SIGKILL);
         }
     }
 }
@@ -159,7 +149,7 @@ fn is_in_group(scope: &Scope, pid: i32) -> bool {
 }
 
 /// Tells whether a session is the one that a worker began. While one of its
-/// processes is left, nobody else gets its number as a pid: so a process that
+/// processes is left, no other gets its number as a pid: so a process that
 /// has this pid, and is not the worker, leads another session of that number.
 fn is_ours(session: u32) -> bool {
     // A dead worker may still wait to be reaped.
@@ -185,18 +175,6 @@ fn is_marked(scope: &Scope, pid: i32, environment: &mut Vec<u8>) -> io::Result<B
         Extent::Beginning => run.starts_with(scope.marker.as_bytes()),
     });
     Ok(if belongs { Belongs::Yes } else { Belongs::No })
-}
-
-fn read_environment(pid: i32, environment: &mut Vec<u8>) -> io::Result<()> {
-    environment.clear();
-    File::open(format!("/proc/{pid}/environ"))?.read_to_end(environment).map(drop)
-}
-
-/// The marker in an environment.
-fn run_in(environment: &[u8]) -> Option<&[u8]> {
-    environment
-        .split(|&byte| byte == 0)
-        .find_map(|variable| variable.strip_prefix(marker::RUN.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Waits for the end of a process, without a limit if there is no timeout.

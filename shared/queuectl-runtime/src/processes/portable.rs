@@ -1,7 +1,7 @@
 //! Without a process table to read, a job is its process group: what leaves the
 //! group is not found.
 
-use super::{OnSight, Scope};
+use crate::processes::scope::{OnSight, Scope};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub(super) fn find(scope: &Scope, _on_sight: OnSight) -> std::io::Result<Found> 
     Ok(Found(groups.filter(|&group| killpg(group, None).is_ok()).collect()))
 }
 
-/// Without a process table nobody is found by a marker.
+/// Without a process table no process is found by a marker.
 pub(super) fn carriers(_markers: &[&str]) -> std::io::Result<Vec<(usize, Found)>> {
     Ok(Vec::new())
 }

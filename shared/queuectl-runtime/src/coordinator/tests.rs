@@ -1,9 +1,10 @@
-//! The desk and its slots, with a store that fails or does not answer.
+//! The coordinator and its slots, with a store that fails or does not answer.
 
-use super::Desk;
+use super::Coordinator;
 use crate::fixture::{Mood, Moody, Queue, Remote, wait_until};
-use crate::floor::Floor;
-use crate::worker::WorkerError;
+use crate::runner::run_jobs;
+use crate::shared::Shared;
+use crate::worker_error::WorkerError;
 use queuectl_core::{Outcome, State, WorkerId};
 use queuectl_store::{Inspect as _, NewWorker, Registration, Stop, StoreError, Work as _};
 use std::collections::HashMap;
@@ -13,16 +14,16 @@ use std::thread::{self, JoinHandle};
 const HELD: &str = "touch running; until [ -e go ]; do sleep 0.02; done; touch finished";
 
 /// A worker at work, in threads of the test.
-struct Shop {
+struct WorkerInThreads {
     queue: Queue,
     remote: Remote,
-    floor: Arc<Floor>,
+    shared: Arc<Shared>,
     worker: WorkerId,
-    desk: JoinHandle<Result<(), WorkerError>>,
+    coordinator: JoinHandle<Result<(), WorkerError>>,
     slots: Vec<JoinHandle<()>>,
 }
 
-impl Shop {
+impl WorkerInThreads {
     fn open(queue: Queue) -> Self {
         let remote = Remote::new();
         let mut store = Moody { store: queue.store(), remote: remote.clone() };
@@ -30,19 +31,19 @@ impl Shop {
         let Registration { id, run, presence, .. } =
             store.register(&NewWorker::of_this_process(1), clock.now()).unwrap();
         let environment: HashMap<_, _> = std::env::vars_os().collect();
-        let floor =
-            Floor::new(id, run, presence, clock, environment, Arc::default(), queue.options()).unwrap();
-        let floor = Arc::new(floor);
-        let slots = (0..floor.slots().len()).map(|number| {
-            let floor = Arc::clone(&floor);
-            thread::spawn(move || floor.work(&floor.slots()[number]))
+        let shared =
+            Shared::new(id, run, presence, clock, environment, Arc::default(), queue.options()).unwrap();
+        let shared = Arc::new(shared);
+        let slots = (0..shared.slots().len()).map(|number| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || run_jobs(&shared, &shared.slots()[number]))
         });
         let slots = slots.collect();
-        let desk = {
-            let floor = Arc::clone(&floor);
-            thread::spawn(move || Desk::new(Box::new(store), &floor).serve())
+        let coordinator = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || Coordinator::new(Box::new(store), &shared).serve())
         };
-        Self { queue, remote, floor, worker: id, desk, slots }
+        Self { queue, remote, shared, worker: id, coordinator, slots }
     }
 
     fn wait_for_file(&self, name: &str) {
@@ -59,18 +60,18 @@ impl Shop {
 
     /// Waits until nothing runs any more.
     fn wait_until_idle(&self) {
-        wait_until("nothing runs", || self.floor.is_idle());
+        wait_until("nothing runs", || self.shared.is_idle());
     }
 
     fn lapse(&self) {
         let error = StoreError::LeaseLapsed { worker: self.worker, silent_s: 29 };
-        self.floor.cannot_go_on(error.into());
+        self.shared.cannot_go_on(error.into());
     }
 
     /// Waits for the end.
     fn close(self) -> (Queue, Result<(), WorkerError>) {
-        let served = self.desk.join().unwrap();
-        self.floor.close_shelf();
+        let served = self.coordinator.join().unwrap();
+        self.shared.prefetched().close();
         self.slots.into_iter().for_each(|slot| slot.join().unwrap());
         (self.queue, served)
     }
@@ -81,41 +82,41 @@ fn outcomes(queue: &Queue, id: &str) -> Vec<Outcome> {
     attempts.into_iter().filter_map(|attempt| attempt.outcome).collect()
 }
 
-/// A shop that runs `held`, with `next` in the line behind it.
-fn shop_that_works() -> Shop {
+/// A worker that runs `held`, with `next` ready behind it.
+fn worker_that_runs() -> WorkerInThreads {
     let queue = Queue::new();
     queue.enqueue("held", HELD);
     queue.enqueue("next", "touch next-ran");
-    let shop = Shop::open(queue);
-    shop.wait_for_file("running");
-    shop
+    let worker = WorkerInThreads::open(queue);
+    worker.wait_for_file("running");
+    worker
 }
 
 #[test]
-fn while_nobody_answers_jobs_run_on_and_results_are_kept() {
-    let shop = shop_that_works();
-    shop.remote.set(Mood::Away);
-    shop.touch("go");
-    shop.wait_until_idle();
-    let asked = shop.remote.felt();
-    wait_until("it has asked again", || shop.remote.felt() >= asked + 3);
-    assert!(shop.queue.path("finished").exists());
-    assert_eq!(shop.queue.job("held").state, State::Processing, "nobody could be told");
-    assert!(!shop.queue.path("next-ran").exists(), "and nothing is claimed");
-    shop.remote.set(Mood::Well);
-    shop.wait_for("held", State::Completed);
-    shop.wait_for("next", State::Completed);
-    shop.floor.stop(Stop::Graceful);
-    let (queue, served) = shop.close();
+fn while_no_answer_comes_jobs_run_on_and_results_are_kept() {
+    let worker = worker_that_runs();
+    worker.remote.set(Mood::Away);
+    worker.touch("go");
+    worker.wait_until_idle();
+    let asked = worker.remote.felt();
+    wait_until("it has asked again", || worker.remote.felt() >= asked + 3);
+    assert!(worker.queue.path("finished").exists());
+    assert_eq!(worker.queue.job("held").state, State::Processing, "the store could not be told");
+    assert!(!worker.queue.path("next-ran").exists(), "and nothing is claimed");
+    worker.remote.set(Mood::Well);
+    worker.wait_for("held", State::Completed);
+    worker.wait_for("next", State::Completed);
+    worker.shared.stop(Stop::Graceful);
+    let (queue, served) = worker.close();
     served.unwrap();
     assert_eq!(outcomes(&queue, "held"), [Outcome::Exit(0)], "the only result was kept");
 }
 
 #[test]
 fn a_worker_whose_lease_has_run_out_ends_its_jobs_uncharged_and_says_so() {
-    let shop = shop_that_works();
-    shop.lapse();
-    let (queue, served) = shop.close();
+    let worker = worker_that_runs();
+    worker.lapse();
+    let (queue, served) = worker.close();
     assert!(matches!(served, Err(WorkerError::Store(StoreError::LeaseLapsed { .. }))), "{served:?}");
     let job = queue.job("held");
     assert_eq!((job.state, job.attempts, job.crashes), (State::Pending, 0, 0));
@@ -126,15 +127,15 @@ fn a_worker_whose_lease_has_run_out_ends_its_jobs_uncharged_and_says_so() {
 
 #[test]
 fn what_ended_before_the_lease_ran_out_counts_if_the_queue_answers_in_time() {
-    let shop = shop_that_works();
-    shop.remote.set(Mood::Away);
-    shop.touch("go");
-    shop.wait_until_idle();
-    shop.lapse();
-    let asked = shop.remote.felt();
-    wait_until("it has tried to hand in", || shop.remote.felt() > asked + 1);
-    shop.remote.set(Mood::Well);
-    let (queue, served) = shop.close();
+    let worker = worker_that_runs();
+    worker.remote.set(Mood::Away);
+    worker.touch("go");
+    worker.wait_until_idle();
+    worker.lapse();
+    let asked = worker.remote.felt();
+    wait_until("it has tried to hand in", || worker.remote.felt() > asked + 1);
+    worker.remote.set(Mood::Well);
+    let (queue, served) = worker.close();
     assert!(matches!(served, Err(WorkerError::Store(StoreError::LeaseLapsed { .. }))), "{served:?}");
     assert_eq!(queue.job("held").state, State::Completed);
     assert_eq!(outcomes(&queue, "held"), [Outcome::Exit(0)]);
@@ -142,40 +143,40 @@ fn what_ended_before_the_lease_ran_out_counts_if_the_queue_answers_in_time() {
 
 #[test]
 fn a_worker_whose_queue_stays_away_gives_up_soon_when_it_is_to_stop() {
-    let shop = shop_that_works();
-    shop.remote.set(Mood::Away);
-    shop.lapse();
-    shop.floor.stop(Stop::Graceful);
-    let (queue, served) = shop.close();
+    let worker = worker_that_runs();
+    worker.remote.set(Mood::Away);
+    worker.lapse();
+    worker.shared.stop(Stop::Graceful);
+    let (queue, served) = worker.close();
     assert!(matches!(served, Err(WorkerError::Store(StoreError::LeaseLapsed { .. }))), "{served:?}");
     assert_eq!(queue.job("held").state, State::Processing, "others find it so");
     assert!(!queue.path("finished").exists() && !queue.path("next-ran").exists());
 }
 
-/// Has the desk wait for an answer, then something happen, and what runs end;
+/// Has the coordinator wait for an answer, then something happen, and what runs end;
 /// only then the answer comes.
-fn while_the_desk_waits(what: impl FnOnce(&Shop)) -> (Queue, Result<(), WorkerError>) {
-    let shop = shop_that_works();
-    shop.remote.set(Mood::Silent);
-    wait_until("the desk waits", || shop.remote.felt() > 0);
-    what(&shop);
-    shop.wait_until_idle();
-    assert!(!shop.queue.path("finished").exists());
-    assert!(!shop.desk.is_finished());
-    shop.remote.set(Mood::Well);
-    shop.close()
+fn while_the_desk_waits(what: impl FnOnce(&WorkerInThreads)) -> (Queue, Result<(), WorkerError>) {
+    let worker = worker_that_runs();
+    worker.remote.set(Mood::Silent);
+    wait_until("the coordinator waits", || worker.remote.felt() > 0);
+    what(&worker);
+    worker.wait_until_idle();
+    assert!(!worker.queue.path("finished").exists());
+    assert!(!worker.coordinator.is_finished());
+    worker.remote.set(Mood::Well);
+    worker.close()
 }
 
 #[test]
 fn a_lease_that_runs_out_ends_jobs_while_the_desk_waits_for_an_answer() {
-    let (queue, served) = while_the_desk_waits(Shop::lapse);
+    let (queue, served) = while_the_desk_waits(WorkerInThreads::lapse);
     assert!(matches!(served, Err(WorkerError::Store(StoreError::LeaseLapsed { .. }))), "{served:?}");
     assert_eq!(outcomes(&queue, "held"), [Outcome::Interrupted]);
 }
 
 #[test]
 fn a_forced_stop_ends_jobs_while_the_desk_waits_for_an_answer() {
-    let (queue, served) = while_the_desk_waits(|shop| shop.floor.stop(Stop::Forced));
+    let (queue, served) = while_the_desk_waits(|worker| worker.shared.stop(Stop::Forced));
     served.unwrap();
     assert_eq!(outcomes(&queue, "held"), [Outcome::Interrupted]);
     assert_eq!(queue.job("held").state, State::Pending);
@@ -184,13 +185,13 @@ fn a_forced_stop_ends_jobs_while_the_desk_waits_for_an_answer() {
 #[test]
 fn what_was_claimed_too_late_is_handed_back_unstarted() {
     for stop in [Stop::Graceful, Stop::Forced] {
-        let shop = Shop::open(Queue::new());
-        shop.remote.set(Mood::SilentAboutJobs);
-        shop.queue.enqueue("late", "touch late-ran");
-        wait_until("it was claimed, and the desk does not know", || shop.remote.felt() > 0);
-        shop.floor.stop(stop);
-        shop.remote.set(Mood::Well);
-        let (queue, served) = shop.close();
+        let worker = WorkerInThreads::open(Queue::new());
+        worker.remote.set(Mood::SilentAboutJobs);
+        worker.queue.enqueue("late", "touch late-ran");
+        wait_until("it was claimed, and the coordinator does not know", || worker.remote.felt() > 0);
+        worker.shared.stop(stop);
+        worker.remote.set(Mood::Well);
+        let (queue, served) = worker.close();
         served.unwrap();
         let job = queue.job("late");
         assert_eq!((job.state, job.attempts), (State::Pending, 0), "{stop:?}");

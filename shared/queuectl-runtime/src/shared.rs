@@ -1,29 +1,33 @@
-//! Where a worker's threads meet.
+//! What the threads of a worker share.
 //!
-//! The desk (the thread that owns the store) puts claimed jobs on a shelf; slots
-//! take them, run them, and put the results in a tray. Whoever has something for
-//! the desk wakes it.
+//! The coordinator (the thread that owns the store) claims jobs ahead; slots take them,
+//! run them, and put the results into the outbox. A thread that has something for the
+//! coordinator wakes it.
 
 use crate::background::Background;
+use crate::lock::lock;
+use crate::marker;
+use crate::options::WorkerOptions;
+use crate::order::Order;
+use crate::outbox::{Contents, Outbox};
 use crate::outside::Outside;
+use crate::prefetched::Prefetched;
 use crate::processes::{self, Extent, Scope, StillThere};
-use crate::slot::{Order, Slot, lock};
-use crate::worker::{WorkerError, WorkerOptions};
-use crate::{attempt, marker};
+use crate::slot::Slot;
+use crate::worker_error::WorkerError;
 use queuectl_core::{Job, Lease, Timestamp, WorkerId};
-use queuectl_store::{Clock, Ended, Note, OutputPart, OutputTrim, Presence, Stop};
-use std::collections::{HashMap, VecDeque};
+use queuectl_store::{Clock, Note, Presence, Stop};
+use std::collections::HashMap;
 use std::ffi::OsString;
-use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A worker whose lease has run out tries for so long to hand in what it has: the
-/// server may come back before anybody has taken its jobs over.
+/// server may come back before another worker has taken its jobs over.
 const LAST_TRIES_TAKE: Duration = Duration::from_secs(30);
 
-/// It is not waited for so long by somebody who wants it to stop.
+/// The same where it was asked to stop, and is waited for.
 const LAST_TRIES_OF_ONE_THAT_STOPS: Duration = Duration::from_secs(4);
 
 /// A lease that runs out is not used up: what does not end by itself has to be
@@ -31,19 +35,15 @@ const LAST_TRIES_OF_ONE_THAT_STOPS: Duration = Duration::from_secs(4);
 const KILLING_TAKES: Duration = Duration::from_millis(500);
 
 /// What a worker's threads share.
-pub(crate) struct Floor {
+pub(crate) struct Shared {
     worker: WorkerId,
     run: String,
     environment: Arc<HashMap<OsString, OsString>>,
     presence: Presence,
     clock: Clock,
     options: WorkerOptions,
-    shelf: Mutex<Shelf>,
-    shelf_filled: Condvar,
-    /// With fewer on the shelf, the desk wants to know of each result.
-    low_water: AtomicU32,
-    tray: Mutex<Tray>,
-    tray_filled: Condvar,
+    prefetched: Prefetched,
+    outbox: Outbox,
     slots: Vec<Slot>,
     background: Background,
     outside: Arc<Outside>,
@@ -52,43 +52,19 @@ pub(crate) struct Floor {
     looks_first: AtomicBool,
 }
 
-/// Jobs that were claimed and not started.
-#[derive(Default)]
-struct Shelf {
-    jobs: VecDeque<Job>,
-    closed: bool,
-}
-
-/// What waits for the desk.
-#[derive(Default)]
-pub(crate) struct Tray {
-    pub(crate) ended: Vec<(Ended, Duration)>,
-    pub(crate) unstarted: Vec<Lease>,
-    pub(crate) output: Vec<OutputPart>,
-    pub(crate) trims: Vec<OutputTrim>,
-    /// When the first of `ended` came in.
-    pub(crate) since: Option<Instant>,
-    /// Since when somebody has wanted attention.
-    pub(crate) rang: Option<Instant>,
-    pub(crate) output_due: bool,
-    pub(crate) stop: Option<Stop>,
-    /// The worker cannot go on.
-    pub(crate) broken: Option<WorkerError>,
-}
-
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Occupancy {
     /// Slots that run nothing.
     pub(crate) idle: u32,
-    /// Jobs on the shelf.
+    /// Jobs that were claimed and not started.
     pub(crate) unstarted: u32,
     /// Since when every slot has been busy, if every slot is.
     pub(crate) all_busy_since: Option<Instant>,
 }
 
-impl Floor {
-    /// The floor of a registered worker; `environment` is what its jobs inherit.
+impl Shared {
+    /// What the threads of a registered worker share; `environment` is what its jobs inherit.
     pub(crate) fn new(
         worker: WorkerId,
         run: String,
@@ -106,11 +82,8 @@ impl Floor {
             presence,
             clock,
             options,
-            shelf: Mutex::default(),
-            shelf_filled: Condvar::new(),
-            low_water: AtomicU32::new(0),
-            tray: Mutex::default(),
-            tray_filled: Condvar::new(),
+            prefetched: Prefetched::default(),
+            outbox: Outbox::default(),
             slots,
             background: Background::default(),
             outside,
@@ -163,57 +136,19 @@ impl Floor {
         &self.slots
     }
 
-    // The slots' side.
-
-    /// What the thread of a slot does all its life.
-    pub(crate) fn work(&self, slot: &Slot) {
-        let mut read_buffer = attempt::read_buffer();
-        while let Some(job) = self.next_job(slot) {
-            let began = Instant::now();
-            let run = || attempt::run(self, slot, &job, &mut read_buffer);
-            let ended = std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-                let reason = format!("a slot has panicked with job {}; this is a bug", job.id);
-                self.cannot_go_on(WorkerError::Broken { reason });
-                None
-            });
-            let mut tray = lock(&self.tray);
-            slot.finish(&mut tray);
-            match ended {
-                Some(ended) => tray.ended.push((ended, began.elapsed())),
-                None => tray.unstarted.push(job.last_lease()),
-            }
-            let is_first = tray.since.is_none();
-            tray.since.get_or_insert_with(Instant::now);
-            drop(tray);
-            // The desk lets results gather while there is work on the shelf;
-            // waking it for each would only cost a switch of threads.
-            if is_first || self.shelf_is_low() {
-                self.tray_filled.notify_one();
-            }
-        }
+    /// Jobs that were claimed and not started.
+    pub(crate) fn prefetched(&self) -> &Prefetched {
+        &self.prefetched
     }
 
-    /// Tells whether slots may run out of work before the desk has turned round.
-    fn shelf_is_low(&self) -> bool {
-        lock(&self.shelf).jobs.len() < self.low_water.load(Ordering::Relaxed) as usize
+    /// What waits for the coordinator.
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
-    /// Waits for a job. The slot counts as busy from the moment it has one.
-    fn next_job(&self, slot: &Slot) -> Option<Job> {
-        let mut shelf = lock(&self.shelf);
-        loop {
-            if let Some(job) = shelf.jobs.pop_front() {
-                slot.occupy(&job, self.output_limit());
-                return Some(job);
-            }
-            if shelf.closed {
-                return None;
-            }
-            shelf = self.shelf_filled.wait(shelf).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
+    // What slots need.
 
-    /// Notes what a slot is about to start, for whoever must rescue it.
+    /// Notes what a slot is about to start, for a rescue.
     pub(crate) fn note(&self, slot: &Slot, note: Note) {
         if let Err(error) = self.presence.note(slot.number(), note) {
             // Without the note a crash is not counted, and the job runs again all the same.
@@ -222,8 +157,7 @@ impl Floor {
     }
 
     pub(crate) fn output_is_due(&self) {
-        lock(&self.tray).output_due = true;
-        self.tray_filled.notify_one();
+        self.outbox.put(|contents| contents.output_due = true);
     }
 
     /// What completed jobs have left in the background.
@@ -252,72 +186,36 @@ impl Floor {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        lock(&self.shelf).closed
+        self.prefetched.is_closed()
     }
 
-    // The desk's side.
+    // What the coordinator needs.
 
-    /// Puts claimed jobs on the shelf; once that is closed, they are handed back.
-    pub(crate) fn fill_shelf(&self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let mut shelf = lock(&self.shelf);
-        if shelf.closed {
-            drop(shelf);
-            self.hand_back(jobs.iter().map(Job::last_lease).collect());
-            return;
-        }
-        shelf.jobs.extend(jobs);
-        self.shelf_filled.notify_all();
+    /// Has claimed jobs started, or handed back once nothing more is to be started.
+    pub(crate) fn prefetch(&self, jobs: Vec<Job>) {
+        self.hand_back(self.prefetched.add(jobs));
     }
 
     fn hand_back(&self, unstarted: Vec<Lease>) {
         if !unstarted.is_empty() {
-            lock(&self.tray).unstarted.extend(unstarted);
+            self.outbox.contents().unstarted.extend(unstarted);
             // It must not wait for the next look.
-            self.ring();
+            self.outbox.ring();
         }
     }
 
-    /// Says with how few on the shelf the desk must turn round.
-    pub(crate) fn set_low_water(&self, jobs: u32) {
-        self.low_water.store(jobs, Ordering::Relaxed);
-    }
-
-    /// Takes back what was not started.
-    pub(crate) fn clear_shelf(&self) -> Vec<Lease> {
-        lock(&self.shelf).jobs.drain(..).map(|job| job.last_lease()).collect()
-    }
-
-    /// Takes one job back if it was not started.
-    pub(crate) fn take_off_shelf(&self, lease: Lease) -> bool {
-        let mut shelf = lock(&self.shelf);
-        let before = shelf.jobs.len();
-        shelf.jobs.retain(|job| job.last_lease() != lease);
-        shelf.jobs.len() < before
-    }
-
-    /// Lets the slots end when the shelf is empty.
-    pub(crate) fn close_shelf(&self) {
-        lock(&self.shelf).closed = true;
-        self.shelf_filled.notify_all();
-    }
-
+    /// Where the work stands now.
     pub(crate) fn occupancy(&self) -> Occupancy {
-        let shelf = lock(&self.shelf);
-        let mut occupancy = Occupancy { idle: 0, unstarted: shelf.jobs.len() as u32, all_busy_since: None };
-        let mut latest = None;
-        for slot in &self.slots {
-            match slot.busy_since() {
-                Some(since) => latest = latest.max(Some(since)),
-                None => occupancy.idle += 1,
+        self.prefetched.with_count(|unstarted| {
+            let (mut idle, mut latest) = (0, None);
+            for slot in &self.slots {
+                match slot.busy_since() {
+                    Some(since) => latest = latest.max(Some(since)),
+                    None => idle += 1,
+                }
             }
-        }
-        if occupancy.idle == 0 {
-            occupancy.all_busy_since = latest;
-        }
-        occupancy
+            Occupancy { idle, unstarted, all_busy_since: latest.filter(|_| idle == 0) }
+        })
     }
 
     /// Tells whether no slot runs anything.
@@ -325,41 +223,16 @@ impl Floor {
         self.slots.iter().all(|slot| slot.busy_since().is_none())
     }
 
-    /// Takes everything that waits for the desk, but a request to stop, which stays.
-    pub(crate) fn take_tray(&self) -> Tray {
-        let mut tray = lock(&self.tray);
-        let (stop, broken) = (tray.stop, tray.broken.take());
-        let taken = std::mem::take(&mut *tray);
-        (tray.stop, tray.broken) = (stop, broken);
-        taken
-    }
-
-    /// Takes new output of all slots, of those that are due or of all.
-    pub(crate) fn collect_output(&self, tray: &mut Tray) {
+    /// Takes new output of all slots of which it is due.
+    pub(crate) fn collect_output(&self, taken: &mut Contents) {
         for slot in &self.slots {
-            slot.flush_due_output(tray);
+            slot.flush_due_output(&mut taken.output, &mut taken.trims);
         }
     }
 
     /// When some slot's output will be due.
     pub(crate) fn output_due_at(&self) -> Option<Instant> {
         self.slots.iter().filter_map(Slot::output_due_at).min()
-    }
-
-    /// Waits until something is in the tray or it is time; `enough` looks into it.
-    pub(crate) fn wait_for_tray(
-        &self,
-        mut until: impl FnMut(&Tray) -> Option<Instant>,
-    ) -> MutexGuard<'_, Tray> {
-        let mut tray = lock(&self.tray);
-        loop {
-            let Some(at) = until(&tray) else { return tray };
-            let left = at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return tray;
-            }
-            tray = self.tray_filled.wait_timeout(tray, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
     }
 
     /// Has a running attempt ended.
@@ -371,9 +244,9 @@ impl Floor {
         *lock(&self.roster) = workers;
     }
 
-    // Everybody else's side.
+    // What the monitor and the listener need.
 
-    /// Workers that had not ended when the desk last asked, and newcomers that were
+    /// Workers that had not ended when the coordinator last asked, and newcomers that were
     /// seen since, without this one.
     pub(crate) fn neighbours(&self) -> Vec<WorkerId> {
         let mut neighbours = self.presence.neighbours();
@@ -383,7 +256,7 @@ impl Floor {
         neighbours
     }
 
-    /// Tells whether there is nobody to look after, and nothing to drain.
+    /// Tells whether there are no neighbours to look after, and nothing to drain.
     pub(crate) fn is_alone(&self) -> bool {
         self.background.is_empty() && self.neighbours().is_empty()
     }
@@ -391,12 +264,6 @@ impl Floor {
     /// A neighbour has ended and was looked after.
     pub(crate) fn forget_neighbour(&self, worker: WorkerId) {
         lock(&self.roster).retain(|&other| other != worker);
-    }
-
-    /// Tells the desk that there may be something to do.
-    pub(crate) fn ring(&self) {
-        lock(&self.tray).rang.get_or_insert_with(Instant::now);
-        self.tray_filled.notify_one();
     }
 
     /// The first look at neighbours begins: what died while no worker was here is taken
@@ -408,7 +275,7 @@ impl Floor {
     /// The first look has ended, whatever came of it.
     pub(crate) fn ends_first_look(&self) {
         if self.looks_first.swap(false, Ordering::SeqCst) {
-            self.ring();
+            self.outbox.ring();
         }
     }
 
@@ -419,20 +286,17 @@ impl Floor {
 
     /// Has the worker stop; a request is only ever made stronger.
     ///
-    /// What it means for jobs happens here and now: the desk may be waiting for
+    /// What it means for jobs happens here and now: the coordinator may be waiting for
     /// the store.
     pub(crate) fn stop(&self, stop: Stop) {
         match stop {
             Stop::Graceful => self.start_nothing_more(),
             Stop::Forced => self.halt(),
         }
-        let mut tray = lock(&self.tray);
-        tray.stop = tray.stop.max(Some(stop));
-        drop(tray);
-        self.tray_filled.notify_one();
+        self.outbox.put(|contents| contents.stop = contents.stop.max(Some(stop)));
     }
 
-    /// Ends what runs, here and now, and tells the desk that the worker cannot go on.
+    /// Ends what runs, here and now, and tells the coordinator that the worker cannot go on.
     pub(crate) fn cannot_go_on(&self, error: WorkerError) {
         if let Some(why) = self.break_off(error) {
             tracing::error!("{why}; running jobs are ended");
@@ -445,20 +309,20 @@ impl Floor {
         let is_first = !self.is_broken.swap(true, Ordering::SeqCst);
         let why = is_first.then(|| error.to_string());
         if is_first {
-            lock(&self.tray).broken = Some(error);
+            self.outbox.contents().broken = Some(error);
         }
         self.halt();
-        self.tray_filled.notify_one();
+        self.outbox.wake();
         why
     }
 
     /// For how long a worker whose lease has run out tries to hand in what it has.
     pub(crate) fn last_tries_take(&self) -> Duration {
-        let is_to_stop = lock(&self.tray).stop.is_some();
+        let is_to_stop = self.outbox.contents().stop.is_some();
         if is_to_stop { LAST_TRIES_OF_ONE_THAT_STOPS } else { LAST_TRIES_TAKE }
     }
 
-    /// Tells whether anybody has found that the worker cannot go on.
+    /// Tells whether any thread has found that the worker cannot go on.
     pub(crate) fn is_broken(&self) -> bool {
         self.is_broken.load(Ordering::SeqCst)
     }
@@ -466,8 +330,8 @@ impl Floor {
     /// Has nothing more started: what was not is handed back.
     pub(crate) fn start_nothing_more(&self) {
         self.outside.stops();
-        self.close_shelf();
-        self.hand_back(self.clear_shelf());
+        self.prefetched.close();
+        self.hand_back(self.prefetched.clear());
     }
 
     /// Has nothing more started and all running attempts ended.

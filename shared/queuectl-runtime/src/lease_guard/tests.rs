@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// A process in the place of a worker, whose lock the test holds, and a process of
 /// one of its jobs.
 struct Stand {
-    guard: Guard,
+    guard: LeaseGuard,
     process: Child,
     job: Child,
     presence: Option<Presence>,
@@ -46,7 +46,7 @@ impl Stand {
         let renewed_at = boot_clock().saturating_sub(silence);
         let lock_file = LockFile::at(&path).unwrap().unwrap();
         let presence = Some(lock_file.hold(&entry, 0, renewed_at).unwrap());
-        Self { guard: Guard::new(path, None), process, job, presence, _folder: folder }
+        Self { guard: LeaseGuard::new(path, None), process, job, presence, _folder: folder }
     }
 
     fn stop(&self) {
@@ -123,7 +123,7 @@ fn one_that_has_ended_its_jobs_is_left_alone() {
     stand.job.kill().unwrap();
     stand.job.wait().unwrap();
     assert_eq!(stand.are_ended(), (false, true));
-    assert_eq!(stand.guard.look().unsettled.len(), 1, "it is looked at again");
+    assert_eq!(stand.guard.look().remaining.len(), 1, "it is looked at again");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn what_a_dead_worker_has_left_is_ended_at_once_and_its_pid_may_be_anybodys() {
     assert_eq!(stand.are_ended(), (false, false));
     stand.presence = None;
     assert_eq!(stand.are_ended(), (false, true));
-    assert_eq!(stand.guard.look().unsettled, [], "once is enough");
+    assert_eq!(stand.guard.look().remaining, [], "once is enough");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn what_a_worker_that_ended_well_has_left_lives_on() {
     let mut stand = Stand::silent_for(Duration::ZERO);
     stand.presence.take().unwrap().retire().unwrap();
     assert_eq!(stand.are_ended(), (false, false));
-    assert_eq!(stand.guard.look().unsettled, []);
+    assert_eq!(stand.guard.look().remaining, []);
 }
 
 #[test]
@@ -163,11 +163,11 @@ fn a_process_that_got_a_workers_pid_is_not_taken_for_it() {
 #[test]
 fn a_lock_file_that_was_replaced_is_looked_at_as_long_as_anybody_is_in_it() {
     let mut stand = Stand::silent_for(Duration::ZERO);
-    assert_eq!(stand.guard.look().unsettled.len(), 1);
+    assert_eq!(stand.guard.look().remaining.len(), 1);
     std::fs::remove_file(&stand.guard.path).unwrap();
     File::create(&stand.guard.path).unwrap();
-    assert_eq!(stand.guard.look().unsettled.len(), 1);
+    assert_eq!(stand.guard.look().remaining.len(), 1);
     stand.presence = None;
     assert_eq!(stand.are_ended(), (false, true));
-    assert_eq!((stand.guard.look().unsettled.len(), stand.guard.files.len()), (0, 1));
+    assert_eq!((stand.guard.look().remaining.len(), stand.guard.files.len()), (0, 1));
 }

@@ -26,7 +26,7 @@ const LOOK_WHILE_ENDING_EVERY: Duration = Duration::from_millis(20);
 /// A rescue has usually ended a dead worker's processes within this.
 const RESCUE_TAKES: Duration = Duration::from_millis(100);
 
-/// A lapsed worker of which nothing was found starts nothing before it has renewed its
+/// A worker whose lease has run out, and of which nothing was found, starts nothing before it has renewed its
 /// lease; and that takes longer than this to run out again.
 const QUIET_HOLDS_FOR: Duration = Duration::from_secs(5);
 
@@ -37,7 +37,7 @@ const YIELDS_FOR: Duration = Duration::from_millis(200);
 const KILL_TAKES_AT_MOST: Duration = Duration::from_secs(5);
 
 /// Looks after the workers in one lock file.
-pub(crate) struct Guard {
+pub(crate) struct LeaseGuard {
     path: PathBuf,
     /// The worker that looks: its own fence is nearer.
     own: Option<WorkerId>,
@@ -65,7 +65,7 @@ pub(crate) struct Outlook {
     /// Whether processes are being ended that may die any moment.
     pub(crate) is_ending: bool,
     /// Workers that live, or of whose processes some may be left.
-    pub(crate) unsettled: Vec<Entry>,
+    pub(crate) remaining: Vec<Entry>,
 }
 
 /// What is to be done about a worker.
@@ -80,7 +80,7 @@ enum Finding {
     OutOfSight,
 }
 
-impl Guard {
+impl LeaseGuard {
     /// A guard over a lock file, which need not be there yet.
     pub(crate) fn new(path: PathBuf, own: Option<WorkerId>) -> Self {
         let yields_for = own.map_or(Duration::ZERO, |own| YIELDS_FOR + YIELDS_FOR * (own.0 % 8) as u32 / 4);
@@ -89,7 +89,7 @@ impl Guard {
 
     /// Looks at all workers, and ends what is to be ended. Waits for nothing.
     pub(crate) fn look(&mut self) -> Outlook {
-        let mut outlook = Outlook { again_after: LOOK_EVERY, is_ending: false, unsettled: Vec::new() };
+        let mut outlook = Outlook { again_after: LOOK_EVERY, is_ending: false, remaining: Vec::new() };
         if Bug::NoGuard.is_planted() {
             return outlook;
         }
@@ -98,16 +98,16 @@ impl Guard {
         }
         let mut files = std::mem::take(&mut self.files);
         files.retain(|file| {
-            let before = outlook.unsettled.len();
+            let before = outlook.remaining.len();
             if let Err(error) = self.look_at(file, &mut outlook) {
                 tracing::warn!("{error}");
             }
-            outlook.unsettled.len() > before || file.verify().is_ok()
+            outlook.remaining.len() > before || file.verify().is_ok()
         });
         self.files = files;
-        let unsettled =
-            |key: &Key| outlook.unsettled.iter().any(|entry| (&entry.run, entry.worker) == (&key.0, key.1));
-        self.ending.retain(|key, ending| ending.is_out_of_sight || unsettled(key));
+        let is_remaining =
+            |key: &Key| outlook.remaining.iter().any(|entry| (&entry.run, entry.worker) == (&key.0, key.1));
+        self.ending.retain(|key, ending| ending.is_out_of_sight || is_remaining(key));
         outlook
     }
 
@@ -147,7 +147,7 @@ impl Guard {
                 Finding::Ending => {}
                 Finding::Ended | Finding::OutOfSight => continue,
             }
-            outlook.unsettled.push(found.entry);
+            outlook.remaining.push(found.entry);
         }
         Ok(())
     }
@@ -277,8 +277,8 @@ impl Guard {
 /// If there can be no more threads.
 pub(crate) fn stand(lock_file: PathBuf, is_shared: bool) -> io::Result<Sender<()>> {
     let (sender, asked) = channel();
-    let mut guard = Guard::new(lock_file, None);
-    let watch = move || {
+    let mut guard = LeaseGuard::new(lock_file, None);
+    let stand_guard = move || {
         let mut again_after = is_shared.then_some(Duration::ZERO);
         loop {
             let heard = match again_after {
@@ -298,7 +298,7 @@ pub(crate) fn stand(lock_file: PathBuf, is_shared: bool) -> io::Result<Sender<()
             again_after = (is_shared || outlook.is_ending).then_some(outlook.again_after);
         }
     };
-    thread::Builder::new().name("guard".into()).spawn(watch)?;
+    thread::Builder::new().name("guard".into()).spawn(stand_guard)?;
     Ok(sender)
 }
 
@@ -306,11 +306,11 @@ pub(crate) fn stand(lock_file: PathBuf, is_shared: bool) -> io::Result<Sender<()
 /// nothing is left.
 pub(crate) fn end_what_is_left(lock_file: PathBuf) -> bool {
     let own = std::process::id();
-    let mut guard = Guard::new(lock_file, None);
+    let mut guard = LeaseGuard::new(lock_file, None);
     loop {
         let outlook = guard.look();
         if !outlook.is_ending {
-            return outlook.unsettled.iter().all(|entry| entry.manager_pid != own);
+            return outlook.remaining.iter().all(|entry| entry.manager_pid != own);
         }
         thread::park_timeout(outlook.again_after);
     }

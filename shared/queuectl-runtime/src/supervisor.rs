@@ -2,8 +2,9 @@
 //!
 //! A store may keep its caller waiting, and a server may be away for longer than
 //! that. A manager must hear of signals and of deaths meanwhile, and must not
-//! forget whom it was about to look after.
+//! forget which workers it was about to look after.
 
+use crate::messages::{Reply, Request};
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::{RetryPolicy, WorkerId};
 use queuectl_store::{Inspect, Life, StoreError, Work, Worker};
@@ -19,56 +20,15 @@ use std::time::{Duration, Instant};
 /// these, in milliseconds.
 const TRY_AGAIN_AFTER: std::ops::RangeInclusive<u64> = 200..=1000;
 
-/// What a manager wants done.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Task {
-    /// A worker has begun: see whether it was meant by a request to stop that came
-    /// before its row did.
-    MeetWorker {
-        /// Which of the manager's.
-        index: usize,
-    },
-    /// Give the jobs of a dead worker back.
-    TakeBack {
-        /// Which of the manager's.
-        index: usize,
-        /// Its number, if it has told it.
-        id: Option<WorkerId>,
-        pid: u32,
-    },
-    /// Find out whether a dead worker may be replaced.
-    Replace {
-        /// Which of the manager's.
-        index: usize,
-    },
-}
-
-/// What the caretaker says to its manager.
-pub(crate) enum News {
-    /// A dead worker was looked after, as far as that could be done.
-    TakenBack {
-        /// Which of the manager's.
-        index: usize,
-        jobs_done: u64,
-        was_asked_to_stop: bool,
-        /// Why its jobs may not have been given back; none if they surely were.
-        owed: Option<String>,
-    },
-    /// Whether a dead worker may be replaced.
-    MayReplace { index: usize, may: bool },
-    /// A worker that has just begun was meant by a request to stop.
-    IsMeant { index: usize },
-}
-
 /// The manager's side: what it wants done, and when it wants no more.
-pub(crate) struct Caretaker {
-    tasks: Sender<Task>,
+pub(crate) struct Supervisor {
+    tasks: Sender<Request>,
     is_ending: Arc<AtomicBool>,
-    /// Nothing is ever sent: its end is the caretaker's.
+    /// Nothing is ever sent: its end is the supervisor's.
     gone: Receiver<()>,
 }
 
-impl Caretaker {
+impl Supervisor {
     /// Starts the thread; `tell` is how it speaks to the manager.
     ///
     /// # Errors
@@ -78,12 +38,12 @@ impl Caretaker {
         store: Box<S>,
         policy: RetryPolicy,
         stops: i64,
-        tell: impl Fn(News) + Send + 'static,
+        tell: impl Fn(Reply) + Send + 'static,
     ) -> io::Result<Self> {
         let (tasks, to_do) = channel();
         let (here, gone) = channel();
         let is_ending = Arc::new(AtomicBool::new(false));
-        let mut hand = Hand {
+        let mut supervising = SupervisorThread {
             store,
             policy,
             stops,
@@ -92,15 +52,15 @@ impl Caretaker {
             is_failing: false,
             is_ending: Arc::clone(&is_ending),
         };
-        thread::Builder::new().name("caretaker".into()).spawn(move || {
-            hand.work(&to_do);
-            drop((hand, here));
+        thread::Builder::new().name("supervisor".into()).spawn(move || {
+            supervising.work(&to_do);
+            drop((supervising, here));
         })?;
         Ok(Self { tasks, is_ending, gone })
     }
 
     /// Has something done.
-    pub(crate) fn give(&self, task: Task) {
+    pub(crate) fn give(&self, task: Request) {
         self.tasks.send(task).expect("it goes only after the last sender");
     }
 
@@ -109,27 +69,27 @@ impl Caretaker {
         self.is_ending.store(true, Ordering::Relaxed);
     }
 
-    /// Lets the caretaker go, and waits a little until it has closed the queue.
+    /// Lets the supervisor go, and waits a little until it has closed the queue.
     pub(crate) fn dismiss(self, at_most: Duration) {
         drop(self.tasks);
         let _gone_or_waiting = self.gone.recv_timeout(at_most);
     }
 }
 
-/// The caretaker's own side.
-struct Hand<S: ?Sized, T> {
+/// The supervisor's own side, which owns the store.
+struct SupervisorThread<S: ?Sized, T> {
     store: Box<S>,
     policy: RetryPolicy,
     /// Requests to stop that were there when the manager began.
     stops: i64,
     tell: T,
-    waiting: VecDeque<Task>,
+    waiting: VecDeque<Request>,
     is_failing: bool,
     is_ending: Arc<AtomicBool>,
 }
 
-impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
-    fn work(&mut self, to_do: &Receiver<Task>) {
+impl<S: Work + Inspect + ?Sized, T: Fn(Reply)> SupervisorThread<S, T> {
+    fn work(&mut self, to_do: &Receiver<Request>) {
         loop {
             let tried_again = Instant::now() + Duration::from_millis(fastrand::u64(TRY_AGAIN_AFTER));
             let wake_at = (!self.waiting.is_empty()).then_some(tried_again);
@@ -153,7 +113,9 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
                 Ok(()) => self.is_failing = false,
                 Err(error) if error.is_passing_at_work() && !self.is_ending.load(Ordering::Relaxed) => {
                     if !std::mem::replace(&mut self.is_failing, true) {
-                        tracing::warn!("{error}; who dies is looked after and replaced when it works again");
+                        tracing::warn!(
+                            "{error}; workers that die are looked after and replaced when it works again"
+                        );
                     }
                     self.waiting.push_front(task);
                     return;
@@ -166,35 +128,35 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
         }
     }
 
-    fn try_to_do(&mut self, task: Task) -> Result<(), StoreError> {
+    fn try_to_do(&mut self, task: Request) -> Result<(), StoreError> {
         match task {
-            Task::MeetWorker { index } => {
+            Request::MeetWorker { index } => {
                 if self.store.stops()? != self.stops {
-                    (self.tell)(News::IsMeant { index });
+                    (self.tell)(Reply::IsMeant { index });
                 }
             }
-            Task::TakeBack { index, id, pid } => {
+            Request::TakeBack { index, id, pid } => {
                 let TakenBack { jobs_done, was_asked_to_stop, owed } = self.take_back(id, pid)?;
-                (self.tell)(News::TakenBack { index, jobs_done, was_asked_to_stop, owed });
+                (self.tell)(Reply::TakenBack { index, jobs_done, was_asked_to_stop, owed });
             }
-            Task::Replace { index } => {
-                // Whoever asked for a stop meant this one too.
+            Request::Replace { index } => {
+                // A request to stop that came meanwhile meant this one too.
                 let may = self.store.stops()? == self.stops;
-                (self.tell)(News::MayReplace { index, may });
+                (self.tell)(Reply::MayReplace { index, may });
             }
         }
         Ok(())
     }
 
-    /// What cannot be found out stands in nobody's way: the worker itself will say.
-    fn say_unknown(&self, task: Task, error: &StoreError) {
+    /// What cannot be found out stands in no worker's way: it will say so itself.
+    fn say_unknown(&self, task: Request, error: &StoreError) {
         match task {
-            Task::MeetWorker { .. } => {}
-            Task::TakeBack { index, .. } => {
+            Request::MeetWorker { .. } => {}
+            Request::TakeBack { index, .. } => {
                 let owed = Some(error.to_string());
-                (self.tell)(News::TakenBack { index, jobs_done: 0, was_asked_to_stop: false, owed });
+                (self.tell)(Reply::TakenBack { index, jobs_done: 0, was_asked_to_stop: false, owed });
             }
-            Task::Replace { index } => (self.tell)(News::MayReplace { index, may: true }),
+            Request::Replace { index } => (self.tell)(Reply::MayReplace { index, may: true }),
         }
     }
 
@@ -212,7 +174,7 @@ impl<S: Work + Inspect + ?Sized, T: Fn(News)> Hand<S, T> {
             Ok(None) if self.has_ended(worker.id)? => None,
             Ok(None) => Some("another worker is about to give them back".to_owned()),
             Err(RescueError::Store(error)) if error.is_passing_at_work() => return Err(error),
-            // The watch of any worker tries again.
+            // The monitor of any worker tries again.
             Err(RescueError::Store(error)) => {
                 tracing::error!("{error}");
                 Some(error.to_string())
@@ -258,21 +220,21 @@ mod tests {
     struct Manager {
         queue: Queue,
         remote: Remote,
-        caretaker: Caretaker,
-        news: Receiver<News>,
+        supervisor: Supervisor,
+        reply: Receiver<Reply>,
     }
 
     impl Manager {
         fn new() -> Self {
             let (queue, remote) = (Queue::new(), Remote::new());
             let store = Box::new(Moody { store: queue.store(), remote: remote.clone() });
-            let (tell, news) = channel();
-            let caretaker = Caretaker::start(store, POLICY, 0, move |said| _ = tell.send(said)).unwrap();
-            Self { queue, remote, caretaker, news }
+            let (tell, reply) = channel();
+            let supervisor = Supervisor::start(store, POLICY, 0, move |said| _ = tell.send(said)).unwrap();
+            Self { queue, remote, supervisor, reply }
         }
 
-        fn next(&self) -> News {
-            self.news.recv_timeout(DEADLINE).unwrap()
+        fn next(&self) -> Reply {
+            self.reply.recv_timeout(DEADLINE).unwrap()
         }
 
         /// A worker of this process that holds a job and dies.
@@ -292,43 +254,43 @@ mod tests {
         let manager = Manager::new();
         let id = manager.dead_worker();
         manager.remote.set(Mood::Away);
-        manager.caretaker.give(Task::TakeBack { index: 7, id: None, pid: std::process::id() });
+        manager.supervisor.give(Request::TakeBack { index: 7, id: None, pid: std::process::id() });
         wait_until("it has tried again", || manager.remote.felt() >= 2);
-        assert!(manager.news.try_recv().is_err());
+        assert!(manager.reply.try_recv().is_err());
         assert_eq!(manager.queue.job("job").worker, Some(id));
         manager.remote.set(Mood::Well);
         let said = manager.next();
         assert!(matches!(
             said,
-            News::TakenBack { index: 7, jobs_done: 0, was_asked_to_stop: false, owed: None }
+            Reply::TakenBack { index: 7, jobs_done: 0, was_asked_to_stop: false, owed: None }
         ));
         assert_eq!(manager.queue.job("job").state, State::Pending);
     }
 
     #[test]
-    fn at_the_end_nobody_waits_for_a_queue_that_is_away() {
+    fn at_the_end_a_queue_that_is_away_is_not_waited_for() {
         let manager = Manager::new();
         let id = manager.dead_worker();
         manager.remote.set(Mood::Away);
-        manager.caretaker.give(Task::TakeBack { index: 0, id: Some(id), pid: 1 });
-        manager.caretaker.hurry();
+        manager.supervisor.give(Request::TakeBack { index: 0, id: Some(id), pid: 1 });
+        manager.supervisor.hurry();
         let said = manager.next();
         assert!(
-            matches!(said, News::TakenBack { jobs_done: 0, owed: Some(_), .. }),
+            matches!(said, Reply::TakenBack { jobs_done: 0, owed: Some(_), .. }),
             "they are not given back"
         );
     }
 
     #[test]
-    fn nobody_is_replaced_after_a_request_to_stop() {
+    fn no_worker_is_replaced_after_a_request_to_stop() {
         let manager = Manager::new();
-        manager.caretaker.give(Task::Replace { index: 1 });
-        assert!(matches!(manager.next(), News::MayReplace { index: 1, may: true }));
+        manager.supervisor.give(Request::Replace { index: 1 });
+        assert!(matches!(manager.next(), Reply::MayReplace { index: 1, may: true }));
         let mut store = manager.queue.store();
         let now = store.clock().now();
         store.request_stop(&[], Stop::Graceful, now).unwrap();
-        manager.caretaker.give(Task::Replace { index: 1 });
-        assert!(matches!(manager.next(), News::MayReplace { index: 1, may: false }));
+        manager.supervisor.give(Request::Replace { index: 1 });
+        assert!(matches!(manager.next(), Reply::MayReplace { index: 1, may: false }));
     }
 
     #[test]
@@ -337,18 +299,18 @@ mod tests {
         let mut store = manager.queue.store();
         let now = store.clock().now();
         store.request_stop(&[], Stop::Graceful, now).unwrap();
-        manager.caretaker.give(Task::MeetWorker { index: 3 });
-        assert!(matches!(manager.next(), News::IsMeant { index: 3 }));
+        manager.supervisor.give(Request::MeetWorker { index: 3 });
+        assert!(matches!(manager.next(), Reply::IsMeant { index: 3 }));
     }
 
     #[test]
-    fn one_that_does_not_get_an_answer_holds_nobody_up() {
+    fn one_that_does_not_get_an_answer_holds_up_no_other() {
         let manager = Manager::new();
         manager.remote.set(Mood::Silent);
-        manager.caretaker.give(Task::Replace { index: 0 });
+        manager.supervisor.give(Request::Replace { index: 0 });
         wait_until("it waits for an answer", || manager.remote.felt() > 0);
         let began = Instant::now();
-        manager.caretaker.dismiss(Duration::from_millis(50));
+        manager.supervisor.dismiss(Duration::from_millis(50));
         assert!(began.elapsed() < DEADLINE / 2);
         manager.remote.set(Mood::Well);
     }
