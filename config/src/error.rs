@@ -308,18 +308,10 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Returns the candidate that was probably meant.
-///
-/// One slip in three characters is forgiven; nonsense is not corrected.
+/// Returns the candidate that was probably meant, in whichever spelling.
 pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = wanted.to_ascii_lowercase().replace('_', "-");
-    let forgiven = (wanted.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, candidate), candidate))
-        .filter(|(slips, _)| *slips <= forgiven)
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, candidate)| candidate.to_owned())
+    queuectl_core::nearest(&wanted, candidates).first().map(|&meant| meant.to_owned())
 }
 
 #[cfg(test)]

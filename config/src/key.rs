@@ -6,6 +6,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use queuectl_core::{LONGEST_DURATION, MOST_AT_A_TIME, NewJob};
+
 use crate::error::{SettingsError, nearest};
 use crate::value::Kind;
 
@@ -103,14 +105,14 @@ impl Key {
         const LONGEST_LEASE: Duration = Duration::from_mins(5);
         const HOUR: Duration = Duration::from_hours(1);
         const DAY: Duration = Duration::from_hours(24);
-        // A year as humantime counts it, so that the bound is shown as "10years".
-        const TEN_YEARS: Duration = Duration::from_hours(87_660);
         match self {
-            Key::MaxRetries => Kind::Count { least: 0, most: queuectl_core::NewJob::MOST_RETRIES },
-            Key::WorkerCount | Key::Concurrency => Kind::Count { least: 1, most: 1024 },
+            Key::MaxRetries => Kind::Count { least: 0, most: NewJob::MOST_RETRIES },
+            Key::WorkerCount | Key::Concurrency => Kind::Count { least: 1, most: MOST_AT_A_TIME },
             Key::CrashLimit => Kind::Count { least: 0, most: 1000 },
             Key::BackoffBase => Kind::Number { least: 0.0, most: 1_000_000.0 },
-            Key::BackoffMax | Key::JobTimeout => Kind::Duration { least: Duration::ZERO, most: TEN_YEARS },
+            Key::BackoffMax | Key::JobTimeout => {
+                Kind::Duration { least: Duration::ZERO, most: LONGEST_DURATION }
+            }
             Key::PollInterval => Kind::Duration { least: MILLISECOND, most: DAY },
             Key::KillGrace | Key::BusyTimeout => Kind::Duration { least: Duration::ZERO, most: DAY },
             Key::ConnectTimeout => Kind::Duration { least: SECOND, most: HOUR },

@@ -42,7 +42,7 @@ const BESIDE: &str = "-workers";
 const NOTE_BYTES: usize = 24;
 
 /// Most slots one worker may have; a region of notes has room for so many.
-const NOTES_IN_REGION: u32 = 1024;
+const NOTES_IN_REGION: u32 = queuectl_core::MOST_AT_A_TIME;
 
 /// The file by which the workers of one queue show that they live.
 #[derive(Debug)]
