@@ -1,11 +1,12 @@
 //! `queuectl doctor`: says what is well with a queue and what is not.
 
 use colored::Colorize as _;
-use queuectl_cli::text::{escape, plural};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Exit, Failure, with_typed_places};
+use queuectl_service::amounts::plural;
+use queuectl_service::document::said::{ExaminedQueue, is_well};
 use queuectl_settings::Places;
 use queuectl_store::{Access, Finding, Level};
-use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -29,25 +30,11 @@ Examples:
   queuectl doctor --database /backups/queue.db
   queuectl doctor --json | jq '.findings[] | select(.level != \"ok\")'";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    ok: bool,
-    findings: Vec<FindingDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct FindingDocument<'a> {
-    check: &'static str,
-    level: &'static str,
-    found: &'a str,
-    advice: Option<String>,
-}
-
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let findings = examine(cx);
         if args.json {
-            cx.output().json(&document(&findings))?;
+            cx.output().json(&ExaminedQueue::new(&findings, with_typed_places))?;
         } else {
             for finding in &findings {
                 print(cx, finding)?;
@@ -98,20 +85,6 @@ fn beside(places: &Places) -> Vec<Finding> {
             Finding::error(check, unfit.to_string(), advice)
         })
         .collect()
-}
-
-fn is_well(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.level < Level::Error)
-}
-
-fn document(findings: &[Finding]) -> Document<'_> {
-    let findings_document = findings.iter().map(|finding| FindingDocument {
-        check: finding.check,
-        level: finding.level.as_str(),
-        found: &finding.found,
-        advice: finding.advice.as_deref().map(with_typed_places),
-    });
-    Document { ok: is_well(findings), findings: findings_document.collect() }
 }
 
 fn print(cx: &Context, finding: &Finding) -> Result<(), Failure> {

@@ -1,12 +1,12 @@
 //! `queuectl list`: lists jobs in the order in which they were added.
 
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
-use queuectl_cli::json::JobDocument;
 use queuectl_cli::text::{escape, shorten_beginning};
 use queuectl_cli::{
     Context, Elsewhere, Failure, Leads, OthersOptions, Table, Times, each_page, elsewhere, state_parser,
 };
 use queuectl_core::{Job, State};
+use queuectl_service::document::job::JobDocument;
 use queuectl_store::Access;
 use std::process::ExitCode;
 

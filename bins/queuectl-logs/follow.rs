@@ -1,8 +1,9 @@
 //! Follows a job until it has come to rest.
 
 use crate::print::Printer;
-use queuectl_cli::{Context, Failure, Times, attempt_number, last_attempt};
+use queuectl_cli::{Context, Failure, Times};
 use queuectl_core::{Job, JobId, Lease, State, Timestamp};
+use queuectl_service::detail::{attempt_number, last_attempt};
 use queuectl_store::{Store, StoreError};
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Finds both ends of a move and closes them for everybody else.
+//! Finds both ends of a move and closes them for all other programs.
 
 use queuectl_cli::{Context, Failure, check_place};
+use queuectl_service::place::location;
 use queuectl_settings::{Database, Key, Settings};
 use queuectl_store::{Access, Location, Move, MoveId, Stage, Store, StoreError, Whereabouts};
 use std::ffi::OsStr;
@@ -144,15 +145,14 @@ fn id_of(
 pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
     check_place("--to", typed)?;
     let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
-    Ok(match settings.database() {
-        Database::File(path) if path.is_dir() => {
-            let inside = path.join("queue.db").display().to_string();
-            return Err(Failure::error(format!("{} is a folder", path.display()))
-                .hint(format!("name a file in it: `queuectl move --to {}`", shell_words::quote(&inside))));
-        }
-        Database::File(path) => Location::File(path.clone()),
-        Database::Url(url) => Location::Url(url.clone()),
-    })
+    if let Database::File(path) = settings.database()
+        && path.is_dir()
+    {
+        let inside = path.join("queue.db").display().to_string();
+        return Err(Failure::error(format!("{} is a folder", path.display()))
+            .hint(format!("name a file in it: `queuectl move --to {}`", shell_words::quote(&inside))));
+    }
+    Ok(location(&settings))
 }
 
 /// A queue that is there, and where it stands.

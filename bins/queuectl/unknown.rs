@@ -1,8 +1,8 @@
-//! What to say about a name that nobody has.
+//! What to say about a name that nothing has.
 
 use crate::find::{Shelves, is_name};
-use queuectl_cli::text::nearest;
 use queuectl_cli::{Exit, Failure, habit};
+use queuectl_core::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names what was probably meant, over programs, aliases and extensions.

@@ -1,7 +1,8 @@
 //! The log: one line an event, on standard error.
 
-use crate::output::Verbosity;
-use crate::text::{escape, rfc3339};
+use crate::text::escape;
+use crate::verbosity::Verbosity;
+use queuectl_service::dates::rfc3339;
 use queuectl_settings::LogLevel;
 use queuectl_store::Clock;
 use std::fmt::{self, Write as _};

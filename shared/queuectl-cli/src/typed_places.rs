@@ -4,7 +4,7 @@
 //! hint without it. The one place where such a flag is put into what is said; an
 //! exported variable is there when the hint is typed, and needs none.
 
-use crate::arguments::GlobalArgs;
+use crate::global::GlobalArgs;
 use std::sync::OnceLock;
 
 /// A flag, and its value as a shell takes it.
