@@ -50,7 +50,7 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
 /// Opens the old place again, unless the new one is open.
 fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Failure> {
     let mut old = open(cx, here, Access::Write)?;
-    // First, so that nobody opens the new place after it was looked at.
+    // First, so that no other call opens the new place after it was looked at.
     let stood = old.turn_back(&moved.id)?;
     let emptied = match withdraw(cx, moved) {
         Ok(There::Open) => {

@@ -65,7 +65,7 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     Ok(Ends { old, new, id, from, to, is_open_there })
 }
 
-/// Tells whether the old place of a move is in that move no more, so that nobody goes on.
+/// Tells whether the old place of a move is in that move no more, so that no other call goes on.
 fn is_given_up(cx: &Context, arriving: &Move) -> bool {
     let old = place(cx, OsStr::new(&arriving.place)).and_then(|old| find(cx, &old));
     matches!(old, Ok(Some((_, old))) if !old.stage.is_of(&arriving.id))

@@ -123,7 +123,7 @@ struct Asked {
     workers: AskedWorkers,
 }
 
-/// Why nobody could be asked by way of the queue.
+/// Why the workers could not be asked by way of the queue.
 struct Unasked {
     failure: Failure,
     /// It may be the right queue, and only cannot be reached or written now: then its

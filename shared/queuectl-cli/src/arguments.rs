@@ -19,7 +19,7 @@ use std::path::Path;
 /// # Errors
 ///
 /// [`Exit::Error`] if it looks like an address and is none, or if there is a password in
-/// it: everybody on the machine can read the arguments of a process.
+/// it: every user of the machine can read the arguments of a process.
 pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
     let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
     Place::read(text, is_there)
@@ -138,7 +138,7 @@ pub(crate) fn parse<A: Parser>(
 }
 
 /// Has failures written as a command line asks for, as far as that can be told of one that
-/// cannot be read, or that nobody has read.
+/// cannot be read, or was not read.
 pub fn report_as_they_ask(arguments: &[OsString]) {
     if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
         Failure::report_as_json(true);
@@ -158,7 +158,7 @@ fn report(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) 
             let printed = error.print().and_then(|()| io::stdout().flush());
             printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
         }
-        // Who types too little is shown what there is.
+        // Where too little was typed, what there is is shown.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !Failure::is_json() => {
             let _ = error.print();
             Failure::said(Exit::Usage)

@@ -132,7 +132,7 @@ impl Output {
         self.verbosity >= Verbosity::Normal && !Failure::is_json()
     }
 
-    /// Says something to the person, if there is one who wants to know; a program that
+    /// Says something to the person, unless they want to hear less; a program that
     /// reads JSON does not. What it leads to is at the places that were typed.
     pub fn note(self, text: impl fmt::Display) {
         self.note_as_it_is(with_typed_places(&text.to_string()));

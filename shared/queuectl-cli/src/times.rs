@@ -16,7 +16,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// For who reads this program's standard output; the time is that of the queue
+    /// For the reader of this program's standard output; the time is that of the queue
     /// that was opened last.
     pub fn of(cx: &Context) -> Self {
         Self { now: cx.now(), zone: cx.output().is_terminal().then(TimeZone::system) }

@@ -1,7 +1,6 @@
 //! Jobs before they are added: what is said of them, completed and checked.
 //!
-//! A new field of a job is said in [`job::Draft`], read from JSON in [`json`], named in
-//! [`fields`], and given its default in [`complete`].
+//! A new field of a job is added in [`job`], and nowhere else here.
 
 pub mod complete;
 pub mod error;
@@ -15,3 +14,4 @@ pub mod lookalike;
 pub mod run;
 mod shell_lines;
 mod unique;
+mod value;

@@ -210,7 +210,7 @@ impl Line<'_> {
         failure.hint(format!("if it belongs to the command, put the whole line between quotes, or {how}"))
     }
 
-    /// The last word is an option of ours whose value nobody has typed.
+    /// The last word is an option of ours whose value was not typed.
     pub(super) fn without_its_value(&self, option: &Arg) -> Failure {
         let failure = Failure::new(Exit::Usage, needs_a_value(&option.to_string()));
         match self.typed(&self.with_words(&[], self.rest)) {

@@ -3,20 +3,14 @@
 use crate::draft::error::DraftError;
 pub use crate::draft::folder::BaseFolder;
 use crate::draft::folder::Folders;
-use crate::draft::job::Draft;
-use queuectl_core::{Environment, JobId, NewJob};
+use crate::draft::job::{Defaults, Draft};
+use queuectl_core::NewJob;
 use queuectl_settings::Settings;
-use std::time::Duration;
-use uuid::Uuid;
-
-/// The queue of a job that names none.
-pub const DEFAULT_QUEUE: &str = "default";
 
 /// Completes drafts; looks the rest up once.
 #[derive(Debug)]
 pub struct Completion {
-    max_retries: u32,
-    timeout: Option<Duration>,
+    defaults: Defaults,
     folders: Folders,
 }
 
@@ -24,8 +18,7 @@ impl Completion {
     /// With the defaults of a configuration, and folders that begin at `base`.
     pub fn new(settings: &Settings, base: BaseFolder) -> Self {
         Self {
-            max_retries: settings.max_retries(),
-            timeout: settings.job_timeout(),
+            defaults: Defaults { max_retries: settings.max_retries(), timeout: settings.job_timeout() },
             folders: Folders::new(base),
         }
     }
@@ -41,35 +34,21 @@ impl Completion {
     ///
     /// If it has no command, or its folder or its variables cannot be.
     pub fn complete(&mut self, draft: Draft) -> Result<NewJob, DraftError> {
-        let command = draft.command.ok_or(DraftError::NoCommand)?;
-        let timeout = match draft.timeout {
-            Some(timeout) => (!timeout.is_zero()).then_some(timeout),
-            None => self.timeout,
-        };
-        Ok(NewJob {
-            id: draft.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
-            command,
-            cwd: self.folders.of(draft.cwd)?,
-            env: Environment::new(draft.env)?,
-            queue: draft.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
-            priority: draft.priority.unwrap_or(0),
-            max_retries: draft.max_retries.unwrap_or(self.max_retries),
-            timeout,
-            delay: draft.delay.unwrap_or_default(),
-            run_at: draft.run_at,
-        })
+        let cwd = self.folders.of(draft.cwd.clone())?;
+        draft.complete(&self.defaults, cwd)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::draft::job::DEFAULT_QUEUE;
     use queuectl_core::CommandLine;
     use queuectl_settings::Overrides;
     use std::path::PathBuf;
+    use std::time::Duration;
 
     fn completion() -> Completion {
-        // A file that is not there: the defaults count.
         let nowhere = tempfile::tempdir().unwrap();
         let config = nowhere.path().join("config.toml");
         std::fs::write(&config, "max-retries = 7\njob-timeout = \"2m\"\n").unwrap();

@@ -67,8 +67,8 @@ pub enum DraftError {
     UnknownField {
         /// The field.
         name: String,
-        /// What was probably meant.
-        meant: Option<&'static str>,
+        /// What was probably meant, or which there are.
+        hint: String,
     },
     /// A field cannot have this value.
     #[error("the field {name}: {problem}")]
@@ -160,12 +160,7 @@ impl DraftError {
             | Self::NotAnObject { hint }
             | Self::Lookalike { hint, .. }
             | Self::LongJsonAmongLines { hint } => hint,
-            Self::UnknownField { meant: Some(meant), .. } => {
-                return Some(format!("did you mean \"{meant}\"?"));
-            }
-            Self::UnknownField { meant: None, .. } => {
-                return Some(format!("the fields are {}", crate::draft::fields::FIELDS.join(", ")));
-            }
+            Self::UnknownField { hint, .. } => hint,
             Self::JsonAmongLines => "leave --lines out; a file has one kind of lines",
             Self::ContinuedLine => "put the whole command on one line, or into a script",
             Self::CarriageReturn => {

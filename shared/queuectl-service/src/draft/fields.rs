@@ -1,35 +1,7 @@
-//! The fields of a job as JSON, and how a text is told to be one.
+//! How a text is told to be a job as JSON, and which field is meant by a name.
 
+use crate::draft::job::{FIELDS, Field};
 use queuectl_core::nearest;
-
-/// Fields that mean something; the others of a printed job are what became of
-/// it, and are ignored.
-pub const FIELDS: [&str; 11] = [
-    "id",
-    "command",
-    "cwd",
-    "env",
-    "queue",
-    "priority",
-    "max_retries",
-    "timeout",
-    "timeout_ms",
-    "delay",
-    "run_at",
-];
-
-/// What others call our fields.
-const NAMES_OF_OTHERS: [(&str, &[&str]); 9] = [
-    ("command", &["cmd", "cmdline", "command_line", "exec", "run", "script", "shell"]),
-    ("id", &["job_id", "name", "key", "uuid"]),
-    ("max_retries", &["retries", "retry", "max_retry", "max_attempts"]),
-    ("cwd", &["dir", "folder", "workdir", "working_dir", "working_directory", "path"]),
-    ("env", &["environment", "envs", "variables"]),
-    ("delay", &["after", "delay_seconds", "delay_s", "wait"]),
-    ("run_at", &["at", "when", "scheduled_at", "scheduled_for", "start_at", "eta"]),
-    ("timeout", &["timeout_s", "timeout_seconds", "time_limit", "ttl"]),
-    ("priority", &["prio", "nice", "weight"]),
-];
 
 /// What some programs put before the first character of a file.
 pub const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -37,12 +9,12 @@ pub const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The field of ours that others call so.
 pub(crate) fn meant_by(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    NAMES_OF_OTHERS.iter().find(|(_, others)| others.contains(&name.as_str())).map(|(field, _)| *field)
+    FIELDS.into_iter().find(|field| field.others.contains(&name.as_str())).map(|field| field.name)
 }
 
 /// The field that was probably meant by a name that is none.
 pub(crate) fn probably_meant_by(name: &str) -> Option<&'static str> {
-    meant_by(name).or_else(|| nearest(name, FIELDS).first().copied())
+    meant_by(name).or_else(|| nearest(name, Field::names()).first().copied())
 }
 
 /// Tells whether a text is a job as JSON: `{`, and the next that is not blank is
@@ -55,7 +27,7 @@ pub fn is_job(text: &str) -> bool {
 
 /// Tells whether a word is what a shell leaves of one field of an unquoted job.
 pub fn is_field(word: &str) -> bool {
-    word.split_once(':').is_some_and(|(name, _)| FIELDS.contains(&name))
+    word.split_once(':').is_some_and(|(name, _)| Field::find(name).is_some())
 }
 
 #[cfg(test)]
@@ -74,9 +46,6 @@ mod tests {
 
     #[test]
     fn what_others_call_a_field_leads_to_ours() {
-        for (field, _) in NAMES_OF_OTHERS {
-            assert!(FIELDS.contains(&field));
-        }
         assert_eq!(probably_meant_by("workdir"), Some("cwd"));
         assert_eq!(probably_meant_by("max_retires"), Some("max_retries"));
         assert_eq!(probably_meant_by("colour"), None);

@@ -1,9 +1,19 @@
-//! What is said about a job.
+//! What is said about a job: by whom it wins, how it is read, what counts if it is not said.
+//!
+//! The one place of a field before the job is accepted: a member of [`Draft`], a line in
+//! [`Draft::over`] and in [`Draft::complete`], an entry in [`FIELDS`].
 
-use queuectl_core::{CommandLine, JobId, Timestamp};
+use crate::draft::error::{DraftError, FieldProblem};
+use crate::draft::value::{expected, milliseconds, number, retries, span, text, time, variables};
+use queuectl_core::{CommandLine, Environment, JobId, NewJob, Timestamp};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
+use uuid::Uuid;
+
+/// The queue of a job that names none.
+pub const DEFAULT_QUEUE: &str = "default";
 
 /// What is said about a job, checked; what is not said is none.
 #[derive(Clone, Debug, Default)]
@@ -50,4 +60,175 @@ impl Draft {
             delay: self.delay.or(weaker.delay),
         }
     }
+
+    /// Makes it the job it stands for, which runs in this folder.
+    ///
+    /// # Errors
+    ///
+    /// If it has no command, or its variables cannot be.
+    pub(crate) fn complete(self, defaults: &Defaults, cwd: String) -> Result<NewJob, DraftError> {
+        let timeout = match self.timeout {
+            Some(timeout) => (!timeout.is_zero()).then_some(timeout),
+            None => defaults.timeout,
+        };
+        Ok(NewJob {
+            id: self.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
+            command: self.command.ok_or(DraftError::NoCommand)?,
+            cwd,
+            env: Environment::new(self.env)?,
+            queue: self.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            priority: self.priority.unwrap_or(0),
+            max_retries: self.max_retries.unwrap_or(defaults.max_retries),
+            timeout,
+            delay: self.delay.unwrap_or_default(),
+            run_at: self.run_at,
+        })
+    }
+}
+
+/// What counts for every job that does not say otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) max_retries: u32,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A field of a job as JSON that says something.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What others call it.
+    pub others: &'static [&'static str],
+    /// Puts its value into a draft.
+    take: fn(&mut Draft, &Value) -> Result<(), FieldProblem>,
+}
+
+/// Fields that mean something; the others of a printed job are what became of
+/// it, and are ignored.
+pub const FIELDS: [Field; 11] = [
+    Field {
+        name: "id",
+        others: &["job_id", "name", "key", "uuid"],
+        take: |draft, value| {
+            draft.id = Some(JobId::new(text(value)?)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "command",
+        others: &["cmd", "cmdline", "command_line", "exec", "run", "script", "shell"],
+        take: |draft, value| {
+            draft.command = Some(CommandLine::new(text(value)?)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "cwd",
+        others: &["dir", "folder", "workdir", "working_dir", "working_directory", "path"],
+        take: |draft, value| {
+            draft.cwd = Some(PathBuf::from(text(value)?));
+            Ok(())
+        },
+    },
+    Field {
+        name: "env",
+        others: &["environment", "envs", "variables"],
+        take: |draft, value| {
+            draft.env = variables(value)?;
+            Ok(())
+        },
+    },
+    Field {
+        name: "queue",
+        others: &[],
+        take: |draft, value| {
+            draft.queue = Some(queue(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "priority",
+        others: &["prio", "nice", "weight"],
+        take: |draft, value| {
+            draft.priority = Some(number(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "max_retries",
+        others: &["retries", "retry", "max_retry", "max_attempts"],
+        take: |draft, value| {
+            draft.max_retries = Some(retries(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "timeout",
+        others: &["timeout_s", "timeout_seconds", "time_limit", "ttl"],
+        take: |draft, value| {
+            draft.timeout = Some(span(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "timeout_ms",
+        others: &[],
+        take: |draft, value| {
+            draft.timeout = Some(milliseconds(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "delay",
+        others: &["after", "delay_seconds", "delay_s", "wait"],
+        take: |draft, value| {
+            draft.delay = Some(span(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "run_at",
+        others: &["at", "when", "scheduled_at", "scheduled_for", "start_at", "eta"],
+        take: |draft, value| {
+            draft.run_at = Some(time(value)?);
+            Ok(())
+        },
+    },
+];
+
+/// Fields that say the same thing: a job has one of the two.
+pub(crate) const ALTERNATIVES: [(&str, &str); 2] = [("timeout", "timeout_ms"), ("delay", "run_at")];
+
+impl Field {
+    /// The field of this name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        FIELDS.into_iter().find(|field| field.name == name)
+    }
+
+    /// The names of all fields.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        FIELDS.into_iter().map(|field| field.name)
+    }
+}
+
+impl Draft {
+    /// Takes the value of a field in JSON; what says nothing is passed over.
+    pub(crate) fn take(&mut self, name: &str, value: &Value) -> Result<(), FieldProblem> {
+        match Field::find(name) {
+            Some(field) => (field.take)(self, value),
+            // Of a printed job that waits for its retry it is the same as `run_at`.
+            None if name == "next_retry_at" => {
+                self.run_at = self.run_at.or(Some(time(value)?));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn queue(value: &Value) -> Result<String, FieldProblem> {
+    let name = JobId::new(text(value)?);
+    let name = name.map_err(|_| expected("1 to 128 visible characters without white space", value))?;
+    Ok(name.as_str().to_owned())
 }

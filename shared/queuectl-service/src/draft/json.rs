@@ -1,21 +1,12 @@
 //! A job written as JSON.
 
-use crate::amounts::parse_duration;
-use crate::dates::parse_time;
 use crate::document::job::JOB_KEYS;
-use crate::draft::error::{DraftError, FieldProblem, Written};
-use crate::draft::fields::{BYTE_ORDER_MARK, FIELDS, probably_meant_by};
-use crate::draft::job::Draft;
+use crate::draft::error::{DraftError, Written};
+use crate::draft::fields::{BYTE_ORDER_MARK, probably_meant_by};
+use crate::draft::job::{ALTERNATIVES, Draft, Field};
 use crate::draft::lookalike;
 use crate::draft::unique::Unique;
-use crate::words::cut;
-use queuectl_core::{CommandLine, JobId, NewJob, Timestamp};
 use serde_json::Value;
-use std::path::PathBuf;
-use std::time::Duration;
-
-/// So much is shown of a value that is none.
-const MOST_CHARACTERS: usize = 60;
 
 /// Understands a job written as JSON.
 ///
@@ -34,91 +25,24 @@ pub fn parse(text: &str, written: Written) -> Result<Draft, DraftError> {
     };
     let mut draft = Draft::default();
     for (name, value) in &fields {
-        if !FIELDS.contains(&name.as_str()) && !JOB_KEYS.contains(&name.as_str()) {
-            return Err(DraftError::UnknownField { name: name.clone(), meant: probably_meant_by(name) });
+        if Field::find(name).is_none() && !JOB_KEYS.contains(&name.as_str()) {
+            let hint = match probably_meant_by(name) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("the fields are {}", Field::names().collect::<Vec<_>>().join(", ")),
+            };
+            return Err(DraftError::UnknownField { name: name.clone(), hint });
         }
         // What is null is not given.
         if !value.is_null() {
-            take(&mut draft, name, value)
-                .map_err(|problem| DraftError::Field { name: name.clone(), problem })?;
+            draft.take(name, value).map_err(|problem| DraftError::Field { name: name.clone(), problem })?;
         }
     }
-    for (one, other) in [("timeout", "timeout_ms"), ("delay", "run_at")] {
+    for (one, other) in ALTERNATIVES {
         if [one, other].iter().all(|name| fields.get(*name).is_some_and(|value| !value.is_null())) {
             return Err(DraftError::SaidTwice { one, other });
         }
     }
     Ok(draft)
-}
-
-fn take(draft: &mut Draft, name: &str, value: &Value) -> Result<(), FieldProblem> {
-    match name {
-        "id" => draft.id = Some(JobId::new(text(value)?)?),
-        "command" => draft.command = Some(CommandLine::new(text(value)?)?),
-        "cwd" => draft.cwd = Some(PathBuf::from(text(value)?)),
-        "env" => {
-            let variables =
-                value.as_object().ok_or_else(|| expected(r#"an object such as {"NAME":"value"}"#, value))?;
-            for (name, value) in variables {
-                let value = text(value).map_err(|problem| FieldProblem::Variable {
-                    name: name.clone(),
-                    problem: Box::new(problem),
-                })?;
-                draft.env.insert(name.clone(), value.to_owned());
-            }
-        }
-        "queue" => {
-            let name = JobId::new(text(value)?);
-            let name =
-                name.map_err(|_| expected("1 to 128 visible characters without white space", value))?;
-            draft.queue = Some(name.as_str().to_owned());
-        }
-        "priority" => {
-            let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
-            draft.priority = Some(number.ok_or_else(|| expected("a whole number of 32 bits", value))?);
-        }
-        "max_retries" => {
-            let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-            let number = number.filter(|number| *number <= NewJob::MOST_RETRIES);
-            let wanted = format!("a whole number from 0 to {}", NewJob::MOST_RETRIES);
-            draft.max_retries = Some(number.ok_or_else(|| expected(&wanted, value))?);
-        }
-        "timeout" => draft.timeout = Some(span(value)?),
-        "timeout_ms" => {
-            let millis = value.as_u64().ok_or_else(|| expected("a whole number of milliseconds", value))?;
-            let span = Duration::from_millis(millis);
-            draft.timeout = Some(parse_duration(&span.as_secs_f64().to_string())?);
-        }
-        "delay" => draft.delay = Some(span(value)?),
-        "run_at" => draft.run_at = Some(time(value)?),
-        // Of a printed job that waits for its retry the two are the same.
-        "next_retry_at" => draft.run_at = draft.run_at.or(Some(time(value)?)),
-        _ => {}
-    }
-    Ok(())
-}
-
-fn time(value: &Value) -> Result<Timestamp, FieldProblem> {
-    parse_time(text(value)?).map_err(|expected| FieldProblem::NoTime { expected, found: value.to_string() })
-}
-
-fn text(value: &Value) -> Result<&str, FieldProblem> {
-    value.as_str().ok_or_else(|| expected("a text", value))
-}
-
-/// A duration is a text with a unit, or a number of seconds.
-fn span(value: &Value) -> Result<Duration, FieldProblem> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return Err(expected("a duration such as \"30s\", or a number of seconds", value)),
-    };
-    parse_duration(&text).map_err(|reason| FieldProblem::NoDuration { reason, found: value.to_string() })
-}
-
-fn expected(what: &str, found: &Value) -> FieldProblem {
-    let found = cut(&found.to_string(), MOST_CHARACTERS).into_owned();
-    FieldProblem::Expected { what: what.to_owned(), found }
 }
 
 fn malformed(text: &str, error: &serde_json::Error, written: Written) -> DraftError {
@@ -132,6 +56,8 @@ fn malformed(text: &str, error: &serde_json::Error, written: Written) -> DraftEr
 mod tests {
     use super::*;
     use crate::explanation::Explanation;
+    use queuectl_core::Timestamp;
+    use std::time::Duration;
 
     fn parse(text: &str) -> Result<Draft, DraftError> {
         super::parse(text, Written::Typed)

@@ -3,7 +3,8 @@
 //! No shell can run any of it, so it is refused at once and not after its retries.
 
 use crate::draft::error::{DraftError, Written};
-use crate::draft::fields::{FIELDS, is_job, meant_by};
+use crate::draft::fields::{is_job, meant_by};
+use crate::draft::job::Field;
 
 const TYPED: &str = r#"put JSON into single quotes, with straight double quotes in it: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#;
 
@@ -104,7 +105,7 @@ fn why_no_object(inside: &str) -> Option<Reason> {
         return Some(("the names in a JSON job have double quotes, not single ones", None));
     }
     let name = inside.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
-    let is_field = FIELDS.contains(&name) || meant_by(name).is_some();
+    let is_field = Field::find(name).is_some() || meant_by(name).is_some();
     (is_field && inside[name.len()..].trim_start().starts_with(':'))
         .then_some(("the names in a JSON job have quotes, and here are none", None))
 }

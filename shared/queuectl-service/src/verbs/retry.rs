@@ -65,7 +65,7 @@ impl From<RetryError> for Explanation {
                 "see which are left with `queuectl dlq list`, and run it again for them",
             ),
             RetryError::Unreadable { seq, id, reason } => {
-                // An id that is no text can be typed by nobody; the number always finds it.
+                // An id that is no text cannot be typed; the number always finds it.
                 Self::from(StoreError::UnreadableJob { id, reason }).hint(format!(
                     "see what is left of it with `queuectl show {seq}`, and all such rows with `queuectl doctor`"
                 ))

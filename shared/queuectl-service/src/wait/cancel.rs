@@ -29,7 +29,7 @@ pub enum Look {
     Cancelled,
     /// It runs still.
     Running(Option<Delay>),
-    /// Its worker died: the job runs until somebody rescues it.
+    /// Its worker died: the job runs until another process rescues it.
     WorkerDied,
 }
 

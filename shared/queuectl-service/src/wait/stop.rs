@@ -108,7 +108,7 @@ impl StopWait {
         Self { asked: asked.to_vec(), looks: 0, told: HashSet::new() }
     }
 
-    /// Looks who is left; none if they are gone, else what delays them.
+    /// Looks which are left; none if they are gone, else what delays them.
     ///
     /// # Errors
     ///
