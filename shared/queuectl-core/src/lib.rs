@@ -32,7 +32,7 @@ pub use id::{InvalidJobId, JobId};
 pub use job::{JOB_VARIABLES, Job, Lease, NewJob, Seq, WorkerId};
 pub use limits::MOST_AT_A_TIME;
 pub use nearest::nearest;
-pub use place::{NotAPlace, Place};
+pub use place::{NotAPlace, Place, names_a_server};
 pub use reference::JobReference;
 pub use retry::RetryPolicy;
 pub use settle::{Ending, SUSPECT_AFTER_CRASHES, Standing, Verdict, settle};

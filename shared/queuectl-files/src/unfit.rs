@@ -102,8 +102,8 @@ fn with_our_variables(user: Owner) -> String {
     let variables: Vec<String> = ["QUEUECTL_HOME", "QUEUECTL_CONFIG", "QUEUECTL_DATABASE"]
         .into_iter()
         .filter_map(|name| Some((name, std::env::var(name).ok()?)))
-        // The owner of a file does not matter on a server, whose URL may have a password.
-        .filter(|(_, value)| !value.contains("://") && is_of_user(value))
+        // A URL, which may have a password, is no file that has an owner.
+        .filter(|(_, value)| is_of_user(value))
         .map(|(name, value)| format!("{name}={} ", quoted(Path::new(&value))))
         .collect();
     if variables.is_empty() { String::new() } else { format!("env {}", variables.concat()) }

@@ -523,7 +523,7 @@ pub(crate) fn lock_file_here(url: &str, options: &OpenOptions) -> Result<Option<
 
 /// Tells whether a URL is that of a PostgreSQL server.
 pub(crate) fn serves(url: &str) -> bool {
-    ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+    queuectl_core::names_a_server(url)
 }
 
 /// One transaction; its books are closed with it.
