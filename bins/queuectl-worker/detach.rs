@@ -7,6 +7,7 @@ use queuectl_runtime::open_log;
 use queuectl_service::amounts::plural;
 use queuectl_service::dates::parse_time;
 use queuectl_service::document::worker::StartedWorkers;
+use queuectl_service::place::worker_log;
 use queuectl_store::{Access, Life, Worker};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -108,7 +109,7 @@ pub(crate) fn leave_the_folder() -> Result<(), Failure> {
 
 /// Where workers in the background write their log.
 pub(crate) fn log_file(cx: &Context) -> Result<PathBuf, Failure> {
-    Ok(cx.settings()?.places().state_folder().join("worker.log"))
+    Ok(worker_log(cx.settings()?.places()))
 }
 
 fn make_log(path: &Path, owners: Owners) -> Result<File, Failure> {

@@ -91,6 +91,11 @@ impl Failure {
         self.0.exit
     }
 
+    /// The same, for what is shown in another way.
+    pub fn into_explanation(self) -> Explanation {
+        self.0
+    }
+
     /// Its message, as it was made.
     pub fn message(&self) -> &str {
         &self.0.message

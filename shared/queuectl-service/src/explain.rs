@@ -4,6 +4,7 @@
 //! about. A face adds nothing to them but how they are shown.
 
 mod content;
+mod jobs;
 mod moves;
 mod server;
 pub mod store;

@@ -14,6 +14,7 @@
 //! | [`verbs`] | cancel, retry, delete, prune: of one job, of several, of many in steps |
 //! | [`wait`] | what is waited for, look by look |
 //! | [`status`], [`counts`], [`WorkerState`], [`detail`] | the queue, a worker, a job at one moment |
+//! | [`doctor`] | how well a queue is |
 //! | [`pages`] | jobs and output that are too long to be held in memory |
 //! | [`document`] | what programs read |
 //! | [`explain`] | which error leads to which words, which hint and which exit code |
@@ -24,6 +25,7 @@ pub mod amounts;
 pub mod counts;
 pub mod dates;
 pub mod detail;
+pub mod doctor;
 pub mod document;
 pub mod draft;
 pub mod explain;

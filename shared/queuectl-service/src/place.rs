@@ -1,8 +1,9 @@
 //! Which queue the settings mean, and how it is opened.
 
 use queuectl_files::Owners;
-use queuectl_settings::{Database, Settings};
+use queuectl_settings::{Database, Places, Settings};
 use queuectl_store::{Access, Location, OpenOptions};
+use std::path::PathBuf;
 
 /// Where the queue is that the settings mean.
 pub fn location(settings: &Settings) -> Location {
@@ -21,4 +22,9 @@ pub fn open_options(settings: &Settings, access: Access, owners: Owners) -> Open
         state_folder: Some(settings.places().state_folder().to_owned()),
         owners,
     }
+}
+
+/// Where workers in the background write their log.
+pub fn worker_log(places: &Places) -> PathBuf {
+    places.state_folder().join("worker.log")
 }
