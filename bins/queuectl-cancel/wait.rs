@@ -3,7 +3,7 @@
 use queuectl_cli::{Context, Failure};
 use queuectl_core::{JobId, Lease, WorkerId};
 use queuectl_runtime::{RescueError, rescue};
-use queuectl_service::wait::cancel::{CancelWait, Look};
+use queuectl_service::wait::cancel::{CancelWait, Delay, Look};
 use queuectl_service::wait::unseen::{UNSEEN_WAITS, Unseen};
 use queuectl_store::Store;
 use std::time::Duration;
@@ -28,6 +28,9 @@ pub(crate) fn until_left(
     loop {
         let tell = match wait.look(store)? {
             Look::Cancelled => return Ok(()),
+            Look::Running(Some(delay @ Delay::Slow { .. })) => {
+                Some(format!("{delay}; Ctrl+C ends the wait only"))
+            }
             Look::Running(delay) => delay.map(|delay| delay.to_string()),
             Look::WorkerDied => end_for_the_dead(cx, store, id, worker, &mut unseen)?,
         };

@@ -11,7 +11,7 @@ use queuectl_runtime::{
 use queuectl_service::amounts::plural;
 use queuectl_service::document::worker::StoppedWorkers;
 use queuectl_service::explain::store::of_change;
-use queuectl_service::wait::stop::{self as service, AskedWorkers, Machines, StopWait};
+use queuectl_service::wait::stop::{self as service, AskedWorkers, Delay, Machines, StopWait};
 use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here, machine};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -301,7 +301,10 @@ fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> R
     let mut wait = StopWait::new(asked);
     while let Some(delays) = wait.look(store)? {
         for delay in &delays {
-            cx.output().note(delay);
+            match delay {
+                Delay::Working(_) => cx.output().note(format!("{delay}; Ctrl+C ends the wait only")),
+                Delay::Stalled { .. } => cx.output().note(delay),
+            }
         }
         cx.output().pause(LOOK_EVERY)?;
     }

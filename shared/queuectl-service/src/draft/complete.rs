@@ -34,8 +34,7 @@ impl Completion {
     ///
     /// If it has no command, or its folder or its variables cannot be.
     pub fn complete(&mut self, draft: Draft) -> Result<NewJob, DraftError> {
-        let cwd = self.folders.of(draft.cwd.clone())?;
-        draft.complete(&self.defaults, cwd)
+        draft.complete(&self.defaults, |named| self.folders.of(named))
     }
 }
 

@@ -61,20 +61,26 @@ impl Draft {
         }
     }
 
-    /// Makes it the job it stands for, which runs in this folder.
+    /// Makes it the job it stands for, which runs in the folder that is found for the one
+    /// it names.
     ///
     /// # Errors
     ///
-    /// If it has no command, or its variables cannot be.
-    pub(crate) fn complete(self, defaults: &Defaults, cwd: String) -> Result<NewJob, DraftError> {
+    /// If it has no command, or its folder or its variables cannot be.
+    pub(crate) fn complete(
+        self,
+        defaults: &Defaults,
+        folder: impl FnOnce(Option<PathBuf>) -> Result<String, DraftError>,
+    ) -> Result<NewJob, DraftError> {
+        let command = self.command.ok_or(DraftError::NoCommand)?;
         let timeout = match self.timeout {
             Some(timeout) => (!timeout.is_zero()).then_some(timeout),
             None => defaults.timeout,
         };
         Ok(NewJob {
             id: self.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
-            command: self.command.ok_or(DraftError::NoCommand)?,
-            cwd,
+            command,
+            cwd: folder(self.cwd)?,
             env: Environment::new(self.env)?,
             queue: self.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
             priority: self.priority.unwrap_or(0),

@@ -57,7 +57,7 @@ pub enum Delay {
         id: JobId,
     },
     /// It takes longer than usual.
-    #[error("waiting for worker {worker} (PID {pid} on {host}) to end job {id}; Ctrl+C ends the wait only")]
+    #[error("waiting for worker {worker} (PID {pid} on {host}) to end job {id}")]
     Slow {
         /// The worker.
         worker: WorkerId,

@@ -90,7 +90,7 @@ pub struct StopWait {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Delay {
     /// So many of them finish what they run.
-    #[error("Waiting for {} to finish what they run; Ctrl+C ends the wait only", plural(*.0, "worker"))]
+    #[error("Waiting for {} to finish what they run", plural(*.0, "worker"))]
     Working(u64),
     /// The process of one was stopped.
     #[error("Worker {worker} (PID {pid}) stands still, and stops when it goes on: `kill -CONT {pid}`")]
