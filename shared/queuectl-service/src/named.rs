@@ -116,3 +116,48 @@ pub fn find_each(store: &mut dyn Store, given: &[String]) -> Vec<Result<(JobId, 
     let once = found.filter(|found| found.as_ref().map_or(true, |job| seen.insert(job.seq)));
     once.map(|found| found.map(|job| (job.id, job.state))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Queue;
+    use crate::verbs::cancel::{DONE, cancel};
+    use queuectl_core::Exit;
+
+    fn ids(given: &[&str]) -> Vec<JobId> {
+        given.iter().map(|id| JobId::new(*id).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_refused_for_one_job_is_done_to_the_others() {
+        let mut queue = Queue::new();
+        queue.add_dead(&["dead"]);
+        queue.add(&["a", "b"]);
+        let now = queue.now();
+        let mut refused = Vec::new();
+        let done = each_named(
+            Some(queue.store()),
+            &ids(&["a", "dead", "none", "@last"]),
+            |store, id| {
+                cancel(store, id, now)?;
+                as_it_is_then(store, id, DONE)
+            },
+            |error: NamedError| refused.push(Explanation::from(error)),
+        );
+        assert_eq!(done.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(done.iter().all(|job| job.state == State::Cancelled));
+        assert_eq!(
+            refused[0].message,
+            "job dead is dead; only pending, processing and failed jobs can be cancelled"
+        );
+        assert_eq!((refused[1].exit, refused[1].message.as_str()), (Exit::NotFound, "there is no job none"));
+    }
+
+    #[test]
+    fn where_no_queue_is_no_job_is_found() {
+        let mut refused = 0;
+        let verb = |_: &mut dyn Store, _: &JobId| Ok::<(), NamedError>(());
+        let done = each_named(None, &ids(&["a", "b"]), verb, |_| refused += 1);
+        assert_eq!((done.len(), refused), (0, 2));
+    }
+}
