@@ -1,11 +1,11 @@
 //! Many jobs, from a file: checked to the end before the first is written.
 
-use crate::{Args, completion, note_new_queue, note_slips};
+use crate::{Args, notes};
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_service::add::{BATCH, Repetition, add_jobs, refuse_taken};
 use queuectl_service::document::done::AddedJobs;
-use queuectl_service::draft::complete::Completion;
+use queuectl_service::draft::complete::{BaseFolder, Completion};
 use queuectl_service::draft::file::{JobFile, LineKind, Reading, Twice};
 use queuectl_service::draft::file_error::FileError;
 use queuectl_service::draft::run::Run;
@@ -20,7 +20,7 @@ const MOST_NAMED: usize = 1000;
 /// Adds the jobs and prints how many they were.
 pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure> {
     let run = args.run.as_deref().map_or_else(Run::new, Run::named);
-    let mut completion = completion(cx)?;
+    let mut completion = Completion::new(cx.settings()?, BaseFolder::OfThisProcess);
     let file = read(&mut completion, path, args, &run)?;
     let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
@@ -49,9 +49,7 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     };
     cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
     if total.added > 0 {
-        note_new_queue(cx, new);
-        cx.note_without_workers(&mut *store);
-        note_slips(cx, &completion);
+        notes::added(cx, &mut *store, new, &completion);
     }
     Ok(())
 }

@@ -2,12 +2,10 @@
 
 mod file;
 mod given;
+mod notes;
 mod one;
 
 use given::Given;
-use queuectl_cli::{Context, Failure};
-use queuectl_service::draft::complete::{BaseFolder, Completion};
-use queuectl_store::Location;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,25 +77,4 @@ fn main() -> ExitCode {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })
-}
-
-/// Says that there was no queue at a place that was chosen, and now is.
-fn note_new_queue(cx: &Context, place: Option<Location>) {
-    if let Some(place) = place {
-        cx.output().note(format!("Made a new queue at {place}"));
-    }
-}
-
-/// Completes drafts from the configuration; their folders begin at the current one.
-fn completion(cx: &Context) -> Result<Completion, Failure> {
-    Ok(Completion::new(cx.settings()?, BaseFolder::OfThisProcess))
-}
-
-/// Says what may be a slip of the hand, when the jobs are there.
-fn note_slips(cx: &Context, completion: &Completion) {
-    for folder in completion.missing_folders() {
-        cx.output().note(format!(
-            "hint: no folder {folder} is here; the job fails where its worker does not have it"
-        ));
-    }
 }

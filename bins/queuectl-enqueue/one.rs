@@ -1,9 +1,10 @@
 //! One job, from the command line.
 
-use crate::{Args, completion, note_new_queue, note_slips};
+use crate::{Args, notes};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
 use queuectl_service::document::job::AddedJob;
+use queuectl_service::draft::complete::{BaseFolder, Completion};
 use queuectl_service::draft::error::Written;
 use queuectl_service::draft::fields::{is_field, is_job};
 use queuectl_service::draft::job::Draft;
@@ -17,7 +18,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut draft = args.given.draft()?;
     draft.id = args.id.as_deref().map(JobId::new).transpose()?;
     let draft = draft.over(command(&args.command, args.shell)?);
-    let mut completion = completion(cx)?;
+    let mut completion = Completion::new(cx.settings()?, BaseFolder::OfThisProcess);
     let job = completion.complete(draft)?;
 
     let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
@@ -54,9 +55,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         Ok(())
     };
     if enqueued.added > 0 {
-        note_new_queue(cx, new);
-        cx.note_without_workers(&mut *store);
-        note_slips(cx, &completion);
+        notes::added(cx, &mut *store, new, &completion);
     }
     match said {
         // To try again would add it twice.
