@@ -88,7 +88,14 @@ fn every_file_the_architecture_names_is_there() {
 }
 
 fn only_the_store_depends_on_a_database_driver() {
-    for package in ["config", "shared/queuectl-cli", "shared/queuectl-core", "shared/queuectl-runtime", "."] {
+    for package in [
+        "config",
+        "shared/queuectl-cli",
+        "shared/queuectl-core",
+        "shared/queuectl-runtime",
+        "shared/queuectl-service",
+        ".",
+    ] {
         let manifest = document(&format!("{package}/Cargo.toml"));
         let dependencies = manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[").next().unwrap();
         for driver in ["rusqlite", "postgres"] {

@@ -1,11 +1,12 @@
 //! `queuectl backup`: writes a consistent copy of a queue while it is in use.
 
-use queuectl_cli::json::CountsDocument;
-use queuectl_cli::text::{escape, plural, size};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Failure, check_place};
 use queuectl_core::{Location, masked};
+use queuectl_service::amounts::{plural, size};
+use queuectl_service::document::counts::CountsDocument;
+use queuectl_service::document::done::WrittenBackup;
 use queuectl_store::{Access, StoreError};
-use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -33,13 +34,6 @@ Examples:
 To go back to a copy, stop the workers, move the queue's files away, and copy the
 backup to where the queue was (`queuectl config get database`).";
 
-#[derive(Serialize)]
-struct Document {
-    file: String,
-    bytes: u64,
-    jobs: CountsDocument,
-}
-
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let file = &args.file;
@@ -48,7 +42,7 @@ fn main() -> ExitCode {
         let name = file.display().to_string();
         if args.json {
             let jobs = CountsDocument(backup.counts);
-            return cx.output().json(&Document { file: name, bytes: backup.bytes, jobs });
+            return cx.output().json(&WrittenBackup { file: name, bytes: backup.bytes, jobs });
         }
         let jobs = plural(backup.counts.total().unsigned_abs(), "job");
         cx.output().line(format!("Wrote {}: {jobs}, {}", escape(&name), size(backup.bytes)))

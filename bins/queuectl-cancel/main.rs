@@ -2,11 +2,12 @@
 
 mod wait;
 
-use queuectl_cli::json::JobDocument;
-use queuectl_cli::{Context, Exit, Failure, Leads, OthersOptions, find_one_of};
+use queuectl_cli::{Context, Failure, Leads, OthersOptions, each_named};
 use queuectl_core::{Job, JobId, Lease, WorkerId};
 use queuectl_runtime::Surrounding;
-use queuectl_store::{Cancelled, Store, StoreError};
+use queuectl_service::named::as_it_is_then;
+use queuectl_service::verbs::cancel::{DONE, cancel};
+use queuectl_store::{Cancelled, Store};
 use std::process::ExitCode;
 
 /// Cancel jobs; what they run is ended with everything it started
@@ -49,61 +50,30 @@ Examples:
 
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
-        let typed = args.ids.iter().map(JobId::new).collect::<Result<Vec<_>, _>>()?;
-        let mut store = cx.existing_store()?;
-        let mut worst = None;
-        let mut cancelled = Vec::new();
-        for typed in typed {
-            match cancel(cx, store.as_mut(), &typed, &args) {
-                Ok(job) => cancelled.push(job),
-                Err(failure) => {
-                    failure.report();
-                    worst.get_or_insert(failure.code());
-                }
-            }
-        }
-        if args.json {
-            cx.output().json(&cancelled.iter().map(JobDocument::from).collect::<Vec<_>>())?;
-        }
-        worst.map_or(Ok(()), |code: Exit| Err(Failure::said(code)))
+        each_named(cx, &args.ids, args.json, |store, id| cancel_one(cx, store, id, &args))
     })
 }
 
 /// Cancels one job; gives it as it is then.
-fn cancel(
-    cx: &Context,
-    store: Option<&mut Box<dyn Store>>,
-    typed: &JobId,
-    args: &Args,
-) -> Result<Job, Failure> {
-    let store = store.ok_or_else(|| StoreError::NoSuchJob { id: typed.clone() })?;
-    let id = find_one_of(&mut **store, typed.as_str())?.id;
-    let cancelled = store.cancel(&id, cx.now()).map_err(|error| {
-        Failure::of_change(error, format!("job {id}"), format!("see it with `queuectl show {id}`"))
-    })?;
-    let said = match cancelled {
+fn cancel_one(cx: &Context, store: &mut dyn Store, id: &JobId, args: &Args) -> Result<Job, Failure> {
+    let said = match cancel(store, id, cx.now())? {
         Cancelled::Done => format!("Job {id} cancelled"),
-        Cancelled::Requested { lease, worker }
-            if args.no_wait || is_this_job(&mut **store, lease, worker)? =>
-        {
+        Cancelled::Requested { lease, worker } if args.no_wait || is_this_job(store, lease, worker)? => {
             format!("Job {id} is being cancelled")
         }
         Cancelled::Requested { lease, worker } => {
-            wait::Wait::new(cx, &id, worker).until_left(&mut **store, lease)?;
+            wait::until_left(cx, store, id, worker, lease)?;
             format!("Job {id} cancelled")
         }
     };
     if !args.json {
         cx.output().line(said)?;
     }
-    // From here on it has happened, whatever is said of the job as it is then.
-    let found =
-        store.job(&id).map_err(|error| Failure::from(error).about(format!("job {id} was cancelled")))?;
-    Ok(found.ok_or(StoreError::NoSuchJob { id })?)
+    Ok(as_it_is_then(store, id, DONE)?)
 }
 
-/// Tells whether this program was started by the job itself: then nobody may wait
-/// for its end here.
+/// Tells whether this program was started by the job itself: then its end
+/// cannot be waited for here.
 fn is_this_job(store: &mut dyn Store, lease: Lease, worker: WorkerId) -> Result<bool, Failure> {
     let Some(surrounding) = Surrounding::of_this_process().filter(|job| job.lease == lease) else {
         return Ok(false);

@@ -3,9 +3,7 @@
 use crate::aliases;
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Exit, Failure};
-use queuectl_settings::Problem;
-use serde::Serialize;
-use std::path::Path;
+use queuectl_service::document::setting::{CheckedSettings, ProblemDocument};
 
 /// Report everything that is wrong with the configuration
 #[derive(clap::Args)]
@@ -20,21 +18,6 @@ const EXAMPLES: &str = "\
 Examples:
   queuectl config check";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    file: &'a Path,
-    problems: Vec<ProblemDocument>,
-    /// Variables that look like ours and mean nothing.
-    unknown_variables: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct ProblemDocument {
-    line: Option<usize>,
-    column: Option<usize>,
-    message: String,
-}
-
 pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let places = cx.places()?;
     let problems = queuectl_settings::check(&places)?;
@@ -43,14 +26,14 @@ pub(crate) fn check(cx: &Context, args: &CheckArgs) -> Result<(), Failure> {
     let unknown = cx.warn_of_unknown_variables();
     let sound = problems.is_empty() && elsewhere.is_empty();
     if args.json {
-        let mut documents: Vec<_> = problems.iter().map(document).collect();
-        documents.extend(elsewhere.iter().map(|failure| ProblemDocument {
-            line: None,
-            column: None,
-            message: failure.message().to_owned(),
-        }));
+        let mut documents: Vec<_> = problems.iter().map(ProblemDocument::from).collect();
+        documents.extend(elsewhere.iter().map(|failure| ProblemDocument::beside_the_file(failure.message())));
         let unknown_variables = unknown.into_iter().map(|variable| variable.name).collect();
-        cx.output().json(&Document { file: places.config_file(), problems: documents, unknown_variables })?;
+        cx.output().json(&CheckedSettings {
+            file: places.config_file(),
+            problems: documents,
+            unknown_variables,
+        })?;
     } else {
         for problem in &problems {
             Failure::error(problem.to_string()).hint(problem.hint()).report();
@@ -71,13 +54,5 @@ fn beside_the_file(cx: &Context) -> Vec<Failure> {
         Ok(settings) => {
             settings.aliases().keys().filter_map(|name| aliases::fault(name, settings.aliases())).collect()
         }
-    }
-}
-
-fn document(problem: &Problem) -> ProblemDocument {
-    ProblemDocument {
-        line: Some(problem.line),
-        column: Some(problem.column),
-        message: problem.fault.to_string(),
     }
 }

@@ -1,8 +1,7 @@
 //! `queuectl config get`: prints one value.
 
-use crate::typed::typed;
 use queuectl_cli::{Context, Exit, Failure};
-use serde::Serialize;
+use queuectl_service::document::setting::ValueDocument;
 
 /// Print the value of a setting
 #[derive(clap::Args)]
@@ -40,19 +39,9 @@ impl Name {
     }
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
-    key: &'a str,
-    value: serde_json::Value,
-}
-
 pub(crate) fn get(cx: &Context, args: &GetArgs) -> Result<(), Failure> {
     let key = args.name.key();
     // All it can say is that there is no such key.
     let value = cx.settings()?.get(key).map_err(|error| Failure::from(error).with_code(Exit::NotFound))?;
-    if args.json {
-        cx.output().json(&Document { key, value: typed(key, value) })
-    } else {
-        cx.output().value(value)
-    }
+    if args.json { cx.output().json(&ValueDocument::new(key, value)) } else { cx.output().value(value) }
 }

@@ -1,10 +1,8 @@
 //! `queuectl config list`: prints every setting.
 
-use crate::typed::typed;
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
-use queuectl_settings::Entry;
-use serde::Serialize;
+use queuectl_service::document::setting::EntryDocument;
 use std::fmt::Write as _;
 
 /// Print every setting
@@ -25,21 +23,12 @@ Examples:
   queuectl config list
   queuectl config list --origin";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    key: &'a str,
-    value: serde_json::Value,
-    origin: String,
-    unit: &'a str,
-    description: &'a str,
-}
-
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let entries = cx.settings()?.entries();
     cx.warn_of_unknown_variables();
     if args.json {
         let mut array = cx.output().json_array();
-        entries.iter().try_for_each(|entry| array.push(&document(entry)))?;
+        entries.iter().try_for_each(|entry| array.push(&EntryDocument::from(entry)))?;
         return array.end();
     }
     let mut text = "Current configuration:\n".to_owned();
@@ -49,14 +38,4 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         let _ = writeln!(text, "  {}: {}{}", entry.key, escape(&entry.value), escape(&origin));
     }
     cx.output().bytes(text.as_bytes())
-}
-
-fn document(entry: &Entry) -> Document<'_> {
-    Document {
-        key: &entry.key,
-        value: typed(&entry.key, &entry.value),
-        origin: entry.origin.to_string(),
-        unit: entry.unit,
-        description: entry.description,
-    }
 }

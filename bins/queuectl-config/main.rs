@@ -6,7 +6,6 @@ mod get;
 mod list;
 mod path;
 mod set;
-mod typed;
 mod unset;
 
 use std::process::ExitCode;

@@ -1,8 +1,7 @@
 //! `queuectl config path`: tells where the configuration file is.
 
 use queuectl_cli::{Context, Failure};
-use serde::Serialize;
-use std::path::Path;
+use queuectl_service::document::setting::PlacesDocument;
 
 /// Print where the configuration file is, or would be
 #[derive(clap::Args)]
@@ -18,17 +17,10 @@ Examples:
   queuectl config path
   queuectl config path --json | jq -r .state";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    config: &'a Path,
-    data: &'a Path,
-    state: &'a Path,
-}
-
 pub(crate) fn path(cx: &Context, args: &PathArgs) -> Result<(), Failure> {
     let places = cx.places()?;
     if args.json {
-        return cx.output().json(&Document {
+        return cx.output().json(&PlacesDocument {
             config: places.config_file(),
             data: places.data_folder(),
             state: places.state_folder(),

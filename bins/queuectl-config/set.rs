@@ -1,17 +1,15 @@
 //! `queuectl config set`: changes one value in the user's file.
 
 use crate::aliases;
-use crate::typed::typed;
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command};
 use queuectl_cli::{Context, Failure, is_program};
+use queuectl_service::document::setting::{ChangedSetting, ValueDocument};
 use queuectl_core::Location;
 use queuectl_settings::{Key, edit};
-use serde::Serialize;
 use std::env;
 use std::ffi::OsStr;
-use std::path::Path;
 
 /// Change a setting in the configuration file
 #[derive(clap::Args)]
@@ -47,13 +45,6 @@ Examples:
   queuectl config set job-timeout 10m
   queuectl config set alias.today 'list --state completed'";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    key: &'a str,
-    value: serde_json::Value,
-    file: &'a Path,
-}
-
 pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     let key = args.key.as_ref().or(args.key_flag.as_ref()).map_or("", String::as_str);
     let value = args.value.as_ref().or(args.value_flag.as_ref()).map_or("", String::as_str);
@@ -62,9 +53,8 @@ pub(crate) fn set(cx: &Context, args: &SetArgs) -> Result<(), Failure> {
     }
     let change = edit::set(&cx.places()?, key, value)?;
     if args.json {
-        cx.output().json(&Document {
-            key: &change.key,
-            value: typed(&change.key, &change.value),
+        cx.output().json(&ChangedSetting {
+            setting: ValueDocument::new(&change.key, &change.value),
             file: &change.file,
         })?;
     } else {

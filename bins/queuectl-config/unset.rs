@@ -3,8 +3,8 @@
 use crate::get::Name;
 use crate::set::{note_about_workers, warn_of_variable};
 use queuectl_cli::{Context, Failure};
+use queuectl_service::document::setting::UnsetSetting;
 use queuectl_settings::{Key, edit};
-use serde::Serialize;
 
 /// Take a setting out of the configuration file, so that its default counts
 #[derive(clap::Args)]
@@ -22,18 +22,12 @@ const EXAMPLES: &str = "\
 Examples:
   queuectl config unset max-retries";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    key: &'a str,
-    was_set: bool,
-}
-
 pub(crate) fn unset(cx: &Context, args: &UnsetArgs) -> Result<(), Failure> {
     let typed = args.name.key();
     let was_set = edit::unset(&cx.places()?, typed)?;
     let key = Key::find(typed).map_or(typed, |key| key.name());
     if args.json {
-        cx.output().json(&Document { key, was_set })?;
+        cx.output().json(&UnsetSetting { key, was_set })?;
     } else if was_set {
         cx.output().line(format!("{key} is no longer set"))?;
     } else {

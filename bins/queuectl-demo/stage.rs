@@ -2,6 +2,7 @@
 
 use queuectl_cli::{Context, Failure, Output, table};
 use queuectl_core::{Job, Seq, State};
+use queuectl_service::document::job::JobDocument;
 use queuectl_store::{Access, Location, OpenOptions, Selection, open};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -101,7 +102,7 @@ impl Stage {
         if !self.json {
             return Ok(());
         }
-        let documents: Vec<_> = jobs.iter().map(queuectl_cli::json::JobDocument::from).collect();
+        let documents: Vec<_> = jobs.iter().map(JobDocument::from).collect();
         self.output.json(&documents)
     }
 

@@ -1,10 +1,11 @@
 //! `queuectl dlq clear`: deletes dead jobs.
 
-use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Exit, Failure, delete_named, delete_settled};
 use queuectl_core::{State, Timestamp};
+use queuectl_service::amounts::plural;
+use queuectl_service::document::done::ClearedJobs;
+use queuectl_service::find::FindError;
 use queuectl_store::{Access, StoreError};
-use serde::Serialize;
 
 /// Delete dead jobs with their output, without asking
 #[derive(clap::Args)]
@@ -30,13 +31,6 @@ Examples:
 
 const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
 
-#[derive(Serialize)]
-struct Document {
-    cleared: u64,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dry_run: bool,
-}
-
 pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
     let (cleared, worst) = match (args.ids.is_empty(), args.dry_run) {
         (true, true) => (cx.store(Access::Read)?.counts()?[State::Dead].max(0) as u64, None),
@@ -44,7 +38,7 @@ pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
         (false, dry_run) => delete_named(cx, &args.ids, &[State::Dead], dry_run.into(), refused)?,
     };
     if args.json {
-        cx.output().json(&Document { cleared, dry_run: args.dry_run })?;
+        cx.output().json(&ClearedJobs { cleared, dry_run: args.dry_run })?;
     } else {
         let verb = if args.dry_run { "Would clear" } else { "Cleared" };
         cx.output().line(format!("{verb} {}", plural(cleared, "dead job")))?;
@@ -52,9 +46,9 @@ pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
     worst.map_or(Ok(()), |code| Err(Failure::said(code)))
 }
 
-fn refused(error: StoreError) -> Failure {
+fn refused(error: FindError) -> Failure {
     match error {
-        StoreError::OtherState { id, state } => {
+        FindError::Store(StoreError::OtherState { id, state }) => {
             Failure::new(Exit::NotFound, format!("job {id} is {state}, not dead"))
                 .hint("list the dead ones with `queuectl dlq list`")
         }

@@ -1,9 +1,9 @@
 //! `queuectl dlq list`: lists the dead jobs and why they died.
 
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, CutsEndsLast, Goes, Stays};
-use queuectl_cli::json::JobDocument;
 use queuectl_cli::{Context, Failure, Table, each_page};
 use queuectl_core::State;
+use queuectl_service::document::job::JobDocument;
 use queuectl_store::Access;
 use std::borrow::Cow;
 

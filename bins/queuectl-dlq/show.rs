@@ -1,7 +1,8 @@
 //! `queuectl dlq show`: tells everything about one dead job.
 
-use queuectl_cli::{Context, Exit, Failure, find_job, show_job};
+use queuectl_cli::{Context, Exit, Failure, show_job};
 use queuectl_core::State;
+use queuectl_service::find::find_job;
 use queuectl_store::Access;
 
 /// Show everything about a dead job

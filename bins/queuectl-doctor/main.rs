@@ -1,12 +1,12 @@
 //! `queuectl doctor`: says what is well with a queue and what is not.
 
 use colored::Colorize as _;
-use queuectl_cli::text::{escape, plural};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Exit, Failure, with_typed_places};
-use queuectl_settings::Places;
-use queuectl_store::{Access, Finding, Level};
-use serde::Serialize;
-use std::path::Path;
+use queuectl_service::amounts::plural;
+use queuectl_service::doctor::examine;
+use queuectl_service::document::said::{ExaminedQueue, is_well};
+use queuectl_store::{Finding, Level};
 use std::process::ExitCode;
 
 /// Examine a queue, and say what to do about each thing that is not well
@@ -29,25 +29,15 @@ Examples:
   queuectl doctor --database /backups/queue.db
   queuectl doctor --json | jq '.findings[] | select(.level != \"ok\")'";
 
-#[derive(Serialize)]
-struct Document<'a> {
-    ok: bool,
-    findings: Vec<FindingDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct FindingDocument<'a> {
-    check: &'static str,
-    level: &'static str,
-    found: &'a str,
-    advice: Option<String>,
-}
-
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
-        let findings = examine(cx);
+        let settings = cx.settings().map_err(Failure::into_explanation);
+        if settings.is_ok() {
+            cx.warn_of_unknown_variables();
+        }
+        let findings = examine(env!("CARGO_PKG_VERSION"), settings, cx.global().owners());
         if args.json {
-            cx.output().json(&document(&findings))?;
+            cx.output().json(&ExaminedQueue::new(&findings, with_typed_places))?;
         } else {
             for finding in &findings {
                 print(cx, finding)?;
@@ -56,62 +46,6 @@ fn main() -> ExitCode {
         }
         if is_well(&findings) { Ok(()) } else { Err(Failure::said(Exit::Error)) }
     })
-}
-
-/// What this program knows itself, and what the store finds.
-fn examine(cx: &Context) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("program", format!("queuectl {}", env!("CARGO_PKG_VERSION")))];
-    let found =
-        cx.settings().and_then(|settings| Ok((settings, cx.location()?, cx.open_options(Access::Read)?)));
-    match found {
-        Ok((settings, location, options)) => {
-            let file = settings.places().config_file();
-            let found = if file.exists() { "can be read" } else { "is not there: the defaults count" };
-            findings.push(Finding::ok("configuration", format!("{} {found}", file.display())));
-            findings.extend(beside(settings.places()));
-            findings.extend(queuectl_store::diagnose(&location, &options));
-        }
-        // Where the queue is stands there.
-        Err(failure) => {
-            let mend = "mend it, and examine the queue again: `queuectl config check` says where it is wrong";
-            let advice = failure.advice().unwrap_or(mend);
-            findings.push(Finding::error("configuration", failure.message(), advice));
-        }
-    }
-    findings
-}
-
-/// Whether workers in the background can write their log, and the configuration can be
-/// locked while it is changed.
-fn beside(places: &Places) -> Vec<Finding> {
-    let (folder, file) = (places.state_folder(), places.config_file());
-    let mut lock = file.as_os_str().to_owned();
-    lock.push(".lock");
-    let looked_at = [
-        ("log-file", queuectl_files::check_beside(folder, &folder.join("worker.log"))),
-        ("configuration", queuectl_files::check_beside(file, Path::new(&lock))),
-    ];
-    let unfit = looked_at.into_iter().filter_map(|(check, found)| Some((check, found.err()?)));
-    unfit
-        .map(|(check, unfit)| {
-            let advice = unfit.hint("remove it, or name another folder with QUEUECTL_HOME");
-            Finding::error(check, unfit.to_string(), advice)
-        })
-        .collect()
-}
-
-fn is_well(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.level < Level::Error)
-}
-
-fn document(findings: &[Finding]) -> Document<'_> {
-    let findings_document = findings.iter().map(|finding| FindingDocument {
-        check: finding.check,
-        level: finding.level.as_str(),
-        found: &finding.found,
-        advice: finding.advice.as_deref().map(with_typed_places),
-    });
-    Document { ok: is_well(findings), findings: findings_document.collect() }
 }
 
 fn print(cx: &Context, finding: &Finding) -> Result<(), Failure> {

@@ -1,21 +1,14 @@
 //! `queuectl enqueue`: adds a job, or many, and prints the ids.
 
-mod draft;
 mod file;
-mod folder;
-mod json;
-mod lines;
-mod lookalike;
+mod given;
+mod notes;
 mod one;
-mod run;
 
-use queuectl_cli::text::parse_duration;
-use queuectl_cli::{Context, Leads, OthersOptions};
-use queuectl_store::Location;
+use given::Given;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Add a job to the queue
 ///
@@ -70,64 +63,6 @@ struct Args {
     json: bool,
 }
 
-/// What flags say about a job.
-#[derive(clap::Args)]
-struct Given {
-    /// Retry a failed job at most N times [default: max-retries of the configuration]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(0..=i64::from(queuectl_core::NewJob::MOST_RETRIES)))]
-    max_retries: Option<u32>,
-
-    /// End a run after this time; 0 lets it run for ever [default: job-timeout of the configuration]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
-    timeout: Option<Duration>,
-
-    /// Do not run it before this time has passed [default: 0]
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
-    delay: Option<Duration>,
-
-    /// Run jobs of a larger number first [default: 0]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    priority: Option<i32>,
-
-    /// Give the job this variable; NAME alone copies the value it has here [default: none]
-    #[arg(long, value_name = "NAME[=VALUE]")]
-    env: Vec<String>,
-
-    /// Run it in this folder, which its worker must have [default: the current folder]
-    #[arg(long, value_name = "DIR")]
-    cwd: Option<PathBuf>,
-
-    #[command(flatten)]
-    others: Leads<Others>,
-}
-
-/// What other queues take.
-enum Others {}
-
-impl OthersOptions for Others {
-    const TABLE: &'static [(&'static [&'static str], &'static str)] = &[
-        (
-            &["--at", "--run-at", "--not-before", "--on", "--in", "--eta"],
-            "give a delay, such as `--delay 2h`, or a JSON job with `run_at`",
-        ),
-        (
-            &["--every", "--cron", "--repeat"],
-            "have cron type `queuectl enqueue COMMAND` as often as it is to run",
-        ),
-        (
-            &["--after", "--depends-on", "--then"],
-            r#"have the first job add the next: `queuectl enqueue 'FIRST && "$QUEUECTL" enqueue NEXT'`"#,
-        ),
-        (
-            &["--queue"],
-            "workers do not choose by queue; a queue of its own is a place of its own, `--database ./NAME.db`",
-        ),
-        (&["--name"], "give the job a name with `--id NAME`"),
-        (&["--dir", "-w"], "say in which folder it runs with `--cwd DIR`"),
-        (&["-p"], "say what runs first with `--priority N`, the larger number first"),
-    ];
-}
-
 const EXAMPLES: &str = "\
 Examples:
   queuectl enqueue 'make all'
@@ -142,11 +77,4 @@ fn main() -> ExitCode {
         Some(path) => file::add(cx, path, &args),
         None => one::add(cx, &args),
     })
-}
-
-/// Says that there was no queue at a place that was chosen, and now is.
-fn note_new_queue(cx: &Context, place: Option<Location>) {
-    if let Some(place) = place {
-        cx.output().note(format!("Made a new queue at {place}"));
-    }
 }

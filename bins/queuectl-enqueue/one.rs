@@ -1,30 +1,24 @@
 //! One job, from the command line.
 
-use crate::draft::{Completion, Draft};
-use crate::json::Written;
-use crate::{Args, json, lookalike, note_new_queue};
-use queuectl_cli::json::JobDocument;
+use crate::{Args, notes};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
+use queuectl_service::document::job::AddedJob;
+use queuectl_service::draft::complete::{BaseFolder, Completion};
+use queuectl_service::draft::error::Written;
+use queuectl_service::draft::fields::{is_field, is_job};
+use queuectl_service::draft::job::Draft;
+use queuectl_service::draft::{json, lookalike};
+use queuectl_service::explain::store::of_change;
 use queuectl_store::{Access, OnTaken};
-use serde::Serialize;
 use std::ffi::OsString;
-
-/// The job that is in the queue now.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    job: JobDocument<'a>,
-    /// It was there already, and what was typed was left out.
-    skipped: bool,
-}
 
 /// Adds the job and prints its id.
 pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
-    let mut draft = Draft::of_flags(&args.given)?;
+    let mut draft = args.given.draft()?;
     draft.id = args.id.as_deref().map(JobId::new).transpose()?;
     let draft = draft.over(command(&args.command, args.shell)?);
-    let mut completion = Completion::new(cx)?;
+    let mut completion = Completion::new(cx.settings()?, BaseFolder::OfThisProcess);
     let job = completion.complete(draft)?;
 
     let on_taken = if args.skip_existing { OnTaken::Skip } else { OnTaken::Refuse };
@@ -32,7 +26,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Write)?;
     let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now()).map_err(|error| {
         let id = shell_words::quote(job.id.as_str());
-        Failure::of_change(
+        of_change(
             error,
             format!("job {}", job.id),
             format!(
@@ -48,7 +42,7 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         let found = store.job(&job.id).map_err(Failure::from);
         let skipped = enqueued.added == 0;
         found.and_then(|job| {
-            let document = job.as_ref().map(|job| Document { job: job.into(), skipped });
+            let document = job.as_ref().map(|job| AddedJob { job: job.into(), skipped });
             cx.output().json(&document)
         })
     } else if enqueued.added > 0 {
@@ -61,12 +55,11 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         Ok(())
     };
     if enqueued.added > 0 {
-        note_new_queue(cx, new);
-        cx.note_without_workers(&mut *store, &job.queue);
-        completion.note_slips();
+        let queue = (!job.hold).then_some(job.queue.as_str());
+        notes::added(cx, &mut *store, new, &completion, queue);
     }
     match said {
-        // Who tries again would add it twice.
+        // To try again would add it twice.
         Err(failure) if enqueued.added > 0 && !failure.message().is_empty() => {
             Err(failure.about(format!("job {} was added", job.id)))
         }
@@ -82,11 +75,9 @@ fn command(words: &[OsString], shell: bool) -> Result<Draft, Failure> {
         lookalike::refuse(first, Written::Typed)?;
     }
     let text = match words[..] {
-        [text] if json::is_job(text) && !shell => return json::parse(text, Written::Typed),
+        [text] if is_job(text) && !shell => return Ok(json::parse(text, Written::Typed)?),
         [text] => text.to_owned(),
-        [first, ..]
-            if json::is_job(first) || (words.len() > 1 && words.iter().all(|word| json::is_field(word))) =>
-        {
+        [first, ..] if is_job(first) || (words.len() > 1 && words.iter().all(|word| is_field(word))) => {
             return Err(Failure::error("the shell has split the JSON job into several words")
                 .hint(r#"put it into single quotes: '{"command":"sleep 2"}'"#));
         }

@@ -1,9 +1,10 @@
 //! Follows a job until it has come to rest.
 
 use crate::print::Printer;
-use queuectl_cli::{Context, Failure, Times, attempt_number, last_attempt};
+use queuectl_cli::{Context, Failure, Times};
 use queuectl_core::{Job, JobId, Lease, State, Timestamp};
-use queuectl_store::{Store, StoreError};
+use queuectl_service::wait::follow::{Follow, Look};
+use queuectl_store::Store;
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,32 +25,22 @@ pub(crate) fn follow(
     first: Option<Lease>,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let mut current = first;
-    let mut next = 0;
+    let mut follow = Follow::new(id.clone(), first);
     let mut wait = Wait::default();
     loop {
-        // Before the output: what an ended attempt wrote is there when its end is.
-        let job = store.job(id)?.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
-        if let Some(lease) = current {
-            next = printer.print_from(store, lease, next)?;
-        }
-        let attempts = store.attempts(job.seq)?;
-        let later = |lease: &Lease| current.is_none_or(|current| lease.number > current.number);
-        let ended = attempts.iter().map(|attempt| attempt.lease).find(later);
-        match ended.or_else(|| last_attempt(&job, &attempts).filter(later)) {
-            Some(lease) => {
-                if current.is_some() {
+        match follow.look(store, |store, lease, from| printer.print_from(store, lease, from))? {
+            Look::Attempt { number, is_first } => {
+                if !is_first {
                     printer.end_line()?;
-                    cx.output().note(format!("… attempt {}", attempt_number(&attempts, lease)));
+                    cx.output().note(format!("… attempt {number}"));
                 }
-                printer.begin(attempt_number(&attempts, lease));
-                (current, next) = (Some(lease), 0);
+                printer.begin(number);
             }
-            None if job.state.is_finished() => {
+            Look::AtRest(job) => {
                 printer.end_line()?;
                 return end(cx, &job);
             }
-            None => {
+            Look::Waiting(job) => {
                 wait.tell(cx, store, &job, printer)?;
                 cx.output().pause(PAUSE)?;
             }

@@ -4,8 +4,10 @@ mod follow;
 mod print;
 
 use print::{As, Printer};
-use queuectl_cli::{Exit, Failure, Leads, OthersOptions, attempt_number, find_job, last_attempt};
+use queuectl_cli::{Exit, Failure, Leads, OthersOptions};
 use queuectl_core::{Attempt, Job, Lease, Stream};
+use queuectl_service::detail::{attempt_number, last_attempt};
+use queuectl_service::find::find_job;
 use queuectl_store::Access;
 use std::process::ExitCode;
 

@@ -1,8 +1,9 @@
 //! Prints pieces of output.
 
-use queuectl_cli::json::OutputDocument;
-use queuectl_cli::{Context, Failure, JsonArray, Output, Visible, each_part};
+use queuectl_cli::{Context, Failure, JsonArray, Output, Visible};
 use queuectl_core::{Lease, Stream};
+use queuectl_service::document::attempt::OutputDocument;
+use queuectl_service::pages::each_part;
 use queuectl_store::{OutputPart, Store};
 
 /// How pieces are printed.

@@ -3,17 +3,9 @@
 use crate::begin::{abort_at, find, no_queue, open, place};
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
+use queuectl_service::document::done::AbortedMove;
 use queuectl_store::{Access, Location, Move, Stage, StoreError};
-use serde::Serialize;
 use std::ffi::OsStr;
-
-#[derive(Serialize)]
-struct Document {
-    /// What is open again.
-    opened: Option<String>,
-    /// Where what was copied is gone.
-    emptied: Option<String>,
-}
 
 /// What is at the new place.
 enum There {
@@ -56,9 +48,9 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
 }
 
 /// Opens the old place again, unless the new one is open.
-fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure> {
+fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Failure> {
     let mut old = open(cx, here, Access::Write)?;
-    // First, so that nobody opens the new place after it was looked at.
+    // First, so that no other call opens the new place after it was looked at.
     let stood = old.turn_back(&moved.id)?;
     let emptied = match withdraw(cx, moved) {
         Ok(There::Open) => {
@@ -80,11 +72,11 @@ fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure
         Err(failure) => return Err(failure),
     };
     old.stay(&moved.id)?;
-    Ok(Document { opened: Some(here.to_string()), emptied })
+    Ok(AbortedMove { opened: Some(here.to_string()), emptied })
 }
 
 /// The same from the new place; if the old one cannot be found, only this one is emptied.
-fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Failure> {
+fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Failure> {
     let old = place(cx, OsStr::new(&moved.place))?;
     match find(cx, &old) {
         Ok(Some((_, found))) if found.stage.is_of(&moved.id) => {
@@ -99,7 +91,7 @@ fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<Document, Fa
         }
     }
     open(cx, here, Access::Write)?.withdraw(&moved.id)?;
-    Ok(Document { opened: None, emptied: Some(here.to_string()) })
+    Ok(AbortedMove { opened: None, emptied: Some(here.to_string()) })
 }
 
 /// Empties the new place if it is not open.
@@ -108,7 +100,7 @@ fn withdraw(cx: &Context, moved: &Move) -> Result<There, Failure> {
     match find(cx, &there)?.map(|(_, new)| new.stage) {
         Some(Stage::Arriving(arriving)) if arriving.id == moved.id => {
             match open(cx, &there, Access::Write)?.withdraw(&moved.id) {
-                // Somebody was faster.
+                // Another process was faster.
                 Err(StoreError::NotThisMove { .. }) => withdraw(cx, moved),
                 withdrawn => Ok(withdrawn.map(|()| There::Emptied)?),
             }

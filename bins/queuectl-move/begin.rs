@@ -1,6 +1,7 @@
-//! Finds both ends of a move and closes them for everybody else.
+//! Finds both ends of a move and closes them for all other programs.
 
 use queuectl_cli::{Context, Failure, check_place};
+use queuectl_service::place::location;
 use queuectl_settings::{Key, Settings};
 use queuectl_store::{Access, Location, Move, MoveId, Stage, Store, StoreError, Whereabouts};
 use std::ffi::OsStr;
@@ -64,7 +65,7 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     Ok(Ends { old, new, id, from, to, is_open_there })
 }
 
-/// Tells whether the old place of a move is in that move no more, so that nobody goes on.
+/// Tells whether the old place of a move is in that move no more, so that no other call goes on.
 fn is_given_up(cx: &Context, arriving: &Move) -> bool {
     let old = place(cx, OsStr::new(&arriving.place)).and_then(|old| find(cx, &old));
     matches!(old, Ok(Some((_, old))) if !old.stage.is_of(&arriving.id))
@@ -144,14 +145,14 @@ fn id_of(
 pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
     check_place("--to", typed)?;
     let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
-    match settings.database() {
-        Location::File(path) if path.is_dir() => {
-            let inside = path.join("queue.db").display().to_string();
-            Err(Failure::error(format!("{} is a folder", path.display()))
-                .hint(format!("name a file in it: `queuectl move --to {}`", shell_words::quote(&inside))))
-        }
-        location => Ok(location.clone()),
+    if let Location::File(path) = settings.database()
+        && path.is_dir()
+    {
+        let inside = path.join("queue.db").display().to_string();
+        return Err(Failure::error(format!("{} is a folder", path.display()))
+            .hint(format!("name a file in it: `queuectl move --to {}`", shell_words::quote(&inside))));
     }
+    Ok(location(&settings))
 }
 
 /// A queue that is there, and where it stands.

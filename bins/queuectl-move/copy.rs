@@ -16,7 +16,7 @@ pub(crate) fn copy(cx: &Context, ends: &mut Ends) -> Result<(), Failure> {
         if records.is_empty() {
             break;
         }
-        // Where somebody else is at the same move, it goes on from there.
+        // Where another call is at the same move, this one goes on from there.
         after = ends.new.import(&ends.id, after, &records)?;
         if records.last().map(Record::position) == Some(after) {
             bar.inc(records.len() as u64);

@@ -2,21 +2,11 @@
 
 use crate::Args;
 use crate::begin::Ends;
-use queuectl_cli::json::CountsDocument;
-use queuectl_cli::text::{escape, plural, size};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
-use serde::Serialize;
-
-#[derive(Serialize)]
-struct Document {
-    from: String,
-    to: String,
-    jobs: CountsDocument,
-    workers: u64,
-    attempts: u64,
-    output_bytes: u64,
-    verified: bool,
-}
+use queuectl_service::amounts::{plural, size};
+use queuectl_service::document::counts::CountsDocument;
+use queuectl_service::document::done::MovedQueue;
 
 /// The old place is closed since the beginning, so that at no moment both are open.
 pub(crate) fn finish(cx: &Context, args: &Args, ends: &mut Ends) -> Result<(), Failure> {
@@ -27,7 +17,7 @@ pub(crate) fn finish(cx: &Context, args: &Args, ends: &mut Ends) -> Result<(), F
     let moved = ends.old.inventory()?;
     let (from, to) = (ends.from.to_string(), ends.to.to_string());
     if args.json {
-        return cx.output().json(&Document {
+        return cx.output().json(&MovedQueue {
             from,
             to,
             jobs: CountsDocument(moved.jobs),

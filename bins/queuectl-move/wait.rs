@@ -1,21 +1,18 @@
-//! Waits until nobody works at the old place any more.
+//! Waits until no worker is at the old place any more.
 
-use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure};
 use queuectl_core::{State, WorkerId};
 use queuectl_runtime::{RescueError, rescue};
+use queuectl_service::WorkerState;
+use queuectl_service::amounts::plural;
+use queuectl_service::wait::stop::LOOKS_IN_SILENCE;
+use queuectl_service::wait::unseen::Unseen;
 use queuectl_store::{Life, Store, Worker};
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often it looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// After so many looks a person wants to know what is waited for.
-const LOOKS_IN_SILENCE: u32 = 10;
-
-/// What is left of a worker that cannot be seen from here is given so long to end.
-const UNSEEN_WAITS: Duration = Duration::from_secs(10);
 
 /// Waits for the workers, and takes back what dead ones held.
 pub(crate) fn wait(cx: &Context, old: &mut dyn Store) -> Result<(), Failure> {
@@ -61,24 +58,22 @@ fn say_who_is_waited_for(cx: &Context, workers: &[Worker]) {
 /// Dead workers whose jobs could not be taken back at once.
 #[derive(Default)]
 struct TheDead {
-    unseen_since: HashMap<WorkerId, Instant>,
+    unseen: Unseen,
     obstacles: HashMap<WorkerId, String>,
 }
 
 impl TheDead {
-    /// Ends what a dead worker has left and takes its jobs back, if nobody else does.
+    /// Ends what a dead worker has left and takes its jobs back, if no other process does.
     fn look_after(&mut self, cx: &Context, old: &mut dyn Store, worker: &Worker) -> Result<(), Failure> {
-        let has_waited =
-            self.unseen_since.get(&worker.id).is_some_and(|since| since.elapsed() >= UNSEEN_WAITS);
         let policy = cx.settings()?.retry_policy();
-        match rescue(old, worker.id, &policy, has_waited) {
+        match rescue(old, worker.id, &policy, self.unseen.has_waited(worker.id)) {
             Ok(_) => {
                 self.obstacles.remove(&worker.id);
             }
             Err(RescueError::Store(error)) if error.is_passing() => return Err(error.into()),
             Err(error) => {
                 if matches!(error, RescueError::Unseen) {
-                    self.unseen_since.entry(worker.id).or_insert_with(Instant::now);
+                    self.unseen.note(worker.id);
                 }
                 self.obstacles.insert(worker.id, error.to_string());
             }
@@ -90,10 +85,12 @@ impl TheDead {
     fn trouble_with(&self, worker: &Worker) -> Option<String> {
         const SEE: &str = "see `queuectl worker list`";
         let named = format!("worker {} (PID {} on {})", worker.id, worker.pid, worker.host);
-        match (self.obstacles.get(&worker.id), worker.life) {
+        match (self.obstacles.get(&worker.id), WorkerState::of(worker)) {
             (Some(obstacle), _) => Some(format!("hint: {named} has died: {obstacle}; {SEE}")),
-            (None, Life::Unknown) => Some(format!("hint: nobody can tell whether {named} lives; {SEE}")),
-            (None, Life::Alive) if worker.is_stalled => Some(format!(
+            (None, WorkerState::Unknown) => {
+                Some(format!("hint: nobody can tell whether {named} lives; {SEE}"))
+            }
+            (None, WorkerState::Stalled) => Some(format!(
                 "hint: {named} was stopped and stands still; let it go on with `kill -CONT {}`",
                 worker.pid
             )),

@@ -1,10 +1,10 @@
 //! `queuectl prune`: deletes jobs that have come to rest.
 
-use queuectl_cli::text::{parse_duration, plural};
 use queuectl_cli::{Context, Failure, delete_named, delete_settled, each_page, settled_state_parser};
 use queuectl_core::State;
+use queuectl_service::amounts::{parse_duration, plural};
+use queuectl_service::document::done::DeletedJobs;
 use queuectl_store::Access;
-use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,29 +45,26 @@ Examples:
   queuectl prune --state completed --state cancelled --older-than 12h --dry-run
   queuectl prune job-1";
 
-const SETTLED: [State; 3] = [State::Completed, State::Dead, State::Cancelled];
-
-#[derive(Serialize)]
-struct Document {
-    deleted: u64,
-    dry_run: bool,
-}
-
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let (deleted, worst) = match args.older_than {
-            None => delete_named(cx, &args.ids, &SETTLED, args.dry_run.into(), Failure::from)?,
+            None => delete_named(cx, &args.ids, &settled(), args.dry_run.into(), Failure::from)?,
             Some(older_than) if args.dry_run => (count(cx, &args.state, older_than)?, None),
             Some(older_than) => (delete_settled(cx, &args.state, || cx.now().before(older_than))?, None),
         };
         if args.json {
-            cx.output().json(&Document { deleted, dry_run: args.dry_run })?;
+            cx.output().json(&DeletedJobs { deleted, dry_run: args.dry_run })?;
         } else {
             let verb = if args.dry_run { "Would delete" } else { "Deleted" };
             cx.output().line(format!("{verb} {}", plural(deleted, "job")))?;
         }
         worst.map_or(Ok(()), |code| Err(Failure::said(code)))
     })
+}
+
+/// The states in which jobs have come to rest.
+fn settled() -> Vec<State> {
+    State::ALL.into_iter().filter(|state| state.is_finished()).collect()
 }
 
 fn count(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {

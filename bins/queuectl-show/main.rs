@@ -1,6 +1,7 @@
 //! `queuectl show`: tells everything about one job.
 
-use queuectl_cli::{find_job, show_job};
+use queuectl_cli::show_job;
+use queuectl_service::find::find_job;
 use queuectl_store::Access;
 use std::process::ExitCode;
 

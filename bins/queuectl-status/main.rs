@@ -3,8 +3,8 @@
 mod picture;
 mod watch;
 
-use queuectl_cli::text::parse_duration;
 use queuectl_cli::{Elsewhere, elsewhere};
+use queuectl_service::amounts::parse_duration;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -39,15 +39,15 @@ fn main() -> ExitCode {
         if args.watch {
             return watch::watch(cx, args.interval, args.json);
         }
-        let picture = picture::take(cx)?;
-        if !picture.is_there {
+        let status = picture::take(cx)?;
+        if !status.is_there {
             cx.note_no_queue()?;
         }
         if args.json {
-            return cx.output().json(&picture.document());
+            return cx.output().json(&status.document());
         }
-        cx.output().line(picture.text(cx))?;
-        if picture.runs_jobs() {
+        cx.output().line(picture::text(cx, &status)?)?;
+        if status.runs_jobs() {
             cx.output().note("hint: see what runs with `queuectl list --state processing`");
         }
         Ok(())

@@ -16,11 +16,11 @@ pub(crate) fn watch(cx: &Context, interval: Duration, json: bool) -> Result<(), 
     let in_place = out.is_terminal() && !json;
     let mut above = 0;
     loop {
-        let picture = picture::take(cx)?;
+        let status = picture::take(cx)?;
         if json {
-            out.json(&picture.document())?;
+            out.json(&status.document())?;
         } else {
-            let text = picture.text(cx);
+            let text = picture::text(cx, &status)?;
             // Up to the first line of the last picture, and clear from there.
             let back = if in_place && above > 0 { format!("\x1b[{above}A\x1b[J") } else { String::new() };
             let gap = if in_place { "" } else { "\n" };

@@ -1,11 +1,14 @@
 //! Starting workers in the background.
 
-use queuectl_cli::text::{escape, parse_time, plural};
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure};
 use queuectl_files::{FileError, Owners, Unfit};
 use queuectl_runtime::open_log;
+use queuectl_service::amounts::plural;
+use queuectl_service::dates::parse_time;
+use queuectl_service::document::worker::StartedWorkers;
+use queuectl_service::place::worker_log;
 use queuectl_store::{Access, Life, Worker};
-use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -16,13 +19,6 @@ pub(crate) const READY: &str = "ready\n";
 
 /// How much of the log is shown when they do not start.
 const LAST_LINES: usize = 10;
-
-#[derive(Serialize)]
-struct Document {
-    workers: u32,
-    manager_pid: u32,
-    log: String,
-}
 
 /// Starts the same command in the background; returns when its workers run.
 pub(crate) fn detach(cx: &Context, count: u32, concurrency: u32, json: bool) -> Result<(), Failure> {
@@ -57,7 +53,11 @@ pub(crate) fn detach(cx: &Context, count: u32, concurrency: u32, json: bool) -> 
     }
     let manager_pid = manager.id();
     if json {
-        return cx.output().json(&Document { workers: count, manager_pid, log: path.display().to_string() });
+        return cx.output().json(&StartedWorkers {
+            workers: count,
+            manager_pid,
+            log: path.display().to_string(),
+        });
     }
     let at_a_time = match concurrency {
         1 => String::new(),
@@ -72,7 +72,7 @@ pub(crate) fn detach(cx: &Context, count: u32, concurrency: u32, json: bool) -> 
     Ok(())
 }
 
-/// Who starts workers twice by mistake has twice as many.
+/// A person who starts workers twice by mistake has twice as many.
 fn tell_of_neighbours(cx: &Context, manager_pid: u32) {
     let Ok(workers) = cx.store(Access::Read).and_then(|mut store| Ok(store.workers()?)) else { return };
     let is_other =
@@ -109,7 +109,7 @@ pub(crate) fn leave_the_folder() -> Result<(), Failure> {
 
 /// Where workers in the background write their log.
 pub(crate) fn log_file(cx: &Context) -> Result<PathBuf, Failure> {
-    Ok(cx.settings()?.places().state_folder().join("worker.log"))
+    Ok(worker_log(cx.settings()?.places()))
 }
 
 fn make_log(path: &Path, owners: Owners) -> Result<File, Failure> {
@@ -134,7 +134,7 @@ fn last_lines(path: &Path, from: u64) -> String {
     lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
 }
 
-/// A line of the log as who watches it would see it.
+/// A line of the log as a person who watches it would see it.
 fn without_time(line: &str) -> &str {
     match line.split_once(' ') {
         Some((time, rest)) if parse_time(time).is_ok() => rest,

@@ -1,62 +1,43 @@
 //! What a drain has done, told at its end.
 
-use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Failure, with_typed_places};
-use queuectl_core::{Job, State, Timestamp};
+use queuectl_core::Job;
 use queuectl_runtime::Drain;
-use queuectl_store::{Access, Counts, Store};
+use queuectl_service::amounts::plural;
+use queuectl_service::wait::drain::{DrainBegin, DrainedJobs};
+use queuectl_store::{Access, Store};
 
-/// So many of the jobs that died are named.
-const MOST_NAMED: usize = 10;
-
-/// The queue as it was when a drain began.
-pub(crate) struct Drained {
-    drain: Drain,
-    began: Timestamp,
-    counts: Counts,
+/// Which jobs a drain is to run.
+pub(crate) fn jobs_of(drain: Drain) -> DrainedJobs {
+    match drain {
+        Drain::Everything => DrainedJobs::All,
+        Drain::Ready => DrainedJobs::Due,
+    }
 }
 
-impl Drained {
-    /// Looks at the queue before anything is run.
-    pub(crate) fn begin(cx: &Context, drain: Drain) -> Result<Self, Failure> {
-        let mut store = open(cx)?;
-        Ok(Self { drain, began: store.clock().now(), counts: store.counts()? })
-    }
+/// Looks at the queue before anything is run.
+pub(crate) fn begin(cx: &Context, drain: Drain) -> Result<DrainBegin, Failure> {
+    Ok(DrainBegin::look(&mut *open(cx)?, jobs_of(drain))?)
+}
 
-    /// Logs what has become of the jobs since then, also of those that other workers ran.
-    pub(crate) fn tell(&self, cx: &Context) -> Result<(), Failure> {
-        let mut store = open(cx)?;
-        let now = store.counts()?;
-        let more = |state| (now[state] - self.counts[state]).max(0).unsigned_abs();
-        let mut parts =
-            vec![format!("{} completed", more(State::Completed)), format!("{} died", more(State::Dead))];
-        if more(State::Cancelled) > 0 {
-            parts.push(format!("{} cancelled", more(State::Cancelled)));
-        }
-        let left = now.unfinished().max(0).unsigned_abs();
-        parts.push(format!("{left} left"));
-        // What is left though it was to be run was left by a stop, or by --max-jobs.
-        let may_be_left = match self.drain {
-            Drain::Everything => 0,
-            Drain::Ready => store.waiting(u32::MAX)?,
-        };
-        let how = if left > may_be_left { "Stopped" } else { "Drained" };
-        tracing::info!("{how}: {}.", parts.join(", "));
-        if more(State::Dead) == 0 {
-            return Ok(());
-        }
-        let mut died = store.finished_since(State::Dead, self.began, MOST_NAMED as u32)?;
-        died.sort_by_key(|job| (job.finished_at, job.seq));
-        for job in &died {
-            tracing::info!("Died: {}", named(job));
-        }
-        let others = more(State::Dead).saturating_sub(died.len() as u64);
-        if others > 0 {
-            let see_them = with_typed_places("see them with `queuectl dlq list`");
-            tracing::info!("… and {}: {see_them}", plural(others, "more job"));
-        }
-        Ok(())
+/// Logs what has become of the jobs since then, also of those that other workers ran.
+pub(crate) fn tell(cx: &Context, begin: &DrainBegin) -> Result<(), Failure> {
+    let end = begin.end(&mut *open(cx)?)?;
+    let mut parts = vec![format!("{} completed", end.completed), format!("{} died", end.died)];
+    if end.cancelled > 0 {
+        parts.push(format!("{} cancelled", end.cancelled));
     }
+    parts.push(format!("{} left", end.left));
+    let how = if end.was_stopped { "Stopped" } else { "Drained" };
+    tracing::info!("{how}: {}.", parts.join(", "));
+    for job in &end.dead_jobs {
+        tracing::info!("Died: {}", named(job));
+    }
+    if end.more_dead() > 0 {
+        let see_them = with_typed_places("see them with `queuectl dlq list`");
+        tracing::info!("… and {}: {see_them}", plural(end.more_dead(), "more job"));
+    }
+    Ok(())
 }
 
 fn named(job: &Job) -> String {

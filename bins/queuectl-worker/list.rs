@@ -1,10 +1,11 @@
 //! `queuectl worker list`: shows the workers of this queue, on all machines.
 
 use queuectl_cli::Narrow::{CutsEnds, Goes, Stays};
-use queuectl_cli::json::WorkerDocument;
-use queuectl_cli::text::{duration, worker_state};
 use queuectl_cli::{Context, Failure, Table};
 use queuectl_core::Timestamp;
+use queuectl_service::WorkerState;
+use queuectl_service::amounts::duration;
+use queuectl_service::document::worker::WorkerDocument;
 use queuectl_store::Access;
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),
-            worker_state(worker),
+            WorkerState::of(worker).as_str(),
             &duration(now.since(worker.started_at)),
             &format!("{}/{}", worker.jobs_running(), worker.concurrency),
             &worker.jobs_done.to_string(),

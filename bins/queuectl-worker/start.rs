@@ -1,22 +1,22 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
-use crate::drained::Drained;
-use crate::{detach, progress};
-use queuectl_cli::text::{escape, plural};
+use crate::{detach, drained, progress};
+use queuectl_cli::text::escape;
 use queuectl_cli::{
     Context, Elsewhere, Exit, Failure, Leads, OthersOptions, Verbosity, begin_lines_with_times, elsewhere,
     start_log, start_log_through, variables,
 };
+use queuectl_core::{InvalidQueueName, MOST_JOBS_AT_ONCE, MOST_WORKERS, QueueSet};
 use queuectl_files::Owners;
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
     worker_environment,
 };
+use queuectl_service::amounts::{plural, whole_millis};
 use queuectl_store::{Access, Location, with_files_from};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::time::Duration;
 
 /// Run jobs until Ctrl+C, SIGTERM or `queuectl worker stop`
 ///
@@ -26,12 +26,16 @@ use std::time::Duration;
 #[command(after_help = EXAMPLES)]
 pub(crate) struct StartArgs {
     /// How many worker processes [default: worker-count of the configuration]
-    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_WORKERS)))]
     count: Option<u32>,
 
     /// How many jobs each runs at a time [default: concurrency of the configuration]
-    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_JOBS_AT_ONCE)))]
     concurrency: Option<u32>,
+
+    /// Run the jobs of this queue only; a `*` at the end stands for any end; repeat for several [default: all queues]
+    #[arg(long, value_name = "NAME", value_parser = queue_pattern)]
+    queue: Vec<String>,
 
     /// End after N jobs, shared out evenly among the workers [default: go on]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -65,6 +69,11 @@ pub(crate) struct StartArgs {
     in_background: bool,
 }
 
+/// Understands the name of a queue, or a pattern.
+fn queue_pattern(text: &str) -> Result<String, InvalidQueueName> {
+    QueueSet::of([text]).map(|_| text.to_owned())
+}
+
 /// What other workers take.
 enum Others {}
 
@@ -81,10 +90,6 @@ impl OthersOptions for Others {
         (
             &["--once", "--burst"],
             "end when nothing is left with `--drain`, after one job with `--count 1 --max-jobs 1`",
-        ),
-        (
-            &["--queue"],
-            "workers do not choose by queue; name the place of the queue with `--database ./NAME.db`",
         ),
     ];
 }
@@ -152,19 +157,19 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     if !args.in_background {
         tell_of_neighbours(manager.neighbours().map_err(failure)?);
     }
-    let drained = drain.map(|drain| Drained::begin(cx, drain)).transpose()?;
+    let drained = drain.map(|drain| drained::begin(cx, drain)).transpose()?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         detach::leave_the_folder()?;
         manager.when_ready(|| {
-            // Whoever started us waits for this line, or has left.
+            // The program that started this one waits for this line, or has left.
             let _nobody_waits = io::stdout().write_all(detach::READY.as_bytes());
         });
     }
     let ended = manager.run(count).map_err(failure);
     drop(bar);
     // The jobs are done, whether it can be told or not.
-    if let Some(Err(error)) = drained.map(|drained| drained.tell(cx)) {
+    if let Some(Err(error)) = drained.map(|begin| drained::tell(cx, &begin)) {
         tracing::warn!("What was drained cannot be told: {}", error.message());
     }
     ended
@@ -176,7 +181,7 @@ pub(crate) fn log_prefix(role: &str, queue: Option<&str>) -> String {
     format!("[{role} PID {}{queue}]", std::process::id())
 }
 
-/// Who starts workers twice by mistake would have twice as many.
+/// A person who starts workers twice by mistake would have twice as many.
 fn tell_of_neighbours(neighbours: usize) {
     if neighbours > 0 {
         let workers = plural(neighbours as u64, "worker");
@@ -198,7 +203,6 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     // A flag is checked like the same key of the configuration.
     let overrides = cx.overrides().with(queuectl_settings::Key::PollInterval, args.poll_interval.as_ref());
     let settings = queuectl_settings::Settings::load(&overrides)?;
-    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let policy = settings.retry_policy();
     let open = cx.open_options(Access::Write)?;
     let location = match std::env::current_dir() {
@@ -212,23 +216,24 @@ fn options(cx: &Context, args: &StartArgs) -> Result<WorkerOptions, Failure> {
     Ok(WorkerOptions {
         database,
         server,
-        busy_timeout_ms: millis(open.busy_timeout),
-        connect_timeout_ms: millis(open.connect_timeout),
+        busy_timeout_ms: whole_millis(open.busy_timeout),
+        connect_timeout_ms: whole_millis(open.connect_timeout),
         state_folder: open.state_folder,
         as_root: open.owners == Owners::AnyForRoot,
         manager_pid: std::process::id(),
         concurrency: args.concurrency.unwrap_or_else(|| settings.concurrency()),
+        queues: args.queue.clone(),
         max_jobs: args.max_jobs,
         drain: args.drain.map(|drain| match drain {
             DrainArg::All => Drain::Everything,
             DrainArg::Ready => Drain::Ready,
         }),
-        poll_interval_ms: millis(settings.poll_interval()),
-        kill_grace_ms: millis(settings.kill_grace()),
-        lease_ms: millis(settings.lease()),
+        poll_interval_ms: whole_millis(settings.poll_interval()),
+        kill_grace_ms: whole_millis(settings.kill_grace()),
+        lease_ms: whole_millis(settings.lease()),
         output_limit: settings.output_limit(),
         backoff_base: policy.base,
-        backoff_max_ms: millis(policy.max),
+        backoff_max_ms: whole_millis(policy.max),
         crash_limit: policy.crash_limit,
     })
 }

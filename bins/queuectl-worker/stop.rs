@@ -1,17 +1,18 @@
 //! `queuectl worker stop`: stops the workers of this queue, from any terminal.
 //!
-//! Those of this machine, unless all are meant: whoever looks after one machine
+//! Those of this machine, unless all are meant: a person who looks after one machine
 //! need not know of the others.
 
-use queuectl_cli::text::plural;
 use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, elsewhere};
 use queuectl_core::WorkerId;
 use queuectl_runtime::{
     RescueError, Surrounding, WorkerHere, ask_to_stop, is_inside_worker, rescue, workers_here,
 };
+use queuectl_service::amounts::plural;
+use queuectl_service::document::worker::StoppedWorkers;
+use queuectl_service::explain::store::of_change;
+use queuectl_service::wait::stop::{self as service, AskedWorkers, Delay, Machines, StopWait};
 use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here, machine};
-use serde::Serialize;
-use std::collections::HashSet;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -74,14 +75,10 @@ const SIGNALS_AFTER: Duration = Duration::from_secs(1);
 /// How often it looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-#[derive(Serialize)]
-struct Document {
-    workers: usize,
-    stopped: bool,
-    /// Workers that live on other machines and were not meant.
-    elsewhere: usize,
-    /// Workers that had died, and whose jobs were ended: for people.
-    #[serde(skip)]
+/// What was done, for programs, and what only people are told.
+struct Done {
+    stopped: StoppedWorkers,
+    /// Workers that had died, and whose jobs were ended.
     dead: usize,
 }
 
@@ -90,46 +87,43 @@ pub(crate) fn stop(cx: &Context, args: &StopArgs) -> Result<(), Failure> {
     let mut asked = match asked {
         Ok(Some(asked)) => asked,
         Ok(None) => {
-            let nobody = Document { workers: 0, stopped: !args.no_wait, elsewhere: 0, dead: 0 };
-            return say(cx, args, &nobody);
+            let nobody = StoppedWorkers { workers: 0, stopped: !args.no_wait, elsewhere: 0 };
+            return say(cx, args, &Done { stopped: nobody, dead: 0 });
         }
         Err(Unasked { failure, by_signal: true }) => {
             return stop_without_the_queue(cx, args, failure, signalled);
         }
         Err(Unasked { failure, by_signal: false }) => return Err(failure),
     };
-    if asked.alive.is_empty() && is_on_server(cx) {
+    if asked.workers.alive.is_empty() && is_on_server(cx) {
         // One that the server has given up may live all the same.
         let workers = Here::signalled_or_found(cx, signalled);
         if !workers.workers.is_empty() {
-            return stop_processes(cx, args, &workers, asked.elsewhere);
+            return stop_processes(cx, args, &workers, asked.workers.elsewhere);
         }
     }
     // What runs a job cannot be gone before the job is.
     let job = Surrounding::of_this_process();
-    let is_inside = job.is_some_and(|job| asked.meant.iter().any(|worker| worker.run == job.run))
-        || asked.meant.iter().any(is_around_this_process);
+    let is_inside = job.is_some_and(|job| asked.workers.meant.iter().any(|worker| worker.run == job.run))
+        || asked.workers.meant.iter().any(is_around_this_process);
     let waits = !args.no_wait && !is_inside;
     if waits {
-        wait_until_gone(cx, asked.store.as_mut(), &asked.alive)?;
+        wait_until_gone(cx, asked.store.as_mut(), &asked.workers.alive)?;
     } else if is_inside {
         say_inside(cx, args);
     }
     let dead = look_after(cx, args, &mut asked)?;
-    say(cx, args, &Document { workers: asked.alive.len(), stopped: waits, elsewhere: asked.elsewhere, dead })
+    let AskedWorkers { alive, elsewhere, .. } = asked.workers;
+    say(cx, args, &Done { stopped: StoppedWorkers { workers: alive.len(), stopped: waits, elsewhere }, dead })
 }
 
-/// Who was asked to stop.
+/// The workers that were asked to stop, and the queue they were asked by way of.
 struct Asked {
     store: Box<dyn Store>,
-    /// All that are meant, also those that have died.
-    meant: Vec<Worker>,
-    alive: Vec<WorkerId>,
-    /// How many others live.
-    elsewhere: usize,
+    workers: AskedWorkers,
 }
 
-/// Why nobody could be asked by way of the queue.
+/// Why the workers could not be asked by way of the queue.
 struct Unasked {
     failure: Failure,
     /// It may be the right queue, and only cannot be reached or written now: then its
@@ -178,28 +172,10 @@ fn ask_in_time(cx: &Context, args: &StopArgs) -> (Result<Option<Asked>, Unasked>
 fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Unasked> {
     let opened = cx.existing_store().map_err(|failure| Unasked { failure, by_signal: is_on_server(cx) });
     let Some(mut store) = opened? else { return Ok(None) };
-    let (mut meant, others): (Vec<_>, Vec<_>) =
-        store.workers()?.into_iter().partition(|worker| args.everywhere || worker.is_here);
-    let elsewhere = alive(&others).count();
+    let machines = if args.everywhere { Machines::All } else { Machines::This };
     let how = if args.force { Stop::Forced } else { Stop::Graceful };
-    // Also when none lives: a manager may be about to replace one that died.
-    let known: Vec<_> = meant.iter().map(|worker| worker.id).collect();
-    store.request_stop(&known, how, cx.now())?;
-    // One that began between the look and the request; a later one hears of it from
-    // its manager.
-    let mut late = store.workers()?;
-    late.retain(|worker| {
-        (args.everywhere || worker.is_here)
-            && !known.contains(&worker.id)
-            && meant.iter().any(|other| is_same_manager(worker, other))
-    });
-    if !late.is_empty() {
-        let known: Vec<_> = late.iter().map(|worker| worker.id).collect();
-        store.request_stop(&known, how, cx.now())?;
-        meant.extend(late);
-    }
-    let alive = alive(&meant).collect();
-    Ok(Some(Asked { store, meant, alive, elsewhere }))
+    let workers = service::ask_to_stop(store.as_mut(), machines, how, cx.now())?;
+    Ok(Some(Asked { store, workers }))
 }
 
 /// Tells whether this is what a worker runs, also where the job's command has cleared its
@@ -224,7 +200,7 @@ fn say_inside(cx: &Context, args: &StopArgs) {
 /// Ends what dead workers have left, if that is wanted; tells how many had left any.
 fn look_after(cx: &Context, args: &StopArgs, asked: &mut Asked) -> Result<usize, Failure> {
     let mut ended = 0;
-    for worker in asked.meant.iter().filter(|worker| worker.life == Life::Dead) {
+    for worker in asked.workers.meant.iter().filter(|worker| worker.life == Life::Dead) {
         if !args.force {
             if worker.jobs_now > 0 {
                 let jobs = plural(worker.jobs_now, "job");
@@ -314,44 +290,20 @@ fn stop_processes(cx: &Context, args: &StopArgs, here: &Here, elsewhere: usize) 
     while waits && processes(cx).iter().any(|left| workers.iter().any(|one| one.pid == left.pid)) {
         cx.output().pause(LOOK_EVERY)?;
     }
-    say(cx, args, &Document { workers: asked, stopped: waits, elsewhere, dead: 0 })
+    say(cx, args, &Done { stopped: StoppedWorkers { workers: asked, stopped: waits, elsewhere }, dead: 0 })
 }
 
 fn unknown(error: StoreError) -> Failure {
-    Failure::of_change(error, "the workers", "run it again: to be asked twice does them no harm")
-}
-
-fn is_same_manager(one: &Worker, other: &Worker) -> bool {
-    (one.manager_pid, &one.boot_id, &one.host) == (other.manager_pid, &other.boot_id, &other.host)
-}
-
-/// Those that live now; whoever starts later is not meant.
-fn alive(workers: &[Worker]) -> impl Iterator<Item = WorkerId> {
-    workers.iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id)
+    of_change(error, "the workers", "run it again: to be asked twice does them no harm").into()
 }
 
 fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> Result<(), Failure> {
-    let mut noted = false;
-    let mut told = HashSet::new();
-    for look in 0_u32.. {
-        let workers = store.workers()?;
-        let left = alive(&workers).filter(|worker| asked.contains(worker)).count();
-        if left == 0 {
-            break;
-        }
-        if look == 10 && !noted {
-            noted = true;
-            let workers = plural(left as u64, "worker");
-            cx.output()
-                .note(format!("Waiting for {workers} to finish what they run; Ctrl+C ends the wait only"));
-        }
-        if look >= 10 {
-            let stalled = workers.iter().filter(|worker| worker.is_stalled && asked.contains(&worker.id));
-            for worker in stalled.filter(|worker| told.insert(worker.id)).collect::<Vec<_>>() {
-                let (id, pid) = (worker.id, worker.pid);
-                cx.output().note(format!(
-                    "Worker {id} (PID {pid}) stands still, and stops when it goes on: `kill -CONT {pid}`"
-                ));
+    let mut wait = StopWait::new(asked);
+    while let Some(delays) = wait.look(store)? {
+        for delay in &delays {
+            match delay {
+                Delay::Working(_) => cx.output().note(format!("{delay}; Ctrl+C ends the wait only")),
+                Delay::Stalled { .. } => cx.output().note(delay),
             }
         }
         cx.output().pause(LOOK_EVERY)?;
@@ -359,13 +311,13 @@ fn wait_until_gone(cx: &Context, store: &mut dyn Store, asked: &[WorkerId]) -> R
     Ok(())
 }
 
-fn say(cx: &Context, args: &StopArgs, done: &Document) -> Result<(), Failure> {
+fn say(cx: &Context, args: &StopArgs, Done { stopped: done, dead }: &Done) -> Result<(), Failure> {
     if args.json {
         return cx.output().json(done);
     }
     let workers = plural(done.workers as u64, "worker");
-    if done.dead > 0 {
-        let dead = plural(done.dead as u64, "dead worker");
+    if *dead > 0 {
+        let dead = plural(*dead as u64, "dead worker");
         cx.output().line(format!("Ended what {dead} had left"))?;
     }
     match done.workers {

@@ -1,6 +1,6 @@
 //! From a name to the program that stands behind it.
 
-use crate::find::{self, Shelves};
+use crate::find::{self, ProgramFolders};
 use crate::{alias, replace, unknown};
 use queuectl_cli::{Context, Exit, Failure, GlobalArgs, inherited_variables, report_as_they_ask, variables};
 use queuectl_files::Owners;
@@ -15,11 +15,11 @@ use std::path::Path;
 pub(crate) fn go_straight() -> Option<()> {
     let mut words = std::env::args_os().skip(1);
     let name = words.next().filter(|name| name != "help")?;
-    let shelves = Shelves::around_this_program().ok()?;
-    let program = shelves.program(name.to_str().filter(|name| find::is_name(name))?)?;
+    let folders = ProgramFolders::around_this_program().ok()?;
+    let program = folders.program(name.to_str().filter(|name| find::is_name(name))?)?;
     let variables = inherited_variables().ok()?;
-    // Why it could not be done is said by who comes next.
-    let _ = replace::with(&shelves, &program, &words.collect::<Vec<_>>(), variables);
+    // Why it could not be done is said on the way that comes next.
+    let _ = replace::with(&folders, &program, &words.collect::<Vec<_>>(), variables);
     None
 }
 
@@ -39,7 +39,7 @@ fn refuse_another_users(extension: &Path, owners: Owners) -> Result<(), Failure>
 /// Becomes the program of this name; comes back only if it cannot.
 pub(crate) fn become_program(
     cx: &Context,
-    shelves: &Shelves,
+    folders: &ProgramFolders,
     typed: &OsStr,
     arguments: Vec<OsString>,
     json: bool,
@@ -51,32 +51,32 @@ pub(crate) fn become_program(
     let name = typed.to_str().filter(|name| find::is_name(name)).ok_or_else(not_a_name)?;
     let variables = variables(cx.global())?;
     let flags = flags(cx.global(), json);
-    if let Some(program) = shelves.program(name) {
+    if let Some(program) = folders.program(name) {
         let arguments = [flags, arguments].concat();
-        return Err(replace::with(shelves, &program, &arguments, variables));
+        return Err(replace::with(folders, &program, &arguments, variables));
     }
     // Only now: a broken file must not lock the user out of `config check`.
     let settings = settings(cx, &arguments)?;
     let aliases = settings.aliases();
-    let expanded = alias::expand(name, aliases, |name| shelves.program(name).is_some())?;
+    let expanded = alias::expand(name, aliases, |name| folders.program(name).is_some())?;
     if aliases.contains_key(name)
-        && let Some(hidden) = shelves.extension(name)
+        && let Some(hidden) = folders.extension(name)
     {
         cx.output().warn(format!("the alias {name} hides {}", hidden.display()));
     }
     let words = expanded.arguments.into_iter().map(OsString::from).chain(arguments);
-    let (found, arguments): (_, Vec<OsString>) = match shelves.program(&expanded.name) {
+    let (found, arguments): (_, Vec<OsString>) = match folders.program(&expanded.name) {
         Some(program) => (program, flags.into_iter().chain(words).collect()),
-        None => match shelves.extension(&expanded.name) {
+        None => match folders.extension(&expanded.name) {
             Some(_) if json => return Err(no_program_of_ours(name)),
             Some(extension) => {
                 refuse_another_users(&extension, cx.global().owners())?;
                 (extension, words.collect())
             }
-            None => return Err(unknown::failure(name, &expanded.name, shelves, aliases)),
+            None => return Err(unknown::failure(name, &expanded.name, folders, aliases)),
         },
     };
-    Err(replace::with(shelves, &found, &arguments, variables))
+    Err(replace::with(folders, &found, &arguments, variables))
 }
 
 /// What stands before the name and every program of the family takes, before its actions

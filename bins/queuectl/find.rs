@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use queuectl_settings::is_command_name as is_name;
 
 /// The folders in which programs and extensions stand.
-pub(crate) struct Shelves {
+pub(crate) struct ProgramFolders {
     /// This program.
     pub(crate) own_path: PathBuf,
     /// The folder of this program.
@@ -20,7 +20,7 @@ pub(crate) struct Shelves {
     others: Vec<PathBuf>,
 }
 
-impl Shelves {
+impl ProgramFolders {
     pub(crate) fn around_this_program() -> Result<Self, Failure> {
         let own_path = env::current_exe().map_err(|error| {
             Failure::new(Exit::CannotRun, format!("cannot find out where this program is: {error}"))

@@ -1,7 +1,7 @@
-//! What there is: for `--list`, for `--help`, and for who types nothing.
+//! What there is: for `--list`, for `--help`, and for a line without a word.
 
 use crate::Args;
-use crate::find::{Shelves, is_name};
+use crate::find::{ProgramFolders, is_name};
 use queuectl_cli::{Context, Exit, Failure, Narrow, Table};
 use serde::Serialize;
 use std::io::{self, Write as _};
@@ -18,12 +18,12 @@ struct Entry {
 }
 
 /// Prints the programs, then the aliases, then the extensions that they do not hide.
-pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Failure> {
-    let programs = shelves.programs();
+pub(crate) fn list(cx: &Context, folders: &ProgramFolders, json: bool) -> Result<(), Failure> {
+    let programs = folders.programs();
     let mut entries: Vec<Entry> = programs
         .iter()
         .map(|name| {
-            let path = shelves.program(name).map(|path| path.display().to_string());
+            let path = folders.program(name).map(|path| path.display().to_string());
             Entry { name: name.clone(), kind: "program", expansion: None, path }
         })
         .collect();
@@ -40,7 +40,7 @@ pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Fa
         ),
         Err(failure) => cx.output().warn(format!("the aliases are not known: {}", failure.message())),
     }
-    for (name, path) in shelves.extensions() {
+    for (name, path) in folders.extensions() {
         if !entries.iter().any(|entry| entry.name == name) {
             let path = Some(path.display().to_string());
             entries.push(Entry { name, kind: "extension", expansion: None, path });
@@ -58,18 +58,18 @@ pub(crate) fn list(cx: &Context, shelves: &Shelves, json: bool) -> Result<(), Fa
     cx.output().table(&table)
 }
 
-/// Prints the usage, for who asks.
-pub(crate) fn help(cx: &Context, shelves: &Shelves) -> Result<(), Failure> {
-    cx.output().bytes(usage_text(shelves).as_bytes())
+/// Prints the usage where it was asked for.
+pub(crate) fn help(cx: &Context, folders: &ProgramFolders) -> Result<(), Failure> {
+    cx.output().bytes(usage_text(folders).as_bytes())
 }
 
-/// Prints the usage, for who has typed too little.
-pub(crate) fn usage(shelves: &Shelves, json: bool) -> Failure {
+/// Prints the usage where too little was typed.
+pub(crate) fn usage(folders: &ProgramFolders, json: bool) -> Failure {
     if json {
         return Failure::new(Exit::Usage, "the command line names no program")
             .hint("list what there is with `queuectl --list`");
     }
-    let _ = io::stderr().write_all(usage_text(shelves).as_bytes());
+    let _ = io::stderr().write_all(usage_text(folders).as_bytes());
     Failure::said(Exit::Usage)
 }
 
@@ -77,8 +77,8 @@ pub(crate) fn usage(shelves: &Shelves, json: bool) -> Failure {
 const EXIT_CODES: &str =
     "Exit codes: those of the program; 126 it cannot be run, 127 there is no such command";
 
-fn usage_text(shelves: &Shelves) -> String {
-    let names: Vec<String> = shelves.programs().into_iter().collect();
+fn usage_text(folders: &ProgramFolders) -> String {
+    let names: Vec<String> = folders.programs().into_iter().collect();
     let programs = format!("Programs: {}", names.join(", "));
     let more = "Type `queuectl help NAME` for one of them, `queuectl --list` for aliases and extensions too.";
     queuectl_cli::command::<Args>()

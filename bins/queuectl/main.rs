@@ -10,7 +10,7 @@ mod list;
 mod replace;
 mod unknown;
 
-use find::Shelves;
+use find::ProgramFolders;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -39,7 +39,7 @@ struct Args {
     typed: Option<Typed>,
 }
 
-/// The name of a program, and its arguments, which nobody here touches.
+/// The name of a program, and its arguments, which stay untouched here.
 #[derive(clap::Subcommand)]
 enum Typed {
     #[command(external_subcommand)]
@@ -49,20 +49,20 @@ enum Typed {
 fn main() -> ExitCode {
     dispatch::go_straight();
     queuectl_cli::run(|args: Args, cx| {
-        let shelves = Shelves::around_this_program()?;
+        let folders = ProgramFolders::around_this_program()?;
         let words = match args.typed {
-            _ if args.list => return list::list(cx, &shelves, args.json),
+            _ if args.list => return list::list(cx, &folders, args.json),
             Some(Typed::Words(words)) => words,
-            None if args.help => return list::help(cx, &shelves),
-            None => return Err(list::usage(&shelves, args.json)),
+            None if args.help => return list::help(cx, &folders),
+            None => return Err(list::usage(&folders, args.json)),
         };
         let (asks_for_help, words) = match words.split_first() {
             Some((name, rest)) if name == "help" => (true, rest),
             _ => (args.help, &words[..]),
         };
-        let Some((name, arguments)) = words.split_first() else { return list::help(cx, &shelves) };
+        let Some((name, arguments)) = words.split_first() else { return list::help(cx, &folders) };
         if asks_for_help && matches!(name.to_str(), Some("help" | "-h" | "--help")) {
-            return list::help(cx, &shelves);
+            return list::help(cx, &folders);
         }
         if asks_for_help && matches!(name.to_str(), Some("-V" | "--version")) {
             return cx.output().line(concat!("queuectl ", env!("CARGO_PKG_VERSION")));
@@ -71,6 +71,6 @@ fn main() -> ExitCode {
         if asks_for_help {
             arguments.push("--help".into());
         }
-        dispatch::become_program(cx, &shelves, name, arguments, args.json)
+        dispatch::become_program(cx, &folders, name, arguments, args.json)
     })
 }

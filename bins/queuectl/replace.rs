@@ -1,6 +1,6 @@
 //! Becomes the program that was found.
 
-use crate::find::Shelves;
+use crate::find::ProgramFolders;
 use queuectl_cli::{Exit, Failure, Variables};
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -10,13 +10,13 @@ use std::path::Path;
 ///
 /// What comes back is why it could not be done.
 pub(crate) fn with(
-    shelves: &Shelves,
+    folders: &ProgramFolders,
     program: &Path,
     arguments: &[OsString],
     mut variables: Variables,
 ) -> Failure {
-    variables.push(("QUEUECTL", shelves.own_path.clone().into()));
-    variables.push(("QUEUECTL_EXEC_PATH", shelves.exec_path()));
+    variables.push(("QUEUECTL", folders.own_path.clone().into()));
+    variables.push(("QUEUECTL_EXEC_PATH", folders.exec_path()));
     variables.push(("QUEUECTL_VERSION", env!("CARGO_PKG_VERSION").into()));
     let error = queuectl_cli::replace_process(program, arguments, &variables);
     let reason = match error.kind() {

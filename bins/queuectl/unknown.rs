@@ -1,15 +1,15 @@
-//! What to say about a name that nobody has.
+//! What to say about a name that nothing has.
 
-use crate::find::{Shelves, is_name};
-use queuectl_cli::text::nearest;
+use crate::find::{ProgramFolders, is_name};
 use queuectl_cli::{Exit, Failure, habit};
+use queuectl_core::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names what was probably meant, over programs, aliases and extensions.
 pub(crate) fn failure(
     typed: &str,
     expanded: &str,
-    shelves: &Shelves,
+    folders: &ProgramFolders,
     aliases: &BTreeMap<String, String>,
 ) -> Failure {
     let message = if typed == expanded {
@@ -21,9 +21,9 @@ pub(crate) fn failure(
     if let Some(lead) = habit("queuectl", expanded) {
         return failure.hint(lead);
     }
-    let mut names: BTreeSet<String> = shelves.programs();
+    let mut names: BTreeSet<String> = folders.programs();
     names.extend(aliases.keys().filter(|name| is_name(name)).cloned());
-    names.extend(shelves.extensions().into_keys());
+    names.extend(folders.extensions().into_keys());
     let meant = nearest(expanded, names.iter().map(String::as_str).filter(|name| *name != expanded));
     if meant.is_empty() {
         return failure.hint("list what there is with `queuectl --list`");

@@ -322,6 +322,9 @@ fn a_forced_stop_ends_what_a_killed_worker_has_left() {
         send(pid, Signal::SIGKILL);
     }
     worker.wait();
+    wait_until(DEADLINE, "a dead worker", || {
+        home.json(["worker", "list", "--json"])[0]["alive"] == serde_json::Value::Bool(false)
+    });
     home.queuectl(["worker", "stop"]).assert().success().stderr(contains("worker stop --force"));
     assert!(!home.processes_of("held").is_empty(), "it may finish");
     home.queuectl(["worker", "stop", "--force"]).assert().success().stdout(contains("1 dead worker"));

@@ -1,96 +1,16 @@
 //! What every command line has: the global flags, and how it is read.
 
 use crate::failure::Failure;
-use crate::output::{Colors, Output, Verbosity};
+use crate::global::GlobalArgs;
 use crate::typed_places;
 use crate::usage;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, CommandFactory, FromArgMatches, Parser};
 use queuectl_core::{Exit, Location, NotALocation, has_password, without_password};
-use queuectl_files::{AS_ROOT_VARIABLE, Owners};
-use queuectl_settings::{Key, Overrides, SettingsError};
-use std::env;
+use queuectl_settings::SettingsError;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
-/// The flags that every program takes, before or after the name of a subcommand. Each may
-/// be given again, as after an alias that has it; the last one counts.
-#[derive(clap::Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Global options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct GlobalArgs {
-    /// Read this configuration file [default: config.toml where `queuectl config path` says]
-    #[arg(long, global = true, value_name = "FILE", overrides_with = "config")]
-    pub config: Option<PathBuf>,
-
-    /// Use the queue at this place [default: database of the configuration]
-    #[arg(long, global = true, value_name = "URL|PATH", overrides_with = "database")]
-    pub database: Option<OsString>,
-
-    /// As root, use a queue, a configuration and commands of other users too
-    #[arg(long, global = true, overrides_with = "as_root")]
-    pub as_root: bool,
-
-    /// Print without colours
-    #[arg(long, global = true, overrides_with = "no_color")]
-    pub no_color: bool,
-
-    /// Say more on standard error
-    #[arg(short, long, global = true, conflicts_with = "quiet", overrides_with = "verbose")]
-    pub verbose: bool,
-
-    /// Say nothing but errors on standard error
-    #[arg(short, long, global = true, overrides_with = "quiet")]
-    pub quiet: bool,
-}
-
-/// The variable by which the dispatcher hands `-v` and `-q` on.
-pub const LOG_LEVEL_VARIABLE: &str = "QUEUECTL_LOG_LEVEL";
-
-impl GlobalArgs {
-    /// How much is logged, in the words of the configuration, if a flag says so.
-    pub fn log_level(&self) -> Option<&'static str> {
-        match (self.verbose, self.quiet) {
-            (true, _) => Some("DEBUG"),
-            (_, true) => Some("ERROR"),
-            _ => None,
-        }
-    }
-
-    /// Whose files are used: the flag, then the variable.
-    pub fn owners(&self) -> Owners {
-        let said = env::var(AS_ROOT_VARIABLE).unwrap_or_default().to_ascii_lowercase();
-        if self.as_root || matches!(said.as_str(), "1" | "true" | "yes") {
-            Owners::AnyForRoot
-        } else {
-            Owners::Own
-        }
-    }
-
-    /// What the flags say about settings.
-    pub fn overrides(&self) -> Overrides {
-        Overrides { config: self.config.clone(), flags: Vec::new(), owners: self.owners() }
-            .with(Key::Database, self.database.as_ref())
-            .with(Key::LogLevel, self.log_level())
-    }
-
-    /// Where to print, and how: the flags, then the variables.
-    pub fn output(&self) -> Output {
-        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
-        let no_color = self.no_color || variable("NO_COLOR").is_some();
-        let said = variable(LOG_LEVEL_VARIABLE);
-        let level = self.log_level().map(OsStr::new).or(said.as_deref()).unwrap_or_default();
-        let verbosity = if level.eq_ignore_ascii_case("DEBUG") {
-            Verbosity::Verbose
-        } else if level.eq_ignore_ascii_case("ERROR") {
-            Verbosity::Quiet
-        } else {
-            Verbosity::Normal
-        };
-        Output::new(verbosity, if no_color { Colors::Never } else { Colors::OnTerminal })
-    }
-}
+use std::path::Path;
 
 /// Makes sure that an argument can be the place of a queue, and has no password.
 ///
@@ -99,7 +19,7 @@ impl GlobalArgs {
 /// # Errors
 ///
 /// [`Exit::Error`] if it looks like an address and is none, or if there is a password in
-/// it: everybody on the machine can read the arguments of a process.
+/// it: every user of the machine can read the arguments of a process.
 pub fn check_place(argument: &str, typed: &OsStr) -> Result<(), Failure> {
     let Some(text) = typed.to_str().filter(|text| !text.is_empty()) else { return Ok(()) };
     Location::read(text, is_there).map_err(|error: NotALocation| {
@@ -219,7 +139,7 @@ pub(crate) fn parse<A: Parser>(
 }
 
 /// Has failures written as a command line asks for, as far as that can be told of one that
-/// cannot be read, or that nobody has read.
+/// cannot be read, or was not read.
 pub fn report_as_they_ask(arguments: &[OsString]) {
     if arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json") {
         Failure::report_as_json(true);
@@ -239,7 +159,7 @@ fn report(error: &clap::Error, command: &clap::Command, arguments: &[OsString]) 
             let printed = error.print().and_then(|()| io::stdout().flush());
             printed.map_or_else(|error| Failure::of_output(&error), |()| Failure::said(Exit::Done))
         }
-        // Who types too little is shown what there is.
+        // Where too little was typed, what there is is shown.
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand if !Failure::is_json() => {
             let _ = error.print();
             Failure::said(Exit::Usage)

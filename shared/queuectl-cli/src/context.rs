@@ -1,10 +1,12 @@
 //! What a program can ask for.
 
-use crate::arguments::GlobalArgs;
 use crate::failure::Failure;
+use crate::global::GlobalArgs;
 use crate::logging;
 use crate::output::Output;
-use queuectl_core::Timestamp;
+use queuectl_core::{DEFAULT_QUEUE, Timestamp};
+use queuectl_service::place;
+use queuectl_service::verbs::delete::DryRun;
 use queuectl_settings::{
     Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
 };
@@ -22,24 +24,9 @@ pub struct Context {
     warned_of_variables: Cell<bool>,
 }
 
-/// Whether something is only tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DryRun {
-    /// Nothing is changed.
-    Yes,
-    /// It is done.
-    No,
-}
-
-impl From<bool> for DryRun {
-    fn from(flag: bool) -> Self {
-        if flag { Self::Yes } else { Self::No }
-    }
-}
-
 impl Context {
     pub(crate) fn new(global: GlobalArgs) -> Self {
-        let output = global.output();
+        let output = Output::of(&global);
         let clock = RefCell::new(Clock::of_this_machine());
         let warned_of_variables = Cell::new(false);
         Self { global, output, settings: OnceCell::new(), clock, warned_of_variables }
@@ -56,7 +43,7 @@ impl Context {
     }
 
     /// The settings; read when they are first asked for, so that a broken file
-    /// is in nobody's way who does not need it.
+    /// is not in the way of what does not need it.
     pub fn settings(&self) -> Result<&Settings, Failure> {
         if let Some(settings) = self.settings.get() {
             return Ok(settings);
@@ -88,23 +75,16 @@ impl Context {
     /// Where the queue is.
     pub fn location(&self) -> Result<Location, Failure> {
         self.warn_of_unknown_variables();
-        Ok(self.settings()?.database().clone())
+        Ok(place::location(self.settings()?))
     }
 
     /// How to open the queue.
     pub fn open_options(&self, access: Access) -> Result<OpenOptions, Failure> {
-        let settings = self.settings()?;
-        Ok(OpenOptions {
-            access,
-            busy_timeout: settings.busy_timeout(),
-            connect_timeout: settings.connect_timeout(),
-            state_folder: Some(settings.places().state_folder().to_owned()),
-            owners: self.global.owners(),
-        })
+        Ok(place::open_options(self.settings()?, access, self.global.owners()))
     }
 
-    /// Opens the queue; its clock is this program's from now on. Who only looks is
-    /// told if it is somewhere else.
+    /// Opens the queue; its clock is this program's from now on. A program that only looks
+    /// tells if the queue is somewhere else.
     pub fn store(&self, access: Access) -> Result<Box<dyn Store>, Failure> {
         logging::start_short_log(self.output.verbosity());
         let mut store = queuectl_store::open(&self.location()?, &self.open_options(access)?)?;
@@ -185,7 +165,12 @@ impl Context {
     /// Says so if no worker is there to run what waits in a queue. It is not worth an error.
     pub fn note_without_workers(&self, store: &mut dyn Store, queue: &str) {
         if self.output.is_read_by_a_person() && matches!(store.has_workers(queue), Ok(false)) {
-            self.output.note("No worker is running; start one with `queuectl worker start`");
+            if queue == DEFAULT_QUEUE {
+                self.output.note("No worker is running; start one with `queuectl worker start`");
+            } else {
+                let start = format!("queuectl worker start --queue {}", shell_words::quote(queue));
+                self.output.note(format!("No worker serves the queue {queue}; start one with `{start}`"));
+            }
         }
     }
 

@@ -2,12 +2,13 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::json::{AttemptDocument, ShownJob};
 use crate::table::Narrow::{CutsEnds, Goes, Stays};
 use crate::table::{self, Table};
-use crate::text::{duration, escape, shorten, size};
+use crate::text::{escape, shorten};
 use crate::times::Times;
-use queuectl_core::{Attempt, Job, Lease, Outcome, State};
+use queuectl_core::{Attempt, Job, State};
+use queuectl_service::amounts::{duration, size};
+use queuectl_service::detail::{JobDetail, OutputEnd, attempt_number};
 use queuectl_store::Store;
 use std::fmt::Write as _;
 
@@ -20,124 +21,35 @@ const INDENT: usize = 2;
 /// The widest of them in a pipe.
 const WIDEST_LINE: usize = 1000;
 
-/// The end of an output that is read, and that a document has: a job's output may be
-/// larger than the memory of the program that shows it.
-const END_BYTES: u32 = 64 * 1024;
-
-/// The last attempt of a job, running or ended; none before the first.
-///
-/// A claim that was handed back unstarted is no attempt.
-pub fn last_attempt(job: &Job, attempts: &[Attempt]) -> Option<Lease> {
-    let running = (job.state == State::Processing).then(|| job.last_lease());
-    running.or_else(|| attempts.last().map(|attempt| attempt.lease))
-}
-
-/// The number of an attempt among those of its job, from 1.
-///
-/// Leases have gaps: a claim that was handed back unstarted is no attempt. Attempts that
-/// are charged begin anew after a retry from the dead letter queue; these go on.
-pub fn attempt_number(attempts: &[Attempt], lease: Lease) -> usize {
-    attempts.iter().filter(|attempt| attempt.lease.number < lease.number).count() + 1
-}
-
-/// The attempts of a job, oldest first, with the one that runs now: that has a record
-/// only from its first output on, and is otherwise told by the job.
-fn attempts_with_the_running(store: &mut dyn Store, job: &Job) -> Result<Vec<Attempt>, Failure> {
-    let mut attempts = store.attempts(job.seq)?;
-    let lease = job.last_lease();
-    let is_recorded = attempts.iter().any(|attempt| attempt.lease == lease);
-    if let (State::Processing, Some(worker), Some(started_at), false) =
-        (job.state, job.worker, job.started_at, is_recorded)
-    {
-        let host = store.worker(worker)?.map(|worker| worker.host).unwrap_or_default();
-        let (output_bytes, dropped_bytes) = (0, 0);
-        let (ended_at, outcome, error) = (None, None, None);
-        attempts.push(Attempt {
-            lease,
-            worker,
-            host,
-            started_at,
-            ended_at,
-            outcome,
-            error,
-            output_bytes,
-            dropped_bytes,
-        });
-    }
-    Ok(attempts)
-}
-
 /// Prints everything about a job: for a program, or for a person.
 pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> Result<(), Failure> {
-    let attempts = attempts_with_the_running(store, job)?;
-    let last = last_attempt(job, &attempts);
-    let end = match last {
-        Some(lease) => Some(OutputEnd::read(store, lease)?),
-        None => None,
-    };
+    let detail = JobDetail::read(store, job)?;
     if json {
-        let ended = attempts.iter().find(|attempt| Some(attempt.lease) == last && attempt.ended_at.is_some());
-        return cx.output().json(&ShownJob {
-            job: job.into(),
-            output_bytes: ended.map(|attempt| attempt.output_bytes),
-            output_is_cut: end.as_ref().is_some_and(|end| end.is_cut),
-            output: end.map(|end| end.text),
-            attempt_history: AttemptDocument::history(&attempts),
-        });
+        return cx.output().json(&detail.document(job));
     }
     let times = Times::of(cx);
     let mut text = fields(job, &times);
-    let missing = match attempts.last() {
-        Some(Attempt { outcome: Some(Outcome::Exit(127)), worker, .. }) => store.worker(*worker)?,
-        _ => None,
-    };
-    if let Some(worker) = &missing {
-        field(&mut text, "worker's PATH", &worker.path);
+    let path = detail.path_without_program(store)?;
+    if let Some(path) = &path {
+        field(&mut text, "worker's PATH", path);
     }
-    if !attempts.is_empty() {
+    if !detail.attempts.is_empty() {
         text.push_str("\nAttempts\n");
         let columns = cx.output().columns().map(|columns| columns.saturating_sub(INDENT));
-        for line in attempts_table(&attempts, &times, columns).to_string().lines() {
+        for line in attempts_table(&detail.attempts, &times, columns).to_string().lines() {
             let _ = writeln!(text, "  {line}");
         }
     }
     cx.output().bytes(text.as_bytes())?;
-    if let Some(end) = end.filter(|end| !end.text.is_empty()) {
-        tail(cx, job, &end)?;
+    if let Some(end) = detail.end.as_ref().filter(|end| !end.text.is_empty()) {
+        tail(cx, job, end)?;
     }
-    if missing.is_some() {
+    if path.is_some() {
         cx.output().note(
             "hint: 127 means that a command was not found; give the job your own PATH with `queuectl enqueue --env PATH …`",
         );
     }
     Ok(())
-}
-
-/// The end of what an attempt wrote.
-struct OutputEnd {
-    /// As text; what is not UTF-8 is replaced.
-    text: String,
-    /// It wrote more than this.
-    is_cut: bool,
-}
-
-impl OutputEnd {
-    fn read(store: &mut dyn Store, lease: Lease) -> Result<Self, Failure> {
-        let parts = store.output_end(lease, END_BYTES)?;
-        // A number that is missing was dropped.
-        let begins_late = parts.first().is_some_and(|first| first.n > 0);
-        let has_gaps = parts.windows(2).any(|pair| pair[1].n > pair[0].n + 1);
-        let mut bytes: Vec<u8> = parts.into_iter().flat_map(|part| part.bytes).collect();
-        let too_many = bytes.len().saturating_sub(END_BYTES as usize);
-        bytes.drain(..too_many);
-        let is_cut = begins_late || has_gaps || too_many > 0;
-        if is_cut {
-            // It may begin within a character.
-            let continued = bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
-            bytes.drain(..continued);
-        }
-        Ok(Self { text: String::from_utf8_lossy(&bytes).into_owned(), is_cut })
-    }
 }
 
 fn fields(job: &Job, times: &Times) -> String {

@@ -7,14 +7,14 @@
 //!
 //! | Module | What it knows |
 //! |---|---|
-//! | `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
+//! | `global`, `arguments`, `usage` | the global flags, how a command line is read, and what is wrong with it |
 //! | `command_words` | which words are ours, and which are those of a command we are given |
 //! | `context` | settings, queue, time |
 //! | `elsewhere`, `habits` | options and words of others, and where they lead |
-//! | `failure` | which error leads to which exit code, with which hint |
-//! | `pages`, `find`, `detail` | how jobs are read from the store: all of them, the one that is meant, all about it |
-//! | `deletion` | how jobs are deleted, and their room given back |
-//! | `output`, [`table`], [`json`], [`text`], `times`, `visible` | how things are printed |
+//! | `failure` | how is shown what was not done |
+//! | `pages`, `detail` | how many jobs are shown, and one |
+//! | `named`, `deletion` | what is done to jobs that are named, and how that is told |
+//! | `output`, `verbosity`, [`table`], [`text`], `times`, `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `programs` | which programs are of the family |
 //! | `replace` | how a process becomes another program |
@@ -29,10 +29,10 @@ mod deletion;
 mod detail;
 mod elsewhere;
 mod failure;
-mod find;
+mod global;
 mod habits;
-pub mod json;
 mod logging;
+mod named;
 mod output;
 mod pages;
 mod programs;
@@ -45,19 +45,21 @@ mod times;
 mod typed_places;
 mod usage;
 mod variables;
+mod verbosity;
 mod visible;
 
-pub use arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, check_place, command, report_as_they_ask};
-pub use context::{Context, DryRun};
+pub use arguments::{check_place, command, report_as_they_ask};
+pub use context::Context;
 pub use deletion::{delete_named, delete_settled};
-pub use detail::{attempt_number, last_attempt, show_job};
+pub use detail::show_job;
 pub use elsewhere::{Elsewhere, Leads, OthersOptions, elsewhere};
 pub use failure::Failure;
-pub use find::{find_job, find_one_of};
+pub use global::{GlobalArgs, LOG_LEVEL_VARIABLE};
 pub use habits::habit;
 pub use logging::{begin_lines_with_times, start_log, start_log_through};
-pub use output::{JsonArray, Output, Verbosity};
-pub use pages::{each_page, each_part};
+pub use named::each_named;
+pub use output::{JsonArray, Output};
+pub use pages::each_page;
 pub use programs::{PROGRAM_PREFIX, is_program, program_in};
 pub use queuectl_core::Exit;
 pub use replace::replace_process;
@@ -66,6 +68,7 @@ pub use table::{Narrow, Table};
 pub use times::Times;
 pub use typed_places::with_typed_places;
 pub use variables::{Variables, inherited_variables, variables};
+pub use verbosity::Verbosity;
 pub use visible::{Coloring, Visible};
 
 use std::ffi::OsString;
@@ -80,7 +83,7 @@ pub fn run<A: clap::Parser>(program: impl FnOnce(A, &Context) -> Result<(), Fail
     end(read_and_do(std::env::args_os().collect(), program))
 }
 
-/// Runs a program whose only positional argument is a command that somebody wants
+/// Runs a program whose only positional argument is a command that is
 /// to be run; what cannot stand beside it conflicts with that argument.
 pub fn run_with_command<A: clap::Parser>(
     program: impl FnOnce(A, &Context) -> Result<(), Failure>,

@@ -1,7 +1,8 @@
 //! The log: one line an event, on standard error.
 
-use crate::output::Verbosity;
-use crate::text::{escape, rfc3339};
+use crate::text::escape;
+use crate::verbosity::Verbosity;
+use queuectl_service::dates::rfc3339;
 use queuectl_settings::LogLevel;
 use queuectl_store::Clock;
 use std::fmt::{self, Write as _};
@@ -21,7 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 ///
 /// The first call counts, and must come before the store is opened. Each event
 /// is one write of a whole line, so that the lines of several processes do not
-/// mix; nobody can be told that a line could not be written.
+/// mix; that a line could not be written can be told nowhere.
 pub fn start_log(level: LogLevel, prefix: impl Into<String>) {
     start(of_settings(level), Line { prefix: prefix.into() }, io::stderr);
 }

@@ -1,28 +1,22 @@
 //! What a program prints: data on standard output, words on standard error.
 
 use crate::failure::Failure;
-use crate::json;
+use crate::global::{GlobalArgs, LOG_LEVEL_VARIABLE};
 use crate::logging::beginning_of_line;
 use crate::table::Table;
 use crate::text::escape;
 use crate::typed_places::with_typed_places;
+use crate::verbosity::Verbosity;
 use crate::visible::Coloring;
+use queuectl_service::document::said::WarningDocument;
+use queuectl_service::document::write::to_string;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Serialize;
+use std::env;
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write as _};
 use std::time::Duration;
-
-/// How many words a program makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Errors only.
-    Quiet,
-    /// What a person wants to know.
-    Normal,
-    /// What a person wants to know who looks for a fault.
-    Verbose,
-}
 
 /// Where a program prints, and how.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +26,24 @@ pub struct Output {
 }
 
 impl Output {
+    /// Where to print, and how: as the flags say, then the variables.
+    pub fn of(global: &GlobalArgs) -> Self {
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
+        let no_color = global.no_color || variable("NO_COLOR").is_some();
+        let said = variable(LOG_LEVEL_VARIABLE);
+        let level = global.log_level().map(OsStr::new).or(said.as_deref()).unwrap_or_default();
+        let verbosity = if level.eq_ignore_ascii_case("DEBUG") {
+            Verbosity::Verbose
+        } else if level.eq_ignore_ascii_case("ERROR") {
+            Verbosity::Quiet
+        } else {
+            Verbosity::Normal
+        };
+        Self::new(verbosity, if no_color { Colors::Never } else { Colors::OnTerminal })
+    }
+
     /// Looks at standard output, and decides whether anything gets a colour.
-    pub(crate) fn new(verbosity: Verbosity, colors: Colors) -> Self {
+    fn new(verbosity: Verbosity, colors: Colors) -> Self {
         let terminal = io::stdout().is_terminal();
         colored::control::set_override(terminal && colors == Colors::OnTerminal);
         Self { terminal, verbosity }
@@ -82,7 +92,7 @@ impl Output {
 
     /// Prints one JSON document on one line.
     pub fn json<T: Serialize>(self, document: &T) -> Result<(), Failure> {
-        self.line(json::to_string(document)?)
+        self.line(written(document)?)
     }
 
     /// Begins a JSON array whose elements come one by one.
@@ -122,7 +132,7 @@ impl Output {
         self.verbosity >= Verbosity::Normal && !Failure::is_json()
     }
 
-    /// Says something to the person, if there is one who wants to know; a program that
+    /// Says something to the person, unless they want to hear less; a program that
     /// reads JSON does not. What it leads to is at the places that were typed.
     pub fn note(self, text: impl fmt::Display) {
         self.note_as_it_is(with_typed_places(&text.to_string()));
@@ -141,7 +151,7 @@ impl Output {
             return;
         }
         let warning = text.to_string();
-        match json::to_string(&Warning { warning: &warning }) {
+        match to_string(&WarningDocument { warning: &warning }) {
             Ok(line) if Failure::is_json() => say(&line),
             _ => say(&format!("queuectl: warning: {}", escape(&warning))),
         }
@@ -150,20 +160,18 @@ impl Output {
 
 /// Whether anything gets a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colors {
+enum Colors {
     /// On a terminal.
     OnTerminal,
     /// Nowhere: `--no-color`, or `NO_COLOR` is set.
     Never,
 }
 
-/// How a warning is written for a program.
-#[derive(Serialize)]
-struct Warning<'a> {
-    warning: &'a str,
+fn written<T: Serialize>(document: &T) -> Result<String, Failure> {
+    to_string(document).map_err(|error| Failure::of_document(&error))
 }
 
-/// Nobody can be told that standard error is closed.
+/// That standard error is closed can be told nowhere.
 fn say(line: &str) {
     let _ = io::stderr().write_all(format!("{}{line}\n", beginning_of_line()).as_bytes());
 }
@@ -180,7 +188,7 @@ pub struct JsonArray {
 impl JsonArray {
     /// Prints the next element.
     pub fn push<T: Serialize>(&mut self, element: &T) -> Result<(), Failure> {
-        let element = json::to_string(element)?;
+        let element = written(element)?;
         let before = if self.empty { "[\n" } else { ",\n" };
         self.empty = false;
         self.write(before)?;

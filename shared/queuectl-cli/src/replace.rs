@@ -18,7 +18,7 @@ pub fn replace_process(program: &Path, arguments: &[OsString], variables: &[(&st
 }
 
 /// Tells whether the kernel would refuse a file that the C library then runs as
-/// a shell script (execvp(3)): nobody has said that it is one.
+/// a shell script (execvp(3)): nothing says that it is one.
 fn is_no_program(program: &Path) -> bool {
     let mut beginning = [0; 4];
     // What cannot be read may still be run.

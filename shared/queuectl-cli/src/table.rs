@@ -3,6 +3,10 @@
 //! In a pipe every column is there and nothing is cut; one long cell makes its own
 //! row longer and no other. On a terminal no row is wider than the terminal: long
 //! cells are cut, and what can be done without is left out.
+//!
+//! By hand, since neither `comfy-table` nor `tabled` leaves a column out for want of room,
+//! cuts a cell at its beginning, or keeps the columns of a table from page to page; how
+//! wide a text is tells `unicode-width`.
 
 use crate::text::{escape, shorten, shorten_beginning};
 use colored::{Color, Colorize as _};

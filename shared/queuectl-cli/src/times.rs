@@ -1,9 +1,10 @@
 //! Times for people: local and short on a terminal, UTC and full in a pipe.
 
 use crate::context::Context;
-use crate::text;
 use jiff::tz::TimeZone;
-use queuectl_core::{Timestamp, two_units};
+use queuectl_core::Timestamp;
+use queuectl_service::amounts::two_units;
+use queuectl_service::dates::instant;
 use std::time::Duration;
 
 /// Shows times as the reader of standard output wants them.
@@ -15,7 +16,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// For who reads this program's standard output; the time is that of the queue
+    /// For the reader of this program's standard output; the time is that of the queue
     /// that was opened last.
     pub fn of(cx: &Context) -> Self {
         Self { now: cx.now(), zone: cx.output().is_terminal().then(TimeZone::system) }
@@ -23,8 +24,8 @@ impl Times {
 
     /// A time in a table: `14:05:09` if it is today, else `3 d ago`.
     pub fn short(&self, time: Timestamp) -> String {
-        let Some(zone) = &self.zone else { return text::time(time) };
-        let local = |time| text::instant(time).to_zoned(zone.clone());
+        let Some(zone) = &self.zone else { return in_utc(time) };
+        let local = |time| instant(time).to_zoned(zone.clone());
         if local(time).date() == local(self.now).date() {
             return local(time).strftime("%H:%M:%S").to_string();
         }
@@ -34,7 +35,7 @@ impl Times {
     /// When something is due: `in 40 s`, `now`.
     pub fn due(&self, time: Timestamp) -> String {
         match &self.zone {
-            None => text::time(time),
+            None => in_utc(time),
             Some(_) if time <= self.now => "now".to_owned(),
             Some(_) => self.distance(time),
         }
@@ -52,8 +53,8 @@ impl Times {
 
     /// A time on a line of its own: `2026-11-22 14:05:09 (3 d ago)`.
     pub fn full(&self, time: Timestamp) -> String {
-        let Some(zone) = &self.zone else { return text::time(time) };
-        let local = text::instant(time).to_zoned(zone.clone());
+        let Some(zone) = &self.zone else { return in_utc(time) };
+        let local = instant(time).to_zoned(zone.clone());
         format!("{} ({})", local.strftime("%Y-%m-%d %H:%M:%S"), self.distance(time))
     }
 
@@ -64,6 +65,11 @@ impl Times {
             format!("{} ago", coarse(self.now.since(time)))
         }
     }
+}
+
+/// A point in time for people: `2026-11-22 09:30:12Z`.
+fn in_utc(time: Timestamp) -> String {
+    instant(time).to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// How long ago something was, in one unit: `40 s`, `12 m`, `9 h`, `3 d`.

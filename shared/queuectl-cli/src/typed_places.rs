@@ -1,10 +1,10 @@
 //! Hints that lead to the queue that is meant.
 //!
-//! Who has named a queue or a configuration by a flag would get to another one by a
+//! A person who has named a queue or a configuration by a flag would get to another by a
 //! hint without it. The one place where such a flag is put into what is said; an
 //! exported variable is there when the hint is typed, and needs none.
 
-use crate::arguments::GlobalArgs;
+use crate::global::GlobalArgs;
 use std::sync::OnceLock;
 
 /// A flag, and its value as a shell takes it.
@@ -49,7 +49,7 @@ fn is_missing(line: &str, flag: &str) -> bool {
     let is_there =
         |word: &str| word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='));
     let (name, action) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    // What is written into the configuration is for whoever names no queue.
+    // What is written into the configuration is for lines that name no queue.
     let is_of_the_file = flag == "--database" && name == "config" && !matches!(action, "get" | "list");
     let asks_for_help = name == "help" || name.starts_with("--") || line.ends_with(" --help");
     !(asks_for_help || is_of_the_file || line.split(' ').any(is_there))

@@ -1,8 +1,9 @@
 //! Which queue is meant, and the global flags, as the next program finds them in its
 //! environment.
 
-use crate::arguments::{GlobalArgs, LOG_LEVEL_VARIABLE, is_there};
+use crate::arguments::is_there;
 use crate::failure::Failure;
+use crate::global::{GlobalArgs, LOG_LEVEL_VARIABLE};
 use queuectl_core::Location;
 use queuectl_files::AS_ROOT_VARIABLE;
 use std::env;

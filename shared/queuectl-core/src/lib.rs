@@ -39,7 +39,7 @@ pub use exit::Exit;
 pub use id::{InvalidJobId, JobId};
 pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
 pub use lease::{Lease, Seq, WorkerId};
-pub use location::{Location, NotALocation};
+pub use location::{Location, NotALocation, names_a_server};
 pub use nearest::nearest;
 pub use outcome::Outcome;
 pub use promotion::Promotion;

@@ -160,11 +160,14 @@ impl Location {
     }
 }
 
+/// Tells whether a text begins as the URL of a server does: `postgres://`.
+pub fn names_a_server(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
+}
+
 /// Tells whether this is `postgres://…`, written as it must be.
 fn is_url(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, rest)| {
-        SCHEMES.contains(&scheme) && !rest.contains("://") && trimmed(text) == text
-    })
+    names_a_server(text) && text.matches("://").count() == 1 && trimmed(text) == text
 }
 
 /// What to type instead of a name that makes no new file.

@@ -1,8 +1,10 @@
 //! Units of time and size: one table for everything that people write.
+//!
+//! Not by `humantime`, which takes `5M` for months and knows no capitals and no sizes.
 
 use std::time::Duration;
 
-/// The longest duration: ten years of 365.25 days.
+/// The longest duration: ten years of 365.25 days, as `humantime` shows them too.
 pub const LONGEST_DURATION: Duration = Duration::from_hours(87_660);
 
 const SECOND: u64 = 1000;

@@ -36,7 +36,6 @@ pub use files::with_files_from;
 pub use pgpass::Password;
 pub use servers::Server;
 pub(crate) use servers::socket_in;
-pub use url::serves;
 
 const DEFAULT_SCHEMA: &str = "queuectl";
 

@@ -16,7 +16,7 @@ pub mod session;
 pub mod settings;
 mod tls;
 
-pub use address::{Address, Password, Server, serves, with_files_from};
+pub use address::{Address, Password, Server, with_files_from};
 pub use connect::in_seconds;
 pub use connection::Connection;
 pub use meaning::{Meaning, meaning};

@@ -82,6 +82,7 @@ impl Queue {
             state_folder: None,
             manager_pid: std::process::id(),
             concurrency: 1,
+            queues: Vec::new(),
             max_jobs: None,
             drain: None,
             poll_interval_ms: 20,

@@ -55,7 +55,7 @@ pub use upkeep::{Backup, Cancelled, Finding, Level, Retried, Upkeep};
 pub use work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, SetAside, Suspects, Work};
 pub use worker::{Life, Stop, Worker};
 
-use queuectl_postgres::serves;
+use queuectl_core::names_a_server;
 
 /// The result of every method of a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -78,7 +78,7 @@ impl<T: Intake + Work + Inspect + Upkeep + Transfer + Send> Store for T {}
 pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open(path, options)?)),
-        Location::Url(url) if serves(url) => PostgresStore::open(url, options),
+        Location::Url(url) if names_a_server(url) => PostgresStore::open(url, options),
         Location::Url(url) => Err(StoreError::NoStoreFor { url: location::without_password(url) }),
     }
 }
@@ -104,7 +104,7 @@ pub fn open_to_delete(location: &Location, options: &OpenOptions) -> Result<Box<
 /// If the URL cannot be understood, or the file not opened.
 pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Option<LockFile>> {
     match location {
-        Location::Url(url) if serves(url) => postgres::lock_file_here(url, options),
+        Location::Url(url) if names_a_server(url) => postgres::lock_file_here(url, options),
         Location::Url(_) => Ok(None),
         Location::File(path) => LockFile::open_existing(path),
     }
@@ -117,7 +117,7 @@ pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Opti
 pub fn diagnose(location: &Location, options: &OpenOptions) -> Vec<Finding> {
     match location {
         Location::File(path) => doctor::sqlite::diagnose(path, options),
-        Location::Url(url) if serves(url) => doctor::postgres::diagnose(url, options),
+        Location::Url(url) if names_a_server(url) => doctor::postgres::diagnose(url, options),
         Location::Url(url) => {
             let error = StoreError::NoStoreFor { url: location::without_password(url) };
             vec![Finding::error("database", error.to_string(), "name another queue with `--database PATH`")]

@@ -232,6 +232,7 @@ pub fn instructions(home: &Home) -> String {
         state_folder: None,
         manager_pid: std::process::id(),
         concurrency: 2,
+        queues: Vec::new(),
         max_jobs: None,
         drain: Some(Drain::Everything),
         poll_interval_ms: 100,

@@ -3,15 +3,15 @@
 //! What is shown as a line to type can be typed: it is read before it is said, and has
 //! nothing cut out of it. Where that cannot be, words have to do.
 
+use super::line::{Line, Piece, is_bare, shows_something};
 use super::shell::{self, Found};
 use super::shown::shown;
-use super::{Line, Piece, is_bare, shows_something};
-use crate::arguments::{GlobalArgs, check_place};
+use crate::arguments::check_place;
 use crate::failure::Failure;
-use crate::text::nearest;
+use crate::global::GlobalArgs;
 use crate::usage::{self, needs_a_value};
 use clap::{Arg, FromArgMatches as _};
-use queuectl_core::{Exit, masked};
+use queuectl_core::{Exit, masked, nearest};
 use std::ffi::OsString;
 use std::path::Path;
 
@@ -210,7 +210,7 @@ impl Line<'_> {
         failure.hint(format!("if it belongs to the command, put the whole line between quotes, or {how}"))
     }
 
-    /// The last word is an option of ours whose value nobody has typed.
+    /// The last word is an option of ours whose value was not typed.
     pub(super) fn without_its_value(&self, option: &Arg) -> Failure {
         let failure = Failure::new(Exit::Usage, needs_a_value(&option.to_string()));
         match self.typed(&self.with_words(&[], self.rest)) {

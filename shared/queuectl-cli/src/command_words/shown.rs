@@ -3,7 +3,7 @@
 use queuectl_core::masked;
 use std::ffi::OsString;
 
-/// Words for the eyes of everybody.
+/// Words as every reader may see them.
 pub(super) struct Shown {
     pub(super) text: String,
     /// Something was cut out, so that these words are none to be typed.

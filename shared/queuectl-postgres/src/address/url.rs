@@ -156,11 +156,6 @@ impl Parameters {
     }
 }
 
-/// Tells whether a URL is that of a PostgreSQL server.
-pub fn serves(url: &str) -> bool {
-    url.split_once("://").is_some_and(|(scheme, _)| SCHEMES.contains(&scheme))
-}
-
 /// Says that a parameter is not known, and which one was probably meant.
 fn unknown(name: &str) -> String {
     let shown: String = name.chars().take(LONGEST_NAME).collect();

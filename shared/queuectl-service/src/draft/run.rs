@@ -1,14 +1,15 @@
-//! A run of `--file`: what makes it safe to repeat.
+//! A run of a file of jobs: what makes it safe to repeat.
 //!
 //! Each line without an id of its own gets one that follows from the run, the line's
-//! number and its text. Who repeats a run finds by them what is there already. A line
+//! number and its text. A run that is repeated finds by them what is there already. A line
 //! that was changed meanwhile is another job.
 
 use queuectl_core::JobId;
 use uuid::{Builder, Uuid};
 
 /// One run, by its name.
-pub(crate) struct Run {
+#[derive(Debug)]
+pub struct Run {
     name: String,
     key: Uuid,
     /// The time in its ids, in milliseconds.
@@ -17,7 +18,7 @@ pub(crate) struct Run {
 
 impl Run {
     /// The run of this name.
-    pub(crate) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let key =
             Uuid::parse_str(name).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()));
         // The first 48 bits: of a run that got its name here, the time of its beginning.
@@ -25,19 +26,20 @@ impl Run {
         Self { name: name.to_owned(), key, millis }
     }
 
-    /// A run that nobody has begun before.
-    pub(crate) fn new() -> Self {
+    /// A run that was never begun before.
+    #[expect(clippy::new_without_default, reason = "each is another")]
+    pub fn new() -> Self {
         Self::named(&Uuid::now_v7().to_string())
     }
 
     /// What it is called.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The id of the job on a line: a UUID of version 7, so that the ids of a run follow
     /// one another and an index has them together.
-    pub(crate) fn id(&self, line: usize, text: &str) -> JobId {
+    pub fn id(&self, line: usize, text: &str) -> JobId {
         let digest = Uuid::new_v5(&self.key, format!("{line}\n{text}").as_bytes());
         let mut rest = [0; 10];
         // 12 bits, then 6 and 8, around what the version and the variant take.

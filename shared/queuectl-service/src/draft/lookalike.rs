@@ -2,8 +2,9 @@
 //!
 //! No shell can run any of it, so it is refused at once and not after its retries.
 
-use crate::json::{self, FIELDS, Written, meant_by};
-use queuectl_cli::Failure;
+use crate::draft::error::{DraftError, Written};
+use crate::draft::fields::{is_job, meant_by};
+use crate::draft::job::Field;
 
 const TYPED: &str = r#"put JSON into single quotes, with straight double quotes in it: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#;
 
@@ -17,28 +18,61 @@ type Reason = (&'static str, Option<&'static str>);
 /// Refuses a text that was meant as JSON, or typed in a word processor.
 ///
 /// `{ echo a; }` and `[ -e x ]` are shell: a blank follows the bracket there.
-pub(crate) fn refuse(text: &str, written: Written) -> Result<(), Failure> {
+///
+/// # Errors
+///
+/// [`DraftError::Lookalike`].
+pub fn refuse(text: &str, written: Written) -> Result<(), DraftError> {
     let Some((reason, hint)) = why(text.trim()) else { return Ok(()) };
-    Err(Failure::error(reason).hint(match written {
+    let hint = match written {
         Written::Typed => hint.unwrap_or(TYPED),
         Written::InFile if hint == Some(STRAIGHT) => STRAIGHT,
         Written::InFile => IN_FILE,
-    }))
+    };
+    Err(DraftError::Lookalike { reason, hint })
 }
 
 /// Refuses a line of a file, of either kind, that only looks like a job.
-pub(crate) fn refuse_line(line: &str) -> Result<(), Failure> {
+pub(crate) fn refuse_line(line: &str) -> Result<(), DraftError> {
     if line.trim().contains('\r') {
-        return Err(Failure::error("there is a carriage return inside the line, as if it were several")
-            .hint("make lines of it: `tr '\\r' '\\n' < FILE | queuectl enqueue --file -`, with the same options"));
+        return Err(DraftError::CarriageReturn);
     }
-    // A list is told as one by who reads the line.
+    // A list is told as one by what reads the line.
     if line.trim_start().starts_with('[') { Ok(()) } else { refuse(line, Written::InFile) }
 }
 
 /// Tells whether a text is a JSON list, and no test as `[ -e x ]`.
-pub(crate) fn is_list(text: &str) -> bool {
+fn is_list(text: &str) -> bool {
     text.trim().strip_prefix('[').is_some_and(|inside| why_no_list(inside).is_some())
+}
+
+/// What to do with a file in which JSON is longer than a line or a list, if this is how
+/// that begins: no shell can run such a line either.
+pub(crate) fn hint_for_long(line: &str) -> Option<&'static str> {
+    match line.trim() {
+        list if list == "[" || is_list(list) => Some(OF_LIST),
+        "{" => Some(
+            "a file has one job a line; make that of longer objects with `jq -c . FILE | queuectl enqueue --file -`",
+        ),
+        _ => None,
+    }
+}
+
+const OF_LIST: &str =
+    "a file has one job a line; make that of a list with `jq -c '.[]' FILE | queuectl enqueue --file -`";
+
+/// What to do about a text that was to be a job as JSON.
+pub(crate) fn hint_for(text: &str, written: Written) -> &'static str {
+    match (written, hint_for_long(text)) {
+        (Written::Typed, _) => {
+            r#"put it into single quotes: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#
+        }
+        (Written::InFile, Some(long)) => long,
+        (Written::InFile, None) if text.trim_start().starts_with('[') => OF_LIST,
+        (Written::InFile, None) => {
+            r#"each line is one job, for example {"id":"a","command":"sleep 2"}; for a file of plain shell lines add --lines"#
+        }
+    }
 }
 
 fn why(text: &str) -> Option<Reason> {
@@ -48,7 +82,7 @@ fn why(text: &str) -> Option<Reason> {
     // Quotes that another program has not taken off.
     let inside = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     let inside = inside.or_else(|| text.strip_prefix('"').and_then(|text| text.strip_suffix('"')));
-    if inside.is_some_and(|inside| json::is_job(inside) || has_backslashes(inside)) {
+    if inside.is_some_and(|inside| is_job(inside) || has_backslashes(inside)) {
         return Some(("the quotes around the JSON job are a part of it", None));
     }
     match (text.strip_prefix('{'), text.strip_prefix('[')) {
@@ -71,7 +105,7 @@ fn why_no_object(inside: &str) -> Option<Reason> {
         return Some(("the names in a JSON job have double quotes, not single ones", None));
     }
     let name = inside.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
-    let is_field = FIELDS.contains(&name) || meant_by(name).is_some();
+    let is_field = Field::find(name).is_some() || meant_by(name).is_some();
     (is_field && inside[name.len()..].trim_start().starts_with(':'))
         .then_some(("the names in a JSON job have quotes, and here are none", None))
 }
@@ -127,8 +161,8 @@ mod tests {
             (r#"'{"command":"true"}'"#, "quotes around"),
             (r#""{\"command\":\"true\"}""#, "quotes around"),
         ] {
-            let failure = refuse(text, Written::Typed).unwrap_err();
-            assert!(failure.message().contains(part), "{text}: {failure}");
+            let error = refuse(text, Written::Typed).unwrap_err();
+            assert!(error.to_string().contains(part), "{text}: {error}");
         }
     }
 

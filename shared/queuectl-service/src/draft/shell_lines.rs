@@ -1,9 +1,9 @@
 //! A file whose lines are shell: one job a line.
 
-use crate::draft::Draft;
-use crate::json::{self, hint_for_long};
-use crate::lookalike;
-use queuectl_cli::Failure;
+use crate::draft::error::DraftError;
+use crate::draft::fields::is_job;
+use crate::draft::job::Draft;
+use crate::draft::lookalike::{hint_for_long, refuse_line};
 use queuectl_core::CommandLine;
 
 /// Understands one line; none if it is blank or a comment, which a shell passes over too.
@@ -11,27 +11,22 @@ use queuectl_core::CommandLine;
 /// # Errors
 ///
 /// What is wrong with a line that cannot be a command by itself.
-pub(crate) fn parse(line: &str) -> Result<Option<Draft>, Failure> {
+pub(crate) fn parse(line: &str) -> Result<Option<Draft>, DraftError> {
     // Lines from Windows end with a carriage return, which would be part of the last word.
     let line = line.trim_end_matches('\n').trim_end_matches('\r');
     if line.trim().is_empty() || line.trim_start().starts_with('#') {
         return Ok(None);
     }
-    if json::is_job(line) {
-        return Err(Failure::error("this is a JSON job, and with --lines each line is shell")
-            .hint("leave --lines out; a file has one kind of lines"));
+    if is_job(line) {
+        return Err(DraftError::JsonAmongLines);
     }
-    if let Some(how) = hint_for_long(line) {
-        return Err(Failure::error(
-            "this is JSON over several lines or a list, and with --lines each line is shell",
-        )
-        .hint(how));
+    if let Some(hint) = hint_for_long(line) {
+        return Err(DraftError::LongJsonAmongLines { hint });
     }
-    lookalike::refuse_line(line)?;
+    refuse_line(line)?;
     let backslashes = line.len() - line.trim_end_matches('\\').len();
     if backslashes % 2 == 1 {
-        return Err(Failure::error("the line ends with a backslash, and a job is one line")
-            .hint("put the whole command on one line, or into a script"));
+        return Err(DraftError::ContinuedLine);
     }
     Ok(Some(Draft { command: Some(CommandLine::new(line)?), ..Draft::default() }))
 }

@@ -1,0 +1,252 @@
+//! What is said about a job: by whom it wins, how it is read, what counts if it is not said.
+//!
+//! The one place of a field before the job is accepted: a member of [`Draft`], a line in
+//! [`Draft::over`] and in [`Draft::complete`], an entry in [`FIELDS`].
+
+use crate::draft::error::{DraftError, FieldProblem};
+use crate::draft::value::{expected, flag, milliseconds, number, retries, span, text, time, variables};
+use queuectl_core::{
+    CommandLine, DEFAULT_QUEUE, Environment, JobId, NewJob, Timestamp, check_queue_name,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What is said about a job, checked; what is not said is none.
+#[derive(Clone, Debug, Default)]
+pub struct Draft {
+    /// Its name; a random one if none is given.
+    pub id: Option<JobId>,
+    /// What is run.
+    pub command: Option<CommandLine>,
+    /// The folder it runs in.
+    pub cwd: Option<PathBuf>,
+    /// Variables it gets.
+    pub env: BTreeMap<String, String>,
+    /// The queue it belongs to.
+    pub queue: Option<String>,
+    /// Larger numbers go first.
+    pub priority: Option<i32>,
+    /// How many runs may follow a failed first one.
+    pub max_retries: Option<u32>,
+    /// How long a run may take; zero means for ever.
+    pub timeout: Option<Duration>,
+    /// How long its first run waits.
+    pub delay: Option<Duration>,
+    /// When its first run may start, instead of a delay.
+    pub run_at: Option<Timestamp>,
+    /// Whether it waits until it is released.
+    pub hold: Option<bool>,
+}
+
+impl Draft {
+    /// Puts this over what is weaker.
+    #[must_use]
+    pub fn over(self, weaker: Self) -> Self {
+        let mut env = weaker.env;
+        env.extend(self.env);
+        Self {
+            id: self.id.or(weaker.id),
+            command: self.command.or(weaker.command),
+            cwd: self.cwd.or(weaker.cwd),
+            env,
+            queue: self.queue.or(weaker.queue),
+            priority: self.priority.or(weaker.priority),
+            max_retries: self.max_retries.or(weaker.max_retries),
+            timeout: self.timeout.or(weaker.timeout),
+            // A delay that is said is stronger than a time that was.
+            run_at: self.run_at.or(weaker.run_at.filter(|_| self.delay.is_none())),
+            delay: self.delay.or(weaker.delay),
+            hold: self.hold.or(weaker.hold),
+        }
+    }
+
+    /// Makes it the job it stands for, which runs in the folder that is found for the one
+    /// it names.
+    ///
+    /// # Errors
+    ///
+    /// If it has no command, or its folder or its variables cannot be.
+    pub(crate) fn complete(
+        self,
+        defaults: &Defaults,
+        folder: impl FnOnce(Option<PathBuf>) -> Result<String, DraftError>,
+    ) -> Result<NewJob, DraftError> {
+        let command = self.command.ok_or(DraftError::NoCommand)?;
+        let timeout = match self.timeout {
+            Some(timeout) => (!timeout.is_zero()).then_some(timeout),
+            None => defaults.timeout,
+        };
+        Ok(NewJob {
+            id: self.id.unwrap_or_else(|| JobId::trusted(Uuid::now_v7().to_string())),
+            command,
+            cwd: folder(self.cwd)?,
+            env: Environment::new(self.env)?,
+            queue: self.queue.unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
+            priority: self.priority.unwrap_or(0),
+            max_retries: self.max_retries.unwrap_or(defaults.max_retries),
+            timeout,
+            delay: self.delay.unwrap_or_default(),
+            run_at: self.run_at,
+            hold: self.hold.unwrap_or(false),
+        })
+    }
+}
+
+/// What counts for every job that does not say otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defaults {
+    pub(crate) max_retries: u32,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A field of a job as JSON that says something.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What others call it.
+    pub others: &'static [&'static str],
+    /// Puts its value into a draft.
+    take: fn(&mut Draft, &Value) -> Result<(), FieldProblem>,
+}
+
+/// Fields that mean something; the others of a printed job are what became of
+/// it, and are ignored.
+pub const FIELDS: [Field; 12] = [
+    Field {
+        name: "id",
+        others: &["job_id", "name", "key", "uuid"],
+        take: |draft, value| {
+            draft.id = Some(JobId::new(text(value)?)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "command",
+        others: &["cmd", "cmdline", "command_line", "exec", "run", "script", "shell"],
+        take: |draft, value| {
+            draft.command = Some(CommandLine::new(text(value)?)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "cwd",
+        others: &["dir", "folder", "workdir", "working_dir", "working_directory", "path"],
+        take: |draft, value| {
+            draft.cwd = Some(PathBuf::from(text(value)?));
+            Ok(())
+        },
+    },
+    Field {
+        name: "env",
+        others: &["environment", "envs", "variables"],
+        take: |draft, value| {
+            draft.env = variables(value)?;
+            Ok(())
+        },
+    },
+    Field {
+        name: "queue",
+        others: &[],
+        take: |draft, value| {
+            draft.queue = Some(queue(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "priority",
+        others: &["prio", "nice", "weight"],
+        take: |draft, value| {
+            draft.priority = Some(number(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "max_retries",
+        others: &["retries", "retry", "max_retry", "max_attempts"],
+        take: |draft, value| {
+            draft.max_retries = Some(retries(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "timeout",
+        others: &["timeout_s", "timeout_seconds", "time_limit", "ttl"],
+        take: |draft, value| {
+            draft.timeout = Some(span(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "timeout_ms",
+        others: &[],
+        take: |draft, value| {
+            draft.timeout = Some(milliseconds(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "delay",
+        others: &["after", "delay_seconds", "delay_s", "wait"],
+        take: |draft, value| {
+            draft.delay = Some(span(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "run_at",
+        others: &["at", "when", "scheduled_at", "scheduled_for", "start_at", "eta"],
+        take: |draft, value| {
+            draft.run_at = Some(time(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "hold",
+        others: &["held", "on_hold", "paused", "blocked"],
+        take: |draft, value| {
+            draft.hold = Some(flag(value)?);
+            Ok(())
+        },
+    },
+];
+
+/// Fields that say the same thing: a job has one of the two.
+pub(crate) const ALTERNATIVES: [(&str, &str); 2] = [("timeout", "timeout_ms"), ("delay", "run_at")];
+
+impl Field {
+    /// The field of this name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        FIELDS.into_iter().find(|field| field.name == name)
+    }
+
+    /// The names of all fields.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        FIELDS.into_iter().map(|field| field.name)
+    }
+}
+
+impl Draft {
+    /// Takes the value of a field in JSON; what says nothing is passed over.
+    pub(crate) fn take(&mut self, name: &str, value: &Value) -> Result<(), FieldProblem> {
+        match Field::find(name) {
+            Some(field) => (field.take)(self, value),
+            // Of a printed job that waits for its retry it is the same as `run_at`.
+            None if name == "next_retry_at" => {
+                self.run_at = self.run_at.or(Some(time(value)?));
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn queue(value: &Value) -> Result<String, FieldProblem> {
+    let name = text(value)?;
+    check_queue_name(name)
+        .map_err(|_| expected("1 to 128 visible characters without white space and `*`", value))?;
+    Ok(name.to_owned())
+}

@@ -1,0 +1,6 @@
+//! What can be done to jobs: to one, to several that are named, to many in steps.
+
+pub mod cancel;
+pub mod delete;
+pub mod prune;
+pub mod retry;

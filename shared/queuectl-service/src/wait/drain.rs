@@ -1,0 +1,184 @@
+//! A queue is to drain: how far it is, and what has become of its jobs.
+
+use queuectl_core::{Job, State, Timestamp};
+use queuectl_store::{Counts, Store, StoreError};
+
+/// So many of the jobs that died are named.
+pub const MOST_NAMED: usize = 10;
+
+/// More jobs that are not due are not counted: that reads a row for each.
+pub const MOST_WAITING: u32 = 10_000;
+
+/// Which jobs are to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DrainedJobs {
+    /// All.
+    All,
+    /// Those that are due; what waits for a time stays.
+    Due,
+}
+
+/// The queue as it was when a drain began.
+#[derive(Clone, Copy, Debug)]
+pub struct DrainBegin {
+    jobs: DrainedJobs,
+    at: Timestamp,
+    counts: Counts,
+}
+
+/// How far a drain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrainProgress {
+    /// Jobs that have come to rest since the beginning.
+    pub done: u64,
+    /// These, and those that are to be run.
+    pub all: u64,
+    /// Jobs that died since the beginning.
+    pub died: u64,
+    /// Jobs that wait for their retry.
+    pub to_retry: u64,
+    /// First runs that wait for a time.
+    pub not_due: NotDue,
+    /// Whether something is waited for: then it cannot be told how long it takes.
+    pub is_waited_for: bool,
+}
+
+/// How many first runs wait for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotDue {
+    /// So many.
+    Some(u64),
+    /// More than are counted.
+    VeryMany,
+}
+
+/// What a drain has done, also by other workers.
+#[derive(Debug)]
+pub struct DrainEnd {
+    /// How many jobs completed.
+    pub completed: u64,
+    /// How many died.
+    pub died: u64,
+    /// How many were cancelled.
+    pub cancelled: u64,
+    /// How many are not at rest.
+    pub left: u64,
+    /// Jobs are left that were to be run: it was stopped.
+    pub was_stopped: bool,
+    /// The first of those that died, in the order in which they did.
+    pub dead_jobs: Vec<Job>,
+}
+
+impl DrainEnd {
+    /// How many jobs died that are not among the first.
+    pub fn more_dead(&self) -> u64 {
+        self.died.saturating_sub(self.dead_jobs.len() as u64)
+    }
+}
+
+impl DrainBegin {
+    /// Looks at the queue before anything is run.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn look(store: &mut dyn Store, jobs: DrainedJobs) -> Result<Self, StoreError> {
+        Ok(Self { jobs, at: store.clock().now(), counts: store.counts()? })
+    }
+
+    /// Looks how far it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn progress(&self, store: &mut dyn Store) -> Result<DrainProgress, StoreError> {
+        let now = store.counts()?;
+        let waiting = store.waiting(MOST_WAITING)?;
+        let at_rest = |counts: &Counts| counts.total() - counts.unfinished();
+        let done = (at_rest(&now) - at_rest(&self.counts)).max(0).unsigned_abs();
+        let very_many = waiting >= MOST_WAITING.into();
+        let (left_out, is_waited_for) = match self.jobs {
+            DrainedJobs::All => (0, waiting > 0),
+            DrainedJobs::Due => (waiting, very_many),
+        };
+        let to_retry = now[State::Failed].max(0).unsigned_abs();
+        Ok(DrainProgress {
+            done,
+            all: done + now.unfinished().max(0).unsigned_abs().saturating_sub(left_out),
+            died: self.more(State::Dead, &now),
+            to_retry,
+            not_due: if very_many {
+                NotDue::VeryMany
+            } else {
+                NotDue::Some(waiting.saturating_sub(to_retry))
+            },
+            is_waited_for,
+        })
+    }
+
+    /// Looks what has become of the jobs.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn end(&self, store: &mut dyn Store) -> Result<DrainEnd, StoreError> {
+        let now = store.counts()?;
+        let left = now.unfinished().max(0).unsigned_abs();
+        // What is left though it was to be run was left by a stop, or by a bound.
+        let may_be_left = match self.jobs {
+            DrainedJobs::All => 0,
+            DrainedJobs::Due => store.waiting(u32::MAX)?,
+        };
+        let died = self.more(State::Dead, &now);
+        let mut dead_jobs = match died {
+            0 => Vec::new(),
+            _ => store.finished_since(State::Dead, self.at, MOST_NAMED as u32)?,
+        };
+        dead_jobs.sort_by_key(|job| (job.finished_at, job.seq));
+        Ok(DrainEnd {
+            completed: self.more(State::Completed, &now),
+            died,
+            cancelled: self.more(State::Cancelled, &now),
+            left,
+            was_stopped: left > may_be_left,
+            dead_jobs,
+        })
+    }
+
+    /// How many more jobs are in a state.
+    fn more(&self, state: State, now: &Counts) -> u64 {
+        (now[state] - self.counts[state]).max(0).unsigned_abs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::Queue;
+
+    #[test]
+    fn a_drain_tells_what_has_become_of_the_jobs() {
+        let mut queue = Queue::new();
+        queue.add_dead(&["before"]);
+        let begin = DrainBegin::look(queue.store(), DrainedJobs::All).unwrap();
+        queue.add_dead(&["a"]);
+        queue.add(&["b", "c"]);
+        let claimed = queue.claim(1);
+        queue.end(claimed, 0);
+        let progress = begin.progress(queue.store()).unwrap();
+        let wanted = DrainProgress {
+            done: 2,
+            all: 3,
+            died: 1,
+            to_retry: 0,
+            not_due: NotDue::Some(0),
+            is_waited_for: false,
+        };
+        assert_eq!(progress, wanted);
+        let end = begin.end(queue.store()).unwrap();
+        assert_eq!((end.completed, end.died, end.cancelled, end.left), (1, 1, 0, 1));
+        assert!(end.was_stopped);
+        assert_eq!(end.dead_jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(end.more_dead(), 0);
+    }
+}
