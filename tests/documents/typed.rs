@@ -9,6 +9,7 @@ use crate::support::program::Program;
 use crate::support::trials::trials;
 use crate::support::{Home, Spelling};
 use predicates::str::contains;
+use std::collections::BTreeSet;
 use std::fs;
 
 trials![
@@ -33,20 +34,71 @@ cargo() { test "$*" = 'install --locked --path .'; }
 "#;
 
 /// Types the blocks of a document, those of one section in one shell with a home of its own.
+///
+/// A block of `text` below one of `sh` is what that printed.
 fn typed(name: &str) -> String {
     let text = document(name);
-    let mut all_said = String::new();
+    let mut all_printed = String::new();
     for section in text.split("\n## ") {
-        let lines = blocks(section, "sh").concat();
-        if lines.is_empty() {
+        let groups = groups(section);
+        if groups.is_empty() {
             continue;
         }
         let home = Home::new();
-        fs::write(home.path("typed.sh"), format!("{BEFORE}{lines}")).unwrap();
-        let said = home.typed(Spelling::Dispatched, "sh -eu ./typed.sh").assert().success();
-        all_said += &String::from_utf8_lossy(&said.get_output().stdout);
+        let script: String =
+            groups.iter().map(|(lines, _)| format!("{lines}echo '{END_OF_BLOCK}'\n")).collect();
+        fs::write(home.path("typed.sh"), format!("{BEFORE}exec 2>&1\n{script}")).unwrap();
+        let assert = home.typed(Spelling::Dispatched, "sh -eu ./typed.sh").assert().success();
+        let printed = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+        for ((lines, shown), printed) in groups.iter().zip(printed.split(END_OF_BLOCK)) {
+            let lines_printed: BTreeSet<String> = printed.lines().map(alike).collect();
+            for line in shown.lines().filter(|line| !line.contains(BY_CHANCE)) {
+                assert!(
+                    lines_printed.contains(&alike(line)),
+                    "{name}: {line}\nof {lines}is not in\n{printed}"
+                );
+            }
+        }
+        all_printed += &printed;
     }
-    all_said
+    all_printed
+}
+
+const END_OF_BLOCK: &str = "--- end of block";
+
+/// A line that is not printed where the machine is slow.
+const BY_CHANCE: &str = "Waiting for jobs that are not due";
+
+/// What is typed in a section, block by block, each with what it printed as far as that is shown.
+fn groups(section: &str) -> Vec<(&str, &str)> {
+    let mut groups: Vec<(&str, &str)> = Vec::new();
+    let mut is_below_a_group = false;
+    for fenced in section.split("```").skip(1).step_by(2) {
+        let (language, lines) = fenced.split_once('\n').unwrap();
+        match language {
+            "sh" => groups.push((lines, "")),
+            "text" if is_below_a_group => groups.last_mut().unwrap().1 = lines,
+            _ => {}
+        }
+        is_below_a_group = language == "sh";
+    }
+    groups
+}
+
+/// A line without what differs from run to run: numbers, times, folders, and the name of the machine.
+fn alike(line: &str) -> String {
+    let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    let words = line.split_whitespace().map(|word| {
+        let differs = word.contains("/tmp") || word.contains(|letter: char| letter.is_ascii_digit());
+        if word == host {
+            "laptop"
+        } else if differs {
+            "#"
+        } else {
+            word
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn every_line_of_the_readme_can_be_typed() {
