@@ -113,8 +113,14 @@ fn every_line_of_the_readme_can_be_typed() {
 
 fn every_line_of_the_guide_can_be_typed() {
     let said = typed("docs/guide.md");
-    for word in ["hello, my friend", "all is well", "Job long cancelled", "Stopped 2 workers", "database = "]
-    {
+    for word in [
+        "hello, my friend",
+        "all is well",
+        "Job long cancelled",
+        "Stopped 2 workers",
+        "database = ",
+        "deployed",
+    ] {
         assert!(said.contains(word), "{word} in\n{said}");
     }
 }
