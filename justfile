@@ -25,6 +25,14 @@ install:
 demo: install
     queuectl demo
 
+# Draw the picture of the README from what the demo shows (needs Python 3.9 and its venv)
+picture:
+    cargo build
+    python3 -m venv target/picture
+    target/picture/bin/pip install --quiet pyte==0.8.2
+    PATH="$PWD/target/debug:$PATH" target/picture/bin/python docs/picture/draw.py queuectl demo >target/demo.svg
+    mv target/demo.svg docs/demo.svg
+
 # One group of tests, for example `just test cli::dlq`
 test name:
     cargo test --test queuectl -- {{ name }}

@@ -8,7 +8,7 @@ use std::fs;
 trials![every_recipe_does_what_it_says if Jq];
 
 /// Recipes, what is there before, and what must be true afterwards; both are shell.
-const RECIPES: [(&str, &str, &str); 23] = [
+const RECIPES: [(&str, &str, &str); 24] = [
     (
         "A job for each file of a folder",
         "echo a >'a b.log'; echo c >-c.log",
@@ -113,6 +113,11 @@ const RECIPES: [(&str, &str, &str); 23] = [
         "Say so if something has died",
         "queuectl enqueue --max-retries 0 false; queuectl worker start --drain",
         "said 'jobs have died: queuectl dlq list' && ! test -e nothing-died",
+    ),
+    (
+        "Say so if something is not well",
+        "queuectl enqueue true; queuectl doctor --json | jq -e '.ok' >well; chmod 644 \"$QUEUECTL_HOME/queue.db\"",
+        "grep 'chmod' said",
     ),
     (
         "Tidy up",
