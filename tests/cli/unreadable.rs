@@ -290,11 +290,13 @@ fn values_of_another_type_than_their_columns_are_set_aside() {
     };
     strict(") STRICT", ")");
     connection
-        .execute_batch("UPDATE job SET command = x'00ff', max_retries = 'many' WHERE id = 'bad'")
+        .execute_batch(
+            "UPDATE job SET command = x'00ff', max_retries = 'many', queue = x'ff' WHERE id = 'bad'",
+        )
         .unwrap();
     strict("finished_at_ms IS NOT NULL)))", "finished_at_ms IS NOT NULL))) STRICT");
     drop(connection);
-    home.queuectl(["list"]).assert().success().stderr(contains("column max_retries has no whole number"));
+    home.queuectl(["list"]).assert().success().stderr(contains("column queue has no text"));
     home.drain();
     let counts = home.counts();
     assert_eq!((counts[State::Dead], counts[State::Completed]), (1, 2));

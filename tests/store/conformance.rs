@@ -4,12 +4,14 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results, transfer, upkeep, workers,
+    claim, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results, transfer,
+    upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{
-    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, State, Timestamp, WorkerId,
+    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, State, Timestamp,
+    WorkerId,
 };
 use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store};
 use std::time::Duration;
@@ -327,7 +329,13 @@ impl Queue {
     }
 
     /// Claims from these queues and gives the ids, in the order of the claim.
-    pub fn claim_from(&mut self, worker: WorkerId, patterns: &[&str], want: u32, now: Timestamp) -> Vec<String> {
+    pub fn claim_from(
+        &mut self,
+        worker: WorkerId,
+        patterns: &[&str],
+        want: u32,
+        now: Timestamp,
+    ) -> Vec<String> {
         let queues = QueueSet::of(patterns).unwrap();
         let exchanged = self.exchange(worker, &Exchange { want, queues: &queues, ..NOTHING }, now);
         exchanged.claimed.iter().map(|job| job.id.to_string()).collect()

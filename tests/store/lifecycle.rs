@@ -6,7 +6,13 @@ use queuectl_store::{Cancelled, Registration};
 
 /// Brings a new job into a state, by verbs only; gives the worker that would
 /// touch it and its last lease.
-fn job_in(queue: &mut Queue, name: &str, state: State, max_retries: u32, hold: bool) -> (Registration, Lease) {
+fn job_in(
+    queue: &mut Queue,
+    name: &str,
+    state: State,
+    max_retries: u32,
+    hold: bool,
+) -> (Registration, Lease) {
     queue.accept(&[NewJob { max_retries, hold, ..new_job(name) }], at(0));
     let worker = queue.register();
     match state {

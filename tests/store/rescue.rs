@@ -21,7 +21,8 @@ pub fn rescue_gives_back_what_a_dead_worker_held(place: &dyn Place) {
     queue.claim(other.id, 1, T0);
     assert_eq!(queue.store.claims(dead.id).unwrap(), held);
     let rescued = queue.store.rescue(dead.id, &held[..1], &POLICY, at(1)).unwrap();
-    let effects: Vec<(Lease, State)> = rescued.jobs.iter().map(|&(lease, effect)| (lease, effect.state)).collect();
+    let effects: Vec<(Lease, State)> =
+        rescued.jobs.iter().map(|&(lease, effect)| (lease, effect.state)).collect();
     assert_eq!(effects, [(held[0], State::Pending), (held[1], State::Pending)]);
     assert_eq!(queue.store.claims(dead.id).unwrap(), []);
     assert_eq!(queue.state("c"), State::Processing, "what another worker holds is not touched");

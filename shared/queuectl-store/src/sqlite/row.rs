@@ -83,14 +83,18 @@ fn unreadable(index: usize, what: String) -> Error {
     Error::FromSqlConversionFailure(index, Type::Text, what.into())
 }
 
-/// The name of a queue as it lies in a row: any bytes.
+/// The name of a queue as it lies in a row: a text of any bytes, or what no text is. In the
+/// order of an index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name(Vec<u8>);
+pub(crate) struct Name {
+    is_blob: bool,
+    bytes: Vec<u8>,
+}
 
 impl Name {
     /// The text, if it is one.
     fn text(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(&self.bytes).ok().filter(|_| !self.is_blob)
     }
 
     /// Tells whether it is one of these queues.
@@ -100,41 +104,42 @@ impl Name {
 
     /// Tells whether it begins with another.
     pub(super) fn begins_with(&self, beginning: &Self) -> bool {
-        self.0.starts_with(&beginning.0)
+        self.bytes.starts_with(&beginning.bytes)
     }
 
     /// The first name that comes after it.
     pub(super) fn next(mut self) -> Self {
-        self.0.push(0);
+        self.bytes.push(0);
         self
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        String::from_utf8_lossy(&self.0).fmt(f)
+        String::from_utf8_lossy(&self.bytes).fmt(f)
     }
 }
 
 impl From<&str> for Name {
     fn from(name: &str) -> Self {
-        Self(name.as_bytes().to_owned())
+        Self { is_blob: false, bytes: name.as_bytes().to_owned() }
     }
 }
 
 impl FromSql for Name {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-        Ok(Self(match value {
+        let bytes = match value {
             ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_owned(),
-            ValueRef::Integer(number) => number.to_string().into_bytes(),
-            ValueRef::Real(_) | ValueRef::Null => Vec::new(),
-        }))
+            ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Null => Vec::new(),
+        };
+        Ok(Self { is_blob: matches!(value, ValueRef::Blob(_)), bytes })
     }
 }
 
 impl ToSql for Name {
     fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(&self.0)))
+        let bytes = self.bytes.as_slice();
+        Ok(ToSqlOutput::Borrowed(if self.is_blob { ValueRef::Blob(bytes) } else { ValueRef::Text(bytes) }))
     }
 }
 
