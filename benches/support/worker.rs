@@ -37,7 +37,7 @@ impl Worker {
     }
 
     /// Tells whether it is one of these. (Another machine has other numbers.)
-    fn has(&self, worker: &queuectl_store::Worker) -> bool {
+    fn has(&self, worker: &queuectl_store::WorkerRecord) -> bool {
         match &self.machine {
             Some(machine) => worker.host == machine.name(),
             None => worker.manager_pid == self.manager.id(),

@@ -7,7 +7,7 @@ use queuectl_service::WorkerState;
 use queuectl_service::amounts::plural;
 use queuectl_service::wait::stop::LOOKS_IN_SILENCE;
 use queuectl_service::wait::unseen::Unseen;
-use queuectl_store::{Life, Store, Worker};
+use queuectl_store::{Life, Store, WorkerRecord};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub(crate) fn wait(cx: &Context, old: &mut dyn Store) -> Result<(), Failure> {
     }
 }
 
-fn say_who_is_waited_for(cx: &Context, workers: &[Worker]) {
+fn say_who_is_waited_for(cx: &Context, workers: &[WorkerRecord]) {
     let jobs: u64 = workers.iter().map(|worker| worker.jobs_now).sum();
     cx.output().note(format!(
         "Waiting for {} to finish {}; Ctrl+C ends the wait, and the same command goes on later",
@@ -64,7 +64,12 @@ struct TheDead {
 
 impl TheDead {
     /// Ends what a dead worker has left and takes its jobs back, if no other process does.
-    fn look_after(&mut self, cx: &Context, old: &mut dyn Store, worker: &Worker) -> Result<(), Failure> {
+    fn look_after(
+        &mut self,
+        cx: &Context,
+        old: &mut dyn Store,
+        worker: &WorkerRecord,
+    ) -> Result<(), Failure> {
         let policy = cx.settings()?.retry_policy();
         match rescue(old, worker.id, &policy, self.unseen.has_waited(worker.id)) {
             Ok(_) => {
@@ -82,7 +87,7 @@ impl TheDead {
     }
 
     /// Says why a worker may never end, if it may not.
-    fn trouble_with(&self, worker: &Worker) -> Option<String> {
+    fn trouble_with(&self, worker: &WorkerRecord) -> Option<String> {
         const SEE: &str = "see `queuectl worker list`";
         let named = format!("worker {} (PID {} on {})", worker.id, worker.pid, worker.host);
         match (self.obstacles.get(&worker.id), WorkerState::of(worker)) {

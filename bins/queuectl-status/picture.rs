@@ -6,7 +6,7 @@ use queuectl_core::{State, Timestamp};
 use queuectl_service::WorkerState;
 use queuectl_service::amounts::{duration, plural};
 use queuectl_service::status::{ActiveWorkers, Status};
-use queuectl_store::{Access, Worker};
+use queuectl_store::{Access, WorkerRecord};
 use std::time::Duration;
 
 /// Looks at the queue; one that is not there is an empty one.
@@ -52,7 +52,7 @@ fn active(ActiveWorkers { workers, machines }: ActiveWorkers) -> String {
     }
 }
 
-fn line(worker: &Worker, now: Timestamp) -> String {
+fn line(worker: &WorkerRecord, now: Timestamp) -> String {
     let how = match WorkerState::of(worker) {
         WorkerState::Running => String::new(),
         WorkerState::Dead => ", dead: its jobs go to the next worker".to_owned(),

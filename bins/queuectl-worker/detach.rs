@@ -8,7 +8,7 @@ use queuectl_service::amounts::plural;
 use queuectl_service::dates::parse_time;
 use queuectl_service::document::worker::StartedWorkers;
 use queuectl_service::place::worker_log;
-use queuectl_store::{Access, Life, Worker};
+use queuectl_store::{Access, Life, WorkerRecord};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -75,8 +75,9 @@ pub(crate) fn detach(cx: &Context, count: u32, concurrency: u32, json: bool) -> 
 /// A person who starts workers twice by mistake has twice as many.
 fn tell_of_neighbours(cx: &Context, manager_pid: u32) {
     let Ok(workers) = cx.store(Access::Read).and_then(|mut store| Ok(store.workers()?)) else { return };
-    let is_other =
-        |worker: &&Worker| worker.is_here && worker.life == Life::Alive && worker.manager_pid != manager_pid;
+    let is_other = |worker: &&WorkerRecord| {
+        worker.is_here && worker.life == Life::Alive && worker.manager_pid != manager_pid
+    };
     let others = workers.iter().filter(is_other).count() as u64;
     if others > 0 {
         let others = plural(others, "worker");

@@ -12,7 +12,9 @@ use queuectl_service::amounts::plural;
 use queuectl_service::document::worker::StoppedWorkers;
 use queuectl_service::explain::store::of_change;
 use queuectl_service::wait::stop::{self as service, AskedWorkers, Delay, Machines, StopWait};
-use queuectl_store::{Access, Life, Location, Stop, Store, StoreError, Worker, lock_file_here, machine};
+use queuectl_store::{
+    Access, Life, Location, Stop, Store, StoreError, WorkerRecord, lock_file_here, machine,
+};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -180,7 +182,7 @@ fn ask(cx: &Context, args: &StopArgs) -> Result<Option<Asked>, Unasked> {
 
 /// Tells whether this is what a worker runs, also where the job's command has cleared its
 /// environment.
-fn is_around_this_process(worker: &Worker) -> bool {
+fn is_around_this_process(worker: &WorkerRecord) -> bool {
     worker.is_here
         && worker.life == Life::Alive
         && worker.pid_namespace == machine::pid_namespace()

@@ -21,7 +21,7 @@ use failures::Failures;
 use held::HeldJobs;
 use outgoing::Outgoing;
 use queuectl_core::{Job, Lease, QueueSet, State, Timestamp, two_units};
-use queuectl_store::{Counts, Ended, Exchange, Exchanged, SetAside, Stop, StoreError, Suspects, Work};
+use queuectl_store::{Counts, Ended, Exchange, Exchanged, SetAside, Stop, StoreError, Suspects, Worker};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ const LAST_ONES_END_WITHIN: Duration = Duration::from_millis(100);
 
 /// The thread that owns the store.
 pub(crate) struct Coordinator<'a> {
-    store: Box<dyn Work + Send>,
+    store: Box<dyn Worker + Send>,
     shared: &'a Shared,
     options: &'a WorkerOptions,
     /// The queues that jobs are claimed from.
@@ -56,7 +56,7 @@ pub(crate) struct Coordinator<'a> {
 }
 
 impl<'a> Coordinator<'a> {
-    pub(crate) fn new(store: Box<dyn Work + Send>, shared: &'a Shared) -> Self {
+    pub(crate) fn new(store: Box<dyn Worker + Send>, shared: &'a Shared) -> Self {
         let options = shared.options();
         Self {
             store,
@@ -232,7 +232,16 @@ impl<'a> Coordinator<'a> {
 
     fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
         let Exchanged {
-            claimed, set_aside, finished, superseded, cancel, stop, counts, next_due, roster, ..
+            claimed,
+            set_aside,
+            finished,
+            superseded,
+            cancel,
+            stop,
+            counts,
+            next_due,
+            roster,
+            ..
         } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;

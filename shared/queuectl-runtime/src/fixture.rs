@@ -7,9 +7,9 @@ use queuectl_core::{
     Timestamp, WorkerId,
 };
 use queuectl_store::{
-    Access, Clock, Counts, Exchange, Exchanged, Inspect, Location, LockFile, NewWorker, OnTaken, OpenOptions,
-    OutputPart, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store, StoreError, Taken,
-    Work, Worker, open,
+    Access, Clock, Counts, Exchange, Exchanged, Location, LockFile, NewWorker, OnTaken, OpenOptions,
+    OutputPart, Reader, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store, StoreError,
+    Taken, Worker, WorkerRecord, open,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
@@ -163,7 +163,7 @@ macro_rules! with_moods {
     };
 }
 
-impl Work for Moody {
+impl Worker for Moody {
     fn exchange(&mut self, worker: WorkerId, exchange: &Exchange<'_>, now: Timestamp) -> Result<Exchanged> {
         self.remote.before()?;
         let exchanged = self.store.exchange(worker, exchange, now)?;
@@ -182,7 +182,7 @@ impl Work for Moody {
         register(&mut self, worker: &NewWorker, now: Timestamp) -> Registration;
         retire(&mut self, worker: WorkerId, policy: &RetryPolicy, now: Timestamp) -> ();
         lock_file(&mut self) -> LockFile;
-        take(&mut self, worker: &Worker) -> Option<Taken>;
+        take(&mut self, worker: &WorkerRecord) -> Option<Taken>;
         claims(&mut self, worker: WorkerId) -> Vec<Lease>;
         rescue(&mut self, worker: WorkerId, started: &[Lease], policy: &RetryPolicy, now: Timestamp) -> Rescued;
         request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> ();
@@ -192,7 +192,7 @@ impl Work for Moody {
     }
 }
 
-impl Inspect for Moody {
+impl Reader for Moody {
     fn clock(&self) -> Clock {
         self.store.clock()
     }
@@ -209,7 +209,7 @@ impl Inspect for Moody {
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
         output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;
-        worker(&mut self, id: WorkerId) -> Option<Worker>;
-        workers(&mut self) -> Vec<Worker>;
+        worker(&mut self, id: WorkerId) -> Option<WorkerRecord>;
+        workers(&mut self) -> Vec<WorkerRecord>;
     }
 }

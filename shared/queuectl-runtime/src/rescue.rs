@@ -6,7 +6,7 @@ use crate::stamp;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use queuectl_core::{Lease, RetryPolicy, WorkerId};
-use queuectl_store::{Bug, Inspect, Rescued, StoreError, Work, Worker, machine};
+use queuectl_store::{Bug, Reader, Rescued, StoreError, Worker, WorkerRecord, machine};
 use std::time::Duration;
 
 /// A process that dies lets go of its locks a little before it has ended.
@@ -50,7 +50,7 @@ pub enum RescueError {
 /// processes do not die of KILL; [`RescueError::Store`] if the queue cannot be asked or
 /// written. Its jobs stay where they are then.
 pub fn rescue(
-    store: &mut (impl Work + Inspect + ?Sized),
+    store: &mut (impl Worker + Reader + ?Sized),
     worker: WorkerId,
     policy: &RetryPolicy,
     has_waited: bool,
@@ -113,7 +113,7 @@ pub fn rescue(
 
 /// Tells whether the process of a worker is there: the one that has its pid carries its
 /// stamp, and is not about to end.
-fn lives(worker: &Worker) -> bool {
+fn lives(worker: &WorkerRecord) -> bool {
     // Held before its stamp is read: should the pid be another's by then, this one has ended.
     let Some(process) = processes::hold(worker.pid) else { return false };
     let marker = marker::of_worker(&worker.run, worker.id);

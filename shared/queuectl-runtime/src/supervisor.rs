@@ -7,7 +7,7 @@
 use crate::messages::{Reply, Request};
 use crate::rescue::{RescueError, rescue};
 use queuectl_core::{RetryPolicy, WorkerId};
-use queuectl_store::{Inspect, Life, StoreError, Work, Worker};
+use queuectl_store::{Life, Reader, StoreError, Worker, WorkerRecord};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Supervisor {
     /// # Errors
     ///
     /// If there can be no more threads.
-    pub(crate) fn start<S: Work + Inspect + Send + ?Sized + 'static>(
+    pub(crate) fn start<S: Worker + Reader + Send + ?Sized + 'static>(
         store: Box<S>,
         policy: RetryPolicy,
         stops: i64,
@@ -88,7 +88,7 @@ struct SupervisorThread<S: ?Sized, T> {
     is_ending: Arc<AtomicBool>,
 }
 
-impl<S: Work + Inspect + ?Sized, T: Fn(Reply)> SupervisorThread<S, T> {
+impl<S: Worker + Reader + ?Sized, T: Fn(Reply)> SupervisorThread<S, T> {
     fn work(&mut self, to_do: &Receiver<Request>) {
         loop {
             let tried_again = Instant::now() + Duration::from_millis(fastrand::u64(TRY_AGAIN_AFTER));
@@ -201,7 +201,7 @@ struct TakenBack {
     owed: Option<String>,
 }
 
-fn is_mine_and_dead(worker: &Worker, pid: u32) -> bool {
+fn is_mine_and_dead(worker: &WorkerRecord, pid: u32) -> bool {
     worker.is_here
         && worker.pid == pid
         && worker.manager_pid == std::process::id()

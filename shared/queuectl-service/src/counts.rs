@@ -1,7 +1,7 @@
 //! How many jobs stand where, as people count them.
 
 use queuectl_core::State;
-use queuectl_store::{Counts, Worker};
+use queuectl_store::{Counts, WorkerRecord};
 
 /// Jobs by state: what a worker has claimed in advance does not run yet, and counts
 /// as `claimed`.
@@ -15,8 +15,8 @@ pub struct JobCounts {
 
 impl JobCounts {
     /// Tells them apart by what the workers hold.
-    pub fn new(kept: Counts, workers: &[Worker]) -> Self {
-        let running: u64 = workers.iter().map(Worker::jobs_running).sum();
+    pub fn new(kept: Counts, workers: &[WorkerRecord]) -> Self {
+        let running: u64 = workers.iter().map(WorkerRecord::jobs_running).sum();
         Self { kept, claimed: (kept[State::Processing] - running.cast_signed()).max(0) }
     }
 

@@ -4,8 +4,8 @@ use queuectl_core::{
     CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, RetryPolicy, Timestamp, WorkerId,
 };
 use queuectl_store::{
-    Access, Ended, Exchange, Life, Location, NewWorker, OnTaken, OpenOptions, Registration, Store, Worker,
-    open,
+    Access, Ended, Exchange, Life, Location, NewWorker, OnTaken, OpenOptions, Registration, Store,
+    WorkerRecord, open,
 };
 use std::time::Duration;
 use tempfile::TempDir;
@@ -110,8 +110,8 @@ pub(crate) fn job(id: &str) -> NewJob {
 }
 
 /// A worker on some machine.
-pub(crate) fn worker(host: &str, boot_id: &str, life: Life) -> Worker {
-    Worker {
+pub(crate) fn worker(host: &str, boot_id: &str, life: Life) -> WorkerRecord {
+    WorkerRecord {
         id: WorkerId(1),
         host: host.into(),
         pid: 1,

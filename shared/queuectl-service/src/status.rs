@@ -4,7 +4,7 @@ use crate::counts::JobCounts;
 use crate::document::counts::{JobCountsDocument, StatusDocument};
 use crate::document::worker::WorkerDocument;
 use queuectl_core::{State, Timestamp};
-use queuectl_store::{Counts, Life, Store, StoreError, Worker};
+use queuectl_store::{Counts, Life, Store, StoreError, WorkerRecord};
 use std::collections::HashSet;
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub struct Status {
     /// How many jobs stand where.
     pub counts: JobCounts,
     /// Workers that have not ended.
-    pub workers: Vec<Worker>,
+    pub workers: Vec<WorkerRecord>,
     /// When it was looked at, by the clock of the queue.
     pub at: Timestamp,
 }
@@ -97,9 +97,9 @@ impl Status {
     }
 }
 
-fn at_one_moment(store: &mut dyn Store) -> Result<(Counts, Vec<Worker>), StoreError> {
+fn at_one_moment(store: &mut dyn Store) -> Result<(Counts, Vec<WorkerRecord>), StoreError> {
     let mut look = || Ok::<_, StoreError>((store.counts()?, store.workers()?));
-    let belong_together = |(counts, workers): &(Counts, Vec<Worker>)| {
+    let belong_together = |(counts, workers): &(Counts, Vec<WorkerRecord>)| {
         let held: u64 = workers.iter().map(|worker| worker.jobs_now).sum();
         held.cast_signed() == counts[State::Processing]
     };

@@ -1,6 +1,6 @@
 //! How a worker is.
 
-use queuectl_store::{Life, Stop, Worker};
+use queuectl_store::{Life, Stop, WorkerRecord};
 
 /// How a worker is: the one rule for every table, document and note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum WorkerState {
 
 impl WorkerState {
     /// Looks at a worker.
-    pub fn of(worker: &Worker) -> Self {
+    pub fn of(worker: &WorkerRecord) -> Self {
         match (worker.life, worker.stop) {
             (Life::Dead, _) => Self::Dead,
             (Life::Unknown, _) => Self::Unknown,

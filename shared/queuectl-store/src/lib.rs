@@ -1,7 +1,8 @@
 //! Where jobs are kept.
 //!
-//! [`Store`] is five small traits, whose methods are the verbs of the queue;
-//! each is one transaction. A store decides nothing: which state follows, and
+//! [`Store`] is four traits, by who calls them: a [`Reader`] looks, a [`Queue`] does what
+//! people and programs want of jobs, a [`Worker`] runs them, a [`Transfer`] brings the whole
+//! queue elsewhere. Their methods are the verbs of the queue; each is one transaction. A store decides nothing: which state follows, and
 //! how long a retry waits, comes from `queuectl-core`. It asks for no time:
 //! every method takes `now`. Nothing above this crate knows which store it
 //! talks to; [`open`] looks at the place and picks.
@@ -13,9 +14,8 @@ mod counts;
 mod doctor;
 mod doorbell;
 mod error;
+mod finding;
 mod identity;
-mod inspect;
-mod intake;
 mod lease;
 mod lease_clock;
 mod liveness;
@@ -25,35 +25,37 @@ mod note_region;
 mod output;
 mod planted;
 mod postgres;
+mod queue;
 mod raw;
+mod reader;
 mod renewals;
 mod sqlite;
 mod stored;
 mod transfer;
-mod upkeep;
-mod work;
 mod worker;
+mod worker_record;
 
 pub use clock::Clock;
 pub use counts::Counts;
 pub use doorbell::Doorbell;
 pub use error::StoreError;
-pub use inspect::{Inspect, Selection};
-pub use intake::{Enqueued, Intake, OnTaken};
+pub use finding::{Finding, Level};
 pub use lease::{LeaseTimes, boot_clock};
 pub use liveness::{Entry, Found, LockFile, Note, Presence, Taken};
 pub use location::{Access, Location, OpenOptions, with_files_from, without_password};
 pub use output::{OutputPart, OutputTrim};
 pub use planted::Bug;
 pub use postgres::PostgresStore;
+pub use queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 pub use queuectl_postgres::ServerProblem;
+pub use reader::{Reader, Selection};
 pub use sqlite::SqliteStore;
 pub use transfer::{
-    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
+    Backup, Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,
 };
-pub use upkeep::{Backup, Cancelled, Finding, Level, Retried, Upkeep};
-pub use work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, SetAside, Suspects, Work};
-pub use worker::{Life, Stop, Worker};
+
+pub use worker::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, SetAside, Suspects, Worker};
+pub use worker_record::{Life, Stop, WorkerRecord};
 
 use queuectl_core::names_a_server;
 
@@ -61,9 +63,9 @@ use queuectl_core::names_a_server;
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
 /// A place where jobs are kept, seen through one connection of one thread.
-pub trait Store: Intake + Work + Inspect + Upkeep + Transfer + Send {}
+pub trait Store: Reader + Queue + Worker + Transfer + Send {}
 
-impl<T: Intake + Work + Inspect + Upkeep + Transfer + Send> Store for T {}
+impl<T: Reader + Queue + Worker + Transfer + Send> Store for T {}
 
 /// Opens the queue at a place.
 ///

@@ -1,6 +1,6 @@
 //! Which machine this is, and which boot of it.
 
-use crate::worker::Worker;
+use crate::worker_record::WorkerRecord;
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
@@ -66,7 +66,7 @@ pub fn process_stat(pid: u32) -> Option<ProcessStat> {
 
 /// Tells whether a living worker's process was stopped, by SIGSTOP or a debugger;
 /// false where that cannot be seen.
-pub fn is_stopped(worker: &Worker) -> bool {
+pub fn is_stopped(worker: &WorkerRecord) -> bool {
     worker.pid_namespace == pid_namespace() && matches!(process_state(worker.pid), Some('T' | 't'))
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn is_locked_by_us(path: &Path, byte: u64) -> bool {
 }
 
 /// Tells whether no process has a worker's pid any more, where we could see it.
-pub(crate) fn is_surely_gone(worker: &Worker) -> bool {
+pub(crate) fn is_surely_gone(worker: &WorkerRecord) -> bool {
     worker.pid_namespace == pid_namespace()
         && kill(Pid::from_raw(worker.pid.cast_signed()), None) == Err(Errno::ESRCH)
 }

@@ -7,8 +7,8 @@
 use crate::columns::{self, Cell, Column, Has, attempt, job, output, worker};
 use crate::output::OutputPart;
 use crate::stored;
-use crate::work::NewWorker;
-use crate::worker::{Life, Worker};
+use crate::worker::NewWorker;
+use crate::worker_record::{Life, WorkerRecord};
 use queuectl_core::{
     Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream,
     Timestamp, WorkerId,
@@ -121,9 +121,9 @@ pub(crate) const WORKER_AND_JOBS: [Column; worker::COLUMNS.len() + 1] =
 const JOBS_NOW: usize = worker::COLUMNS.len();
 
 /// Reads a worker as far as it can be read; whether it lives, no row tells.
-pub(crate) fn worker<'a>(read: impl Fn(usize) -> Raw<'a>) -> Worker {
+pub(crate) fn worker<'a>(read: impl Fn(usize) -> Raw<'a>) -> WorkerRecord {
     let mut row = Columns::new(&WORKER_AND_JOBS, read);
-    Worker {
+    WorkerRecord {
         id: WorkerId(row.number(worker::id)),
         host: row.text(worker::host),
         pid: row.number(worker::pid),

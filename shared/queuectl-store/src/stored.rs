@@ -1,6 +1,6 @@
 //! How values are stored that no database has a type for: the same everywhere.
 
-use crate::worker::Stop;
+use crate::worker_record::Stop;
 use queuectl_core::{Environment, QueueSet, Stream};
 use std::collections::BTreeMap;
 

@@ -30,6 +30,7 @@ pub use stage::{Move, MoveId, Stage};
 
 use crate::Result;
 use crate::counts::Counts;
+use std::path::Path;
 
 /// Which queue a place has, and where it stands in a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +88,15 @@ impl Inventory {
     pub fn records(&self) -> u64 {
         self.jobs.total().unsigned_abs() + self.workers + self.attempts + self.output_parts
     }
+}
+
+/// A copy of a queue that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// How large it is.
+    pub bytes: u64,
+    /// How many jobs stand where in it.
+    pub counts: Counts,
 }
 
 /// Being brought to another place, or receiving what another place had.
@@ -164,4 +174,18 @@ pub trait Transfer {
     /// Empties the new place and leaves the move. A place that was to get its queue
     /// back sends all programs on again.
     fn withdraw(&mut self, id: &MoveId) -> Result<()>;
+
+    /// Writes a consistent copy of the whole queue into a new file, while others
+    /// go on working.
+    ///
+    /// The copy is a queue of its own: what was running is pending there. It has
+    /// every change that was committed before the call, is on disk when this
+    /// returns, and can be read by its owner alone. A crash leaves nothing under
+    /// its name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Io`](crate::StoreError::Io) of the kind `AlreadyExists` if
+    /// the file, or one that SQLite would take for a part of it, is there.
+    fn backup(&mut self, to: &Path) -> Result<Backup>;
 }

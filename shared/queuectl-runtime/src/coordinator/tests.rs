@@ -6,7 +6,7 @@ use crate::runner::run_jobs;
 use crate::shared::Shared;
 use crate::worker_error::WorkerError;
 use queuectl_core::{Outcome, State, WorkerId};
-use queuectl_store::{Inspect as _, NewWorker, Registration, Stop, StoreError, Work as _};
+use queuectl_store::{NewWorker, Reader as _, Registration, Stop, StoreError, Worker as _};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

@@ -3,7 +3,7 @@
 use crate::amounts::whole_millis;
 use crate::dates::{optional_rfc3339, rfc3339};
 use crate::worker_state::WorkerState;
-use queuectl_store::{Life, Stop, Worker};
+use queuectl_store::{Life, Stop, WorkerRecord};
 use serde::Serialize;
 
 /// A worker.
@@ -43,8 +43,8 @@ pub struct WorkerDocument<'a> {
     pub given_up_at: Option<String>,
 }
 
-impl<'a> From<&'a Worker> for WorkerDocument<'a> {
-    fn from(worker: &'a Worker) -> Self {
+impl<'a> From<&'a WorkerRecord> for WorkerDocument<'a> {
+    fn from(worker: &'a WorkerRecord) -> Self {
         Self {
             id: worker.id.0,
             host: &worker.host,

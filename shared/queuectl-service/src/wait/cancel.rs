@@ -3,7 +3,7 @@
 use crate::explanation::Explanation;
 use crate::worker_state::WorkerState;
 use queuectl_core::{JobId, Lease, State, WorkerId};
-use queuectl_store::{Store, StoreError, Worker};
+use queuectl_store::{Store, StoreError, WorkerRecord};
 use std::time::{Duration, Instant};
 
 /// So often it looks what keeps the worker from it, for the first time after as long.
@@ -127,7 +127,7 @@ impl CancelWait {
             return Ok(Look::Running(None));
         };
         let state = WorkerState::of(&worker);
-        let Worker { id: worker, pid, host, .. } = worker;
+        let WorkerRecord { id: worker, pid, host, .. } = worker;
         let id = self.id.clone();
         Ok(Look::Running(match state {
             WorkerState::Dead => return Ok(Look::WorkerDied),

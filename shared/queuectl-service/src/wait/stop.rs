@@ -3,7 +3,7 @@
 use crate::amounts::plural;
 use crate::worker_state::WorkerState;
 use queuectl_core::{Timestamp, WorkerId};
-use queuectl_store::{Life, Stop, Store, StoreError, Worker};
+use queuectl_store::{Life, Stop, Store, StoreError, WorkerRecord};
 use std::collections::HashSet;
 
 /// After so many looks a person wants to know what is waited for.
@@ -19,7 +19,7 @@ pub enum Machines {
 }
 
 impl Machines {
-    fn has(self, worker: &Worker) -> bool {
+    fn has(self, worker: &WorkerRecord) -> bool {
         self == Self::All || worker.is_here
     }
 }
@@ -28,7 +28,7 @@ impl Machines {
 #[derive(Debug)]
 pub struct AskedWorkers {
     /// All that are meant, also those that have died.
-    pub meant: Vec<Worker>,
+    pub meant: Vec<WorkerRecord>,
     /// Those of them that lived.
     pub alive: Vec<WorkerId>,
     /// How many others live.
@@ -69,12 +69,12 @@ pub fn ask_to_stop(
     Ok(AskedWorkers { meant, alive, elsewhere })
 }
 
-fn is_same_manager(one: &Worker, other: &Worker) -> bool {
+fn is_same_manager(one: &WorkerRecord, other: &WorkerRecord) -> bool {
     (one.manager_pid, &one.boot_id, &one.host) == (other.manager_pid, &other.boot_id, &other.host)
 }
 
 /// Those that live now; what starts later is not meant.
-fn alive(workers: &[Worker]) -> impl Iterator<Item = WorkerId> {
+fn alive(workers: &[WorkerRecord]) -> impl Iterator<Item = WorkerId> {
     workers.iter().filter(|worker| worker.life == Life::Alive).map(|worker| worker.id)
 }
 

@@ -6,9 +6,9 @@ use super::copy::{Filling, write_copy};
 use crate::Result;
 use crate::postgres::PostgresStore;
 use crate::postgres::trouble::Trouble;
+use crate::transfer::Backup;
 use crate::transfer::postgres::{export, numbers, whereabouts};
 use crate::transfer::{Limits, Position, Record, Stage};
-use crate::upkeep::Backup;
 use queuectl_postgres::session::Session;
 use std::path::Path;
 

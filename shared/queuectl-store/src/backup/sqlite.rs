@@ -8,7 +8,7 @@ use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::explain::explain;
 use crate::sqlite::trouble::Trouble;
 use crate::sqlite::{guard, move_stage};
-use crate::upkeep::Backup;
+use crate::transfer::Backup;
 use crate::{Counts, Result, StoreError};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, ToSql};

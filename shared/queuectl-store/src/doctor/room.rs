@@ -1,7 +1,7 @@
 //! How much room a disk has left.
 
 use super::words::size;
-use crate::upkeep::Finding;
+use crate::finding::Finding;
 use rustix::fs::StatVfsMountFlags;
 use std::path::Path;
 

@@ -1,9 +1,9 @@
 //! Rows that do not say what they should, and what to do about them.
 
 use super::words::PROBLEMS_SHOWN;
+use crate::finding::Finding;
 use crate::raw::CANNOT_BE_READ;
-use crate::upkeep::Finding;
-use crate::worker::Worker;
+use crate::worker_record::WorkerRecord;
 use queuectl_core::{Attempt, Job};
 
 /// Rows that cannot be read: the first of them, and how many there are.
@@ -33,7 +33,7 @@ impl UnreadableRows {
     }
 
     /// Notes what is wrong with a worker.
-    pub(super) fn note_worker(&mut self, worker: &Worker) {
+    pub(super) fn note_worker(&mut self, worker: &WorkerRecord) {
         if worker.unreadable.is_some() {
             self.worker.get_or_insert(worker.id.0);
         }

@@ -1,8 +1,8 @@
 //! What every doctor says alike, and how it puts things into words.
 
+use crate::finding::Finding;
 use crate::location::Location;
 use crate::transfer::Stage;
-use crate::upkeep::Finding;
 use queuectl_files::quoted;
 
 /// What is typed to have jobs run.

@@ -1,10 +1,10 @@
 //! Who works on a queue, on which machine, and what they hold.
 
 use super::words::{START_A_WORKER, jobs, jobs_are};
+use crate::finding::Finding;
 use crate::lease::LeaseTimes;
 use crate::machine;
-use crate::upkeep::Finding;
-use crate::worker::{Life, Worker};
+use crate::worker_record::{Life, WorkerRecord};
 use queuectl_core::{Timestamp, WorkerId};
 use std::collections::HashSet;
 
@@ -23,9 +23,9 @@ pub(super) struct Held {
 
 /// Workers that live, have died, stand still, or are not heard of; `unfinished` is how
 /// many jobs there are for them.
-pub(super) fn roster(workers: &[Worker], unfinished: i64, now: Timestamp) -> Vec<Finding> {
+pub(super) fn roster(workers: &[WorkerRecord], unfinished: i64, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> = workers.iter().filter_map(|worker| trouble_with(worker, now)).collect();
-    let alive: Vec<&Worker> = workers.iter().filter(|worker| worker.life == Life::Alive).collect();
+    let alive: Vec<&WorkerRecord> = workers.iter().filter(|worker| worker.life == Life::Alive).collect();
     if !alive.is_empty() || unfinished <= 0 {
         findings.push(Finding::ok(CHECK, on_machines(&alive) + &given_up_after(&alive)));
     } else if workers.iter().all(|worker| worker.life == Life::Dead) {
@@ -36,7 +36,7 @@ pub(super) fn roster(workers: &[Worker], unfinished: i64, now: Timestamp) -> Vec
 }
 
 /// Jobs whose worker is no more; `report_it` is what to do about what must never be.
-pub(super) fn leases(held: &[Held], workers: &[Worker], report_it: impl Into<String>) -> Finding {
+pub(super) fn leases(held: &[Held], workers: &[WorkerRecord], report_it: impl Into<String>) -> Finding {
     const CHECK: &str = "leases";
     let is_dead = |id| workers.iter().any(|worker| worker.id == id && worker.life == Life::Dead);
     let (mut orphans, mut lost, mut total) = (0, 0, 0);
@@ -63,7 +63,7 @@ pub(super) fn leases(held: &[Held], workers: &[Worker], report_it: impl Into<Str
 }
 
 /// Says what is wrong with a worker, if anything is.
-fn trouble_with(worker: &Worker, now: Timestamp) -> Option<Finding> {
+fn trouble_with(worker: &WorkerRecord, now: Timestamp) -> Option<Finding> {
     let (pid, host) = (worker.pid, &worker.host);
     let named = format!("worker {} (PID {pid} on {host})", worker.id);
     let holds = jobs(worker.jobs_now);
@@ -112,7 +112,7 @@ fn trouble_with(worker: &Worker, now: Timestamp) -> Option<Finding> {
 }
 
 /// After how much silence they are given up; nothing where no server is told who lives.
-fn given_up_after(alive: &[&Worker]) -> String {
+fn given_up_after(alive: &[&WorkerRecord]) -> String {
     let leases = || alive.iter().filter_map(|worker| Some(worker.lease?.dead_after().as_secs()));
     match (leases().min(), leases().max()) {
         (Some(least), Some(most)) if least == most => {
@@ -126,7 +126,7 @@ fn given_up_after(alive: &[&Worker]) -> String {
 }
 
 /// How many live, and where.
-fn on_machines(alive: &[&Worker]) -> String {
+fn on_machines(alive: &[&WorkerRecord]) -> String {
     let (all, here) = (alive.len(), alive.iter().filter(|worker| worker.is_here).count());
     // Machines may have the same name.
     let machines: HashSet<_> = alive.iter().map(|worker| (&worker.host, &worker.boot_id)).collect();

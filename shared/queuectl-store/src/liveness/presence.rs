@@ -214,7 +214,7 @@ impl Taken {
 pub(super) mod tests {
     use super::*;
     use crate::lease::{LeaseTimes, boot_clock};
-    use crate::work::NewWorker;
+    use crate::worker::NewWorker;
     use queuectl_core::Seq;
     use std::fs;
 

@@ -9,7 +9,7 @@
 
 use super::reply::{MoreSignals, Reply};
 use crate::counts::Counts;
-use crate::work::{Ended, Exchange, Exchanged};
+use crate::worker::{Ended, Exchange, Exchanged};
 use queuectl_core::{Job, Lease, Promotion, QueueSet, Standing, Timestamp, WorkerId};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};

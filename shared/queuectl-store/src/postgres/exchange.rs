@@ -15,7 +15,7 @@ use super::trouble::{Trouble, has_not_happened, is_about_data};
 use super::{output, sql, worker};
 use crate::Result;
 use crate::counts::Counts;
-use crate::work::{Exchange, Exchanged, Suspects};
+use crate::worker::{Exchange, Exchanged, Suspects};
 use queuectl_core::{Job, Lease, Promotion, State, Timestamp, WorkerId};
 use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
@@ -48,7 +48,7 @@ struct Beginning {
 }
 
 impl PostgresStore {
-    /// See [`Work::exchange`](crate::Work::exchange).
+    /// See [`Worker::exchange`](crate::Worker::exchange).
     pub(super) fn exchange_once(
         &mut self,
         worker: WorkerId,

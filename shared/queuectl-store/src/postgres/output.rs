@@ -4,7 +4,7 @@ use super::sql;
 use super::standings::{Standings, columns};
 use super::trouble::Trouble;
 use crate::stored;
-use crate::work::Exchange;
+use crate::worker::Exchange;
 use queuectl_core::{Lease, WorkerId};
 use queuectl_postgres::session::{Session, values};
 

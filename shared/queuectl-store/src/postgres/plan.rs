@@ -11,7 +11,7 @@
 //! passed over is claimed in a second step. Both are in [`exchange`](super::exchange).
 
 use super::cache::{Cache, Held};
-use crate::work::Exchange;
+use crate::worker::Exchange;
 use queuectl_core::{Lease, Promotion, Timestamp};
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ fn promotes(exchange: &Exchange<'_>, cache: &Cache, now: Timestamp) -> Option<Pr
 #[expect(clippy::field_reassign_with_default, reason = "the other fields are the cache's own")]
 mod tests {
     use super::*;
-    use crate::work::Ended;
+    use crate::worker::Ended;
     use queuectl_core::{Outcome, RetryPolicy, Seq};
     use std::time::Duration;
 

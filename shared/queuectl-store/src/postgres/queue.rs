@@ -1,15 +1,13 @@
 //! What people and programs do to jobs.
 
 use super::arrays::Arrays;
-use super::counters::{self, Counters};
-use super::row::{self, all, one};
+use super::counters::Counters;
+use super::row::{self, all};
 use super::sql;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
 use crate::columns::{Cell, Column, Has, job};
-use crate::counts::Counts;
-use crate::intake::{Enqueued, Intake, OnTaken};
-use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
+use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 use crate::{Result, StoreError, raw};
 use queuectl_core::{
     Blocker, Cancellation, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State, Timestamp, Wait,
@@ -17,8 +15,7 @@ use queuectl_core::{
 };
 use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+use std::collections::HashSet;
 use tokio_postgres::Row;
 
 /// What is told of the stage a new job goes to, beside what it is given.
@@ -29,7 +26,7 @@ const STAGE: [Column; 4] = [
     Column { name: "waits_since_ms", has: Has::Number },
 ];
 
-impl Intake for PostgresStore {
+impl Queue for PostgresStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
         let (mut given, mut stages) = (Arrays::new(job::GIVEN), Arrays::new(&STAGE));
         let nexts: Vec<Next> = jobs.iter().map(|job| effect::accept(job, now).next).collect();
@@ -64,18 +61,6 @@ impl Intake for PostgresStore {
         Ok(enqueued)
     }
 
-    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>> {
-        let asked: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
-        self.read(|session| {
-            let rows = session.rows(sql::IDS_TAKEN, values![asked])?;
-            let taken =
-                rows.iter().map(|taken| row::get(taken, "id")).collect::<Result<HashSet<&str>, Trouble>>()?;
-            Ok(ids.iter().filter(|id| taken.contains(id.as_str())).map(|&id| id.clone()).collect())
-        })
-    }
-}
-
-impl Upkeep for PostgresStore {
     fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
         let cancelled = self.change(|session, counters| {
             let found = find(session, id)?;
@@ -181,7 +166,7 @@ impl Upkeep for PostgresStore {
     }
 
     fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
-        crate::upkeep::insist_finished(states)?;
+        crate::queue::insist_finished(states)?;
         self.change(|session, counters| {
             let mut pruned = 0;
             for state in states {
@@ -200,7 +185,7 @@ impl Upkeep for PostgresStore {
     }
 
     fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
-        crate::upkeep::insist_finished(states)?;
+        crate::queue::insist_finished(states)?;
         self.change(|session, counters| {
             let found = find(session, id)?;
             let state = found.waiting.state;
@@ -211,23 +196,6 @@ impl Upkeep for PostgresStore {
             still_there(here.len(), 1, ())?;
             delete(session, counters, state, &here)
         })
-    }
-
-    fn check(&mut self) -> Result<Vec<String>> {
-        self.read(|session| {
-            session.begin_snapshot()?;
-            let problems = wrong_counters(session)?;
-            session.commit()?;
-            Ok(problems)
-        })
-    }
-
-    fn diagnose(&mut self) -> Vec<Finding> {
-        self.findings()
-    }
-
-    fn backup(&mut self, to: &Path) -> Result<Backup> {
-        self.copy_to(to)
     }
 }
 
@@ -342,41 +310,4 @@ fn delete(session: &mut Session, counters: &mut Counters, state: State, jobs: &[
     }
     session.rows(sql::DELETE, values![seqs])?;
     Ok(())
-}
-
-/// Compares the counts that are kept with the jobs that are there.
-fn wrong_counters(session: &mut Session) -> Result<Vec<String>, Trouble> {
-    let (counted, unknown) = count(session)?;
-    let kept: BTreeMap<String, Counts> = counters::kept_by_queue(session)?.into_iter().collect();
-    let mut problems = crate::counts::differences(&counted, &kept);
-    if unknown > 0 {
-        problems.push(format!("{unknown} jobs are in no state that is known"));
-    }
-    let misplaced = one(session.rows(sql::MISPLACED, &[])?)?;
-    let (jobs, rows): (i64, i64) = (row::get(&misplaced, 0)?, row::get(&misplaced, 1)?);
-    let stages = Stage::ALL.map(Stage::as_str).join(", ");
-    if jobs > 0 {
-        problems.push(format!("{jobs} jobs are not in exactly one of the stages {stages}"));
-    }
-    if rows > 0 {
-        problems.push(format!("{rows} rows of the stages {stages} are those of no job"));
-    }
-    Ok(problems)
-}
-
-/// Counts the jobs of each queue; and those that are in no state that is known.
-pub(crate) fn count(session: &mut Session) -> Result<(BTreeMap<String, Counts>, i64), Trouble> {
-    let (mut counted, mut unknown) = (BTreeMap::<String, Counts>::new(), 0);
-    for found in &session.rows(sql::COUNT_JOBS, &[])? {
-        let number: i64 = row::get(found, "count")?;
-        let counts = counted.entry(row::get(found, "queue")?).or_default();
-        match row::state(found) {
-            Ok(state) => {
-                counts[state] = number;
-                counts.blocked += row::get::<i64>(found, "blocked")?;
-            }
-            Err(_) => unknown += number,
-        }
-    }
-    Ok((counted, unknown))
 }

@@ -2,19 +2,22 @@
 
 use super::counters;
 use super::row::{self, all, one};
-use super::sql;
 use super::store::PostgresStore;
+use super::trouble::Trouble;
+use super::{soundness, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::inspect::{Inspect, Selection};
+use crate::finding::Finding;
 use crate::output::OutputPart;
-use crate::worker::{Life, Worker};
+use crate::reader::{Reader, Selection};
+use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine, stored};
 use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
 use queuectl_postgres::session::{Session, Value, values};
+use std::collections::HashSet;
 use tokio_postgres::Row;
 
-impl Inspect for PostgresStore {
+impl Reader for PostgresStore {
     fn clock(&self) -> Clock {
         self.clock.clone()
     }
@@ -99,12 +102,12 @@ impl Inspect for PostgresStore {
         })
     }
 
-    fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
+    fn worker(&mut self, id: WorkerId) -> Result<Option<WorkerRecord>> {
         let found = self.look_at_workers(|session| session.rows(sql::WORKER, values![id.0]))?;
         Ok(found.into_iter().next())
     }
 
-    fn workers(&mut self) -> Result<Vec<Worker>> {
+    fn workers(&mut self) -> Result<Vec<WorkerRecord>> {
         self.look_at_workers(|session| session.rows(sql::WORKERS, &[]))
     }
 
@@ -136,6 +139,29 @@ impl Inspect for PostgresStore {
         }
         Ok(false)
     }
+
+    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>> {
+        let asked: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+        self.read(|session| {
+            let rows = session.rows(sql::IDS_TAKEN, values![asked])?;
+            let taken =
+                rows.iter().map(|taken| row::get(taken, "id")).collect::<Result<HashSet<&str>, Trouble>>()?;
+            Ok(ids.iter().filter(|id| taken.contains(id.as_str())).map(|&id| id.clone()).collect())
+        })
+    }
+
+    fn check(&mut self) -> Result<Vec<String>> {
+        self.read(|session| {
+            session.begin_snapshot()?;
+            let problems = soundness::wrong_counts(session)?;
+            session.commit()?;
+            Ok(problems)
+        })
+    }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.findings()
+    }
 }
 
 impl PostgresStore {
@@ -164,7 +190,7 @@ impl PostgresStore {
     fn look_at_workers(
         &mut self,
         mut rows: impl FnMut(&mut Session) -> std::result::Result<Vec<Row>, tokio_postgres::Error>,
-    ) -> Result<Vec<Worker>> {
+    ) -> Result<Vec<WorkerRecord>> {
         let lock_file = self.lock_file_here()?;
         let here = lock_file.as_ref().map(crate::liveness::LockFile::identity).transpose()?;
         let mut workers =

@@ -7,7 +7,7 @@ use crate::columns;
 use crate::counts::Counts;
 use crate::raw;
 use crate::stored;
-use crate::worker::Stop;
+use crate::worker_record::Stop;
 use queuectl_core::{Job, Lease, Next, Seq, State, Timestamp, WorkerId, effect};
 use tokio_postgres::Row;
 

@@ -5,7 +5,7 @@ use super::reply::Reply;
 use super::sql;
 use super::standings::Ends;
 use super::trouble::Trouble;
-use crate::work::Suspects;
+use crate::worker::Suspects;
 use queuectl_core::{Promotion, QueueSet, Timestamp, WorkerId};
 use queuectl_postgres::session::{Session, named};
 use queuectl_postgres::{Named, Query};

@@ -6,7 +6,7 @@ use crate::lease::LeaseTimes;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::{Stage, Value};
-use crate::worker::{Life, Worker};
+use crate::worker_record::{Life, WorkerRecord};
 use queuectl_core::{Attempt, Job, Lease, Seq, State, Timestamp};
 use std::error::Error;
 use std::str::Utf8Error;
@@ -125,7 +125,7 @@ pub(super) fn output(rows: &[Row]) -> Vec<OutputPart> {
 
 /// Reads a worker; `here` is the lock file of this machine, if there is one. Of those who
 /// lock it, the lock tells whether they live.
-pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
+pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<WorkerRecord, Trouble> {
     let read = raw::worker(Found::of(&raw::WORKER_AND_JOBS, row).in_row(row));
     let lock_file: String = get(row, "lock_file")?;
     let is_here = here == Some(lock_file.as_str());
@@ -138,7 +138,7 @@ pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<Worker, Trouble> {
     let heartbeat_at = optional_time(row, "beat_at_ms")?;
     let lease = heartbeat_at.map(|_| silence.lease);
     let jobs_done = read.jobs_done.saturating_add(nearest(row, "done_since")?);
-    Ok(Worker { is_here, heartbeat_at, lease, life, jobs_done, ..read })
+    Ok(WorkerRecord { is_here, heartbeat_at, lease, life, jobs_done, ..read })
 }
 
 /// Reads a number; one that does not fit is the nearest that does.

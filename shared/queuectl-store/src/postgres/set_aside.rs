@@ -8,7 +8,7 @@ use super::store::PostgresStore;
 use super::trouble::Trouble;
 use crate::Result;
 use crate::raw::CANNOT_BE_READ;
-use crate::work::SetAside;
+use crate::worker::SetAside;
 use queuectl_core::{Job, Seq, State, Timestamp, WorkerId, effect};
 use queuectl_postgres::session::{Session, named, values};
 

@@ -8,7 +8,7 @@ use super::sql;
 use super::trouble::Trouble;
 use crate::columns::{Cell, ended};
 use crate::counts::Counts;
-use crate::work::Ended;
+use crate::worker::Ended;
 use queuectl_core::{Effect, Ending, Lease, Next, RetryPolicy, Standing, State, Timestamp, WorkerId, effect};
 use queuectl_postgres::session::{Session, named, values};
 use std::collections::HashMap;

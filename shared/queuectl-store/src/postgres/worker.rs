@@ -15,9 +15,9 @@ use crate::lease::{boot_clock, millis};
 use crate::lease_clock::LeaseClock;
 use crate::liveness::{LockFile, Taken, lock_file_path};
 use crate::note_region::free_region;
-use crate::work::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Work};
-use crate::worker::Stop;
-use crate::worker::Worker;
+use crate::worker::{Ended, Exchange, Exchanged, NewWorker, Registration, Rescued, Worker};
+use crate::worker_record::Stop;
+use crate::worker_record::WorkerRecord;
 use crate::{Result, StoreError, raw, stored};
 use queuectl_core::{Lease, Outcome, RetryPolicy, Timestamp, WorkerId};
 use queuectl_postgres::Named;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio_postgres::Row;
 
-impl Work for PostgresStore {
+impl Worker for PostgresStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let stand_in = self.stand_in.clone();
         queuectl_files::check_new(&stand_in, self.options.owners)?;
@@ -112,7 +112,7 @@ impl Work for PostgresStore {
         lock_file_path(&self.stand_in)
     }
 
-    fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {
+    fn take(&mut self, worker: &WorkerRecord) -> Result<Option<Taken>> {
         if worker.is_here {
             return self.lock_file()?.take(worker.id, worker.note_region);
         }

@@ -4,7 +4,7 @@ use super::counters::Counters;
 use super::stages::{self, Attempt};
 use super::trouble::Trouble;
 use super::{row, sql, standing};
-use crate::work::Ended;
+use crate::worker::Ended;
 use queuectl_core::{Effect, Ending, Lease, Outcome, RetryPolicy, Timestamp, WorkerId, effect};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::time::Duration;

@@ -12,11 +12,12 @@ pub(crate) mod counters;
 mod ends;
 pub(crate) mod explain;
 pub(crate) mod guard;
-mod inspect;
-mod intake;
+mod reader;
+
 pub(crate) mod migrate;
 pub(crate) mod move_stage;
 mod open;
+mod queue;
 mod queues;
 mod ready;
 pub(crate) mod reserve;
@@ -30,8 +31,7 @@ mod stages;
 mod standing;
 pub(crate) mod trouble;
 pub(crate) mod unwritable;
-mod upkeep;
-mod work;
+mod worker;
 
 #[cfg(test)]
 mod plan_tests;

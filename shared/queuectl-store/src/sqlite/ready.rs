@@ -6,7 +6,7 @@ use super::row::Name;
 use super::stages::{self, Attempt, Before};
 use super::trouble::Trouble;
 use super::{row, set_aside, sql};
-use crate::work::{Exchange, SetAside, Suspects};
+use crate::worker::{Exchange, SetAside, Suspects};
 use queuectl_core::{
     Effect, Event, Job, Next, Promotion, QueueSet, SUSPECT_AFTER_CRASHES, Seq, Timestamp, WorkerId, effect,
 };

@@ -3,7 +3,7 @@
 use super::{row, sql};
 use crate::note_region::free_region;
 use crate::stored;
-use crate::worker::Stop;
+use crate::worker_record::Stop;
 use queuectl_core::{QueueSet, WorkerId};
 use rusqlite::{Connection, OptionalExtension as _, Result};
 use std::convert::Infallible;

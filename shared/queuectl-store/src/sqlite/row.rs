@@ -4,7 +4,7 @@ use crate::columns::Cell;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::Stage;
-use crate::worker::Worker;
+use crate::worker_record::WorkerRecord;
 use queuectl_core::{Attempt, Job, Lease, QueueSet, Seq, State, Timestamp, Wait};
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row, ToSql};
@@ -16,7 +16,7 @@ pub(crate) fn job(row: &Row<'_>) -> Job {
 }
 
 /// Reads the columns of `worker::LIST` and the number of its jobs, as far as they can be read.
-pub(crate) fn worker(row: &Row<'_>) -> Worker {
+pub(crate) fn worker(row: &Row<'_>) -> WorkerRecord {
     raw::worker(|index| value(row, index))
 }
 

@@ -4,7 +4,7 @@ use super::counters::Counters;
 use super::trouble::Trouble;
 use super::{row, sql, stages};
 use crate::raw::CANNOT_BE_READ;
-use crate::work::SetAside;
+use crate::worker::SetAside;
 use queuectl_core::{Job, Timestamp, effect};
 use rusqlite::Connection;
 

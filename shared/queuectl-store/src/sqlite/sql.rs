@@ -102,7 +102,7 @@ pub(crate) fn set_aside_by_force() -> String {
     format!("{SET_ASIDE_COLUMNS}{}{OF_JOB}", casts.collect::<String>())
 }
 
-// Intake
+// Accepting
 
 pub(crate) const ID_IS_TAKEN: &str = "SELECT 1 FROM job WHERE id = ?1";
 
@@ -198,7 +198,7 @@ pub(crate) const LAST_TOUCHED: &str = "SELECT coalesce(max(updated_at_ms), 0) FR
 pub(crate) const CLAIMED_AT: &str = "SELECT max(started_at_ms, \
      coalesce((SELECT max(ended_at_ms) FROM attempt WHERE seq = ?1), 0)) FROM job WHERE seq = ?1";
 
-// Inspect
+// Reading
 
 const JOB_COLUMNS: &str = concatcp!("SELECT ", job::LIST, " FROM job");
 pub(crate) const JOB: &str = concatcp!(JOB_COLUMNS, " WHERE id = ?1");
@@ -243,7 +243,7 @@ const WORKER_COLUMNS: &str =
 pub(crate) const WORKER: &str = concatcp!(WORKER_COLUMNS, " WHERE id = ?1");
 pub(crate) const WORKERS: &str = concatcp!(WORKER_COLUMNS, " WHERE ended_at_ms IS NULL ORDER BY id");
 
-// Upkeep
+// Queue
 
 pub(crate) const REQUEST_CANCEL: &str =
     "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";

@@ -6,7 +6,7 @@
 use super::counters::Counters;
 use super::sql;
 use crate::raw;
-use crate::work::Ended;
+use crate::worker::Ended;
 use queuectl_core::{Effect, Job, NewJob, Next, Position, Seq, Stage, State, Timestamp, Wait};
 use rusqlite::{Connection, ErrorCode, Result, ToSql, params_from_iter};
 

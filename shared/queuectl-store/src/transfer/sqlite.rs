@@ -8,14 +8,14 @@ use crate::sqlite::roster::roster;
 use crate::sqlite::trouble::Trouble;
 use crate::sqlite::{guard, sql};
 use crate::transfer::{
-    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
+    Backup, Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
-use crate::worker::Stop;
+use crate::worker_record::Stop;
 use crate::{Result, StoreError, stored};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, Statement, ToSql, params_from_iter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 impl Transfer for SqliteStore {
     fn whereabouts(&mut self) -> Result<Option<Whereabouts>> {
@@ -125,6 +125,10 @@ impl Transfer for SqliteStore {
         let withdrawn = self
             .step(&Step::Withdraw(id), |connection, counters| Ok(forget_everything(connection, counters)?));
         withdrawn.map(drop)
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<Backup> {
+        self.copy_to(to)
     }
 }
 

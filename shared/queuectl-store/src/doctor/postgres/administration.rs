@@ -4,8 +4,8 @@ use super::advice::psql;
 use super::made::{self, Kind};
 use super::sql;
 use crate::Result;
+use crate::finding::Finding;
 use crate::postgres::{PostgresStore, row};
-use crate::upkeep::Finding;
 use queuectl_postgres::session::values;
 
 /// So few numbers are soon used up.

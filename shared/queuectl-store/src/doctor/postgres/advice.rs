@@ -1,7 +1,7 @@
 //! What to do about what is not well, with what can be typed.
 
 use crate::doctor::words::START_A_WORKER;
-use crate::upkeep::Finding;
+use crate::finding::Finding;
 use crate::{ServerProblem, StoreError};
 use queuectl_files::quoted;
 use queuectl_postgres::session::in_schema;

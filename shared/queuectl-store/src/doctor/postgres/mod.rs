@@ -14,13 +14,13 @@ mod vacuum;
 mod workers;
 
 use crate::doctor::words::of_move;
+use crate::finding::Finding;
 use crate::location::{Access, OpenOptions};
 use crate::postgres::row::{all, one};
 use crate::postgres::store::AfterSilence;
 use crate::postgres::trouble::Trouble;
 use crate::postgres::{self, PostgresStore, migrate};
 use crate::transfer::{Stage, Transfer};
-use crate::upkeep::Finding;
 use crate::{Result, StoreError};
 use advice::refusal;
 use contents::Sight;

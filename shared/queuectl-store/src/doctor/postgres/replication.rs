@@ -4,8 +4,8 @@ use super::advice::psql_as_superuser;
 use super::sql;
 use crate::Result;
 use crate::doctor::room::room_in;
+use crate::finding::Finding;
 use crate::postgres::{PostgresStore, row};
-use crate::upkeep::Finding;
 use std::path::Path;
 
 /// What `sql::REPLICATION` tells.

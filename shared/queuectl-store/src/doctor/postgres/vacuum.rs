@@ -4,8 +4,8 @@ use super::advice::{psql, psql_as_superuser};
 use super::server::Surroundings;
 use super::sql;
 use crate::Result;
+use crate::finding::Finding;
 use crate::postgres::{PostgresStore, row};
-use crate::upkeep::Finding;
 use queuectl_postgres::session::values;
 use std::time::Duration;
 

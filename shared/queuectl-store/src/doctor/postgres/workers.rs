@@ -3,12 +3,12 @@
 use super::advice::report_it;
 use crate::Result;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::Inspect;
+use crate::finding::Finding;
 use crate::liveness::lock_file_path;
 use crate::postgres::sql::HELD;
 use crate::postgres::{PostgresStore, row};
-use crate::upkeep::Finding;
-use crate::worker::Worker;
+use crate::reader::Reader;
+use crate::worker_record::WorkerRecord;
 use queuectl_core::WorkerId;
 
 impl PostgresStore {
@@ -36,7 +36,7 @@ impl PostgresStore {
     }
 
     /// Jobs whose worker is no more.
-    fn leases(&mut self, workers: &[Worker]) -> Result<Finding> {
+    fn leases(&mut self, workers: &[WorkerRecord]) -> Result<Finding> {
         let held = self.look(HELD, &[], |found| {
             let worker = WorkerId(row::get(found, 0)?);
             Ok(Held { worker, has_ended: row::get(found, 1)?, jobs: row::number(found, 2)? })

@@ -2,8 +2,8 @@
 
 use crate::StoreError;
 use crate::doctor::words::START_A_WORKER;
+use crate::finding::Finding;
 use crate::location::folder;
-use crate::upkeep::Finding;
 use queuectl_files::quoted_path;
 use std::path::Path;
 

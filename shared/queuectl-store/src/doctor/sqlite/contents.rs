@@ -5,10 +5,10 @@ use crate::Result;
 use crate::doctor::rows::UnreadableRows;
 use crate::doctor::words::START_A_WORKER;
 use crate::doctor::words::listed;
+use crate::finding::Finding;
 use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::unwritable::{self, Way};
 use crate::sqlite::{row, soundness, sql};
-use crate::upkeep::Finding;
 use queuectl_files::quoted_path;
 use rusqlite::Connection;
 

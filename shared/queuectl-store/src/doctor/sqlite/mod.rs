@@ -11,13 +11,14 @@ mod owners;
 mod workers;
 
 use crate::doctor::words::{of_move, size};
+use crate::finding::Finding;
 use crate::identity::FileIdentity;
 use crate::location::{Access, OpenOptions};
+use crate::reader::Reader;
 use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::explain::explain;
 use crate::sqlite::{guard, unwritable};
 use crate::transfer::{Stage, Transfer};
-use crate::upkeep::{Finding, Upkeep};
 use crate::{Result, StoreError};
 use advice::refusal;
 use rusqlite::config::DbConfig;

@@ -2,11 +2,11 @@
 
 use super::advice::NAME_ANOTHER;
 use crate::StoreError;
+use crate::finding::Finding;
 use crate::liveness::lock_file_path;
 use crate::location::beside;
 use crate::sqlite::guard::COMPANIONS;
 use crate::sqlite::reserve;
-use crate::upkeep::Finding;
 use queuectl_files::quoted_path;
 use queuectl_files::{Owner, Unfit};
 use std::fs::{self, Metadata};

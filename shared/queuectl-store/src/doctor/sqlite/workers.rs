@@ -2,13 +2,13 @@
 
 use super::advice::report_it;
 use crate::doctor::workers::{self, CHECK, Held};
-use crate::inspect::Inspect;
+use crate::finding::Finding;
 use crate::liveness::{LockFile, lock_file_path};
+use crate::reader::Reader;
 use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::sql;
 use crate::sqlite::trouble::Trouble;
-use crate::upkeep::Finding;
-use crate::worker::{Life, Worker};
+use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, StoreError, machine};
 use queuectl_core::WorkerId;
 use rusqlite::Connection;
@@ -53,7 +53,7 @@ impl SqliteStore {
     }
 
     /// Whether the file by which workers show that they live is theirs.
-    fn locks(&mut self, workers: &[Worker]) -> Result<Finding> {
+    fn locks(&mut self, workers: &[WorkerRecord]) -> Result<Finding> {
         const CHECK: &str = "lock-file";
         let path = lock_file_path(&self.path);
         if LockFile::open_existing(&self.path)?.is_none() {
@@ -72,7 +72,7 @@ impl SqliteStore {
     }
 
     /// Jobs whose worker is no more.
-    fn leases(&mut self, workers: &[Worker]) -> Result<Finding> {
+    fn leases(&mut self, workers: &[WorkerRecord]) -> Result<Finding> {
         Ok(workers::leases(&self.read(held)?, workers, report_it()))
     }
 }
@@ -88,13 +88,13 @@ fn held(connection: &Connection) -> Result<Vec<Held>, Trouble> {
 }
 
 /// Tells whether a worker's process number means anything here and now.
-fn is_here(worker: &Worker) -> bool {
+fn is_here(worker: &WorkerRecord) -> bool {
     worker.boot_id == machine::boot_id() && worker.pid_namespace == machine::pid_namespace()
 }
 
 /// Tells whether a process holds a lock file of this name that is not the one
 /// that is there.
-fn holds_another(worker: &Worker, lock_file: &Path) -> bool {
+fn holds_another(worker: &WorkerRecord, lock_file: &Path) -> bool {
     let Ok(open) = fs::read_dir(format!("/proc/{}/fd", worker.pid)) else { return false };
     let mut removed = lock_file.as_os_str().to_owned();
     removed.push(" (deleted)");

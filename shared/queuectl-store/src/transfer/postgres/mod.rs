@@ -14,12 +14,13 @@ use crate::postgres::sql::{SET_STAGE, STAGE, STAGE_ALONE};
 use crate::postgres::trouble::{Trouble, is_about_data, message};
 use crate::postgres::{Arrays, PostgresStore};
 use crate::transfer::{
-    Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
+    Backup, Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Step, Transfer, Value,
     Whereabouts,
 };
-use crate::worker::Stop;
+use crate::worker_record::Stop;
 use crate::{Result, StoreError, stored};
 use queuectl_postgres::session::{Session, Value as Parameter, values};
+use std::path::Path;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -122,6 +123,10 @@ impl Transfer for PostgresStore {
 
     fn withdraw(&mut self, id: &MoveId) -> Result<()> {
         self.step(&Step::Withdraw(id), |session, counters, _| forget_everything(session, counters))
+    }
+
+    fn backup(&mut self, to: &Path) -> Result<Backup> {
+        self.copy_to(to)
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::Result;
 use crate::clock::Clock;
 use crate::counts::Counts;
+use crate::finding::Finding;
 use crate::output::OutputPart;
-use crate::worker::{Life, Worker};
+use crate::worker_record::{Life, WorkerRecord};
 use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
 
 /// Which jobs to list, in the order of acceptance.
@@ -19,7 +20,7 @@ pub struct Selection {
 }
 
 /// Looking at the queue. Changes nothing.
-pub trait Inspect {
+pub trait Reader {
     /// The clock that this queue goes by; every `now` is a reading of it.
     fn clock(&self) -> Clock;
 
@@ -63,17 +64,29 @@ pub trait Inspect {
     fn output_end(&mut self, lease: Lease, bytes: u32) -> Result<Vec<OutputPart>>;
 
     /// Finds a worker, also one that has ended.
-    fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>>;
+    fn worker(&mut self, id: WorkerId) -> Result<Option<WorkerRecord>>;
 
     /// Workers that have not ended, as far as anybody has noticed.
-    fn workers(&mut self) -> Result<Vec<Worker>>;
+    fn workers(&mut self) -> Result<Vec<WorkerRecord>>;
 
     /// Tells whether a worker may be there that takes jobs of this queue: one that serves
     /// it, lives, as far as can be told, and was not asked to stop.
     fn has_workers(&mut self, queue: &str) -> Result<bool> {
-        let takes = |worker: &Worker| {
+        let takes = |worker: &WorkerRecord| {
             worker.life != Life::Dead && worker.stop.is_none() && worker.queues.serves(queue)
         };
         Ok(self.workers()?.iter().any(takes))
     }
+
+    /// Tells which of these ids are taken, in the given order.
+    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>>;
+
+    /// Examines the whole store; an empty list means that it is sound.
+    fn check(&mut self) -> Result<Vec<String>>;
+
+    /// Says what is well with the store and its workers and what is not. Changes
+    /// nothing; what cannot be found out is a finding too.
+    ///
+    /// [`diagnose`](crate::diagnose) does the same for a queue that cannot be opened.
+    fn diagnose(&mut self) -> Vec<Finding>;
 }

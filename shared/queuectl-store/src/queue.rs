@@ -1,9 +1,25 @@
-//! What people do to jobs.
+//! What people and programs do to jobs.
 
-use crate::counts::Counts;
 use crate::{Result, StoreError};
-use queuectl_core::{Job, JobId, Lease, Seq, State, Timestamp, WorkerId};
-use std::path::Path;
+use queuectl_core::{Job, JobId, Lease, NewJob, Seq, State, Timestamp, WorkerId};
+
+/// What to do with a job whose id is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTaken {
+    /// Accept none of the jobs.
+    Refuse,
+    /// Leave it out and accept the others.
+    Skip,
+}
+
+/// What was accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enqueued {
+    /// Jobs that are in the queue now and were not before.
+    pub added: u64,
+    /// Which of the given jobs, from 0, were left out because their id was taken.
+    pub skipped: Vec<usize>,
+}
 
 /// What a wish to cancel has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,69 +67,18 @@ pub(crate) fn insist_finished(states: &[State]) -> Result<()> {
     }
 }
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// As it should be.
-    Ok,
-    /// It works; a person should look at it.
-    Warning,
-    /// It does not work, or what was promised does not hold.
-    Error,
-}
+/// What people and programs do to jobs. Each verb is one transaction.
+pub trait Queue {
+    /// Accepts jobs, all or none, and rings the workers' doorbells.
+    ///
+    /// When it returns the jobs are on disk and survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DuplicateId`](crate::StoreError::DuplicateId) with the index
+    /// of the first job whose id is taken, unless `on_taken` says to skip it.
+    fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued>;
 
-impl Level {
-    /// Its name, as it is printed.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-/// One thing about a queue that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What was looked at; the same word each time.
-    pub check: &'static str,
-    /// How bad it is.
-    pub level: Level,
-    /// What was found.
-    pub found: String,
-    /// What to do, with what can be typed; none if there is nothing to do.
-    pub advice: Option<String>,
-}
-
-impl Finding {
-    /// Something that is as it should be.
-    pub fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self { check, level: Level::Ok, found: found.into(), advice: None }
-    }
-
-    /// Something that a person should look at.
-    pub fn warning(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { check, level: Level::Warning, found: found.into(), advice: Some(advice.into()) }
-    }
-
-    /// Something that is not well.
-    pub fn error(check: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { check, level: Level::Error, found: found.into(), advice: Some(advice.into()) }
-    }
-}
-
-/// A copy of a queue that was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Backup {
-    /// How large it is.
-    pub bytes: u64,
-    /// How many jobs stand where in it.
-    pub counts: Counts,
-}
-
-/// Looking after jobs.
-pub trait Upkeep {
     /// Cancels a job, or asks its worker to end it.
     ///
     /// # Errors
@@ -172,27 +137,4 @@ pub trait Upkeep {
     /// states; [`StoreError::NotFinished`](crate::StoreError::NotFinished) if one of them is
     /// not final.
     fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()>;
-
-    /// Examines the whole store; an empty list means that it is sound.
-    fn check(&mut self) -> Result<Vec<String>>;
-
-    /// Says what is well with the store and its workers and what is not. Changes
-    /// nothing; what cannot be found out is a finding too.
-    ///
-    /// [`diagnose`](crate::diagnose) does the same for a queue that cannot be opened.
-    fn diagnose(&mut self) -> Vec<Finding>;
-
-    /// Writes a consistent copy of the whole queue into a new file, while others
-    /// go on working.
-    ///
-    /// The copy is a queue of its own: what was running is pending there. It has
-    /// every change that was committed before the call, is on disk when this
-    /// returns, and can be read by its owner alone. A crash leaves nothing under
-    /// its name.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Io`](crate::StoreError::Io) of the kind `AlreadyExists` if
-    /// the file, or one that SQLite would take for a part of it, is there.
-    fn backup(&mut self, to: &Path) -> Result<Backup>;
 }

@@ -7,12 +7,14 @@ use super::roster::roster;
 use super::stages::{self, Attempt, Before};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
-use super::{busy, row, soundness, sql};
-use crate::upkeep::{Backup, Cancelled, Finding, Retried, Upkeep};
-use crate::{Result, StoreError, doorbell, work::Work};
-use queuectl_core::{Cancellation, IllegalTransition, Job, JobId, Lease, Seq, State, Timestamp, effect};
+use super::{busy, row, sql};
+use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
+use crate::worker::Worker;
+use crate::{Result, StoreError, doorbell};
+use queuectl_core::{
+    Cancellation, IllegalTransition, Job, JobId, Lease, NewJob, Seq, State, Timestamp, effect,
+};
 use rusqlite::Connection;
-use std::path::Path;
 use std::time::Duration;
 
 /// Jobs, and pieces of their output, that are deleted at once there.
@@ -22,7 +24,27 @@ const FEW_PARTS: u64 = 64;
 /// How long the readers of the log are waited for to empty it: no program can write meanwhile.
 const EMPTYING_WAITS: Duration = Duration::from_millis(200);
 
-impl Upkeep for SqliteStore {
+impl Queue for SqliteStore {
+    fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
+        let (enqueued, workers) = self.change(|connection, counters| {
+            let mut enqueued = Enqueued::default();
+            for (index, job) in jobs.iter().enumerate() {
+                let is_new = stages::accept(connection, counters, job, &effect::accept(job, now), now)?;
+                match (is_new, on_taken) {
+                    (false, OnTaken::Refuse) => {
+                        return Err(Trouble::Store(StoreError::DuplicateId { id: job.id.clone(), index }));
+                    }
+                    (false, OnTaken::Skip) => enqueued.skipped.push(index),
+                    (true, _) => enqueued.added += 1,
+                }
+            }
+            Ok((enqueued, roster(connection)?))
+        })?;
+        self.nobody_works = workers.is_empty();
+        self.ring_all(&workers);
+        Ok(enqueued)
+    }
+
     fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
         let cancelled = self.change(|connection, counters| {
             let job = standing::of_id(connection, id)?;
@@ -148,22 +170,6 @@ impl Upkeep for SqliteStore {
             self.give_all_pages_back()?;
         }
         self.give_all_pages_back()
-    }
-
-    fn check(&mut self) -> Result<Vec<String>> {
-        self.read(|connection| {
-            let mut problems = soundness::integrity(connection)?;
-            problems.extend(soundness::wrong_counts(connection)?);
-            Ok(problems)
-        })
-    }
-
-    fn diagnose(&mut self) -> Vec<Finding> {
-        self.findings()
-    }
-
-    fn backup(&mut self, to: &Path) -> Result<Backup> {
-        self.copy_to(to)
     }
 }
 

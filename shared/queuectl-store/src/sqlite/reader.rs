@@ -2,18 +2,19 @@
 
 use super::connection::SqliteStore;
 use super::roster::takers;
-use super::{counters, row, sql};
+use super::{counters, row, soundness, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::inspect::{Inspect, Selection};
+use crate::finding::Finding;
 use crate::liveness::LockFile;
 use crate::output::OutputPart;
-use crate::worker::{Life, Worker};
+use crate::reader::{Reader, Selection};
+use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
 use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
-impl Inspect for SqliteStore {
+impl Reader for SqliteStore {
     fn clock(&self) -> Clock {
         Clock::of_this_machine()
     }
@@ -110,20 +111,20 @@ impl Inspect for SqliteStore {
         })
     }
 
-    fn worker(&mut self, id: WorkerId) -> Result<Option<Worker>> {
+    fn worker(&mut self, id: WorkerId) -> Result<Option<WorkerRecord>> {
         let worker = self.read(|connection| {
             Ok(connection
                 .prepare_cached(sql::WORKER)?
                 .query_row([id.0], |found| Ok(row::worker(found)))
                 .optional()?)
         })?;
-        let mut found: Vec<Worker> = worker.into_iter().collect();
+        let mut found: Vec<WorkerRecord> = worker.into_iter().collect();
         self.tell_lives(&mut found)?;
         Ok(found.pop())
     }
 
-    fn workers(&mut self) -> Result<Vec<Worker>> {
-        let mut workers: Vec<Worker> = self.read(|connection| {
+    fn workers(&mut self) -> Result<Vec<WorkerRecord>> {
+        let mut workers: Vec<WorkerRecord> = self.read(|connection| {
             let mut workers = connection.prepare_cached(sql::WORKERS)?;
             Ok(workers.query_map([], |found| Ok(row::worker(found)))?.collect::<rusqlite::Result<_>>()?)
         })?;
@@ -150,6 +151,31 @@ impl Inspect for SqliteStore {
         }
         Ok(false)
     }
+
+    fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>> {
+        self.read(|connection| {
+            let mut is_taken = connection.prepare_cached(sql::ID_IS_TAKEN)?;
+            let mut taken = Vec::new();
+            for id in ids {
+                if is_taken.query_row([id.as_str()], |_| Ok(())).optional()?.is_some() {
+                    taken.push((*id).clone());
+                }
+            }
+            Ok(taken)
+        })
+    }
+
+    fn check(&mut self) -> Result<Vec<String>> {
+        self.read(|connection| {
+            let mut problems = soundness::integrity(connection)?;
+            problems.extend(soundness::wrong_counts(connection)?);
+            Ok(problems)
+        })
+    }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.findings()
+    }
 }
 
 impl SqliteStore {
@@ -163,7 +189,7 @@ impl SqliteStore {
     }
 
     /// Asks the kernel which of these workers live.
-    fn tell_lives(&mut self, workers: &mut [Worker]) -> Result<()> {
+    fn tell_lives(&mut self, workers: &mut [WorkerRecord]) -> Result<()> {
         if workers.iter().all(|worker| worker.ended_at.is_some()) {
             for worker in workers {
                 worker.life = Life::Dead;

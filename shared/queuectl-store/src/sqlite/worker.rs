@@ -8,15 +8,15 @@ use super::{counters, ends, row, sql};
 use crate::counts::Counts;
 use crate::doorbell::{self, FifoDoorbell};
 use crate::liveness::{LockFile, Taken, lock_file_path};
-use crate::work::{Exchange, Exchanged, NewWorker, Registration, Rescued, Work};
-use crate::worker::{Stop, Worker};
+use crate::worker::{Exchange, Exchanged, NewWorker, Registration, Rescued, Worker};
+use crate::worker_record::{Stop, WorkerRecord};
 use crate::{Result, StoreError, machine, raw, stored};
 use queuectl_core::{Lease, QueueSet, RetryPolicy, Timestamp, WorkerId};
 use rusqlite::{Connection, params_from_iter};
 use std::path::PathBuf;
 use std::time::Duration;
 
-impl Work for SqliteStore {
+impl Worker for SqliteStore {
     fn register(&mut self, worker: &NewWorker, now: Timestamp) -> Result<Registration> {
         let database = self.path.clone();
         let registration = self.change(|connection, _| {
@@ -113,7 +113,7 @@ impl Work for SqliteStore {
         lock_file_path(&self.path)
     }
 
-    fn take(&mut self, worker: &Worker) -> Result<Option<Taken>> {
+    fn take(&mut self, worker: &WorkerRecord) -> Result<Option<Taken>> {
         self.lock_file()?.take(worker.id, worker.note_region)
     }
 
