@@ -45,7 +45,8 @@ fn begin(cx: &Context, jobs: &[Job]) -> Table {
     }
     let header = ["No", "ID", "Command", "State", "Retries", "Created", "When"];
     let narrow = [Stays, CutsBeginnings, CutsEnds, Stays, Goes, Goes, Stays];
-    let has_time = |job: &Job| job.run_at.is_some() || job.state == State::Processing;
+    let has_time =
+        |job: &Job| job.run_at.is_some() || job.blocked_by.is_some() || job.state == State::Processing;
     let has_times = jobs.len() > FULL_SCREENS || jobs.iter().any(has_time);
     let shown = if has_times { header.len() } else { header.len() - 1 };
     Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown])
@@ -57,6 +58,8 @@ fn add(cx: &Context, table: &mut Table, job: &Job, times: &Times) {
     let created = times.short(job.created_at);
     let is_piped = !cx.output().is_terminal();
     let when = match job.started_at {
+        // In a pipe too: it says more than the time for which the job waits as well.
+        _ if let Some(blocker) = job.blocked_by => blocker.in_words().to_owned(),
         // In a pipe the column has nothing but due times.
         Some(started) if job.state == State::Processing && !is_piped => times.since(started),
         _ => job.run_at.map(|at| times.due(at)).unwrap_or_default(),

@@ -2,11 +2,11 @@
 
 use queuectl_cli::text::{escape, shorten, shorten_beginning};
 use queuectl_cli::{Context, Failure, table};
-use queuectl_core::{State, Timestamp};
+use queuectl_core::{DEFAULT_QUEUE, State, Timestamp};
 use queuectl_service::WorkerState;
 use queuectl_service::amounts::{duration, plural};
 use queuectl_service::status::{ActiveWorkers, Status};
-use queuectl_store::{Access, WorkerRecord};
+use queuectl_store::{Access, Counts, WorkerRecord};
 use std::time::Duration;
 
 /// Looks at the queue; one that is not there is an empty one.
@@ -27,7 +27,15 @@ pub(crate) fn text(cx: &Context, status: &Status) -> Result<String, Failure> {
             lines.push(format!("  claimed   : {} (in advance, not started)", status.counts.claimed));
         }
     }
+    if status.counts.blocked() > 0 {
+        lines.push(format!("  held      : {} (until `queuectl release`)", status.counts.blocked()));
+    }
     lines.push(format!("  total     : {}", status.counts.total()));
+    if status.queues.iter().any(|(queue, _)| queue != DEFAULT_QUEUE) {
+        lines.push("Queues:".to_owned());
+        let by_queue = status.queues.iter().map(|(queue, counts)| by_queue(queue, counts));
+        lines.extend(by_queue.map(|line| shorten(&line, columns).into_owned()));
+    }
     lines.push(format!("Active workers: {}", active(status.active())));
     for worker in &status.workers {
         lines.push(shorten(&line(worker, status.at), columns).into_owned());
@@ -42,6 +50,19 @@ fn heading(cx: &Context, columns: usize) -> Result<String, Failure> {
     let Some(place) = cx.chosen_queue()? else { return Ok(HEADING.to_owned()) };
     let room = columns.saturating_sub(HEADING.len() + " of ".len());
     Ok(format!("{HEADING} of {}", shorten_beginning(&escape(&place.to_string()), room)))
+}
+
+/// The jobs of a queue that are not at rest, by state; then how many are.
+fn by_queue(queue: &str, counts: &Counts) -> String {
+    let (finished, unfinished): (Vec<State>, Vec<State>) =
+        State::ALL.into_iter().partition(|state| state.is_finished());
+    let mut parts: Vec<String> = unfinished.iter().map(|&state| format!("{} {state}", counts[state])).collect();
+    if counts.blocked > 0 {
+        parts.push(format!("{} held", counts.blocked));
+    }
+    let at_rest: i64 = finished.iter().map(|&state| counts[state]).sum();
+    parts.push(format!("{at_rest} at rest"));
+    format!("  {}: {}", escape(queue), parts.join(", "))
 }
 
 /// How many live, and on how many machines if that is not plain.
@@ -61,8 +82,10 @@ fn line(worker: &WorkerRecord, now: Timestamp) -> String {
         state @ (WorkerState::Stopping | WorkerState::Ending) => format!(", {}", state.as_str()),
     };
     // What matters first: the end may be cut.
+    let serves =
+        if worker.queues.is_all() { String::new() } else { format!(", serves {}", escape(&worker.queues.to_string())) };
     format!(
-        "  worker {}{how}: {} now, {} done, for {} (PID {} on {})",
+        "  worker {}{how}: {} now, {} done, for {} (PID {} on {}){serves}",
         worker.id,
         plural(worker.jobs_running(), "job"),
         worker.jobs_done,

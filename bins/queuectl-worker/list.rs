@@ -34,14 +34,16 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     }
     let now = cx.now();
     let header =
-        ["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat", "Given up"];
-    let narrow = [Stays, CutsEnds, Stays, Stays, Goes, Stays, Goes, Goes, Goes];
-    let mut table = Table::new(&header).fit(cx.output().columns(), &narrow);
+        ["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat", "Given up", "Queues"];
+    let narrow = [Stays, CutsEnds, Stays, Stays, Goes, Stays, Goes, Goes, Goes, CutsEnds];
+    // Mostly all workers serve all queues.
+    let shown = header.len() - usize::from(workers.iter().all(|worker| worker.queues.is_all()));
+    let mut table = Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown]);
     for worker in &workers {
         if let Some(problem) = &worker.unreadable {
             cx.output().warn(format!("the row of worker {} cannot be read: {problem}", worker.id));
         }
-        table.row(&[
+        let cells: [&str; 10] = [
             &worker.id.to_string(),
             &worker.host,
             &worker.pid.to_string(),
@@ -51,7 +53,9 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
             &worker.jobs_done.to_string(),
             &heartbeat(worker.heartbeat_at, now),
             &given_up(worker.given_up_at(), now),
-        ]);
+            &worker.queues.to_string(),
+        ];
+        table.row(&cells[..shown]);
     }
     cx.output().table(&table)
 }

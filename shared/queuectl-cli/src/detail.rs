@@ -62,7 +62,11 @@ fn fields(job: &Job, times: &Times) -> String {
     }
     add("queue", &job.queue);
     add("priority", &job.priority.to_string());
-    let wish = if job.cancel_requested && job.state == State::Processing { ", to be cancelled" } else { "" };
+    let wish = match job.blocked_by {
+        Some(blocker) => format!(", {}", blocker.in_words()),
+        None if job.cancel_requested && job.state == State::Processing => ", to be cancelled".to_owned(),
+        None => String::new(),
+    };
     // The escape sequences of the colour are ours and must stay.
     let _ = writeln!(text, "  {:<14}: {}{wish}", "state", table::state(job.state));
     let mut add = |name: &str, value: &str| field(&mut text, name, value);

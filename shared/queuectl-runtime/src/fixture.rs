@@ -7,7 +7,7 @@ use queuectl_core::{
     Timestamp, WorkerId,
 };
 use queuectl_store::{
-    Access, Clock, Counts, Exchange, Exchanged, Location, LockFile, NewWorker, OnTaken, OpenOptions,
+    Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,
     OutputPart, Reader, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store, StoreError,
     Taken, Worker, WorkerRecord, open,
 };
@@ -211,5 +211,11 @@ impl Reader for Moody {
         output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;
         worker(&mut self, id: WorkerId) -> Option<WorkerRecord>;
         workers(&mut self) -> Vec<WorkerRecord>;
+        taken_ids(&mut self, ids: &[&JobId]) -> Vec<JobId>;
+        check(&mut self) -> Vec<String>;
+    }
+
+    fn diagnose(&mut self) -> Vec<Finding> {
+        self.store.diagnose()
     }
 }

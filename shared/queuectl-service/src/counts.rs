@@ -26,6 +26,11 @@ impl JobCounts {
         self.kept[state] - claimed
     }
 
+    /// How many of those that wait are blocked.
+    pub fn blocked(&self) -> i64 {
+        self.kept.blocked
+    }
+
     /// All jobs.
     pub fn total(&self) -> i64 {
         self.kept.total()

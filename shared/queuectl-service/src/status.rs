@@ -1,7 +1,7 @@
 //! How the queue is at one moment.
 
 use crate::counts::JobCounts;
-use crate::document::counts::{JobCountsDocument, StatusDocument};
+use crate::document::counts::{CountsDocument, JobCountsDocument, StatusDocument};
 use crate::document::worker::WorkerDocument;
 use queuectl_core::{State, Timestamp};
 use queuectl_store::{Counts, Life, Store, StoreError, WorkerRecord};
@@ -15,6 +15,9 @@ pub struct Status {
     pub is_there: bool,
     /// How many jobs stand where.
     pub counts: JobCounts,
+    /// The same of each queue that has had jobs, by name; what was claimed in advance counts
+    /// as processing.
+    pub queues: Vec<(String, Counts)>,
     /// Workers that have not ended.
     pub workers: Vec<WorkerRecord>,
     /// When it was looked at, by the clock of the queue.
@@ -63,16 +66,22 @@ impl Status {
     ///
     /// Those of the store.
     pub fn take(store: &mut dyn Store) -> Result<Self, StoreError> {
-        let (kept, workers) = at_one_moment(store)?;
+        let (queues, workers) = at_one_moment(store)?;
+        let kept = sum(&queues);
         let counts = JobCounts::new(kept, &workers);
         let is_there = counts.total() > 0 || !workers.is_empty() || store.whereabouts()?.is_some();
-        Ok(Self { is_there, counts, workers, at: store.clock().now() })
+        Ok(Self { is_there, counts, queues, workers, at: store.clock().now() })
     }
 
     /// The same for programs.
     pub fn document(&self) -> StatusDocument<'_> {
         let workers = self.workers.iter().map(WorkerDocument::from);
-        StatusDocument { jobs: JobCountsDocument(self.counts), workers: workers.collect() }
+        let queues = self.queues.iter().map(|(queue, counts)| (queue.as_str(), CountsDocument(*counts)));
+        StatusDocument {
+            jobs: JobCountsDocument(self.counts),
+            queues: queues.collect(),
+            workers: workers.collect(),
+        }
     }
 
     /// Whether a job is being run.
@@ -97,11 +106,13 @@ impl Status {
     }
 }
 
-fn at_one_moment(store: &mut dyn Store) -> Result<(Counts, Vec<WorkerRecord>), StoreError> {
-    let mut look = || Ok::<_, StoreError>((store.counts()?, store.workers()?));
-    let belong_together = |(counts, workers): &(Counts, Vec<WorkerRecord>)| {
+type Looked = (Vec<(String, Counts)>, Vec<WorkerRecord>);
+
+fn at_one_moment(store: &mut dyn Store) -> Result<Looked, StoreError> {
+    let mut look = || Ok::<_, StoreError>((store.counts_by_queue()?, store.workers()?));
+    let belong_together = |(queues, workers): &Looked| {
         let held: u64 = workers.iter().map(|worker| worker.jobs_now).sum();
-        held.cast_signed() == counts[State::Processing]
+        held.cast_signed() == sum(queues)[State::Processing]
     };
     let mut seen = look()?;
     for _ in 1..MOST_LOOKS {
@@ -113,6 +124,12 @@ fn at_one_moment(store: &mut dyn Store) -> Result<(Counts, Vec<WorkerRecord>), S
     Ok(seen)
 }
 
+fn sum(queues: &[(String, Counts)]) -> Counts {
+    let mut sum = Counts::default();
+    queues.iter().for_each(|(_, counts)| sum.add(counts));
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +139,8 @@ mod tests {
         let workers: Vec<_> =
             workers.iter().map(|&(host, boot_id, life)| worker(host, boot_id, life)).collect();
         let counts = JobCounts::new(Counts::default(), &workers);
-        let status = Status { is_there: true, counts, workers, at: Timestamp::default() };
+        let queues = Vec::new();
+        let status = Status { is_there: true, counts, queues, workers, at: Timestamp::default() };
         let ActiveWorkers { workers, machines } = status.active();
         (workers, machines)
     }

@@ -3,4 +3,5 @@
 pub mod cancel;
 pub mod delete;
 pub mod prune;
+pub mod release;
 pub mod retry;

@@ -21,6 +21,8 @@ pub struct WorkerDocument<'a> {
     pub started_at: String,
     /// Jobs it runs at a time.
     pub concurrency: u32,
+    /// The queues it serves, with `*` for any end of a name; none means all.
+    pub queues: Vec<String>,
     /// Jobs it runs now.
     pub jobs_now: u64,
     /// Jobs it has claimed in advance and not started.
@@ -52,6 +54,7 @@ impl<'a> From<&'a WorkerRecord> for WorkerDocument<'a> {
             manager_pid: worker.manager_pid,
             started_at: rfc3339(worker.started_at),
             concurrency: worker.concurrency,
+            queues: worker.queues.patterns(),
             jobs_now: worker.jobs_running(),
             jobs_claimed: worker.jobs_claimed(),
             jobs_done: worker.jobs_done,
