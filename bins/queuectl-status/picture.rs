@@ -56,7 +56,8 @@ fn heading(cx: &Context, columns: usize) -> Result<String, Failure> {
 fn by_queue(queue: &str, counts: &Counts) -> String {
     let (finished, unfinished): (Vec<State>, Vec<State>) =
         State::ALL.into_iter().partition(|state| state.is_finished());
-    let mut parts: Vec<String> = unfinished.iter().map(|&state| format!("{} {state}", counts[state])).collect();
+    let mut parts: Vec<String> =
+        unfinished.iter().map(|&state| format!("{} {state}", counts[state])).collect();
     if counts.blocked > 0 {
         parts.push(format!("{} held", counts.blocked));
     }
@@ -82,8 +83,11 @@ fn line(worker: &WorkerRecord, now: Timestamp) -> String {
         state @ (WorkerState::Stopping | WorkerState::Ending) => format!(", {}", state.as_str()),
     };
     // What matters first: the end may be cut.
-    let serves =
-        if worker.queues.is_all() { String::new() } else { format!(", serves {}", escape(&worker.queues.to_string())) };
+    let serves = if worker.queues.is_all() {
+        String::new()
+    } else {
+        format!(", serves {}", escape(&worker.queues.to_string()))
+    };
     format!(
         "  worker {}{how}: {} now, {} done, for {} (PID {} on {}){serves}",
         worker.id,

@@ -33,8 +33,18 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         return cx.note_nothing(&mut *store, "No workers");
     }
     let now = cx.now();
-    let header =
-        ["Worker", "Host", "PID", "State", "Uptime", "Jobs now", "Jobs done", "Heartbeat", "Given up", "Queues"];
+    let header = [
+        "Worker",
+        "Host",
+        "PID",
+        "State",
+        "Uptime",
+        "Jobs now",
+        "Jobs done",
+        "Heartbeat",
+        "Given up",
+        "Queues",
+    ];
     let narrow = [Stays, CutsEnds, Stays, Stays, Goes, Stays, Goes, Goes, Goes, CutsEnds];
     // Mostly all workers serve all queues.
     let shown = header.len() - usize::from(workers.iter().all(|worker| worker.queues.is_all()));

@@ -28,6 +28,7 @@ mod postgres;
 mod queue;
 mod raw;
 mod reader;
+mod readers;
 mod renewals;
 mod sqlite;
 mod stored;
@@ -49,6 +50,7 @@ pub use postgres::PostgresStore;
 pub use queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 pub use queuectl_postgres::ServerProblem;
 pub use reader::{Reader, Selection};
+pub use readers::Readers;
 pub use sqlite::SqliteStore;
 pub use transfer::{
     Backup, Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,

@@ -67,8 +67,7 @@ mod tests {
         let mut counts = Counts::default();
         counts[State::Dead] = 2;
         let written = to_string(&CountsDocument(counts)).unwrap();
-        let wanted =
-            r#"{"pending":0,"processing":0,"completed":0,"failed":0,"dead":2,"cancelled":0,"blocked":0,"total":2}"#;
+        let wanted = r#"{"pending":0,"processing":0,"completed":0,"failed":0,"dead":2,"cancelled":0,"blocked":0,"total":2}"#;
         assert_eq!(written, wanted);
     }
 }

@@ -10,7 +10,7 @@ use crate::counts::Counts;
 use crate::raw::Raw;
 use crate::transfer::Stage;
 use queuectl_core::{QueueSet, State};
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, ToSql};
+use rusqlite::{Connection, ErrorCode, Result, Row, ToSql};
 use std::collections::BTreeMap;
 
 /// The counters during one transaction.
@@ -114,22 +114,25 @@ impl Counters {
             return count_all_anew(connection);
         }
         for (queue, change) in changes.iter().filter(|(_, change)| !change.is_zero()) {
-            let kept = connection
-                .prepare_cached(sql::COUNTS)?
-                .query_row([queue], |found| Ok(numbers(found)))
-                .optional()?;
-            let changed = kept.unwrap_or(Some(Counts::default())).map(|mut counts| {
-                counts.add(change);
-                counts
-            });
-            // Fewer than no jobs means that they were wrong before.
-            let counts = match changed.filter(Counts::can_be) {
-                Some(counts) => counts,
-                None => count_anew(connection, &queue.as_str().into())?,
-            };
-            save(connection, queue, &counts)?;
+            if !add(connection, queue, change)? {
+                // Fewer than no jobs, or what is no number: they were wrong before.
+                let counts = count_anew(connection, &queue.as_str().into())?;
+                save(connection, queue, &counts)?;
+            }
         }
         Ok(())
+    }
+}
+
+/// Adds to the counts of a queue; tells whether they can be what they are then.
+fn add(connection: &Connection, queue: &str, change: &Counts) -> Result<bool> {
+    let [pending, processing, completed, failed, dead, cancelled] = State::ALL.map(|state| change[state]);
+    let parameters = (pending, processing, completed, failed, dead, cancelled, change.blocked, queue);
+    match connection.prepare_cached(sql::ADD_COUNTS)?.execute(parameters) {
+        Ok(0) if change.can_be() => save(connection, queue, change).map(|()| true),
+        Ok(changed) => Ok(changed > 0),
+        Err(refused) if refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

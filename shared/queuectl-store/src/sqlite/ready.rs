@@ -60,17 +60,34 @@ fn scheduled(connection: &Connection, queues: &QueueSet) -> Result<Vec<Head<DueK
     heads(connection, sql::NEXT_SCHEDULED_QUEUE, queues, |found| Ok((row::nearest(found, 1), found.get(2)?)))
 }
 
-/// Has scheduled jobs of the served queues become ready, as many as [`Promotion`] says.
-pub(super) fn promote(
+/// Has scheduled jobs of the served queues become ready, as many as [`Promotion`] says, and
+/// takes the first of the ready, as [`claim`] does.
+pub(super) fn promote_and_claim(
+    connection: &Connection,
+    counters: &mut Counters,
+    worker: WorkerId,
+    exchange: &Exchange<'_>,
+    now: Timestamp,
+) -> Result<Claimed, Trouble> {
+    let mut heads = ready(connection, exchange.queues)?;
+    if promote(connection, counters, exchange, &heads, now)? > 0 {
+        heads = ready(connection, exchange.queues)?;
+    }
+    claim(connection, counters, worker, exchange, heads, now)
+}
+
+/// Has scheduled jobs of the served queues become ready; tells how many.
+fn promote(
     connection: &Connection,
     counters: &mut Counters,
     exchange: &Exchange<'_>,
+    heads: &[Head<ReadyKey>],
     now: Timestamp,
-) -> Result<()> {
+) -> Result<usize> {
     let promotion = Promotion::new(exchange.want, now);
     let mut ready_jobs = 0;
     if !promotion.is_due_all_the_same() {
-        for head in ready(connection, exchange.queues)? {
+        for head in heads {
             let mut how_many = connection.prepare_cached(sql::HOW_MANY_READY)?;
             ready_jobs += how_many.query_row((&head.queue, exchange.want), |row| row.get::<_, u32>(0))?;
             if ready_jobs >= exchange.want {
@@ -80,12 +97,13 @@ pub(super) fn promote(
     }
     let limit = promotion.number(ready_jobs) as usize;
     if limit == 0 {
-        return Ok(());
+        return Ok(0);
     }
     let due = due(connection, exchange.queues, promotion.due_until(), limit)?;
     become_ready(connection, counters, &due)?;
     let others = due_by_another_clock(connection, exchange.queues, now, limit - due.len())?;
-    become_ready(connection, counters, &others)
+    become_ready(connection, counters, &others)?;
+    Ok(due.len() + others.len())
 }
 
 fn become_ready(connection: &Connection, counters: &mut Counters, due: &[Seq]) -> Result<()> {
@@ -137,16 +155,17 @@ fn due_by_another_clock(
 
 /// Takes the first of the served queues, at most one suspect among them. Those whose rows
 /// cannot be read are no longer ready then: they would be in the way of all others.
-pub(super) fn claim(
+fn claim(
     connection: &Connection,
     counters: &mut Counters,
     worker: WorkerId,
     exchange: &Exchange<'_>,
+    mut heads: Vec<Head<ReadyKey>>,
     now: Timestamp,
 ) -> Result<Claimed, Trouble> {
     let mut claimed = Claimed::default();
     loop {
-        let damaged = match first_to_claim(connection, exchange)? {
+        let damaged = match first_to_claim(connection, exchange, &heads)? {
             First::Sound(jobs) => {
                 claimed.jobs = jobs;
                 break;
@@ -159,6 +178,7 @@ pub(super) fn claim(
         if claimed.set_aside.len() >= MOST_SET_ASIDE {
             break;
         }
+        heads = ready(connection, exchange.queues)?;
     }
     for job in &mut claimed.jobs {
         let effect = effect::claim(job, worker)?;
@@ -188,10 +208,13 @@ enum First {
 }
 
 /// The first of the ready, at most one suspect among them, if all can be read.
-fn first_to_claim(connection: &Connection, exchange: &Exchange<'_>) -> Result<First> {
+fn first_to_claim(
+    connection: &Connection,
+    exchange: &Exchange<'_>,
+    heads: &[Head<ReadyKey>],
+) -> Result<First> {
     let mut room_for_suspect = exchange.suspects == Suspects::One;
-    let heads = ready(connection, exchange.queues)?;
-    let mut first = match first_ready(connection, &heads, exchange.want, Which::All)? {
+    let mut first = match first_ready(connection, heads, exchange.want, Which::All)? {
         First::Sound(jobs) => jobs,
         damaged @ First::Damaged(_) => return Ok(damaged),
     };
@@ -202,7 +225,7 @@ fn first_to_claim(connection: &Connection, exchange: &Exchange<'_>) -> Result<Fi
             .position(|job| job.is_suspect() && std::mem::take(&mut room_for_suspect))
             .map(|index| first.swap_remove(index));
         let others = exchange.want - u32::from(suspect.is_some());
-        first = match first_ready(connection, &heads, others, Which::Unsuspected)? {
+        first = match first_ready(connection, heads, others, Which::Unsuspected)? {
             First::Sound(jobs) => jobs,
             damaged @ First::Damaged(_) => return Ok(damaged),
         };

@@ -27,7 +27,10 @@ pub(crate) const NEW_SCHEMA: &str = "UPDATE queue SET oldest_writer = ?1";
 // Counts
 
 const COUNTED: &str = "pending, processing, completed, failed, dead, cancelled, blocked";
-pub(crate) const COUNTS: &str = concatcp!("SELECT ", COUNTED, " FROM counts WHERE queue = ?1");
+/// The rules of the table refuse what would be fewer than no jobs.
+pub(crate) const ADD_COUNTS: &str = "UPDATE counts SET pending = pending + ?1, processing = processing + ?2, \
+     completed = completed + ?3, failed = failed + ?4, dead = dead + ?5, cancelled = cancelled + ?6, \
+     blocked = blocked + ?7 WHERE queue = ?8";
 pub(crate) const ALL_COUNTS: &str = concatcp!("SELECT ", COUNTED, ", queue FROM counts");
 pub(crate) const SAVE_COUNTS: &str =
     concatcp!("INSERT OR REPLACE INTO counts (", COUNTED, ", queue) VALUES (", placeholders!(8), ")");

@@ -75,8 +75,7 @@ impl Worker for SqliteStore {
             }
             let mut claimed = Claimed::default();
             if exchange.want > 0 && stop_of(connection, worker)? == Listed::At(None) {
-                ready::promote(connection, counters, exchange, now)?;
-                claimed = ready::claim(connection, counters, worker, exchange, now)?;
+                claimed = ready::promote_and_claim(connection, counters, worker, exchange, now)?;
             }
             superseded.sort_unstable();
             superseded.dedup();
