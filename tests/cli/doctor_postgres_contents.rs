@@ -31,7 +31,8 @@ trials![
 fn wrong_counts_are_an_error() {
     let home = with_a_queue();
     sql(&home, "INSERT INTO change (queue, dead) VALUES ('default', 1)");
-    let advice = complains(&home, "error", "counts", "0 dead jobs are there in the queue default and 1 are counted");
+    let advice =
+        complains(&home, "error", "counts", "0 dead jobs are there in the queue default and 1 are counted");
     assert!(advice.contains("pg_dump "), "{advice}");
 }
 
@@ -195,7 +196,10 @@ fn a_forgotten_transaction_is_a_warning_until_the_advice_is_typed() {
 
 fn a_forgotten_prepared_transaction_is_a_warning_until_the_advice_is_typed() {
     let (server, home) = with_a_clock(&[("max_prepared_transactions", "1")]);
-    sql(&home, "BEGIN; INSERT INTO change (queue, dead) VALUES ('default', 0); PREPARE TRANSACTION 'it''s mine'");
+    sql(
+        &home,
+        "BEGIN; INSERT INTO change (queue, dead) VALUES ('default', 0); PREPARE TRANSACTION 'it''s mine'",
+    );
     let advice = ten_minutes_later(&server, &home, "the prepared transaction 'it''s mine' (role postgres)");
     follow_all(&home, &advice);
     assert!(complaints(&home).iter().all(|finding| finding["check"] != "transactions"));

@@ -232,7 +232,10 @@ fn doctor_finds_what_is_wrong_and_nothing_else() {
             .success()
             .stdout(contains("PostgreSQL"))
             .stdout(contains("All is well"));
-        home.schema().client().execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[]).unwrap();
+        home.schema()
+            .client()
+            .execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[])
+            .unwrap();
         home.run(spelling, ["doctor"]).assert().code(1).stdout(is_match("(?m)^error +counts: ").unwrap());
     });
     // What is lost if this server loses its power is not to be had back.

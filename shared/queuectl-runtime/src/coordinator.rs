@@ -232,7 +232,16 @@ impl<'a> Coordinator<'a> {
 
     fn apply(&mut self, exchanged: Exchanged, want: u32, suspects: Suspects, now: Timestamp) {
         let Exchanged {
-            claimed, set_aside, finished, superseded, cancel, stop, counts, next_due, roster, ..
+            claimed,
+            set_aside,
+            finished,
+            superseded,
+            cancel,
+            stop,
+            counts,
+            next_due,
+            roster,
+            ..
         } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;

@@ -41,8 +41,8 @@ impl Completion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use queuectl_core::DEFAULT_QUEUE;
     use queuectl_core::CommandLine;
+    use queuectl_core::DEFAULT_QUEUE;
     use queuectl_settings::Overrides;
     use std::path::PathBuf;
     use std::time::Duration;

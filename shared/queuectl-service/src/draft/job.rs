@@ -5,9 +5,7 @@
 
 use crate::draft::error::{DraftError, FieldProblem};
 use crate::draft::value::{expected, flag, milliseconds, number, retries, span, text, time, variables};
-use queuectl_core::{
-    CommandLine, DEFAULT_QUEUE, Environment, JobId, NewJob, Timestamp, check_queue_name,
-};
+use queuectl_core::{CommandLine, DEFAULT_QUEUE, Environment, JobId, NewJob, Timestamp, check_queue_name};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
