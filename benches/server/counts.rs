@@ -59,7 +59,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     let mut store = home.store(Access::Read)?;
     let (counts, complaints) = (store.counts()?, store.check()?);
     let full_count: i64 =
-        home.tables()?.query_one("SELECT count(*) FROM settled WHERE state = 'completed'", &[])?.get(0);
+        home.tables()?.query_one("SELECT count(*) FROM finished WHERE state = 'completed'", &[])?.get(0);
 
     title(&format!("P10: {WORKERS} workers race for {jobs} jobs on PostgreSQL, {BATCH} at a time"));
     figure("jobs", &Series::from(vec![per_second]), Unit::PerSecond);

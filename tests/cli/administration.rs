@@ -37,7 +37,7 @@ fn sequences_at_their_end_are_told_until_the_advice_is_typed() {
     let schema = home.schema().name().to_owned();
     for (sequence, stops) in [
         ("job_seq_seq", "no job can be added"),
-        ("place", "no job can be added or retried"),
+        ("position", "no job can be added or retried"),
         ("worker_id_seq", "no worker can start"),
     ] {
         let name = format!("{schema}.{sequence}");
@@ -62,7 +62,7 @@ fn a_sequence_at_the_very_end_goes_on_when_the_advice_is_typed() {
     home.enqueue("a", "true");
     home.drain();
     let schema = home.schema().name();
-    for (sequence, given) in [("place", 0), ("place", 9)] {
+    for (sequence, given) in [("position", 0), ("position", 9)] {
         let last = i64::MAX - given;
         sql(&home, &format!("SELECT setval('{schema}.{sequence}', {last})"));
         let level = if given == 0 { "error" } else { "warning" };
@@ -80,7 +80,7 @@ fn sequences_that_are_behind_are_told_until_the_advice_is_typed() {
     let (_server, home) = on_a_server(&[]);
     home.enqueue("b", "true");
     let schema = home.schema().name();
-    for (sequence, number) in [("job_seq_seq", "2"), ("place", "2"), ("worker_id_seq", "1")] {
+    for (sequence, number) in [("job_seq_seq", "2"), ("position", "2"), ("worker_id_seq", "1")] {
         let name = format!("{schema}.{sequence}");
         // The next one gives out what is taken.
         let was_used = sequence != "worker_id_seq";
@@ -115,7 +115,7 @@ fn a_worker_starts_though_its_first_number_is_taken() {
 fn changes_are_folded_though_all_tables_are_published() {
     let (server, home) = on_a_server(&[("wal_level", "logical")]);
     server.psql("CREATE PUBLICATION everything FOR ALL TABLES");
-    sql(&home, "INSERT INTO change (dead) SELECT 0 FROM generate_series(1, 1000)");
+    sql(&home, "INSERT INTO change (queue, dead) SELECT 'default', 0 FROM generate_series(1, 1000)");
     home.enqueue("b", "true");
     home.queuectl(["worker", "start", "--drain"])
         .assert()
@@ -144,7 +144,7 @@ fn upkeep_that_fails_again_and_again_is_told_once() {
     sql(
         &home,
         "ALTER TABLE change REPLICA IDENTITY DEFAULT;
-         INSERT INTO change (dead) SELECT 0 FROM generate_series(1, 1000)",
+         INSERT INTO change (queue, dead) SELECT 'default', 0 FROM generate_series(1, 1000)",
     );
     complains(&home, "error", "identities", "change is published without a replica identity");
     let mut worker = home.worker([""; 0]);
@@ -171,7 +171,7 @@ fn rows_that_are_hidden_are_told_by_every_command() {
     ));
     let home = as_role(&owner, &server, "me");
     home.queuectl(["list"]).assert().success().stdout(contains("completed"));
-    for tables in [vec!["job"], vec!["queue"], vec!["claim", "line", "settled"]] {
+    for tables in [vec!["job"], vec!["queue"], vec!["claimed", "finished", "ready"]] {
         for table in &tables {
             server.psql(&format!("ALTER TABLE {schema}.{table} ENABLE ROW LEVEL SECURITY"));
         }

@@ -300,7 +300,7 @@ fn wrong_counts_are_an_error() {
     let home = Home::new();
     home.enqueue("a", "true");
     Connection::open(home.database()).unwrap().execute("UPDATE counts SET dead = dead + 1", []).unwrap();
-    complains(&home, "error", "counts", "0 dead jobs are there and 1 are on the books");
+    complains(&home, "error", "counts", "0 dead jobs are there in the queue default and 1 are counted");
 }
 
 fn a_queue_that_has_moved_is_a_warning() {

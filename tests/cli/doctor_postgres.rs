@@ -283,10 +283,13 @@ fn contents(server: &Server, schema: &str) -> String {
 fn nothing_is_ever_changed() {
     let cases = [
         ("a queue at rest", "SELECT 1"),
-        ("an older schema", "UPDATE queue SET schema = 1, oldest_writer = 1"),
+        ("an older schema", "UPDATE queue SET schema = 0, oldest_writer = 0"),
         ("a newer schema", "UPDATE queue SET schema = 99"),
-        ("a missing index", "DROP INDEX claim_to_cancel"),
-        ("wrong counters", "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 500)"),
+        ("a missing index", "DROP INDEX claimed_to_cancel"),
+        (
+            "wrong counters",
+            "INSERT INTO change (queue, dead) SELECT 'default', 1 FROM generate_series(1, 500)",
+        ),
         ("a dead worker", "UPDATE worker SET ended_at_ms = NULL"),
     ];
     for (what, spoil) in cases {

@@ -30,15 +30,16 @@ trials![
 
 fn wrong_counts_are_an_error() {
     let home = with_a_queue();
-    sql(&home, "INSERT INTO change (dead) VALUES (1)");
-    let advice = complains(&home, "error", "counts", "0 dead jobs are there and 1 are on the books");
+    sql(&home, "INSERT INTO change (queue, dead) VALUES ('default', 1)");
+    let advice =
+        complains(&home, "error", "counts", "0 dead jobs are there in the queue default and 1 are counted");
     assert!(advice.contains("pg_dump "), "{advice}");
 }
 
 fn a_missing_index_is_told_until_the_advice_is_typed() {
     let home = with_a_queue();
     for (index, drop, level) in [
-        ("claim_to_cancel", "DROP INDEX claim_to_cancel", "warning"),
+        ("claimed_to_cancel", "DROP INDEX claimed_to_cancel", "warning"),
         ("worker_at_work", "DROP INDEX worker_at_work", "error"),
         ("job_id_key", "ALTER TABLE job DROP CONSTRAINT job_id_key", "error"),
         ("output_pkey", "ALTER TABLE output DROP CONSTRAINT output_pkey", "error"),
@@ -63,10 +64,10 @@ fn an_index_that_is_not_valid_is_an_error_until_the_advice_is_typed() {
     sql(
         &home,
         &format!(
-            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.claim_to_cancel'::regclass"
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{schema}.claimed_to_cancel'::regclass"
         ),
     );
-    let advice = complains(&home, "error", "indexes", "claim_to_cancel is not valid");
+    let advice = complains(&home, "error", "indexes", "claimed_to_cancel is not valid");
     follow_all(&home, &advice);
     assert_eq!(troubles(&home), [json!(null); 0]);
 }
@@ -86,7 +87,7 @@ fn rules(home: &Home) -> Vec<[String; 3]> {
     let sql = "SELECT relname::text, conname::text, pg_get_constraintdef(pg_constraint.oid)
          FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
          WHERE relnamespace = $1::text::regnamespace AND contype = 'c'
-         AND relname IN ('job', 'line', 'wait', 'claim', 'settled') ORDER BY 1, 2";
+         AND relname IN ('job', 'ready', 'scheduled', 'blocked', 'claimed', 'finished') ORDER BY 1, 2";
     let found = home.schema().client().query(sql, &[&home.schema().name()]).unwrap();
     found.iter().map(|row| [0, 1, 2].map(|column| row.get(column))).collect()
 }
@@ -118,8 +119,8 @@ fn a_rule_that_old_rows_were_not_held_to_is_an_error_until_the_advice_is_typed()
 
 fn a_missing_table_is_an_error() {
     let home = with_a_queue();
-    sql(&home, "DROP TABLE output; DROP SEQUENCE place");
-    let advice = complains(&home, "error", "schema", "without output, place");
+    sql(&home, "DROP TABLE output; DROP SEQUENCE position");
+    let advice = complains(&home, "error", "schema", "without output, position");
     assert!(advice.contains("pg_dump "), "{advice}");
 }
 
@@ -146,7 +147,7 @@ fn dead_rows_are_a_warning_until_the_advice_is_typed() {
     let (_server, home) = on_a_server(&[("fsync", "off"), ("autovacuum", "off")]);
     sql(
         &home,
-        "INSERT INTO change (dead) SELECT 1 FROM generate_series(1, 20000); DELETE FROM change WHERE dead = 1",
+        "INSERT INTO change (queue, dead) SELECT 'default', 1 FROM generate_series(1, 20000); DELETE FROM change WHERE dead = 1",
     );
     let advice = complains(&home, "warning", "dead-rows", "change has 20000 dead rows");
     let vacuum = advice.split("; if they stay").next().unwrap();
@@ -156,7 +157,7 @@ fn dead_rows_are_a_warning_until_the_advice_is_typed() {
 
 fn changes_that_nobody_adds_up_are_a_warning() {
     let home = with_a_queue();
-    sql(&home, "INSERT INTO change (dead) SELECT 0 FROM generate_series(1, 10001)");
+    sql(&home, "INSERT INTO change (queue, dead) SELECT 'default', 0 FROM generate_series(1, 10001)");
     let advice = complains(&home, "warning", "changes", "are to be added up");
     assert!(advice.contains("`queuectl worker start`"), "{advice}");
     home.enqueue("b", "true");
@@ -195,7 +196,10 @@ fn a_forgotten_transaction_is_a_warning_until_the_advice_is_typed() {
 
 fn a_forgotten_prepared_transaction_is_a_warning_until_the_advice_is_typed() {
     let (server, home) = with_a_clock(&[("max_prepared_transactions", "1")]);
-    sql(&home, "BEGIN; INSERT INTO change (dead) VALUES (0); PREPARE TRANSACTION 'it''s mine'");
+    sql(
+        &home,
+        "BEGIN; INSERT INTO change (queue, dead) VALUES ('default', 0); PREPARE TRANSACTION 'it''s mine'",
+    );
     let advice = ten_minutes_later(&server, &home, "the prepared transaction 'it''s mine' (role postgres)");
     follow_all(&home, &advice);
     assert!(complaints(&home).iter().all(|finding| finding["check"] != "transactions"));
@@ -244,10 +248,10 @@ fn jobs_of_a_worker_that_has_ended_are_an_error() {
     home.enqueue("b", "true");
     sql(
         &home,
-        "WITH taken AS (DELETE FROM line USING job WHERE job.seq = line.seq AND id = 'b' RETURNING line.seq)
-         INSERT INTO claim (seq, lease, worker, attempts, claimed_at_ms)
+        "WITH taken AS (DELETE FROM ready USING job WHERE job.seq = ready.seq AND id = 'b' RETURNING ready.seq)
+         INSERT INTO claimed (seq, lease, worker, attempts, claimed_at_ms)
              SELECT seq, 1, (SELECT max(id) FROM worker), 1, 0 FROM taken;
-         INSERT INTO change (pending, processing) VALUES (-1, 1)",
+         INSERT INTO change (queue, pending, processing) VALUES ('default', -1, 1)",
     );
     assert_eq!(troubles(&home), [json!(null); 0]);
     // Nobody of ours does that.

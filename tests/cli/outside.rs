@@ -264,7 +264,7 @@ fn a_server_that_answers_something_else_is_named() {
 fn a_view_in_the_place_of_a_table_is_named() {
     for (table, view) in [
         ("queue", "SELECT 'x'::text AS schema, 1 AS one"),
-        ("settled", "SELECT 'a'::text AS seq"),
+        ("finished", "SELECT 'a'::text AS seq"),
         ("worker", "SELECT 1::bigint AS id"),
     ] {
         let home = Home::quick().on_server(Server::shared());

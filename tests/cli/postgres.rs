@@ -232,7 +232,10 @@ fn doctor_finds_what_is_wrong_and_nothing_else() {
             .success()
             .stdout(contains("PostgreSQL"))
             .stdout(contains("All is well"));
-        home.schema().client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
+        home.schema()
+            .client()
+            .execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[])
+            .unwrap();
         home.run(spelling, ["doctor"]).assert().code(1).stdout(is_match("(?m)^error +counts: ").unwrap());
     });
     // What is lost if this server loses its power is not to be had back.
@@ -272,7 +275,7 @@ fn a_drain_does_the_jobs_too_that_its_last_job_enqueues() {
     home.enqueue("first", "true");
     home.drain();
     // So much has changed that the counters are not added up each time.
-    let sql = "INSERT INTO change (done) SELECT 0 FROM generate_series(1, 30000)";
+    let sql = "INSERT INTO change (queue, done) SELECT 'default', 0 FROM generate_series(1, 30000)";
     home.schema().client().execute(sql, &[]).unwrap();
     for round in 0..5 {
         let late = format!("late-{round}");
@@ -296,7 +299,8 @@ fn what_ended_workers_have_done_does_not_stay_in_the_changes() {
                  concurrency, path, started_at_ms, ended_at_ms)
              SELECT 'elsewhere', 'there', 1, 1, '', 0, 'run', number, 1, '', 0, 1
                  FROM generate_series(1, 300) AS number;
-             INSERT INTO change (worker, done, completed) SELECT id, 2, 0 FROM worker WHERE host = 'there'",
+             INSERT INTO change (worker, queue, done, completed)
+                 SELECT id, 'default', 2, 0 FROM worker WHERE host = 'there'",
         )
         .unwrap();
     home.enqueue("b", "true");

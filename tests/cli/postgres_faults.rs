@@ -238,9 +238,9 @@ fn tables_that_are_away_for_a_moment_end_no_job() {
 /// What has failed so often as time allows is given up, and is not told again and again.
 fn a_drain_ends_in_time_where_every_statement_fails() {
     for (what, when, code) in [
-        ("INSERT ON settled", "true", "23514"),
-        ("INSERT ON claim", "true", "42P01"),
-        ("INSERT ON claim", "true", "P0001"),
+        ("INSERT ON finished", "true", "23514"),
+        ("INSERT ON claimed", "true", "42P01"),
+        ("INSERT ON claimed", "true", "P0001"),
         ("UPDATE ON worker", "NEW.ended_at_ms IS NOT NULL", "22003"),
     ] {
         let home = Home::quick()

@@ -79,8 +79,8 @@ fn a_dead_worker_of_a_server_whose_row_is_spoilt_keeps_no_worker_from_starting()
 fn counts_that_cannot_be_are_counted_anew() {
     let home = Home::quick();
     home.enqueue("a", "true");
-    in_file(&home, "UPDATE queue SET pending = -5, completed = -9223372036854775808");
-    complains(&home, "error", "counts", "the books have what is no number of jobs");
+    in_file(&home, "UPDATE counts SET pending = -5, completed = -9223372036854775808");
+    complains(&home, "error", "counts", "the counters have what is no number of jobs");
     home.queuectl(["status"]).assert().success().stdout(contains("  pending   : 1\n"));
     home.drain();
     assert_eq!(home.counts()[State::Completed], 1);

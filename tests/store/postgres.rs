@@ -47,6 +47,6 @@ impl conformance::Harness for Harness {
     }
 
     fn falsify_the_counts(&self) {
-        self.schema.client().execute("INSERT INTO change (dead) VALUES (1)", &[]).unwrap();
+        self.schema.client().execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[]).unwrap();
     }
 }

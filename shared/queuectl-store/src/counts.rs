@@ -2,6 +2,7 @@
 
 use queuectl_core::State;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::ops::{Index, IndexMut};
 
 /// The number of jobs in each state, and how many of those that wait are blocked.
@@ -60,11 +61,11 @@ impl Counts {
 
 /// Says where the counts that are kept are not those of the jobs that are there, by the
 /// name of the queue.
-pub(crate) fn differences(
-    counted: &BTreeMap<String, Counts>,
-    kept: &BTreeMap<String, Counts>,
+pub(crate) fn differences<Q: Ord + Display>(
+    counted: &BTreeMap<Q, Counts>,
+    kept: &BTreeMap<Q, Counts>,
 ) -> Vec<String> {
-    let queues: BTreeSet<&String> = counted.keys().chain(kept.keys()).collect();
+    let queues: BTreeSet<&Q> = counted.keys().chain(kept.keys()).collect();
     let mut problems = Vec::new();
     for queue in queues {
         let counted = counted.get(queue).copied().unwrap_or_default();

@@ -70,9 +70,9 @@ pub(crate) fn job<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         exit_code: row.optional(job::exit_code),
         signal: row.optional(job::signal),
         last_error: row.optional_text(job::last_error),
+        command: row.command(job::command),
         env: row.environment(job::env),
         cwd: row.folder(job::cwd),
-        command: row.command(job::command),
         unreadable: row.problem,
     }
 }

@@ -150,7 +150,7 @@ CREATE TABLE @blocked (
     blocked_by      text    NOT NULL,
     run_at_ms       bigint,             -- the time for which it waits as well, and since when
     waits_since_ms  bigint,
-    CONSTRAINT a_wait_has_a_beginning CHECK ((run_at_ms IS NULL) = (waits_since_ms IS NULL))
+    CONSTRAINT what_waits_as_well_has_a_beginning CHECK ((run_at_ms IS NULL) = (waits_since_ms IS NULL))
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
 -- Jobs that workers hold: one row is one lease.

@@ -99,7 +99,7 @@ impl Queue for PostgresStore {
             let found = find(session, id)?;
             effect::revive(found.waiting.state).map_err(|source| refused(id, source))?;
             // It would only be set aside again.
-            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![vec![found.seq.0]])?);
+            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![vec![found.seq.0]])?)?;
             if let Some(reason) = jobs.into_iter().find_map(|job| job.unreadable) {
                 return Err(StoreError::UnreadableJob { id: id.clone(), reason }.into());
             }
@@ -154,7 +154,7 @@ impl Queue for PostgresStore {
         let retried = self.change(|session, counters| {
             let dead = session.rows(sql::OLDEST_DEAD, values![after.0, i64::from(limit)])?;
             let dead: Vec<i64> = all(&dead, |found| row::get(found, "seq"))?;
-            let mut jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![dead])?);
+            let mut jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![dead])?)?;
             jobs.sort_unstable_by_key(|job| job.seq);
             let (retried, seqs) = Retried::of(jobs);
             let seqs: Vec<i64> = seqs.iter().map(|seq| seq.0).collect();

@@ -23,14 +23,14 @@ impl Reader for PostgresStore {
     }
 
     fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
-        self.read(|session| Ok(row::jobs(&session.rows(sql::JOB, values![id.as_str()])?).pop()))
+        self.read(|session| Ok(row::jobs(&session.rows(sql::JOB, values![id.as_str()])?)?.pop()))
     }
 
     fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
         let few_wait = self.few_wait(&selection.states)?;
         let statement = jobs_statement(selection, few_wait);
         let (after, limit) = (selection.after.0, i64::from(selection.limit));
-        self.read(|session| Ok(row::jobs(&session.rows_of(&statement, values![after, limit])?)))
+        self.read(|session| row::jobs(&session.rows_of(&statement, values![after, limit])?))
     }
 
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
@@ -83,14 +83,14 @@ impl Reader for PostgresStore {
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
-        self.read(|session| Ok(row::attempts(&session.rows(sql::ATTEMPTS, values![seq.0])?)))
+        self.read(|session| row::attempts(&session.rows(sql::ATTEMPTS, values![seq.0])?))
     }
 
     fn output(&mut self, lease: Lease, from: i64, limit: u32) -> Result<Vec<OutputPart>> {
         let values: [i64; 4] = [lease.seq.0, lease.number, from, i64::from(limit)];
         self.read(|session| {
             let rows = session.rows(sql::OUTPUT, values![values[0], values[1], values[2], values[3]])?;
-            Ok(row::output(&rows))
+            row::output(&rows)
         })
     }
 
@@ -98,7 +98,7 @@ impl Reader for PostgresStore {
         let wanted = i64::from(bytes);
         self.read(|session| {
             let rows = session.rows(sql::OUTPUT_END, values![lease.seq.0, lease.number, wanted])?;
-            Ok(row::output(&rows))
+            row::output(&rows)
         })
     }
 
@@ -172,7 +172,7 @@ impl PostgresStore {
             if numbers.is_empty() {
                 return Ok(Vec::new());
             }
-            Ok(row::jobs(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?))
+            row::jobs(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?)
         })
     }
 

@@ -75,7 +75,7 @@ impl Reply {
             signals: Signals::read(head)?,
             ..Self::default()
         };
-        let found = Found::of(columns::job::COLUMNS, head);
+        let found = Found::of(columns::job::COLUMNS, head)?;
         let mut taken: Vec<((i64, i64), Job)> = Vec::with_capacity(rows.len());
         for one in rows {
             // Without a job there is one row all the same.

@@ -1,7 +1,7 @@
 //! From rows to what they mean. Columns are read by their names.
 
 use super::trouble::{Trouble, Unreadable, missing};
-use crate::columns::{self, Column};
+use crate::columns::{self, Column, Has};
 use crate::lease::LeaseTimes;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
@@ -32,7 +32,7 @@ fn misread(row: &Row, column: &str, error: &tokio_postgres::Error) -> Trouble {
     };
     let reason = error.source();
     if reason.is_some_and(<dyn Error>::is::<WrongType>) {
-        return Trouble::Foreign(format!("column {} of the type {}", found.name(), found.type_()));
+        return of_another_type(found);
     }
     let problem = match reason {
         Some(reason) if reason.is::<WasNull>() => "is NULL".to_owned(),
@@ -41,6 +41,10 @@ fn misread(row: &Row, column: &str, error: &tokio_postgres::Error) -> Trouble {
         None => "cannot be read".to_owned(),
     };
     Trouble::Row(Unreadable { column: found.name().to_owned(), problem })
+}
+
+fn of_another_type(column: &tokio_postgres::Column) -> Trouble {
+    Trouble::Foreign(format!("column {} of the type {}", column.name(), column.type_()))
 }
 
 /// The row of a statement that always gives one.
@@ -86,9 +90,18 @@ fn value(row: &Row, column: usize) -> Raw<'_> {
 pub(super) struct Found(Vec<Option<usize>>);
 
 impl Found {
-    pub(super) fn of(columns: &[Column], row: &Row) -> Self {
-        let find = |column: &Column| row.columns().iter().position(|found| found.name() == column.name);
-        Self(columns.iter().map(find).collect())
+    /// # Errors
+    ///
+    /// If a column has values of another type: no job is to blame for that.
+    pub(super) fn of(columns: &[Column], row: &Row) -> Result<Self, Trouble> {
+        let find = |column: &Column| {
+            let Some(index) = row.columns().iter().position(|found| found.name() == column.name) else {
+                return Ok(None);
+            };
+            let found = &row.columns()[index];
+            if is_of_type(column.has, found.type_()) { Ok(Some(index)) } else { Err(of_another_type(found)) }
+        };
+        columns.iter().map(find).collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn in_row<'a>(&'a self, row: &'a Row) -> impl Fn(usize) -> Raw<'a> {
@@ -96,37 +109,49 @@ impl Found {
     }
 }
 
-fn read_all<T>(columns: &[Column], rows: &[Row], read: impl Fn(&Row, &Found) -> T) -> Vec<T> {
-    let Some(first) = rows.first() else { return Vec::new() };
-    let found = Found::of(columns, first);
-    rows.iter().map(|row| read(row, &found)).collect()
+/// Tells whether this is the type of a column that has such values.
+fn is_of_type(has: Has, of_type: &Type) -> bool {
+    match has {
+        Has::Number => [Type::INT8, Type::INT4, Type::BOOL].contains(of_type),
+        Has::Text => [Type::TEXT, Type::VARCHAR, Type::BPCHAR, Type::NAME, Type::UNKNOWN].contains(of_type),
+        Has::Bytes => *of_type == Type::BYTEA,
+    }
+}
+
+fn read_all<T>(
+    columns: &[Column],
+    rows: &[Row],
+    read: impl Fn(&Row, &Found) -> T,
+) -> Result<Vec<T>, Trouble> {
+    let Some(first) = rows.first() else { return Ok(Vec::new()) };
+    let found = Found::of(columns, first)?;
+    Ok(rows.iter().map(|row| read(row, &found)).collect())
 }
 
 /// Reads jobs, as far as they can be read.
-pub(crate) fn jobs(rows: &[Row]) -> Vec<Job> {
+pub(crate) fn jobs(rows: &[Row]) -> Result<Vec<Job>, Trouble> {
     read_all(columns::job::COLUMNS, rows, |row, found| raw::job(found.in_row(row)))
 }
 
 /// Reads a job, as far as it can be read.
-#[expect(clippy::unnecessary_wraps, reason = "it is read as other rows are")]
 pub(crate) fn job(row: &Row) -> Result<Job, Trouble> {
-    Ok(raw::job(Found::of(columns::job::COLUMNS, row).in_row(row)))
+    Ok(raw::job(Found::of(columns::job::COLUMNS, row)?.in_row(row)))
 }
 
 /// Reads the records of attempts, as far as they can be read.
-pub(crate) fn attempts(rows: &[Row]) -> Vec<Attempt> {
+pub(crate) fn attempts(rows: &[Row]) -> Result<Vec<Attempt>, Trouble> {
     read_all(&raw::ATTEMPT_AND_HOST, rows, |row, found| raw::attempt(found.in_row(row)))
 }
 
 /// Reads pieces of output, as far as they can be read.
-pub(super) fn output(rows: &[Row]) -> Vec<OutputPart> {
+pub(super) fn output(rows: &[Row]) -> Result<Vec<OutputPart>, Trouble> {
     read_all(&raw::OUTPUT_AND_START, rows, |row, found| raw::output(found.in_row(row)).0)
 }
 
 /// Reads a worker; `here` is the lock file of this machine, if there is one. Of those who
 /// lock it, the lock tells whether they live.
 pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<WorkerRecord, Trouble> {
-    let read = raw::worker(Found::of(&raw::WORKER_AND_JOBS, row).in_row(row));
+    let read = raw::worker(Found::of(&raw::WORKER_AND_JOBS, row)?.in_row(row));
     let lock_file: String = get(row, "lock_file")?;
     let is_here = here == Some(lock_file.as_str());
     let silence = Silence::read(row)?;

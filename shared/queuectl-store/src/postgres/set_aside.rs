@@ -31,7 +31,7 @@ pub(super) fn set_aside(
         return Ok(Vec::new());
     }
     let seqs: Vec<i64> = which.iter().map(|seq| seq.0).collect();
-    let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?);
+    let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?)?;
     let seqs: Vec<i64> = jobs.iter().map(|job| job.seq.0).collect();
     let errors: Vec<String> =
         jobs.iter().map(|job| storable(&format!("{CANNOT_BE_READ}: {}", reason(job)))).collect();
@@ -88,7 +88,7 @@ impl PostgresStore {
         self.write(|session, counters| {
             let first = session.rows(sql::FIRST_READY, values![LOOKED_THROUGH])?;
             let seqs: Vec<i64> = all(&first, |found| row::get(found, "seq"))?;
-            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?);
+            let jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![seqs])?)?;
             let damaged: Vec<Seq> =
                 jobs.iter().filter(|job| job.unreadable.is_some()).map(|job| job.seq).collect();
             set_aside(session, counters, worker, &damaged, now)

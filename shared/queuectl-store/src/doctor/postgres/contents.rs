@@ -1,4 +1,4 @@
-//! What is in the schema: tables, rules, indexes, books.
+//! What is in the schema: tables, rules, indexes, counters.
 
 use super::advice::{dump, grants, psql, psql_as, report_it};
 use super::made::{self, Kind, Made};
@@ -135,7 +135,7 @@ impl PostgresStore {
             unreadable.note_worker(&worker);
         }
         let attempts = self.look(sql::DOUBTFUL_ATTEMPTS, values![any_text], |found| {
-            Ok(row::attempts(std::slice::from_ref(found)))
+            row::attempts(std::slice::from_ref(found))
         })?;
         for attempt in attempts.iter().flatten() {
             unreadable.note_attempt(attempt);

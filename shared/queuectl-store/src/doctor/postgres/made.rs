@@ -163,7 +163,13 @@ mod tests {
             assert!(!statement.contains("DROP "), "{statement}");
         }
         let rules = MIGRATIONS.iter().map(|migration| migration.matches("CONSTRAINT ").count());
-        assert_eq!(names(Kind::Check).len(), rules.sum::<usize>());
+        let mut names = names(Kind::Check);
+        assert_eq!(names.len(), rules.sum::<usize>());
+        // A rule is looked for by its name alone.
+        names.sort();
+        let unique = names.len();
+        names.dedup();
+        assert_eq!(names.len(), unique, "{names:?}");
     }
 
     #[test]
