@@ -2,7 +2,7 @@
 
 use queuectl_cli::{Context, Failure, Output, table};
 use queuectl_core::{Job, Seq, State};
-use queuectl_service::document::job::JobDocument;
+use queuectl_service::job_fields::JobDocument;
 use queuectl_store::{Access, Location, OpenOptions, Selection, open};
 use std::cell::RefCell;
 use std::collections::HashMap;

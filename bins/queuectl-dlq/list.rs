@@ -3,7 +3,7 @@
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, CutsEndsLast, Goes, Stays};
 use queuectl_cli::{Context, Failure, Table, each_page};
 use queuectl_core::State;
-use queuectl_service::document::job::JobDocument;
+use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::borrow::Cow;
 

@@ -3,7 +3,7 @@
 use queuectl_cli::{Failure, Leads, OthersOptions};
 use queuectl_core::{InvalidQueueName, NewJob, check_queue_name};
 use queuectl_service::amounts::parse_duration;
-use queuectl_service::draft::job::Draft;
+use queuectl_service::job_fields::Draft;
 use std::env;
 use std::path::PathBuf;
 use std::time::Duration;

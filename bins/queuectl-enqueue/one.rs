@@ -7,9 +7,9 @@ use queuectl_service::document::job::AddedJob;
 use queuectl_service::draft::complete::{BaseFolder, Completion};
 use queuectl_service::draft::error::Written;
 use queuectl_service::draft::fields::{is_field, is_job};
-use queuectl_service::draft::job::Draft;
 use queuectl_service::draft::{json, lookalike};
 use queuectl_service::explain::store::of_change;
+use queuectl_service::job_fields::Draft;
 use queuectl_store::{Access, OnTaken};
 use std::ffi::OsString;
 

@@ -4,7 +4,7 @@ mod table;
 
 use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, each_page, elsewhere, state_parser};
 use queuectl_core::State;
-use queuectl_service::document::job::JobDocument;
+use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use queuectl_core::{Exit, Job, JobId};
-use queuectl_service::document::job::JobDocument;
+use queuectl_service::job_fields::JobDocument;
 use queuectl_service::named;
 use queuectl_store::Store;
 

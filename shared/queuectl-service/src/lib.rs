@@ -10,6 +10,7 @@
 //! | [`place`] | which queue the settings mean, and how it is opened |
 //! | [`draft`] | a job before it is added: flags, JSON, lines of a file, defaults |
 //! | [`add`] | how the jobs of a file are added, in steps |
+//! | [`job_fields`] | every field of a job, as it is said and as it is printed |
 //! | [`find`], [`named`] | which job is meant; what is done to each of several |
 //! | [`verbs`] | cancel, retry, delete, prune: of one job, of several, of many in steps |
 //! | [`wait`] | what is waited for, look by look |
@@ -33,6 +34,7 @@ mod explanation;
 pub mod find;
 #[cfg(test)]
 mod fixture;
+pub mod job_fields;
 pub mod named;
 pub mod pages;
 pub mod place;

@@ -1,115 +1,8 @@
-//! A job, as programs read it.
-//!
-//! A new field of a job is a key here, in [`JOB_KEYS`] and in [`JobDocument`].
+//! A job with what belongs to it, as programs read it.
 
-use crate::amounts::whole_millis;
-use crate::dates::{optional_rfc3339, rfc3339};
 use crate::document::attempt::AttemptDocument;
-use queuectl_core::{Blocker, Job, State};
+use crate::job_fields::JobDocument;
 use serde::Serialize;
-use std::collections::BTreeMap;
-
-/// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 31] = [
-    "seq",
-    "id",
-    "command",
-    "cwd",
-    "env",
-    "queue",
-    "priority",
-    "state",
-    "attempts",
-    "max_retries",
-    "crashes",
-    "lease",
-    "worker",
-    "timeout_ms",
-    "created_at",
-    "updated_at",
-    "run_at",
-    "next_retry_at",
-    "blocked_by",
-    "started_at",
-    "finished_at",
-    "exit_code",
-    "signal",
-    "last_error",
-    "cancel_requested",
-    "unreadable",
-    "output",
-    "output_bytes",
-    "output_is_cut",
-    "attempt_history",
-    // Of `enqueue`.
-    "skipped",
-];
-
-/// A job.
-#[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of `Job`")]
-pub struct JobDocument<'a> {
-    pub seq: i64,
-    pub id: &'a str,
-    pub command: &'a str,
-    pub cwd: &'a str,
-    pub env: &'a BTreeMap<String, String>,
-    pub queue: &'a str,
-    pub priority: i32,
-    pub state: &'static str,
-    pub attempts: u32,
-    pub max_retries: u32,
-    pub crashes: u32,
-    pub lease: i64,
-    pub worker: Option<i64>,
-    pub timeout_ms: Option<u64>,
-    pub created_at: String,
-    pub updated_at: String,
-    pub run_at: Option<String>,
-    pub next_retry_at: Option<String>,
-    pub blocked_by: Option<&'static str>,
-    pub started_at: Option<String>,
-    pub finished_at: Option<String>,
-    pub exit_code: Option<i32>,
-    pub signal: Option<i32>,
-    pub last_error: Option<&'a str>,
-    pub cancel_requested: bool,
-    pub unreadable: Option<&'a str>,
-}
-
-impl<'a> From<&'a Job> for JobDocument<'a> {
-    fn from(job: &'a Job) -> Self {
-        let next_retry_at = job.run_at.filter(|_| job.state == State::Failed);
-        Self {
-            seq: job.seq.0,
-            id: job.id.as_str(),
-            command: job.command.as_str(),
-            cwd: &job.cwd,
-            env: job.env.variables(),
-            queue: &job.queue,
-            priority: job.priority,
-            state: job.state.as_str(),
-            attempts: job.attempts,
-            max_retries: job.max_retries,
-            crashes: job.crashes,
-            lease: job.lease,
-            worker: job.worker.map(|worker| worker.0),
-            timeout_ms: job.timeout.map(whole_millis),
-            created_at: rfc3339(job.created_at),
-            updated_at: rfc3339(job.updated_at),
-            run_at: optional_rfc3339(job.run_at),
-            next_retry_at: optional_rfc3339(next_retry_at),
-            blocked_by: job.blocked_by.map(Blocker::as_str),
-            started_at: optional_rfc3339(job.started_at),
-            finished_at: optional_rfc3339(job.finished_at),
-            exit_code: job.exit_code,
-            signal: job.signal,
-            last_error: job.last_error.as_deref(),
-            cancel_requested: job.cancel_requested,
-            unreadable: job.unreadable.as_deref(),
-        }
-    }
-}
 
 /// A job with what its attempts left behind.
 #[derive(Debug, Serialize)]
@@ -142,7 +35,8 @@ pub struct AddedJob<'a> {
 mod tests {
     use super::*;
     use crate::document::write::to_string;
-    use queuectl_core::{CommandLine, Environment, JobId, Seq, Timestamp};
+    use crate::job_fields::JOB_KEYS;
+    use queuectl_core::{CommandLine, Environment, Job, JobId, Seq, State, Timestamp};
 
     fn job(state: State) -> Job {
         let at = Timestamp::from_millis(1_795_339_812_007);

@@ -3,7 +3,7 @@
 use crate::draft::error::DraftError;
 pub use crate::draft::folder::BaseFolder;
 use crate::draft::folder::Folders;
-use crate::draft::job::{Defaults, Draft};
+use crate::job_fields::{Defaults, Draft};
 use queuectl_core::NewJob;
 use queuectl_settings::Settings;
 

@@ -1,6 +1,6 @@
 //! How a text is told to be a job as JSON, and which field is meant by a name.
 
-use crate::draft::job::{FIELDS, Field};
+use crate::job_fields::{FIELDS, Field};
 use queuectl_core::nearest;
 
 /// What some programs put before the first character of a file.

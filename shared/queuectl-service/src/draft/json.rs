@@ -1,11 +1,11 @@
 //! A job written as JSON.
 
-use crate::document::job::JOB_KEYS;
 use crate::draft::error::{DraftError, Written};
 use crate::draft::fields::{BYTE_ORDER_MARK, probably_meant_by};
-use crate::draft::job::{ALTERNATIVES, Draft, Field};
 use crate::draft::lookalike;
 use crate::draft::unique::Unique;
+use crate::job_fields::JOB_KEYS;
+use crate::job_fields::{ALTERNATIVES, Draft, Field};
 use serde_json::Value;
 
 /// Understands a job written as JSON.

@@ -4,7 +4,7 @@
 
 use crate::draft::error::{DraftError, Written};
 use crate::draft::fields::{is_job, meant_by};
-use crate::draft::job::Field;
+use crate::job_fields::Field;
 
 const TYPED: &str = r#"put JSON into single quotes, with straight double quotes in it: '{"command":"sleep 2"}'; for a shell command that begins like this, add --shell"#;
 

@@ -2,8 +2,8 @@
 
 use crate::draft::error::DraftError;
 use crate::draft::fields::is_job;
-use crate::draft::job::Draft;
 use crate::draft::lookalike::{hint_for_long, refuse_line};
+use crate::job_fields::Draft;
 use queuectl_core::CommandLine;
 
 /// Understands one line; none if it is blank or a comment, which a shell passes over too.

@@ -1,11 +1,19 @@
-//! What is said about a job: by whom it wins, how it is read, what counts if it is not said.
+//! The fields of a job that people and programs can name: what may be said of a job before
+//! it is accepted, by whom it wins, what counts if it is not said, and what is printed of it
+//! afterwards.
 //!
-//! The one place of a field before the job is accepted: a member of [`Draft`], a line in
-//! [`Draft::over`] and in [`Draft::complete`], an entry in [`FIELDS`].
+//! A new field is a member of [`Draft`], a line in [`Draft::over`] and in
+//! [`Draft::complete`], an entry in [`FIELDS`], a key in [`JOB_KEYS`] and in
+//! [`JobDocument`]: all of them here.
 
+use crate::amounts::whole_millis;
+use crate::dates::{optional_rfc3339, rfc3339};
 use crate::draft::error::{DraftError, FieldProblem};
 use crate::draft::value::{expected, flag, milliseconds, number, retries, span, text, time, variables};
-use queuectl_core::{CommandLine, DEFAULT_QUEUE, Environment, JobId, NewJob, Timestamp, check_queue_name};
+use queuectl_core::{
+    Blocker, CommandLine, DEFAULT_QUEUE, Environment, Job, JobId, NewJob, State, Timestamp, check_queue_name,
+};
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -247,4 +255,106 @@ fn queue(value: &Value) -> Result<String, FieldProblem> {
     check_queue_name(name)
         .map_err(|_| expected("1 to 128 visible characters without white space and `*`", value))?;
     Ok(name.to_owned())
+}
+
+/// Every key of a printed job, so that what is printed can be enqueued again.
+pub const JOB_KEYS: [&str; 31] = [
+    "seq",
+    "id",
+    "command",
+    "cwd",
+    "env",
+    "queue",
+    "priority",
+    "state",
+    "attempts",
+    "max_retries",
+    "crashes",
+    "lease",
+    "worker",
+    "timeout_ms",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "next_retry_at",
+    "blocked_by",
+    "started_at",
+    "finished_at",
+    "exit_code",
+    "signal",
+    "last_error",
+    "cancel_requested",
+    "unreadable",
+    "output",
+    "output_bytes",
+    "output_is_cut",
+    "attempt_history",
+    // Of `enqueue`.
+    "skipped",
+];
+
+/// A job.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "the fields are those of `Job`")]
+pub struct JobDocument<'a> {
+    pub seq: i64,
+    pub id: &'a str,
+    pub command: &'a str,
+    pub cwd: &'a str,
+    pub env: &'a BTreeMap<String, String>,
+    pub queue: &'a str,
+    pub priority: i32,
+    pub state: &'static str,
+    pub attempts: u32,
+    pub max_retries: u32,
+    pub crashes: u32,
+    pub lease: i64,
+    pub worker: Option<i64>,
+    pub timeout_ms: Option<u64>,
+    pub created_at: String,
+    pub updated_at: String,
+    pub run_at: Option<String>,
+    pub next_retry_at: Option<String>,
+    pub blocked_by: Option<&'static str>,
+    pub started_at: Option<String>,
+    pub finished_at: Option<String>,
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    pub last_error: Option<&'a str>,
+    pub cancel_requested: bool,
+    pub unreadable: Option<&'a str>,
+}
+
+impl<'a> From<&'a Job> for JobDocument<'a> {
+    fn from(job: &'a Job) -> Self {
+        let next_retry_at = job.run_at.filter(|_| job.state == State::Failed);
+        Self {
+            seq: job.seq.0,
+            id: job.id.as_str(),
+            command: job.command.as_str(),
+            cwd: &job.cwd,
+            env: job.env.variables(),
+            queue: &job.queue,
+            priority: job.priority,
+            state: job.state.as_str(),
+            attempts: job.attempts,
+            max_retries: job.max_retries,
+            crashes: job.crashes,
+            lease: job.lease,
+            worker: job.worker.map(|worker| worker.0),
+            timeout_ms: job.timeout.map(whole_millis),
+            created_at: rfc3339(job.created_at),
+            updated_at: rfc3339(job.updated_at),
+            run_at: optional_rfc3339(job.run_at),
+            next_retry_at: optional_rfc3339(next_retry_at),
+            blocked_by: job.blocked_by.map(Blocker::as_str),
+            started_at: optional_rfc3339(job.started_at),
+            finished_at: optional_rfc3339(job.finished_at),
+            exit_code: job.exit_code,
+            signal: job.signal,
+            last_error: job.last_error.as_deref(),
+            cancel_requested: job.cancel_requested,
+            unreadable: job.unreadable.as_deref(),
+        }
+    }
 }
