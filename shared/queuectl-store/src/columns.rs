@@ -1,10 +1,11 @@
-//! The columns of the tables that both stores have: named here and nowhere else.
+//! The columns of the tables that both stores have: each table's are named in one list,
+//! here or, of a job, in [`job_row`](crate::job_row).
 //!
 //! Each table is a module with its columns in one order: what `LIST` names in a
 //! statement is read by the constant of the same name (`job::priority`). Placeholders are
 //! made from the same lists. A column that is added here, and in the migrations, is
-//! selected, inserted, copied and moved; what it means is said in [`raw`](crate::raw),
-//! which reads rows, and where values are written.
+//! selected, inserted, copied and moved; what it means is said where rows are read and new
+//! ones given values: [`job_row`](crate::job_row), [`rows`](crate::rows).
 
 /// What a column has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ macro_rules! table {
         #[expect(non_upper_case_globals, reason = "a column's constant has the column's name")]
         #[allow(dead_code, reason = "not every column is read by its name")]
         pub(crate) mod $table {
-            use super::{Column, Has};
+            use $crate::columns::{Column, Has};
 
             #[expect(non_camel_case_types, reason = "they are the names of columns")]
             #[repr(usize)]
@@ -79,20 +80,20 @@ macro_rules! table {
 
             /// A placeholder for each.
             pub(crate) const PLACEHOLDERS: &str = concat!(
-                placeholder!($key),
-                $(", ", placeholder!($more_key),)*
-                $($(", ", placeholder!($given),)+)?
-                ", ", placeholder!($rest),
-                $(", ", placeholder!($more_rest),)*
+                $crate::columns::placeholder!($key),
+                $(", ", $crate::columns::placeholder!($more_key),)*
+                $($(", ", $crate::columns::placeholder!($given),)+)?
+                ", ", $crate::columns::placeholder!($rest),
+                $(", ", $crate::columns::placeholder!($more_rest),)*
             );
 
             /// An array for each, by the name of the column.
             pub(crate) const ARRAYS: &str = concat!(
-                ":", stringify!($key), array_type!($key_has),
-                $(", :", stringify!($more_key), array_type!($more_key_has),)*
-                $($(", :", stringify!($given), array_type!($given_has),)+)?
-                ", :", stringify!($rest), array_type!($rest_has),
-                $(", :", stringify!($more_rest), array_type!($more_rest_has),)*
+                ":", stringify!($key), $crate::columns::array_type!($key_has),
+                $(", :", stringify!($more_key), $crate::columns::array_type!($more_key_has),)*
+                $($(", :", stringify!($given), $crate::columns::array_type!($given_has),)+)?
+                ", :", stringify!($rest), $crate::columns::array_type!($rest_has),
+                $(", :", stringify!($more_rest), $crate::columns::array_type!($more_rest_has),)*
             );
 
             /// All columns.
@@ -114,11 +115,11 @@ macro_rules! table {
                     concat!($(", ", stringify!($table), ".", stringify!($given)),+);
 
                 /// A placeholder for each of them, with a comma before it.
-                pub(crate) const AND_GIVEN_PLACEHOLDERS: &str = concat!($(", ", placeholder!($given)),+);
+                pub(crate) const AND_GIVEN_PLACEHOLDERS: &str = concat!($(", ", $crate::columns::placeholder!($given)),+);
 
                 /// An array for each of them, with a comma before it.
                 pub(crate) const AND_GIVEN_ARRAYS: &str =
-                    concat!($(", :", stringify!($given), array_type!($given_has)),+);
+                    concat!($(", :", stringify!($given), $crate::columns::array_type!($given_has)),+);
 
                 /// The same columns.
                 pub(crate) const GIVEN: &[Column] =
@@ -128,42 +129,7 @@ macro_rules! table {
     };
 }
 
-table! {
-    /// A job: what was accepted, and where it stands.
-    job {
-        key { seq: Number }
-        given {
-            id: Text,
-            queue: Text,
-            priority: Number,
-            max_retries: Number,
-            timeout_ms: Number,
-            created_at_ms: Number,
-            env: Text,
-            cwd: Text,
-            command: Text,
-        }
-        rest {
-            stage: Text,
-            state: Text,
-            position: Number,
-            attempts: Number,
-            crashes: Number,
-            lease: Number,
-            worker: Number,
-            cancel_at_ms: Number,
-            updated_at_ms: Number,
-            run_at_ms: Number,
-            waits_since_ms: Number,
-            blocked_by: Text,
-            started_at_ms: Number,
-            finished_at_ms: Number,
-            exit_code: Number,
-            signal: Number,
-            last_error: Text,
-        }
-    }
-}
+pub(crate) use {array_type, placeholder, table};
 
 table! {
     /// A worker, also one that has ended.
@@ -285,22 +251,5 @@ impl From<String> for Cell<'_> {
 impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_list_names_the_columns_in_their_order() {
-        let names: Vec<&str> = job::COLUMNS.iter().map(|column| column.name).collect();
-        assert_eq!(job::LIST, names.join(", "));
-        assert_eq!(
-            (names[job::seq], names[job::command], names[job::last_error]),
-            ("seq", "command", "last_error")
-        );
-        assert!(job::LIST.contains(job::AND_GIVEN));
-        assert_eq!(output::COLUMNS[output::bytes].has, Has::Bytes);
     }
 }

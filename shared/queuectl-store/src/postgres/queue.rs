@@ -6,9 +6,11 @@ use super::row::{self, all};
 use super::sql;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
-use crate::columns::{Cell, Column, Has, job};
+use crate::columns::{Cell, Column, Has};
+use crate::job_row;
+use crate::job_row::job;
 use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
-use crate::{Result, StoreError, raw};
+use crate::{Result, StoreError};
 use queuectl_core::{
     Blocker, Cancellation, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State, Timestamp, Wait,
     Waiting, WorkerId, effect,
@@ -31,7 +33,7 @@ impl Queue for PostgresStore {
         let (mut given, mut stages) = (Arrays::new(job::GIVEN), Arrays::new(&STAGE));
         let nexts: Vec<Next> = jobs.iter().map(|job| effect::accept(job, now).next).collect();
         for (job, next) in jobs.iter().zip(&nexts) {
-            given.push(raw::given(job, now));
+            given.push(job_row::given(job, now));
             stages.push(stage_cells(next));
         }
         let mut values: Vec<Named<'_>> = given.named();

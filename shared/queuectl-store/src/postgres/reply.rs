@@ -3,9 +3,8 @@
 use super::counters;
 use super::row::{self, Found};
 use super::trouble::{Trouble, missing};
-use crate::columns;
 use crate::counts::Counts;
-use crate::raw;
+use crate::job_row;
 use crate::stored;
 use crate::worker_record::Stop;
 use queuectl_core::{Job, Lease, Next, Seq, State, Timestamp, WorkerId, effect};
@@ -75,12 +74,12 @@ impl Reply {
             signals: Signals::read(head)?,
             ..Self::default()
         };
-        let found = Found::of(columns::job::COLUMNS, head)?;
+        let found = Found::of(job_row::job::COLUMNS, head)?;
         let mut taken: Vec<((i64, i64), Job)> = Vec::with_capacity(rows.len());
         for one in rows {
             // Without a job there is one row all the same.
             let Some(seq) = row::get::<Option<i64>>(one, "seq")? else { continue };
-            let job = raw::job(found.in_row(one));
+            let job = job_row::read(found.in_row(one));
             if job.unreadable.is_some() || effect::claim(&job, worker).is_err() {
                 reply.unreadable.push(Seq(seq));
                 continue;

@@ -1,12 +1,13 @@
 //! From rows to what they mean. Columns are read by their names.
 
 use super::trouble::{Trouble, Unreadable, missing};
-use crate::columns::{self, Column, Has};
+use crate::columns::{Column, Has};
 use crate::lease::LeaseTimes;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::{Stage, Value};
 use crate::worker_record::{Life, WorkerRecord};
+use crate::{job_row, rows};
 use queuectl_core::{Attempt, Job, Lease, Seq, State, Timestamp};
 use std::error::Error;
 use std::str::Utf8Error;
@@ -130,28 +131,28 @@ fn read_all<T>(
 
 /// Reads jobs, as far as they can be read.
 pub(crate) fn jobs(rows: &[Row]) -> Result<Vec<Job>, Trouble> {
-    read_all(columns::job::COLUMNS, rows, |row, found| raw::job(found.in_row(row)))
+    read_all(job_row::job::COLUMNS, rows, |row, found| job_row::read(found.in_row(row)))
 }
 
 /// Reads a job, as far as it can be read.
 pub(crate) fn job(row: &Row) -> Result<Job, Trouble> {
-    Ok(raw::job(Found::of(columns::job::COLUMNS, row)?.in_row(row)))
+    Ok(job_row::read(Found::of(job_row::job::COLUMNS, row)?.in_row(row)))
 }
 
 /// Reads the records of attempts, as far as they can be read.
 pub(crate) fn attempts(rows: &[Row]) -> Result<Vec<Attempt>, Trouble> {
-    read_all(&raw::ATTEMPT_AND_HOST, rows, |row, found| raw::attempt(found.in_row(row)))
+    read_all(&rows::ATTEMPT_AND_HOST, rows, |row, found| rows::attempt(found.in_row(row)))
 }
 
 /// Reads pieces of output, as far as they can be read.
 pub(super) fn output(rows: &[Row]) -> Result<Vec<OutputPart>, Trouble> {
-    read_all(&raw::OUTPUT_AND_START, rows, |row, found| raw::output(found.in_row(row)).0)
+    read_all(&rows::OUTPUT_AND_START, rows, |row, found| rows::output(found.in_row(row)).0)
 }
 
 /// Reads a worker; `here` is the lock file of this machine, if there is one. Of those who
 /// lock it, the lock tells whether they live.
 pub(crate) fn worker(row: &Row, here: Option<&str>) -> Result<WorkerRecord, Trouble> {
-    let read = raw::worker(Found::of(&raw::WORKER_AND_JOBS, row)?.in_row(row));
+    let read = rows::worker(Found::of(&rows::WORKER_AND_JOBS, row)?.in_row(row));
     let lock_file: String = get(row, "lock_file")?;
     let is_here = here == Some(lock_file.as_str());
     let silence = Silence::read(row)?;

@@ -5,6 +5,7 @@ use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::Stage;
 use crate::worker_record::WorkerRecord;
+use crate::{job_row, rows};
 use queuectl_core::{Attempt, Job, Lease, QueueSet, Seq, State, Timestamp, Wait};
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row, ToSql};
@@ -12,22 +13,22 @@ use std::fmt;
 
 /// Reads the columns of `job::LIST`, as far as they can be read.
 pub(crate) fn job(row: &Row<'_>) -> Job {
-    raw::job(|index| value(row, index))
+    job_row::read(|index| value(row, index))
 }
 
 /// Reads the columns of `worker::LIST` and the number of its jobs, as far as they can be read.
 pub(crate) fn worker(row: &Row<'_>) -> WorkerRecord {
-    raw::worker(|index| value(row, index))
+    rows::worker(|index| value(row, index))
 }
 
 /// Reads the columns of `sql::ATTEMPTS`, as far as they can be read.
 pub(crate) fn attempt(row: &Row<'_>) -> Attempt {
-    raw::attempt(|index| value(row, index))
+    rows::attempt(|index| value(row, index))
 }
 
 /// Reads the columns of `sql::OUTPUT`, as far as they can be read; and what cannot.
 pub(crate) fn output(row: &Row<'_>) -> (OutputPart, Option<String>) {
-    raw::output(|index| value(row, index))
+    rows::output(|index| value(row, index))
 }
 
 /// What lies in a column.

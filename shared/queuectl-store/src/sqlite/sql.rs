@@ -4,7 +4,8 @@
 //! guard against another between two of them. Statements that a claim or a
 //! result depends on have their plan pinned by a test.
 
-use crate::columns::{Column, Has, attempt, job, output, worker};
+use crate::columns::{Column, Has, attempt, output, worker};
+use crate::job_row::job;
 use crate::transfer::Kind;
 use const_format::{concatcp, str_repeat};
 

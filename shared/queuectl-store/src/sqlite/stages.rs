@@ -5,7 +5,7 @@
 
 use super::counters::Counters;
 use super::sql;
-use crate::raw;
+use crate::job_row;
 use crate::worker::Ended;
 use queuectl_core::{Effect, Job, NewJob, Next, Position, Seq, Stage, State, Timestamp, Wait};
 use rusqlite::{Connection, ErrorCode, Result, ToSql, params_from_iter};
@@ -91,7 +91,7 @@ pub(super) fn accept(
 ) -> Result<bool> {
     let columns = Columns::of(&effect.next, None, counters);
     let (lease, now_ms, state) = (columns.lease.unwrap_or(0), now.as_millis(), effect.state.as_str());
-    let given = raw::given(job, now);
+    let given = job_row::given(job, now);
     let values = columns
         .of_stage()
         .into_iter()

@@ -8,9 +8,10 @@ use super::{counters, ends, row, sql};
 use crate::counts::Counts;
 use crate::doorbell::{self, FifoDoorbell};
 use crate::liveness::{LockFile, Taken, lock_file_path};
+use crate::rows;
 use crate::worker::{Exchange, Exchanged, NewWorker, Registration, Rescued, Worker};
 use crate::worker_record::{Stop, WorkerRecord};
-use crate::{Result, StoreError, machine, raw, stored};
+use crate::{Result, StoreError, machine, stored};
 use queuectl_core::{Lease, QueueSet, RetryPolicy, Timestamp, WorkerId};
 use rusqlite::{Connection, params_from_iter};
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ impl Worker for SqliteStore {
             let neighbours = roster(connection)?;
             let region = free_note_region(connection)?;
             let run: String = connection.prepare_cached(sql::RUN)?.query_row([], |row| row.get(0))?;
-            let given = raw::given_worker(worker, &run, region, now);
+            let given = rows::given_worker(worker, &run, region, now);
             connection.prepare_cached(sql::REGISTER)?.execute(params_from_iter(given))?;
             let id = WorkerId(connection.last_insert_rowid());
             // The lock is held before the row can be seen, so a row without a

@@ -3,7 +3,8 @@
 //! The columns of both are the same and stand for the same, so nothing in between
 //! needs to know what they mean.
 
-use crate::columns::{Column, attempt, job, output, worker};
+use crate::columns::{Column, attempt, output, worker};
+use crate::job_row::job;
 use queuectl_core::State;
 
 /// What a record is of. In this order they are copied.

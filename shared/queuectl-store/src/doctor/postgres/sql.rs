@@ -1,6 +1,7 @@
 //! What the doctor asks a server.
 
-use crate::columns::{attempt, job};
+use crate::columns::attempt;
+use crate::job_row::job;
 use crate::postgres::sql::{JOBS_AFTER, SELECT_WORKERS};
 use const_format::concatcp;
 

@@ -4,7 +4,8 @@ use super::stages::{
     CLAIMED_NUMBERS, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, is_served, queues_in,
 };
 use super::{SUMS, TIME, has_sums};
-use crate::columns::{ended, job};
+use crate::columns::ended;
+use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
 

@@ -1,6 +1,7 @@
 //! What is known of jobs and of attempts, wherever their rows are.
 
-use crate::columns::{attempt, job};
+use crate::columns::attempt;
+use crate::job_row::job;
 use const_format::concatcp;
 
 /// The columns of a job from its row and from that of its stage, and the row among the

@@ -2,7 +2,7 @@
 
 use super::jobs::JOBS_NOW;
 use super::stages::{INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING};
-use crate::columns::job;
+use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
 

@@ -2,7 +2,8 @@
 
 use super::SILENCE;
 use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_NOW};
-use crate::columns::{attempt, job, output, worker};
+use crate::columns::{attempt, output, worker};
+use crate::job_row::job;
 use const_format::concatcp;
 
 const SELECT_JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_NOW);

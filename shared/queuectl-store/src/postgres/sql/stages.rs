@@ -104,10 +104,10 @@ mod tests {
 
     #[test]
     fn the_server_counts_a_claim_as_the_rules_do() {
-        let job = crate::raw::job(|index| match index {
-            crate::columns::job::state => crate::raw::Raw::Text(b"pending"),
-            crate::columns::job::lease => crate::raw::Raw::Integer(41),
-            crate::columns::job::attempts => crate::raw::Raw::Integer(2),
+        let job = crate::job_row::read(|index| match index {
+            crate::job_row::job::state => crate::raw::Raw::Text(b"pending"),
+            crate::job_row::job::lease => crate::raw::Raw::Integer(41),
+            crate::job_row::job::attempts => crate::raw::Raw::Integer(2),
             _ => crate::raw::Raw::Null,
         });
         let claimed = effect::claim(&job, WorkerId(1)).unwrap();

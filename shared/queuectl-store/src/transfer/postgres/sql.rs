@@ -1,6 +1,7 @@
 //! What a move asks a server.
 
-use crate::columns::{attempt, job, output, worker};
+use crate::columns::{attempt, output, worker};
+use crate::job_row::job;
 use crate::postgres::sql::{
     ATTEMPTS_AFTER, DONE_SINCE, INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED,
     JOBS_AFTER, LAST_ATTEMPTS_NOW,
