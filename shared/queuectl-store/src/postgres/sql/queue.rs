@@ -70,13 +70,14 @@ pub(crate) static REVIVE: Query = Query::new(concatcp!(
          SELECT seq, lease, worker, started_at_ms, finished_at_ms, outcome, coalesce(exit_code, signal), last_error \
          FROM left_dead WHERE outcome IS NOT NULL) SELECT seq, queue FROM to_ready"
 ));
-/// Takes a job (`:seq`) from one stage of those that wait for something to another of them.
-/// Differs from the others in that its row may stay in `scheduled`, with another time.
-pub(crate) static RESCHEDULE: Query = Query::new(
-    "WITH due AS (UPDATE @scheduled SET run_at_ms = :run_at_ms, waits_since_ms = :waits_since_ms WHERE seq = :seq \
-         RETURNING seq) \
-     UPDATE @job SET updated_at_ms = :now WHERE seq IN (SELECT seq FROM due)",
-);
+/// Gives a scheduled job another time; gives a row if it was scheduled.
+pub(crate) static RESCHEDULE: Query = Query::new(concatcp!(
+    "WITH left_scheduled AS (DELETE FROM @scheduled WHERE seq = :seq RETURNING seq), \
+     to_scheduled AS (UPDATE @job SET updated_at_ms = :now WHERE seq IN (SELECT seq FROM left_scheduled) \
+         RETURNING seq, queue, :run_at_ms AS run_at_ms, :waits_since_ms AS waits_since_ms), ",
+    INTO_SCHEDULED,
+    " SELECT seq FROM to_scheduled"
+));
 /// Takes a job out of `blocked` that is blocked by this; gives a row if it was.
 pub(crate) static UNBLOCK: Query = Query::new(concatcp!(
     "WITH left_blocked AS (DELETE FROM @blocked WHERE seq = :seq AND blocked_by = :blocked_by RETURNING seq), \
