@@ -19,6 +19,8 @@ pub struct WorkerDocument<'a> {
     pub manager_pid: u32,
     /// When it began.
     pub started_at: String,
+    /// The queues it serves, by name or pattern; none is all.
+    pub queues: Vec<String>,
     /// Jobs it runs at a time.
     pub concurrency: u32,
     /// Jobs it runs now.
@@ -51,6 +53,7 @@ impl<'a> From<&'a Worker> for WorkerDocument<'a> {
             pid: worker.pid,
             manager_pid: worker.manager_pid,
             started_at: rfc3339(worker.started_at),
+            queues: worker.queues.patterns(),
             concurrency: worker.concurrency,
             jobs_now: worker.jobs_running(),
             jobs_claimed: worker.jobs_claimed(),
