@@ -1,6 +1,6 @@
 //! The statements of who looks.
 
-use super::SILENCE;
+use super::clock::SILENCE;
 use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_NOW};
 use crate::columns::{attempt, job, output, worker};
 use const_format::concatcp;
