@@ -33,7 +33,7 @@ pub(crate) const CANNOT_BE_READ: &str = "its row cannot be read";
 
 /// Reads a job as far as it can be read, and says what cannot.
 pub(crate) fn job<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
-    let mut row = Columns::new(job::COLUMNS, read);
+    let mut row = RowReader::new(job::COLUMNS, read);
     let (worker, finished_at) =
         (row.optional::<i64>(job::worker).map(WorkerId), row.time(job::finished_at_ms));
     let attempts = row.number(job::attempts);
@@ -122,7 +122,7 @@ const JOBS_NOW: usize = worker::COLUMNS.len();
 
 /// Reads a worker as far as it can be read; whether it lives, no row tells.
 pub(crate) fn worker<'a>(read: impl Fn(usize) -> Raw<'a>) -> Worker {
-    let mut row = Columns::new(&WORKER_AND_JOBS, read);
+    let mut row = RowReader::new(&WORKER_AND_JOBS, read);
     Worker {
         id: WorkerId(row.number(worker::id)),
         host: row.text(worker::host),
@@ -156,7 +156,7 @@ const HOST: usize = attempt::COLUMNS.len();
 
 /// Reads an attempt as far as it can be read; what cannot is told as its error.
 pub(crate) fn attempt<'a>(read: impl Fn(usize) -> Raw<'a>) -> Attempt {
-    let mut row = Columns::new(&ATTEMPT_AND_HOST, read);
+    let mut row = RowReader::new(&ATTEMPT_AND_HOST, read);
     let (kind, code) = (row.optional_text(attempt::outcome), row.optional(attempt::code));
     let outcome = kind.and_then(|kind| {
         let outcome = Outcome::from_parts(&kind, code);
@@ -190,7 +190,7 @@ const ATTEMPT_STARTED_AT: usize = output::COLUMNS.len();
 
 /// Reads a piece of output as far as it can be read; and what cannot.
 pub(crate) fn output<'a>(read: impl Fn(usize) -> Raw<'a>) -> (OutputPart, Option<String>) {
-    let mut row = Columns::new(&OUTPUT_AND_START, read);
+    let mut row = RowReader::new(&OUTPUT_AND_START, read);
     let stream: i64 = row.number(output::stream);
     if !(1..=2).contains(&stream) {
         row.complain(output::stream, &format!("has {stream}, which is no stream"));
@@ -207,13 +207,13 @@ pub(crate) fn output<'a>(read: impl Fn(usize) -> Raw<'a>) -> (OutputPart, Option
 }
 
 /// A row, and the first thing that is wrong with it.
-struct Columns<R> {
+struct RowReader<R> {
     columns: &'static [Column],
     read: R,
     problem: Option<String>,
 }
 
-impl<'a, R: Fn(usize) -> Raw<'a>> Columns<R> {
+impl<'a, R: Fn(usize) -> Raw<'a>> RowReader<R> {
     fn new(columns: &'static [Column], read: R) -> Self {
         Self { columns, read, problem: None }
     }
