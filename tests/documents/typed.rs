@@ -208,13 +208,17 @@ fn every_command_of_the_postgres_document_can_be_typed() {
     as_role("queue", "other", "queuectl enqueue true").success();
     as_role("intake", "queue", "queuectl enqueue --id a false --max-retries 0").success();
     as_role("intake", "queue", r#"echo '{"id":"b","command":"true"}' | queuectl enqueue --file -"#).success();
+    for flags in ["--id c --queue mail", "--id d --delay 1h", "--hold"] {
+        as_role("intake", "queue", &format!("queuectl enqueue {flags} true")).success();
+    }
+    as_role("worker", "queue", "queuectl cancel c d").success();
     as_role("intake", "queue", "queuectl status").code(1).stderr(contains("permission denied"));
     as_role("worker", "queue", "queuectl worker start --drain").success();
     as_role("worker", "queue", "queuectl dlq retry a").success();
     as_role("worker", "queue", "queuectl cancel a").success();
     as_role("worker", "queue", "queuectl prune --state cancelled --older-than 0s")
         .success()
-        .stdout("Deleted 1 job\n");
+        .stdout("Deleted 3 jobs\n");
     for line in ["status", "list", "show b", "logs b", "dlq list", "worker list", "doctor", "backup copy.db"]
     {
         as_role("reader", "queue", &format!("queuectl {line}")).success();

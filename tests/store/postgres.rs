@@ -25,11 +25,19 @@ impl Harness {
     /// Opens it by another way: a URL that ends where the name of the schema begins.
     pub fn open_by(&self, way: &str, access: Access) -> Result<Box<dyn Store>, StoreError> {
         let url = format!("{way}{}", self.schema.name());
-        let options = OpenOptions {
+        queuectl_store::open(&Location::Url(url), &self.options(access))
+    }
+
+    /// How it is opened: the URL, and how else.
+    pub fn way(&self, access: Access) -> (String, OpenOptions) {
+        (Server::shared().url(self.schema.name()), self.options(access))
+    }
+
+    fn options(&self, access: Access) -> OpenOptions {
+        OpenOptions {
             state_folder: Some(self.folder.path().to_owned()),
             ..OpenOptions::new(access, Duration::from_mins(1))
-        };
-        queuectl_store::open(&Location::Url(url), &options)
+        }
     }
 }
 

@@ -1,14 +1,15 @@
 //! Between two stores, in every direction: what arrives is what has left.
 
-use super::conformance::{self, Harness as _, NOTHING, POLICY, Queue, T0, at, ended, new_job};
+use super::conformance::{self, Harness as _, NOTHING, POLICY, Queue, T0, at, ended, new_job, new_worker};
 use super::sqlite::{Folder, open};
 use super::transfer::all_records;
 use super::{postgres, random, sqlite};
 use crate::support::postgres::Server;
 use crate::support::trials::trials;
-use queuectl_core::{Environment, Job, NewJob, Outcome, State};
+use queuectl_core::{Environment, Job, NewJob, Outcome, QueueSet, State};
 use queuectl_store::{
-    Access, Exchange, Limits, Location, Move, MoveId, Position, Record, Stage, Stop, Store, StoreError,
+    Access, Exchange, Limits, Location, Move, MoveId, NewWorker, Position, Record, Stage, Stop, Store,
+    StoreError,
 };
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
@@ -73,25 +74,29 @@ fn dump_file(database: &std::path::Path) -> Rows {
 
 /// A job as one row, of which a server has the parts in several tables.
 const JOB_ON_A_SERVER: &str = "SELECT j.seq, j.id, j.queue, j.priority, j.max_retries, j.timeout_ms,
-        j.created_at_ms, j.env, j.cwd, j.command, j.place, l.place AS ready, c.worker, c.cancel_at_ms,
-        coalesce(s.state, CASE WHEN c.seq IS NULL THEN j.state ELSE 'processing' END) AS state,
-        coalesce(s.attempts, c.attempts, j.attempts) AS attempts, coalesce(s.crashes, j.crashes) AS crashes,
-        coalesce(s.lease, c.lease, j.lease) AS lease,
-        coalesce(s.updated_at_ms, c.claimed_at_ms, j.updated_at_ms) AS updated_at_ms,
-        coalesce(w.run_at_ms, l.run_at_ms) AS run_at_ms,
-        coalesce(w.waits_since_ms, l.waits_since_ms) AS waits_since_ms,
-        CASE WHEN s.seq IS NULL THEN coalesce(c.claimed_at_ms, j.started_at_ms) ELSE s.started_at_ms END
-            AS started_at_ms, s.finished_at_ms,
-        CASE WHEN s.seq IS NULL THEN j.exit_code ELSE s.exit_code END AS exit_code,
-        CASE WHEN s.seq IS NULL THEN j.signal ELSE s.signal END AS signal,
-        CASE WHEN s.seq IS NULL THEN j.last_error ELSE s.last_error END AS last_error
-    FROM job AS j LEFT JOIN line AS l ON l.seq = j.seq LEFT JOIN wait AS w ON w.seq = j.seq
-    LEFT JOIN claim AS c ON c.seq = j.seq LEFT JOIN settled AS s ON s.seq = j.seq";
+        j.created_at_ms, j.env, j.cwd, j.command, j.position, c.worker, c.cancel_at_ms, b.blocked_by,
+        CASE WHEN r.seq IS NOT NULL THEN 'ready' WHEN s.seq IS NOT NULL THEN 'scheduled'
+            WHEN b.seq IS NOT NULL THEN 'blocked' WHEN c.seq IS NOT NULL THEN 'claimed'
+            WHEN f.seq IS NOT NULL THEN 'finished' END AS stage,
+        coalesce(f.state, CASE WHEN c.seq IS NULL THEN j.state ELSE 'processing' END) AS state,
+        coalesce(f.attempts, c.attempts, j.attempts) AS attempts, coalesce(f.crashes, j.crashes) AS crashes,
+        coalesce(f.lease, c.lease, j.lease) AS lease,
+        coalesce(f.updated_at_ms, c.claimed_at_ms, j.updated_at_ms) AS updated_at_ms,
+        coalesce(s.run_at_ms, r.run_at_ms, b.run_at_ms) AS run_at_ms,
+        coalesce(s.waits_since_ms, r.waits_since_ms, b.waits_since_ms) AS waits_since_ms,
+        CASE WHEN f.seq IS NULL THEN coalesce(c.claimed_at_ms, j.started_at_ms) ELSE f.started_at_ms END
+            AS started_at_ms, f.finished_at_ms,
+        CASE WHEN f.seq IS NULL THEN j.exit_code ELSE f.exit_code END AS exit_code,
+        CASE WHEN f.seq IS NULL THEN j.signal ELSE f.signal END AS signal,
+        CASE WHEN f.seq IS NULL THEN j.last_error ELSE f.last_error END AS last_error
+    FROM job AS j LEFT JOIN ready AS r ON r.seq = j.seq LEFT JOIN scheduled AS s ON s.seq = j.seq
+    LEFT JOIN blocked AS b ON b.seq = j.seq LEFT JOIN claimed AS c ON c.seq = j.seq
+    LEFT JOIN finished AS f ON f.seq = j.seq";
 
 /// An attempt likewise.
 const ATTEMPT_ON_A_SERVER: &str = "SELECT * FROM attempt UNION ALL SELECT seq, lease, worker, started_at_ms,
         finished_at_ms, outcome, coalesce(exit_code, signal), last_error, 0, 0
-    FROM settled WHERE outcome IS NOT NULL";
+    FROM finished WHERE outcome IS NOT NULL";
 
 impl Dump for postgres::Harness {
     fn dump(&self) -> Rows {
@@ -145,6 +150,7 @@ fn populate(place: &dyn conformance::Place) {
             ..plain("everything", -5)
         },
         NewJob { delay: Duration::from_hours(9), ..plain("later", 0) },
+        NewJob { hold: true, delay: Duration::from_hours(9), ..plain("held", 95) },
         plain("cancelled", -9),
         plain("pruned", 100),
     ];
@@ -178,12 +184,15 @@ fn populate(place: &dyn conformance::Place) {
     queue.store.request_stop(&[next.id], Stop::Forced, now).unwrap();
     queue.store.cancel(&conformance::id("cancelled"), now).unwrap();
     queue.store.retire(next.id, &POLICY, now).unwrap();
+    let queues = QueueSet::of(["mail", "video*"]).unwrap();
+    let of_some_queues = queue.store.register(&NewWorker { queues, ..new_worker() }, now).unwrap();
+    queue.store.retire(of_some_queues.id, &POLICY, now).unwrap();
     queue.store.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
     assert!(queue.store.attempts(pruned.seq).unwrap().is_empty());
 }
 
-/// The line as it will be claimed, and when the others fall due.
-fn line(store: &mut dyn Store) -> Vec<Record> {
+/// Everything that is in a store, as a move has it.
+fn records(store: &mut dyn Store) -> Vec<Record> {
     all_records(store, Limits::BATCH)
 }
 
@@ -224,14 +233,15 @@ fn every_column_comes<Old: Dump, New: Dump>() {
     bring(from.as_mut(), to.as_mut(), limits);
     assert_eq!(old.dump(), expected, "the old place is as it was");
     assert_eq!(new.dump(), expected);
-    assert_eq!(line(from.as_mut()), line(to.as_mut()));
+    assert_eq!(records(from.as_mut()), records(to.as_mut()));
     assert_eq!(to.check().unwrap(), [""; 0]);
     assert_eq!(to.counts().unwrap(), from.counts().unwrap());
     let numbers = (to.numbers().unwrap(), from.numbers().unwrap());
     assert_eq!(numbers.0, numbers.1);
     // Where it goes on: in the same order.
     let mut queue = Queue { store: to };
-    let waiting: Vec<Job> = queue.all().into_iter().filter(|job| !job.state.is_finished()).collect();
+    let waits = |job: &Job| !job.state.is_finished() && job.blocked_by.is_none();
+    let waiting: Vec<Job> = queue.all().into_iter().filter(waits).collect();
     // One worker runs one suspect at a time.
     let passed_over = waiting.iter().filter(|job| job.is_suspect()).count().saturating_sub(1);
     queue.accept(&[new_job("new")], at(99_000_000));
@@ -272,7 +282,7 @@ fn a_text_that_a_server_cannot_store_is_replaced_and_counts_as_kept() {
     bring(queue.store.as_mut(), to.as_mut(), Limits::BATCH);
     let job = Queue { store: new.connect() }.job("a");
     assert_eq!(job.last_error.as_deref(), Some("exit code 1: \u{fffd}words\u{fffd}"));
-    let (old, new) = (line(queue.store.as_mut()), line(to.as_mut()));
+    let (old, new) = (records(queue.store.as_mut()), records(to.as_mut()));
     assert_ne!(old, new);
     assert!(old.iter().zip(&new).all(|(record, copy)| record.is_kept_in(copy)));
     assert!(!new.iter().zip(&old).all(|(record, copy)| record.is_kept_in(copy)), "not the other way round");
@@ -294,7 +304,7 @@ fn who_may_only_work_on_a_server_can_bring_a_queue_there() {
     let mut from = old.connect();
     bring(from.as_mut(), to.as_mut(), Limits::BATCH);
     assert_eq!(to.numbers().unwrap(), from.numbers().unwrap());
-    assert_eq!(line(from.as_mut()), line(to.as_mut()));
+    assert_eq!(records(from.as_mut()), records(to.as_mut()));
     drop(to);
     server.psql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }

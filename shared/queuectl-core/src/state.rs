@@ -111,11 +111,11 @@ impl State {
             (Self::Pending | Self::Failed, Event::Claimed) => Ok(Self::Processing),
             (Self::Processing, Event::Succeeded) => Ok(Self::Completed),
             (Self::Processing, Event::RunFailed) | (Self::Failed, Event::Hurried) => Ok(Self::Failed),
-            (Self::Processing, Event::Exhausted) => Ok(Self::Dead),
             (Self::Processing, Event::HandedBack) | (Self::Dead, Event::Revived) => Ok(Self::Pending),
             (Self::Pending | Self::Failed | Self::Processing, Event::Cancelled) => Ok(Self::Cancelled),
             (Self::Pending | Self::Failed, Event::Promoted | Event::Held | Event::Released) => Ok(self),
-            (Self::Pending | Self::Failed | Self::Processing, Event::SetAside) => Ok(Self::Dead),
+            (Self::Processing, Event::Exhausted)
+            | (Self::Pending | Self::Failed | Self::Processing, Event::SetAside) => Ok(Self::Dead),
             (state, event) => Err(IllegalTransition { state, event }),
         }
     }

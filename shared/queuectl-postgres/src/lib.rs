@@ -15,6 +15,7 @@ mod query;
 pub mod session;
 pub mod settings;
 mod tls;
+pub mod value;
 
 pub use address::{Address, Password, Server, with_files_from};
 pub use connect::in_seconds;

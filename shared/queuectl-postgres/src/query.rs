@@ -1,6 +1,6 @@
 //! Statements whose values have names.
 
-use crate::session::Value;
+use crate::value::Value;
 use std::sync::OnceLock;
 
 /// A statement with named places for values: `:name`, as often as is wanted.
@@ -94,7 +94,7 @@ fn number(text: &'static str) -> Numbered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Typed;
+    use crate::value::Typed;
 
     #[test]
     fn names_become_numbers_in_the_order_in_which_they_come_first() {

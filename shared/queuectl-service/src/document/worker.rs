@@ -19,10 +19,10 @@ pub struct WorkerDocument<'a> {
     pub manager_pid: u32,
     /// When it began.
     pub started_at: String,
+    /// The queues it serves, by name or pattern; none is all.
+    pub queues: Vec<String>,
     /// Jobs it runs at a time.
     pub concurrency: u32,
-    /// The queues it serves, with `*` for any end of a name; none means all.
-    pub queues: Vec<String>,
     /// Jobs it runs now.
     pub jobs_now: u64,
     /// Jobs it has claimed in advance and not started.

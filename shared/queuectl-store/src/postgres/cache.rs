@@ -365,8 +365,8 @@ mod tests {
 
     #[test]
     fn a_worker_looks_at_the_queues_it_serves_and_at_no_other() {
-        let mut cache = Cache::default();
-        cache.ready = ["mail", "video-a", "audio"].map(|queue| (queue.to_owned(), FIRST)).into();
+        let ready = ["mail", "video-a", "audio"].map(|queue| (queue.to_owned(), FIRST)).into();
+        let cache = Cache { ready, ..Cache::default() };
         let looked_at = |set: &[&str]| {
             let serves = QueueSet::of(set).unwrap();
             cache.budget(1, &serves).queues.into_iter().map(|(queue, _)| queue).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 //! Numbered files, each applied once, in one transaction with the number it leads
 //! to, under a lock that only those hold who migrate this queue.
 
+use super::migrations::newest;
 use super::row::{self, one};
 use super::store::{PostgresStore, Tables};
 use super::trouble::Trouble;
@@ -15,11 +16,6 @@ use queuectl_postgres::session::{Session, values};
 use std::time::{Duration, Instant};
 use tokio_postgres::Row;
 use uuid::Uuid;
-
-/// Schema n is what the first n of these make of an empty one.
-pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/postgres/0001_queue.sql")];
-
-const NEWEST: i64 = MIGRATIONS.len() as i64;
 
 /// What is in a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +33,14 @@ pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let queue = store.location();
     let place = queue.clone();
     let access = store.options.access;
+    let migrations = store.migrations;
+    let newest = newest(migrations);
     let judge = move |found: Option<(i64, Stage)>| match found {
-        Some((found, _)) if found > NEWEST => {
-            Err(StoreError::NewerSchema { queue: queue.clone(), found, known: NEWEST })
+        Some((found, _)) if found > newest => {
+            Err(StoreError::NewerSchema { queue: queue.clone(), found, known: newest })
         }
-        Some((found, _)) if found < NEWEST && access == Access::Read => {
-            Err(StoreError::OlderSchema { queue: queue.clone(), found, known: NEWEST })
+        Some((found, _)) if found < newest && access == Access::Read => {
+            Err(StoreError::OlderSchema { queue: queue.clone(), found, known: newest })
         }
         Some((found, stage @ Stage::Left(_))) if access == Access::Write => {
             stage.insist_open(|| queue.clone()).map(|()| Some(found))
@@ -52,8 +50,8 @@ pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
     let refusals = Refusals::of(store);
     let found = store.read(|session| Ok(judge(schema(session, &name, &refusals)?)?))?;
     match (found, access) {
-        (Some(NEWEST), Access::Read) => return Ok(Found::Queue),
-        (Some(NEWEST), Access::Write | Access::Change | Access::Return) => return adopt_copy(store),
+        (Some(found), Access::Read) if found == newest => return Ok(Found::Queue),
+        (Some(found), _) if found == newest => return adopt_copy(store),
         (None, Access::Read | Access::Change | Access::Return) => return Ok(Found::Nothing),
         _ => {}
     }
@@ -61,7 +59,7 @@ pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
         session.rows(sql::ONE_MIGRATES, values![name.as_str()])?;
         // Another program may have done it while we waited.
         let found = judge(schema(session, &name, &refusals)?)?;
-        apply(session, &place, &name, found.unwrap_or(0))?;
+        apply(session, migrations, &place, &name, found.unwrap_or(0))?;
         counters.leave_alone(session)
     })?;
     Ok(Found::Queue)
@@ -77,10 +75,10 @@ pub(super) fn look_again(store: &mut PostgresStore) -> Result<()> {
     let (name, refusals) = (store.address.schema().to_owned(), Refusals::of(store));
     let Some(session) = &mut store.session else { return Ok(()) };
     let found = schema(session, &name, &refusals);
-    let queue = store.location();
+    let (queue, known) = (store.location(), refusals.newest);
     let reason = match found {
-        Ok(Some((found, _))) if found > NEWEST => {
-            return Err(StoreError::NewerSchema { queue, found, known: NEWEST });
+        Ok(Some((found, _))) if found > known => {
+            return Err(StoreError::NewerSchema { queue, found, known });
         }
         Ok(Some(_)) => {
             store.tables = Tables::Ours;
@@ -191,13 +189,20 @@ fn schema(session: &mut Session, name: &str, refusals: &Refusals) -> Result<Opti
             let found = one(session.rows(sql::SCHEMA, &[])?)?;
             let number = row::get(&found, 0)?;
             // What a newer program means by its words is not known here.
-            let stage = if number == NEWEST { row::stage_of_move(&found)? } else { Stage::default() };
+            let stage =
+                if number == refusals.newest { row::stage_of_move(&found)? } else { Stage::default() };
             Ok(Some((number, stage)))
         }
     }
 }
 
-fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Result<(), Trouble> {
+fn apply(
+    session: &mut Session,
+    migrations: &[&str],
+    queue: &Location,
+    name: &str,
+    found: i64,
+) -> Result<(), Trouble> {
     if found == 0 {
         let encoding: String = row::get(&one(session.rows(sql::ENCODING, &[])?)?, 0)?;
         if encoding != "UTF8" && encoding != "SQL_ASCII" {
@@ -210,15 +215,15 @@ fn apply(session: &mut Session, queue: &Location, name: &str, found: i64) -> Res
             session.batch(&format!("CREATE SCHEMA \"{name}\""))?;
         }
     }
-    for migration in MIGRATIONS.iter().skip(found as usize) {
+    for migration in migrations.iter().skip(found as usize) {
         session.batch(migration)?;
     }
     if found == 0 {
         let run = Uuid::new_v4().simple().to_string();
         let origin = Origin::here(session)?.to_text();
-        session.rows(sql::NEW_QUEUE, values![run, origin, NEWEST])?;
+        session.rows(sql::NEW_QUEUE, values![run, origin, newest(migrations)])?;
     } else {
-        session.rows(sql::NEW_SCHEMA, values![NEWEST])?;
+        session.rows(sql::NEW_SCHEMA, values![newest(migrations)])?;
     }
     Ok(())
 }
@@ -228,12 +233,19 @@ struct Refusals {
     queue: Location,
     schema: String,
     host: String,
+    /// The schema of this program.
+    newest: i64,
 }
 
 impl Refusals {
     fn of(store: &PostgresStore) -> Self {
         let address = &store.address;
-        Self { queue: store.location(), schema: address.schema().to_owned(), host: address.host().to_owned() }
+        Self {
+            queue: store.location(),
+            schema: address.schema().to_owned(),
+            host: address.host().to_owned(),
+            newest: newest(store.migrations),
+        }
     }
 
     fn not_ours(&self) -> StoreError {

@@ -17,6 +17,7 @@ mod enter;
 mod exchange;
 pub(crate) mod heartbeat;
 pub(crate) mod migrate;
+pub(crate) mod migrations;
 mod open;
 mod output;
 mod plan;

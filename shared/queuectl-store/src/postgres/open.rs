@@ -14,13 +14,31 @@ impl PostgresStore {
     ///
     /// Everything that makes the server unfit, and the place no queue: see [`StoreError`].
     pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn crate::Store>> {
-        let mut store = Self::unconnected(address(url, options)?, options);
+        Self::unconnected(address(url, options)?, options).open_queue()
+    }
+
+    /// The same as a program with other migrations, one of tomorrow: for tests of what
+    /// programs of two schemas do to one queue.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_with_migrations(
+        url: &str,
+        options: &OpenOptions,
+        migrations: &'static [&'static str],
+    ) -> Result<Box<dyn crate::Store>> {
+        Self { migrations, ..Self::unconnected(address(url, options)?, options) }.open_queue()
+    }
+
+    fn open_queue(mut self) -> Result<Box<dyn crate::Store>> {
+        let store = &mut self;
         store.connect_at_first()?;
-        if migrate::bring_up_to_date(&mut store)? == migrate::Found::Nothing {
+        if migrate::bring_up_to_date(store)? == migrate::Found::Nothing {
             // What is not there reads as an empty queue.
             return Ok(Box::new(crate::SqliteStore::nothing(&store.stand_in)?));
         }
-        Ok(Box::new(store))
+        Ok(Box::new(self))
     }
 }
 

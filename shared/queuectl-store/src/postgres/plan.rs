@@ -74,7 +74,6 @@ fn promotes(exchange: &Exchange<'_>, cache: &Cache, now: Timestamp) -> Option<Pr
 }
 
 #[cfg(test)]
-#[expect(clippy::field_reassign_with_default, reason = "the other fields are the cache's own")]
 mod tests {
     use super::*;
     use crate::worker::Ended;

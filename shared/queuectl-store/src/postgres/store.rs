@@ -2,6 +2,7 @@
 
 use super::cache::Cache;
 use super::enter::{enter, explain, location, no_answer, refused};
+use super::migrations::MIGRATIONS;
 use super::sql;
 use super::trouble::Trouble;
 use crate::clock::Clock;
@@ -58,6 +59,8 @@ pub struct PostgresStore {
     /// Stands for the database where a queue in a file has one: what lies beside
     /// it on this machine lies beside this.
     pub(crate) stand_in: PathBuf,
+    /// What makes the schema of this program.
+    pub(super) migrations: &'static [&'static str],
 }
 
 /// What a worker knows of the tables it works with.
@@ -101,6 +104,7 @@ impl PostgresStore {
             cache: Cache::default(),
             lease_clock: None,
             stand_in,
+            migrations: &MIGRATIONS,
         }
     }
 

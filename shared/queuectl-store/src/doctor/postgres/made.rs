@@ -1,7 +1,7 @@
 //! What the migrations make, read from their own text: a second list would be
 //! wrong one day.
 
-use crate::postgres::migrate::MIGRATIONS;
+use crate::postgres::migrations::MIGRATIONS;
 
 /// What something is, as far as it matters when it is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The statements of an exchange.
 
+use super::clock::TIME;
+use super::counters::{SUMS, has_sums};
 use super::stages::{
     CLAIMED_NUMBERS, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, is_served, queues_in,
 };
-use super::{SUMS, TIME, has_sums};
 use crate::columns::ended;
 use crate::job_row::job;
 use const_format::concatcp;

@@ -1,6 +1,6 @@
 //! The statements of who looks.
 
-use super::SILENCE;
+use super::clock::SILENCE;
 use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_NOW};
 use crate::columns::{attempt, output, worker};
 use crate::job_row::job;

@@ -1,6 +1,6 @@
 //! The statements about workers.
 
-use super::SILENCE;
+use super::clock::SILENCE;
 use crate::columns::worker;
 use const_format::concatcp;
 use queuectl_core::WorkerId;
