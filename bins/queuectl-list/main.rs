@@ -3,7 +3,7 @@
 mod table;
 
 use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, each_page, elsewhere, state_parser};
-use queuectl_core::State;
+use queuectl_core::{Filter, State};
 use queuectl_service::document::job::JobDocument;
 use queuectl_store::Access;
 use std::process::ExitCode;
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let mut array = cx.output().json_array();
-    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, Filter::of_states(&args.state), args.limit, |jobs| {
         jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
     })?;
     array.end()

@@ -4,7 +4,7 @@ use crate::Args;
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::text::{escape, shorten_beginning};
 use queuectl_cli::{Context, Failure, Table, Times, each_page};
-use queuectl_core::{Job, State};
+use queuectl_core::{Filter, Job, State};
 use queuectl_store::Access;
 
 /// So many jobs are looked through for one that waits or runs before the table begins.
@@ -19,7 +19,7 @@ pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
         cx.output().note(format!("Queue {}", shorten_beginning(&escape(&place.to_string()), room)));
     }
     let mut table: Option<Table> = None;
-    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, Filter::of_states(&args.state), args.limit, |jobs| {
         let table = table.get_or_insert_with(|| begin(cx, jobs));
         for job in jobs {
             add(cx, table, job, &times);

@@ -10,10 +10,10 @@ use super::{
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{
-    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, State, Timestamp,
-    WorkerId,
+    CommandLine, Environment, Filter, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, Stage,
+    State, Timestamp, WorkerId,
 };
-use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store};
+use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Store, StoreError};
 use std::time::Duration;
 
 /// A place for a queue of some backend.
@@ -379,10 +379,20 @@ impl Queue {
         self.job(name).state
     }
 
+    /// How many jobs wait for a time, counted no further than `most`.
+    pub fn scheduled(&mut self, most: u32) -> u64 {
+        let scheduled = Filter { stages: vec![Stage::Scheduled], ..Filter::default() };
+        self.store.count(&scheduled, most).unwrap()
+    }
+
+    /// Deletes up to `limit` jobs in these states that came to rest before a time.
+    pub fn prune(&mut self, states: &[State], before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.prune(&Filter { limit, ..Filter::finished_before(states, before) })
+    }
+
     /// Every job there is.
     pub fn all(&mut self) -> Vec<Job> {
-        let all = Selection { states: Vec::new(), after: queuectl_core::Seq(0), limit: u32::MAX };
-        self.store.jobs(&all).unwrap()
+        self.store.jobs(&Filter::default()).unwrap()
     }
 }
 

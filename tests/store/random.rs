@@ -92,7 +92,7 @@ impl World {
             _ => {
                 let states = [State::Completed, State::Cancelled];
                 let before = self.now.before(Duration::from_secs(self.dice.below(30)));
-                self.queue.store.prune(&states, before, self.dice.below(4) as u32).unwrap();
+                self.queue.prune(&states, before, self.dice.below(4) as u32).unwrap();
             }
         }
     }

@@ -178,7 +178,7 @@ fn populate(place: &dyn conformance::Place) {
     queue.store.request_stop(&[next.id], Stop::Forced, now).unwrap();
     queue.store.cancel(&conformance::id("cancelled"), now).unwrap();
     queue.store.retire(next.id, &POLICY, now).unwrap();
-    queue.store.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
+    queue.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
     assert!(queue.store.attempts(pruned.seq).unwrap().is_empty());
 }
 

@@ -14,6 +14,7 @@ mod counts;
 mod doctor;
 mod doorbell;
 mod error;
+mod filter;
 mod finding;
 mod identity;
 mod lease;
@@ -48,7 +49,7 @@ pub use planted::Bug;
 pub use postgres::PostgresStore;
 pub use queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 pub use queuectl_postgres::ServerProblem;
-pub use reader::{Reader, Selection};
+pub use reader::Reader;
 pub use sqlite::SqliteStore;
 pub use transfer::{
     Backup, Inventory, Kind, Limits, Move, MoveId, Numbers, Position, Record, Stage, Transfer, Whereabouts,

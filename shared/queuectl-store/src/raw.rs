@@ -10,8 +10,8 @@ use crate::stored;
 use crate::worker::NewWorker;
 use crate::worker_record::{Life, WorkerRecord};
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, State, Stream,
-    Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, Seq, Stage, State,
+    Stream, Timestamp, WorkerId,
 };
 use std::str::FromStr;
 use std::time::Duration;
@@ -52,6 +52,7 @@ pub(crate) fn job<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         seq: Seq(row.number(job::seq)),
         id: JobId::trusted(row.text(job::id)),
         state,
+        stage: row.stage(state),
         queue: row.text(job::queue),
         priority: row.number(job::priority),
         attempts,
@@ -309,6 +310,16 @@ impl<'a, R: Fn(usize) -> Raw<'a>> Columns<R> {
             self.complain(column, &format!("has {text:?}, which is no state"));
         }
         state
+    }
+
+    /// Where a job in this state is kept, of which only that of those that wait is another
+    /// thing. A statement that finds jobs in one stage need not name it.
+    fn stage(&mut self, state: State) -> Stage {
+        match state {
+            State::Processing => Stage::Claimed,
+            State::Completed | State::Dead | State::Cancelled => Stage::Finished,
+            State::Pending | State::Failed => self.optional_parsed(job::stage).unwrap_or(Stage::Ready),
+        }
     }
 
     fn optional_parsed<T: FromStr>(&mut self, column: usize) -> Option<T> {

@@ -142,7 +142,7 @@ pub struct AddedJob<'a> {
 mod tests {
     use super::*;
     use crate::document::write::to_string;
-    use queuectl_core::{CommandLine, Environment, JobId, Seq, Timestamp};
+    use queuectl_core::{CommandLine, Environment, JobId, Seq, Stage, Timestamp};
 
     fn job(state: State) -> Job {
         let at = Timestamp::from_millis(1_795_339_812_007);
@@ -155,6 +155,7 @@ mod tests {
             queue: "default".into(),
             priority: 0,
             state,
+            stage: Stage::Ready,
             attempts: 1,
             max_retries: 3,
             crashes: 0,
