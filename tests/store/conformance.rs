@@ -4,8 +4,8 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results, transfer,
-    upkeep, workers,
+    claim, filters, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results,
+    transfer, upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
@@ -170,6 +170,10 @@ suite! {
         scheduled_jobs_are_counted,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
+    filters:
+        a_filter_means_what_the_core_says,
+        a_pattern_of_a_command_means_the_same_everywhere,
+        what_is_counted_is_what_is_deleted;
     upkeep:
         a_job_that_is_not_claimed_is_cancelled_at_once,
         a_running_job_is_asked_to_end,

@@ -172,13 +172,15 @@ fn stages_alone(filter: &Filter) -> Option<String> {
         limit: *limit,
         ..Filter::default()
     };
-    let table = |stage: &Stage| match stage {
+    let table = |stage| match stage {
         Stage::Ready | Stage::Scheduled | Stage::Blocked => {
             Some(format!("SELECT queue, '{stage}' AS stage FROM @{stage}"))
         }
         Stage::Claimed | Stage::Finished => None,
     };
-    let tables: Vec<String> = stages.iter().map(table).collect::<Option<_>>()?;
+    // Each once, however often it is said.
+    let asked = Stage::ALL.into_iter().filter(|stage| stages.contains(stage));
+    let tables: Vec<String> = asked.map(table).collect::<Option<_>>()?;
     (said == *filter && !tables.is_empty()).then(|| format!("({}) AS job", tables.join(" UNION ALL ")))
 }
 
