@@ -1,9 +1,9 @@
 //! Where the demo plays: a queue of its own, and the real programs.
 
 use queuectl_cli::{Context, Failure, Output, table};
-use queuectl_core::{Job, Seq, State};
+use queuectl_core::{Filter, Job, Seq, State};
 use queuectl_service::job_fields::JobDocument;
-use queuectl_store::{Access, Location, OpenOptions, Selection, open};
+use queuectl_store::{Access, Location, OpenOptions, open};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -80,7 +80,7 @@ impl Stage {
     pub(crate) fn watch_until(&self, wanted: impl Fn(&[Job]) -> bool) -> Result<Vec<Job>, Failure> {
         let options = OpenOptions::new(Access::Read, PATIENCE);
         let mut queue = open(&Location::File(self.folder().join("queue.db")), &options)?;
-        let everything = Selection { states: Vec::new(), after: Seq(0), limit: 100 };
+        let everything = Filter::default();
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let jobs = queue.jobs(&everything)?;

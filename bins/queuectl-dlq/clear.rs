@@ -1,11 +1,11 @@
 //! `queuectl dlq clear`: deletes dead jobs.
 
 use queuectl_cli::{Context, Exit, Failure, delete_named, delete_settled};
-use queuectl_core::{State, Timestamp};
+use queuectl_core::{Filter, State};
 use queuectl_service::amounts::plural;
 use queuectl_service::document::done::ClearedJobs;
 use queuectl_service::find::FindError;
-use queuectl_store::{Access, StoreError};
+use queuectl_store::StoreError;
 
 /// Delete dead jobs with their output, without asking
 #[derive(clap::Args)]
@@ -29,13 +29,12 @@ Examples:
   queuectl dlq clear --dry-run
   queuectl dlq clear job-1";
 
-const END_OF_TIME: Timestamp = Timestamp::from_millis(i64::MAX);
-
 pub(crate) fn clear(cx: &Context, args: &ClearArgs) -> Result<(), Failure> {
-    let (cleared, worst) = match (args.ids.is_empty(), args.dry_run) {
-        (true, true) => (cx.store(Access::Read)?.counts()?[State::Dead].max(0) as u64, None),
-        (true, false) => (delete_settled(cx, &[State::Dead], || END_OF_TIME)?, None),
-        (false, dry_run) => delete_named(cx, &args.ids, &[State::Dead], dry_run.into(), refused)?,
+    let dry_run = args.dry_run.into();
+    let (cleared, worst) = if args.ids.is_empty() {
+        (delete_settled(cx, dry_run, || Filter::of_states(&[State::Dead]))?, None)
+    } else {
+        delete_named(cx, &args.ids, &[State::Dead], dry_run, refused)?
     };
     if args.json {
         cx.output().json(&ClearedJobs { cleared, dry_run: args.dry_run })?;

@@ -2,7 +2,7 @@
 
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, CutsEndsLast, Goes, Stays};
 use queuectl_cli::{Context, Failure, Table, each_page};
-use queuectl_core::State;
+use queuectl_core::{Filter, State};
 use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::borrow::Cow;
@@ -29,9 +29,10 @@ Examples:
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let out = cx.output();
+    let dead = || Filter::of_states(&[State::Dead]);
     if args.json {
         let mut array = out.json_array();
-        each_page(cx.output(), &mut *store, &[State::Dead], args.limit, |jobs| {
+        each_page(cx.output(), &mut *store, dead(), args.limit, |jobs| {
             jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
         })?;
         return array.end();
@@ -42,7 +43,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let first = usize::from(!out.is_terminal());
     let mut table = Table::new(&header[first..]).fit(out.columns(), &narrow[first..]);
     let mut listed = false;
-    each_page(cx.output(), &mut *store, &[State::Dead], args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, dead(), args.limit, |jobs| {
         listed = true;
         for job in jobs {
             let (number, attempts) = (job.seq.to_string(), job.attempts.to_string());

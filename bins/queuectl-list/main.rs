@@ -1,20 +1,20 @@
 //! `queuectl list`: lists jobs in the order in which they were added.
 
 mod table;
+mod which;
 
-use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, each_page, elsewhere, state_parser};
-use queuectl_core::State;
+use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, each_page, elsewhere};
 use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::process::ExitCode;
+use which::Which;
 
 /// List jobs, oldest first
 #[derive(clap::Parser)]
 #[command(name = "queuectl-list", after_help = EXAMPLES)]
 struct Args {
-    /// List only jobs in this state; can be repeated [default: all]
-    #[arg(long, value_name = "STATE", value_parser = state_parser(), ignore_case = true)]
-    state: Vec<State>,
+    #[command(flatten)]
+    which: Which,
 
     /// List only the newest N jobs [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -45,14 +45,19 @@ impl OthersOptions for Others {
         (&["--dead"], "name the state: `--state dead`"),
         (&["--completed", "--done", "--finished"], "name the state: `--state completed`"),
         (&["-n", "--tail"], "list the newest N with `--limit N`"),
-        (&["--queue"], "another queue is at another place, `--database ./NAME.db`"),
+        (&["--after", "--from"], "list those added since then with `--since TIME`"),
+        (&["--before", "--to"], "list those added before then with `--until TIME`"),
+        (&["--grep", "--search", "--name"], "list those with a text in their command with `--command TEXT`"),
+        (&["-r", "--newest", "--desc"], "list the newest first with `--reverse`"),
     ];
 }
 
 const EXAMPLES: &str = "\
 Examples:
   queuectl list
-  queuectl list --state failed --state dead
+  queuectl list --state failed --state dead --queue mail
+  queuectl list --command '*report*' --exit 1 --since 2h
+  queuectl list --reverse --limit 20
   queuectl list --json | jq -r '.[].id'";
 
 fn main() -> ExitCode {
@@ -61,8 +66,9 @@ fn main() -> ExitCode {
 
 fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
+    let filter = args.which.filter(cx.now())?;
     let mut array = cx.output().json_array();
-    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, filter, args.limit, |jobs| {
         jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
     })?;
     array.end()

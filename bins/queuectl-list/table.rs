@@ -13,13 +13,14 @@ const FULL_SCREENS: usize = 999;
 /// Prints the jobs, page by page.
 pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
+    let filter = args.which.filter(cx.now())?;
     let times = Times::of(cx);
     if let Some(place) = cx.chosen_queue()? {
         let room = cx.output().columns().map_or(usize::MAX, |columns| columns.saturating_sub("Queue ".len()));
         cx.output().note(format!("Queue {}", shorten_beginning(&escape(&place.to_string()), room)));
     }
     let mut table: Option<Table> = None;
-    each_page(cx.output(), &mut *store, &args.state, args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, filter, args.limit, |jobs| {
         let table = table.get_or_insert_with(|| begin(cx, jobs));
         for job in jobs {
             add(cx, table, job, &times);
@@ -27,12 +28,7 @@ pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
         cx.output().bytes(table.page().as_bytes())
     })?;
     if table.is_none() {
-        let states: Vec<&str> = args.state.iter().map(|state| state.as_str()).collect();
-        let states = states.join(" or ");
-        cx.note_nothing(
-            &mut *store,
-            &if states.is_empty() { "No jobs".to_owned() } else { format!("No {states} jobs") },
-        )?;
+        cx.note_nothing(&mut *store, &args.which.nothing())?;
     }
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! `queuectl prune`: deletes jobs that have come to rest.
 
-use queuectl_cli::{Context, Failure, delete_named, delete_settled, each_page, settled_state_parser};
-use queuectl_core::State;
+use queuectl_cli::{Failure, delete_named, delete_settled, settled_state_parser};
+use queuectl_core::{Filter, State};
 use queuectl_service::amounts::{parse_duration, plural};
 use queuectl_service::document::done::DeletedJobs;
-use queuectl_store::Access;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -49,8 +48,10 @@ fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let (deleted, worst) = match args.older_than {
             None => delete_named(cx, &args.ids, &settled(), args.dry_run.into(), Failure::from)?,
-            Some(older_than) if args.dry_run => (count(cx, &args.state, older_than)?, None),
-            Some(older_than) => (delete_settled(cx, &args.state, || cx.now().before(older_than))?, None),
+            Some(older_than) => {
+                let old = || Filter::finished_before(&args.state, cx.now().before(older_than));
+                (delete_settled(cx, args.dry_run.into(), old)?, None)
+            }
         };
         if args.json {
             cx.output().json(&DeletedJobs { deleted, dry_run: args.dry_run })?;
@@ -65,16 +66,4 @@ fn main() -> ExitCode {
 /// The states in which jobs have come to rest.
 fn settled() -> Vec<State> {
     State::ALL.into_iter().filter(|state| state.is_finished()).collect()
-}
-
-fn count(cx: &Context, states: &[State], older_than: Duration) -> Result<u64, Failure> {
-    let mut found = 0;
-    let mut store = cx.store(Access::Read)?;
-    let finished_before = cx.now().before(older_than);
-    each_page(cx.output(), &mut *store, states, None, |jobs| {
-        let old = jobs.iter().filter(|job| job.finished_at.is_some_and(|at| at < finished_before));
-        found += old.count() as u64;
-        Ok(())
-    })?;
-    Ok(found)
 }

@@ -1,7 +1,7 @@
 //! What a drain has done, told at its end.
 
 use queuectl_cli::{Context, Failure, with_typed_places};
-use queuectl_core::Job;
+use queuectl_core::{Job, QueueSet};
 use queuectl_runtime::Drain;
 use queuectl_service::amounts::plural;
 use queuectl_service::wait::drain::{DrainBegin, DrainedJobs};
@@ -15,9 +15,9 @@ pub(crate) fn jobs_of(drain: Drain) -> DrainedJobs {
     }
 }
 
-/// Looks at the queue before anything is run.
-pub(crate) fn begin(cx: &Context, drain: Drain) -> Result<DrainBegin, Failure> {
-    Ok(DrainBegin::look(&mut *open(cx)?, jobs_of(drain))?)
+/// Looks at the queue before anything is run, as far as workers of these queues run it.
+pub(crate) fn begin(cx: &Context, drain: Drain, queues: QueueSet) -> Result<DrainBegin, Failure> {
+    Ok(DrainBegin::look(&mut *open(cx)?, jobs_of(drain), queues)?)
 }
 
 /// Logs what has become of the jobs since then, also of those that other workers ran.

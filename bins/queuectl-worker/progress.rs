@@ -3,6 +3,7 @@
 use crate::drained::jobs_of;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use queuectl_cli::{Context, Failure};
+use queuectl_core::QueueSet;
 use queuectl_runtime::Drain;
 use queuectl_service::wait::drain::{DrainBegin, DrainProgress, NotDue};
 use queuectl_store::Access;
@@ -27,9 +28,9 @@ pub(crate) struct Bar {
 
 impl Bar {
     /// Shows the bar and keeps it up to date.
-    pub(crate) fn start(cx: &Context, drain: Drain) -> Result<Self, Failure> {
+    pub(crate) fn start(cx: &Context, drain: Drain, queues: QueueSet) -> Result<Self, Failure> {
         let mut store = queuectl_store::open(&cx.location()?, &cx.open_options(Access::Write)?)?;
-        let begin = DrainBegin::look(store.as_mut(), jobs_of(drain))?;
+        let begin = DrainBegin::look(store.as_mut(), jobs_of(drain), queues)?;
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{bar:14} {pos}/{len}{speed}{wide_msg}");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());

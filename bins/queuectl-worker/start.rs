@@ -4,9 +4,9 @@ use crate::{detach, drained, progress};
 use queuectl_cli::text::escape;
 use queuectl_cli::{
     Context, Elsewhere, Exit, Failure, Leads, OthersOptions, Verbosity, begin_lines_with_times, elsewhere,
-    start_log, start_log_through, variables,
+    queue_pattern, start_log, start_log_through, variables,
 };
-use queuectl_core::{InvalidQueueName, MOST_JOBS_AT_ONCE, MOST_WORKERS, QueueSet};
+use queuectl_core::{MOST_JOBS_AT_ONCE, MOST_WORKERS, QueueSet};
 use queuectl_files::Owners;
 use queuectl_runtime::{
     Drain, Manager, ManagerError, WorkerLog, WorkerOptions, hand_on_no_open_files, is_inside_a_job,
@@ -69,11 +69,6 @@ pub(crate) struct StartArgs {
     in_background: bool,
 }
 
-/// Understands the name of a queue, or a pattern.
-fn queue_pattern(text: &str) -> Result<String, InvalidQueueName> {
-    QueueSet::of([text]).map(|_| text.to_owned())
-}
-
 /// What other workers take.
 enum Others {}
 
@@ -126,12 +121,14 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
         // It must outlive the terminal. Fails only for a session leader.
         let _already_leads = rustix::process::setsid();
     }
+    // What cannot be a name has been refused with the command line.
+    let queues = QueueSet::of(&args.queue).map_err(|error| Failure::error(error.to_string()))?;
     // The bar is for a person who waits for the end.
     let is_watched = io::stderr().is_terminal() && cx.output().verbosity() > Verbosity::Quiet;
     let bar = options
         .drain
         .filter(|_| !args.in_background && is_watched)
-        .map(|drain| progress::Bar::start(cx, drain))
+        .map(|drain| progress::Bar::start(cx, drain, queues.clone()))
         .transpose()?;
     // Workers of all queues write into one log.
     let queue = if args.in_background { cx.named_queue()?.map(|place| place.to_string()) } else { None };
@@ -157,7 +154,7 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     if !args.in_background {
         tell_of_neighbours(manager.neighbours().map_err(failure)?);
     }
-    let drained = drain.map(|drain| drained::begin(cx, drain)).transpose()?;
+    let drained = drain.map(|drain| drained::begin(cx, drain, queues)).transpose()?;
     manager.give_variables(variables(cx.global())?);
     if args.in_background {
         detach::leave_the_folder()?;

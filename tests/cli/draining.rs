@@ -16,6 +16,7 @@ trials![
     a_drain_names_only_some_of_many_that_died,
     the_bar_of_a_drain_fits_and_tells_failures,
     the_bar_of_a_drain_tells_nothing_that_is_not_known,
+    a_drain_of_some_queues_tells_of_their_jobs,
 ];
 
 fn a_drain_tells_what_became_of_the_jobs() {
@@ -144,4 +145,21 @@ fn the_bar_of_a_drain_tells_nothing_that_is_not_known() {
     let shown = ready.wait().assert_success();
     let last = shown.lines().into_iter().rfind(|line| line.contains(" died, ")).unwrap();
     assert!(last.contains("1/1, ") && last.contains("/s, ") && last.contains(" left, "), "{last}");
+}
+
+fn a_drain_of_some_queues_tells_of_their_jobs() {
+    let home = Home::quick();
+    home.enqueue_all([
+        json!({"id": "m", "command": "true", "queue": "mail"}),
+        json!({"id": "v", "command": "true", "queue": "video"}),
+        json!({"id": "later", "command": "true", "queue": "video", "delay": "1h"}),
+    ]);
+    home.queuectl(["worker", "start", "--drain", "--queue", "mail"])
+        .assert()
+        .success()
+        .stderr(contains("Drained: 1 completed, 0 died, 0 left."));
+    home.queuectl(["worker", "start", "--drain=ready", "--queue", "vid*"])
+        .assert()
+        .success()
+        .stderr(contains("Drained: 1 completed, 0 died, 1 left."));
 }

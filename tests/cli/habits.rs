@@ -137,7 +137,9 @@ fn options_of_others_lead_on() {
             ("worker start --jobs=4", "`--concurrency N`"),
             ("worker start 4", "`--count N`"),
             ("list pending", "`--state STATE`"),
-            ("list --queue mail", "--database"),
+            ("list --grep make", "`--command TEXT`"),
+            ("list --newest", "`--reverse`"),
+            ("list --after 2h", "`--since TIME`"),
             ("enqueue --at 22:00 true", "`run_at`"),
             ("enqueue 'make all' --at 22:00", "`run_at`"),
             ("enqueue --after a true", "enqueue NEXT"),
@@ -182,7 +184,7 @@ fn options_of_others_lead_on() {
         }
         for words in ["enqueue", "list", "worker start", "worker stop", "status", "cancel", "logs"] {
             let help = home.stdout(words.split(' ').chain(["--help"]));
-            let has_queues = ["enqueue", "worker start"].contains(&words);
+            let has_queues = ["enqueue", "list", "worker start"].contains(&words);
             assert_eq!(help.contains("--queue"), has_queues, "{help}");
             for hidden in ["[WORD]", "--all", "--tail", "--daemon", "--name", "[ID]"] {
                 assert!(!help.contains(hidden), "{help}");

@@ -1,7 +1,7 @@
 //! `queuectl list`.
 
 use crate::support::trials::trials;
-use crate::support::{Home, both};
+use crate::support::{DEADLINE, Home, both, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use serde_json::{Value, json};
@@ -16,6 +16,10 @@ trials![
     states_can_be_repeated_and_are_taken_in_any_case,
     nothing_is_cut_without_a_limit,
     a_limit_takes_the_newest,
+    the_newest_can_come_first,
+    jobs_are_found_by_what_is_known_of_them,
+    jobs_are_found_by_when_they_were_added,
+    what_no_job_can_be_is_refused,
     a_pipe_is_not_padded_by_one_long_command,
     a_long_id_is_shown_whole,
     a_pipe_gets_no_colour,
@@ -141,6 +145,114 @@ fn a_limit_takes_the_newest() {
             let output = home.run(spelling, arguments).assert().success();
             let list: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
             assert_eq!(ids(&list).len(), if state == "dead" { 0 } else { 20 });
+        }
+    });
+}
+
+/// The ids that `list` prints with these flags; a table has the same.
+fn listed(home: &Home, flags: &[&str]) -> Vec<String> {
+    let of_json = ids(&home.json(["list", "--json"].iter().chain(flags)));
+    let table = home.stdout(["list"].iter().chain(flags));
+    let of_table: Vec<&str> =
+        table.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(of_table, of_json, "{flags:?}");
+    of_json
+}
+
+fn the_newest_can_come_first() {
+    let home = with_jobs(2100);
+    let newest: Vec<String> = (0..2100).rev().map(|n| format!("job-{n}")).collect();
+    assert_eq!(listed(&home, &["--reverse"]), newest);
+    assert_eq!(listed(&home, &["--reverse", "--limit", "1500"]), newest[..1500]);
+    assert_eq!(listed(&home, &["--reverse", "--state", "dead"]), [""; 0]);
+}
+
+fn jobs_are_found_by_what_is_known_of_them() {
+    let home = Home::quick();
+    home.enqueue_all([
+        json!({"id": "good", "command": "true"}),
+        json!({"id": "three", "command": "exit 3", "max_retries": 0, "queue": "mail"}),
+        json!({"id": "four", "command": "exit 4", "max_retries": 0, "queue": "mail-in"}),
+        json!({"id": "killed", "command": "kill -KILL $$", "max_retries": 0, "queue": "video"}),
+    ]);
+    home.drain();
+    home.enqueue("waits", "echo 100% [x]");
+    for (flags, wanted) in [
+        (&["--queue", "mail"][..], &["three"][..]),
+        (&["--queue", "mail*", "--queue", "video"], &["three", "four", "killed"]),
+        (&["--queue", "none"], &[]),
+        (&["--command", "exit"], &["three", "four"]),
+        (&["--command", "Exit"], &[]),
+        (&["--command", "*it ?"], &["three", "four"]),
+        (&["--command", "0% [x"], &["waits"]),
+        (&["--exit", "0"], &["good"]),
+        (&["--exit", "3", "--exit", "SIGKILL"], &["three", "killed"]),
+        (&["--exit", "kill"], &["killed"]),
+        (&["--exit", "3", "--exit", "4", "--queue", "mail-*"], &["four"]),
+        (&["--state", "dead", "--command", "*", "--reverse"], &["killed", "four", "three"]),
+        (&["--state", "dead", "--queue", "mail*", "--limit", "1"], &["four"]),
+        (&["--state", "pending", "--queue", "default"], &["waits"]),
+    ] {
+        assert_eq!(listed(&home, flags), wanted, "{flags:?}");
+    }
+    home.queuectl(["list", "--queue", "none"]).assert().success().stdout("").stderr("No jobs that match\n");
+    home.queuectl(["list", "--state", "dead", "--exit", "9"])
+        .assert()
+        .success()
+        .stdout("")
+        .stderr("No dead jobs that match\n");
+}
+
+fn jobs_are_found_by_when_they_were_added() {
+    let home = Home::quick();
+    home.enqueue("old", "true");
+    let created = |id: &str| home.json(["show", id, "--json"])["created_at"].as_str().unwrap().to_owned();
+    let old = created("old");
+    wait_until(DEADLINE, "the clock goes on", || {
+        home.enqueue("new", "true");
+        let is_later = created("new") > old;
+        if !is_later {
+            home.queuectl(["cancel", "new"]).assert().success();
+            home.queuectl(["prune", "new"]).assert().success();
+        }
+        is_later
+    });
+    let new = created("new");
+    for (flags, wanted) in [
+        (&["--since", &new][..], &["new"][..]),
+        (&["--until", &new], &["old"]),
+        (&["--since", &old, "--until", &new], &["old"]),
+        (&["--since", &old], &["old", "new"]),
+        (&["--since", "1h"], &["old", "new"]),
+        (&["--until", "1h"], &[]),
+        (&["--since", "2020-01-01", "--until", "2020-01-01 10:00"], &[]),
+        (&["--since", "2020-01-01"], &["old", "new"]),
+    ] {
+        assert_eq!(listed(&home, flags), wanted, "{flags:?}");
+    }
+}
+
+fn what_no_job_can_be_is_refused() {
+    both(|spelling| {
+        let home = with_jobs(1);
+        for (flags, said) in [
+            (&["--exit", "256"][..], "exit codes are 0 to 255"),
+            (&["--exit", "-1"], "exit codes are 0 to 255"),
+            (&["--exit", "TREM"], "did you mean TERM?"),
+            (&["--command", ""], "the pattern is empty"),
+            (&["--queue", "a*b"], "contains `*`"),
+            (&["--queue", ""], "is empty"),
+            (&["--since", "yesterday"], "expected a date such as"),
+            (&["--since", "20261122"], "write 2026-11-22"),
+            (&["--until", "5M"], "can be meant both ways"),
+            (&["--since", "1h", "--until", "2h"], "`--since` is later than `--until`"),
+            (&["--since", "2026-11-22", "--until", "2026-11-21"], "`--since` is later than `--until`"),
+            (&["--state", "ded"], "did you mean `dead`?"),
+        ] {
+            for form in [&[][..], &["--json"]] {
+                let arguments = ["list"].iter().chain(flags).chain(form);
+                home.run(spelling, arguments).assert().code(2).stdout("").stderr(contains(said));
+            }
         }
     });
 }

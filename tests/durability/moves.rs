@@ -5,8 +5,10 @@ use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, seconds, send, wait_until};
 use nix::sys::signal::Signal;
-use queuectl_core::{CommandLine, Environment, JobId, NewJob, Outcome, RetryPolicy, Seq, State, Timestamp};
-use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Selection, Store};
+use queuectl_core::{
+    CommandLine, Environment, Filter, JobId, NewJob, Outcome, RetryPolicy, State, Timestamp,
+};
+use queuectl_store::{Access, Ended, Exchange, Location, NewWorker, OnTaken, OutputPart, Store};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -85,12 +87,13 @@ fn fill(store: &mut dyn Store, jobs: u64) {
 
 /// Everything that can be told of the jobs, in their order.
 fn digest(store: &mut dyn Store) -> Digest {
-    let (mut digest, mut after) = (Vec::new(), Seq(0));
+    let mut digest = Vec::new();
+    let mut page = Filter { limit: 1000, ..Filter::default() };
     loop {
-        let page = store.jobs(&Selection { states: Vec::new(), after, limit: 1000 }).unwrap();
-        let Some(last) = page.last() else { return digest };
-        after = last.seq;
-        for job in page {
+        let found = store.jobs(&page).unwrap();
+        let Some(last) = found.last() else { return digest };
+        page.order = page.order.behind(last.seq);
+        for job in found {
             let mut hasher = DefaultHasher::new();
             format!("{job:?}").hash(&mut hasher);
             for attempt in store.attempts(job.seq).unwrap() {

@@ -7,8 +7,8 @@
 
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, marked, seconds, wait_until};
-use queuectl_core::{Job, JobId, Outcome, Seq, State};
-use queuectl_store::{Selection, Store};
+use queuectl_core::{Filter, Job, JobId, Outcome, State};
+use queuectl_store::Store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
@@ -275,12 +275,12 @@ fn command_line(pid: i32) -> String {
 
 fn all_jobs(store: &mut dyn Store) -> BTreeMap<String, Job> {
     let mut jobs = BTreeMap::new();
-    let mut after = Seq(0);
+    let mut page = Filter { limit: 1000, ..Filter::default() };
     loop {
-        let page = store.jobs(&Selection { states: Vec::new(), after, limit: 1000 }).unwrap();
-        let Some(last) = page.last() else { return jobs };
-        after = last.seq;
-        jobs.extend(page.into_iter().map(|job| (job.id.to_string(), job)));
+        let found = store.jobs(&page).unwrap();
+        let Some(last) = found.last() else { return jobs };
+        page.order = page.order.behind(last.seq);
+        jobs.extend(found.into_iter().map(|job| (job.id.to_string(), job)));
     }
 }
 

@@ -11,8 +11,8 @@ use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Worker, both, send, wait_until};
 use nix::sys::signal::Signal;
 use predicates::str::contains;
-use queuectl_core::{Job, Outcome, Seq, State};
-use queuectl_store::{Access, Location, OpenOptions, Selection, Store};
+use queuectl_core::{Filter, Job, Outcome, State};
+use queuectl_store::{Access, Location, OpenOptions, Store};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,7 +128,7 @@ fn open(path: &Path) -> Box<dyn Store> {
 }
 
 fn all_jobs(store: &mut dyn Store) -> Vec<Job> {
-    store.jobs(&Selection { states: Vec::new(), after: Seq(0), limit: 1000 }).unwrap()
+    store.jobs(&Filter { limit: 1000, ..Filter::default() }).unwrap()
 }
 
 /// What is in every golden database: ids and the states they were left in.

@@ -4,16 +4,16 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results, transfer,
-    upkeep, workers,
+    claim, filters, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results,
+    transfer, upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
 use queuectl_core::{
-    CommandLine, Environment, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, State, Timestamp,
-    WorkerId,
+    CommandLine, Environment, Filter, Job, JobId, Lease, NewJob, Outcome, QueueSet, RetryPolicy, Stage,
+    State, Timestamp, WorkerId,
 };
-use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Selection, Store};
+use queuectl_store::{Ended, Exchange, Exchanged, NewWorker, OnTaken, Registration, Store, StoreError};
 use std::time::Duration;
 
 /// A place for a queue of some backend.
@@ -170,6 +170,10 @@ suite! {
         scheduled_jobs_are_counted,
         a_worker_is_counted_by_its_jobs,
         another_connection_sees_what_was_committed;
+    filters:
+        a_filter_means_what_the_core_says,
+        a_pattern_of_a_command_means_the_same_everywhere,
+        what_is_counted_is_what_is_deleted;
     upkeep:
         a_job_that_is_not_claimed_is_cancelled_at_once,
         a_running_job_is_asked_to_end,
@@ -379,10 +383,20 @@ impl Queue {
         self.job(name).state
     }
 
+    /// How many jobs wait for a time, counted no further than `most`.
+    pub fn scheduled(&mut self, most: u32) -> u64 {
+        let scheduled = Filter { stages: vec![Stage::Scheduled], ..Filter::default() };
+        self.store.count(&scheduled, most).unwrap()
+    }
+
+    /// Deletes up to `limit` jobs in these states that came to rest before a time.
+    pub fn prune(&mut self, states: &[State], before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.store.prune(&Filter { limit, ..Filter::finished_before(states, before) })
+    }
+
     /// Every job there is.
     pub fn all(&mut self) -> Vec<Job> {
-        let all = Selection { states: Vec::new(), after: queuectl_core::Seq(0), limit: u32::MAX };
-        self.store.jobs(&all).unwrap()
+        self.store.jobs(&Filter::default()).unwrap()
     }
 }
 

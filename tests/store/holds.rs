@@ -38,7 +38,7 @@ pub fn a_released_job_that_has_a_time_waits_for_it(place: &dyn Place) {
     let mut queue = Queue::open(place);
     queue.accept(&[NewJob { delay: Duration::from_mins(1), ..held("a") }], T0);
     assert_eq!((queue.job("a").run_at, queue.job("a").blocked_by), (Some(at(60)), Some(Blocker::Hold)));
-    assert_eq!(queue.store.waiting(9).unwrap(), 0, "it waits for no time alone");
+    assert_eq!(queue.scheduled(9), 0, "it waits for no time alone");
     queue.store.release(&id("a"), at(10)).unwrap();
     assert_eq!((queue.job("a").run_at, queue.job("a").blocked_by), (Some(at(60)), None));
     let worker = queue.register();

@@ -1,8 +1,7 @@
 //! How the queue is looked at.
 
 use super::conformance::{Place, Queue, T0, at, id, ids, new_job};
-use queuectl_core::{Job, JobReference, Lease, NewJob, Outcome, Seq, State};
-use queuectl_store::Selection;
+use queuectl_core::{Filter, Job, JobReference, Lease, NewJob, Order, Outcome, Seq, State, TimeRange};
 use std::time::Duration;
 
 pub fn an_empty_queue_is_empty(place: &dyn Place) {
@@ -40,10 +39,9 @@ pub fn jobs_are_listed_by_state(place: &dyn Place) {
     }
     queue.enqueue(&["waits"]);
     let mut list = |states: &[State]| {
-        let selection = Selection { states: states.to_vec(), after: Seq(0), limit: 100 };
         queue
             .store
-            .jobs(&selection)
+            .jobs(&Filter::of_states(states))
             .unwrap()
             .into_iter()
             .map(|job: Job| job.id.to_string())
@@ -62,13 +60,13 @@ pub fn jobs_are_listed_page_by_page(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let names: Vec<String> = (0..25).map(|number| format!("job-{number}")).collect();
     queue.enqueue(&names.iter().map(String::as_str).collect::<Vec<_>>());
-    let (mut after, mut seen) = (Seq(0), Vec::new());
+    let mut filter = Filter { limit: 10, ..Filter::of_states(&[State::Pending]) };
+    let mut seen = Vec::new();
     loop {
-        let selection = Selection { states: vec![State::Pending], after, limit: 10 };
-        let page = queue.store.jobs(&selection).unwrap();
+        let page = queue.store.jobs(&filter).unwrap();
         assert!(page.len() <= 10);
         let Some(last) = page.last() else { break };
-        after = last.seq;
+        filter.order = filter.order.behind(last.seq);
         seen.extend(page.iter().map(|job| job.id.to_string()));
     }
     assert_eq!(seen, names);
@@ -76,7 +74,7 @@ pub fn jobs_are_listed_page_by_page(place: &dyn Place) {
 
 pub fn the_newest_jobs_begin_where_they_should(place: &dyn Place) {
     let mut queue = Queue::open(place);
-    assert_eq!(queue.store.first_of_newest(&[], 3).unwrap(), None);
+    assert_eq!(queue.store.first_of_newest(&Filter::default(), 3).unwrap(), None);
     queue.enqueue(&["a", "b", "c", "d"]);
     let worker = queue.register();
     let claimed = queue.claim(worker.id, 2, T0);
@@ -84,7 +82,8 @@ pub fn the_newest_jobs_begin_where_they_should(place: &dyn Place) {
         queue.end(worker.id, job.last_lease(), Outcome::Exit(0), T0);
     }
     let seqs: Vec<Seq> = queue.all().iter().map(|job| job.seq).collect();
-    let mut first = |states: &[State], count| queue.store.first_of_newest(states, count).unwrap();
+    let mut first =
+        |states: &[State], count| queue.store.first_of_newest(&Filter::of_states(states), count).unwrap();
     assert_eq!(first(&[], 1), Some(seqs[3]));
     assert_eq!(first(&[], 3), Some(seqs[1]));
     assert_eq!(first(&[], u64::MAX), Some(seqs[0]));
@@ -132,23 +131,26 @@ pub fn jobs_that_came_to_rest_since_then_are_found(place: &dyn Place) {
     for (job, (seconds, code)) in claimed.iter().zip([(10, 1), (20, 1), (30, 1), (30, 0)]) {
         queue.end(worker.id, job.last_lease(), Outcome::Exit(code), at(seconds));
     }
-    let mut since =
-        |seconds, limit| names(&queue.store.finished_since(State::Dead, at(seconds), limit).unwrap());
+    let mut since = |seconds, limit| {
+        let finished = TimeRange { from: Some(at(seconds)), until: None };
+        let filter = Filter { finished, order: Order::ByEnd, limit, ..Filter::of_states(&[State::Dead]) };
+        names(&queue.store.jobs(&filter).unwrap())
+    };
     assert_eq!(since(20, 9), ["b", "c"]);
-    assert_eq!(since(0, 2).len(), 2);
+    assert_eq!(since(0, 2), ["a", "b"]);
     assert_eq!(since(31, 9), [""; 0]);
 }
 
 pub fn scheduled_jobs_are_counted(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let later = |name| NewJob { delay: Duration::from_hours(1), ..new_job(name) };
-    assert_eq!(queue.store.waiting(9).unwrap(), 0);
+    assert_eq!(queue.scheduled(9), 0);
     queue.accept(&[later("a"), later("b"), new_job("fails"), new_job("ready")], T0);
-    assert_eq!(queue.store.waiting(9).unwrap(), 2);
+    assert_eq!(queue.scheduled(9), 2);
     let worker = queue.register();
     let claimed = queue.claim(worker.id, 1, T0);
     queue.end(worker.id, claimed[0].last_lease(), Outcome::Exit(1), T0);
-    assert_eq!((queue.store.waiting(9).unwrap(), queue.store.waiting(2).unwrap()), (3, 2));
+    assert_eq!((queue.scheduled(9), queue.scheduled(2)), (3, 2));
 }
 
 pub fn a_worker_is_counted_by_its_jobs(place: &dyn Place) {

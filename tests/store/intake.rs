@@ -158,7 +158,7 @@ pub fn numbers_grow_and_are_never_reused(place: &dyn Place) {
     let (a, b) = (queue.job("a").seq, queue.job("b").seq);
     assert!(a < b);
     queue.store.cancel(&id("b"), at(1)).unwrap();
-    assert_eq!(queue.store.prune(&[State::Cancelled], at(2), 10).unwrap(), 1);
+    assert_eq!(queue.prune(&[State::Cancelled], at(2), 10).unwrap(), 1);
     queue.enqueue(&["b"]);
     assert!(queue.job("b").seq > b, "the number of a deleted job is used again");
 }

@@ -5,6 +5,7 @@
 
 mod claim;
 mod conformance;
+mod filters;
 mod holds;
 mod inspect;
 mod intake;

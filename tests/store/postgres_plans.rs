@@ -6,8 +6,8 @@
 use super::conformance::{self, NOTHING, Place, Queue, at, ended, id, new_job};
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use queuectl_core::{Job, NewJob, Outcome, Seq, State, Stream};
-use queuectl_store::{Access, Exchange, Location, OpenOptions, OutputPart, Selection, Store};
+use queuectl_core::{Filter, Job, NewJob, Order, Outcome, QueueSet, Seq, State, Stream};
+use queuectl_store::{Access, Exchange, Location, OpenOptions, OutputPart, Store};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -112,13 +112,26 @@ fn work(place: &dyn Place, name: &str) {
     queue.store.job(&id(name)).unwrap();
     queue.store.attempts(held[0].seq).unwrap();
     queue.store.output(lease, 0, 10).unwrap();
-    let page =
-        Selection { states: vec![State::Dead, State::Failed], after: queuectl_core::Seq(0), limit: 10 };
-    queue.store.jobs(&page).unwrap();
+    look(&mut queue);
     queue.store.workers().unwrap();
     queue.store.retry_some_dead(Seq(0), 10, at(22)).unwrap();
-    queue.store.prune(&[State::Completed], at(0), 10).unwrap();
+    queue.prune(&[State::Completed], at(0), 10).unwrap();
     queue.store.retire(worker.id, &conformance::POLICY, at(23)).unwrap();
+}
+
+/// Filters whose jobs lie in places of their own, and pages of all jobs. (Those that are
+/// ready have no order of acceptance: where few are, all are looked at.)
+fn look(queue: &mut Queue) {
+    let of_states = [&[State::Dead, State::Failed][..], &[State::Cancelled], &[State::Processing]];
+    let few = of_states.map(|states| Filter { limit: 10, ..Filter::of_states(states) });
+    let page = Filter { limit: 10, order: Order::OldestFirst { after: Some(Seq(70)) }, ..Filter::default() };
+    let by_queue = Filter { queues: QueueSet::of(["default"]).unwrap(), ..page.clone() };
+    for filter in few.into_iter().chain([page, by_queue]) {
+        queue.store.jobs(&filter).unwrap();
+        let newest = Filter { order: Order::NewestFirst { before: Some(Seq(99)) }, ..filter };
+        queue.store.jobs(&newest).unwrap();
+        queue.store.first_of_newest(&newest, 10).unwrap();
+    }
 }
 
 /// The plans of all that is done meanwhile.

@@ -84,7 +84,7 @@ pub fn only_jobs_of_served_queues_become_ready(place: &dyn Place) {
     queue.accept(&[delayed("a", "1", 5), delayed("b", "2", 5)], T0);
     let worker = queue.register();
     assert_eq!(queue.claim_from(worker.id, &["b"], 9, at(5)), ["2"]);
-    assert_eq!(queue.store.waiting(9).unwrap(), 1, "the other waits for a worker of its queue");
+    assert_eq!(queue.scheduled(9), 1, "the other waits for a worker of its queue");
     assert_eq!(queue.claim_from(worker.id, &["a"], 9, at(5)), ["1"]);
 }
 
@@ -138,7 +138,7 @@ pub fn jobs_are_counted_by_queue(place: &dyn Place) {
     assert_eq!((b[State::Completed], b[State::Processing], b.total()), (1, 1, 2));
     assert_eq!((c[State::Pending], c.blocked, c.unfinished(), c.total()), (1, 1, 0, 1));
     queue.store.retry_dead(&id("2"), at(1)).unwrap();
-    queue.store.prune(&[State::Completed], at(9), 9).unwrap();
+    queue.prune(&[State::Completed], at(9), 9).unwrap();
     let by_queue = queue.store.counts_by_queue().unwrap();
     assert_eq!((by_queue[0].1[State::Pending], by_queue[0].1[State::Dead]), (1, 0));
     assert_eq!((by_queue[1].1[State::Completed], by_queue[1].1.total()), (0, 1));

@@ -1,23 +1,27 @@
 //! Random lives of many jobs, the same each time.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, ended, id, new_job};
-use queuectl_core::{Lease, NewJob, Outcome, Seq, State, Timestamp};
+use queuectl_core::{CommandLine, Lease, NewJob, Outcome, Seq, State, Timestamp};
 use queuectl_store::{Counts, Exchange, OnTaken, Registration};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A small pseudo-random generator (xorshift64*), so that a seed is a test.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub fn new(seed: u64) -> Self {
+        Self(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed))
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
     }
 
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len() as u64) as usize]
     }
 }
@@ -31,6 +35,8 @@ const OUTCOMES: [Outcome; 7] = [
     Outcome::Interrupted,
     Outcome::Cancelled,
 ];
+
+const COMMANDS: [&str; 6] = ["true", "make all", "echo 1", "echo [x] 100%_", "Mail\\'é'", "make 1\nmore"];
 
 /// The world as the test knows it.
 struct World {
@@ -58,7 +64,7 @@ pub fn counts_equal_a_full_count_whatever_happened(place: &dyn Place) {
 }
 
 /// Leads a random life of many jobs and lets its workers retire.
-pub fn live(place: &dyn Place, seed: u64) {
+pub fn live(place: &dyn Place, seed: u64) -> Queue {
     let mut world = World::new(place, seed);
     for _ in 0..150 {
         world.step();
@@ -66,13 +72,14 @@ pub fn live(place: &dyn Place, seed: u64) {
     for (worker, _) in &world.workers {
         world.queue.store.retire(worker.id, &POLICY, world.now).unwrap();
     }
+    world.queue
 }
 
 impl World {
     fn new(place: &dyn Place, seed: u64) -> Self {
         Self {
             queue: Queue::open(place),
-            dice: Dice(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed)),
+            dice: Dice::new(seed),
             now: super::conformance::at(seed * 1_000_000),
             jobs: seed * 1_000_000,
             workers: Vec::new(),
@@ -92,7 +99,7 @@ impl World {
             _ => {
                 let states = [State::Completed, State::Cancelled];
                 let before = self.now.before(Duration::from_secs(self.dice.below(30)));
-                self.queue.store.prune(&states, before, self.dice.below(4) as u32).unwrap();
+                self.queue.prune(&states, before, self.dice.below(4) as u32).unwrap();
             }
         }
     }
@@ -107,6 +114,7 @@ impl World {
                     delay: Duration::from_secs(self.dice.of(&[0, 0, 5])),
                     queue: self.dice.of(&["default", "default", "mail", "video"]).into(),
                     hold: self.dice.below(5) == 0,
+                    command: CommandLine::new(self.dice.of(&COMMANDS)).unwrap(),
                     // Now and then one that is taken.
                     ..new_job(&format!("job-{}", self.jobs - self.dice.of(&[0, 0, 0, 0, 0, 1])))
                 }

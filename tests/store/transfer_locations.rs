@@ -187,7 +187,7 @@ fn populate(place: &dyn conformance::Place) {
     let queues = QueueSet::of(["mail", "video*"]).unwrap();
     let of_some_queues = queue.store.register(&NewWorker { queues, ..new_worker() }, now).unwrap();
     queue.store.retire(of_some_queues.id, &POLICY, now).unwrap();
-    queue.store.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
+    queue.prune(&[State::Completed], now.after(Duration::from_secs(1)), 1000).unwrap();
     assert!(queue.store.attempts(pruned.seq).unwrap().is_empty());
 }
 

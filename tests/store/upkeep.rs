@@ -234,19 +234,15 @@ pub fn prune_respects_state_age_and_limit(place: &dyn Place) {
     queue.enqueue(&["cancelled", "pending"]);
     queue.store.cancel(&id("cancelled"), at(0)).unwrap();
     let before_c = at(2 * 60);
-    assert_eq!(queue.store.prune(&[State::Dead], at(1_000_000), 100).unwrap(), 0);
-    assert_eq!(queue.store.prune(&[State::Completed], before_c, 0).unwrap(), 0);
-    assert_eq!(queue.store.prune(&[State::Completed], before_c, 1).unwrap(), 1);
+    assert_eq!(queue.prune(&[State::Dead], at(1_000_000), 100).unwrap(), 0);
+    assert_eq!(queue.prune(&[State::Completed], before_c, 0).unwrap(), 0);
+    assert_eq!(queue.prune(&[State::Completed], before_c, 1).unwrap(), 1);
     assert_eq!(ids(&queue.all()), ["b", "c", "d", "cancelled", "pending"], "the oldest goes first");
-    assert_eq!(queue.store.prune(&[State::Completed], before_c, 100).unwrap(), 1);
+    assert_eq!(queue.prune(&[State::Completed], before_c, 100).unwrap(), 1);
     assert_eq!(ids(&queue.all()), ["c", "d", "cancelled", "pending"], "what ended at that time stays");
     let settled = [State::Completed, State::Dead, State::Cancelled];
-    assert_eq!(
-        queue.store.prune(&settled, at(1_000_000), 2).unwrap(),
-        2,
-        "the limit is for all states together"
-    );
-    assert_eq!(queue.store.prune(&settled, at(1_000_000), 100).unwrap(), 1);
+    assert_eq!(queue.prune(&settled, at(1_000_000), 2).unwrap(), 2, "the limit is for all states together");
+    assert_eq!(queue.prune(&settled, at(1_000_000), 100).unwrap(), 1);
     assert_eq!(ids(&queue.all()), ["pending"]);
     assert_eq!(queue.store.counts().unwrap().total(), 1);
 }
@@ -264,7 +260,7 @@ pub fn prune_deletes_attempts_and_output(place: &dyn Place) {
         queue.end(worker.id, lease, Outcome::Exit(code), T0);
         leases.push(lease);
     }
-    assert_eq!(queue.store.prune(&[State::Completed], at(1), 9).unwrap(), 1);
+    assert_eq!(queue.prune(&[State::Completed], at(1), 9).unwrap(), 1);
     let left = leases.iter().map(|&lease| {
         (queue.store.attempts(lease.seq).unwrap().len(), queue.store.output(lease, 0, 9).unwrap().len())
     });
@@ -277,7 +273,7 @@ pub fn prune_refuses_jobs_that_have_not_come_to_rest(place: &dyn Place) {
     bury(&mut queue, &["dead"]);
     queue.enqueue(&["a"]);
     for state in [State::Pending, State::Processing, State::Failed] {
-        let error = queue.store.prune(&[State::Dead, state], at(1_000_000), 100).unwrap_err();
+        let error = queue.prune(&[State::Dead, state], at(1_000_000), 100).unwrap_err();
         assert!(matches!(error, StoreError::NotFinished { state: named } if named == state), "{error:?}");
     }
     assert_eq!(ids(&queue.all()), ["dead", "a"], "a refusal deletes nothing of the other states either");

@@ -2,21 +2,21 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use queuectl_core::{Exit, State, Timestamp};
+use queuectl_core::{Exit, Filter, State};
 use queuectl_service::find::FindError;
 use queuectl_service::verbs::delete::{self, DryRun};
 use queuectl_service::verbs::prune;
-use queuectl_store::Store;
+use queuectl_store::{Access, Store};
 
-/// Deletes jobs in these states, with their output, that came to rest before a time,
-/// which is asked for when the clock of the queue is known. Says how many.
-pub fn delete_settled(
-    cx: &Context,
-    states: &[State],
-    finished_before: impl FnOnce() -> Timestamp,
-) -> Result<u64, Failure> {
+/// Deletes jobs that have come to rest, with their output, or only counts them. Which, is
+/// asked when the clock of the queue is known. Says how many.
+pub fn delete_settled(cx: &Context, dry_run: DryRun, which: impl FnOnce() -> Filter) -> Result<u64, Failure> {
+    if dry_run == DryRun::Yes {
+        let mut store = cx.store(Access::Read)?;
+        return Ok(store.count(&which(), u32::MAX)?);
+    }
     let Some(mut store) = cx.existing_store_to_delete()? else { return Ok(0) };
-    let deleted = prune::prune(&mut *store, states, finished_before(), |_| ())?;
+    let deleted = prune::prune(&mut *store, &which(), |_| ())?;
     // Also what an earlier call has deleted that was ended before it came to this.
     give_room_back(cx, &mut *store);
     Ok(deleted)

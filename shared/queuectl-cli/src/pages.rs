@@ -2,20 +2,20 @@
 
 use crate::failure::Failure;
 use crate::output::Output;
-use queuectl_core::{Job, State};
+use queuectl_core::{Filter, Job};
 use queuectl_service::pages::JobPages;
 use queuectl_store::Store;
 
-/// Hands on the jobs of these states (all, if none is named) in the order of
-/// acceptance: all, or the newest `limit` of them. No page is empty.
+/// Hands on the jobs that a filter means, in its order: all, or the newest `limit` of
+/// them. No page is empty.
 pub fn each_page(
     out: Output,
     store: &mut dyn Store,
-    states: &[State],
+    filter: Filter,
     limit: Option<u64>,
     mut show: impl FnMut(&[Job]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut pages = JobPages::new(store, states, limit)?;
+    let mut pages = JobPages::new(store, filter, limit)?;
     while let Some(page) = pages.next(store)? {
         for job in &page {
             tell_if_unreadable(out, job);

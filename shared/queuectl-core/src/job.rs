@@ -3,7 +3,7 @@
 use crate::command::{CommandLine, Environment};
 use crate::id::JobId;
 use crate::lease::{Lease, Seq, WorkerId};
-use crate::stage::Blocker;
+use crate::stage::{Blocker, Stage};
 use crate::state::State;
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -89,6 +89,8 @@ pub struct Job {
     pub priority: i32,
     /// Where it stands.
     pub state: State,
+    /// Where it is kept.
+    pub stage: Stage,
     /// Starts charged to the budget, the running one included.
     pub attempts: u32,
     /// How many runs may follow a failed first one.

@@ -3,7 +3,7 @@
 //! Everything that decides is here and nothing that acts: which state follows
 //! which ([`State::after`]), what an event makes of a job, stage and numbers included
 //! ([`effect`]), how jobs that are due become ready ([`Promotion`]), which queues a worker
-//! serves ([`QueueSet`]), how long a retry waits ([`RetryPolicy`]), what may be
+//! serves ([`QueueSet`]), which jobs are meant ([`Filter`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), where a queue can be
 //! ([`Location`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
@@ -14,6 +14,7 @@ mod bounds;
 mod command;
 pub mod effect;
 mod exit;
+mod filter;
 mod id;
 mod job;
 mod lease;
@@ -36,6 +37,7 @@ pub use bounds::{MOST_JOBS_AT_ONCE, MOST_WORKERS};
 pub use command::{CommandLine, Environment, InvalidCommand, InvalidEnvironment};
 pub use effect::{Cancellation, Effect, Ending, Standing, Waiting};
 pub use exit::Exit;
+pub use filter::{Filter, Glob, GlobPart, InvalidGlob, LastRun, NoLastRun, Order, TimeRange};
 pub use id::{InvalidJobId, JobId};
 pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
 pub use lease::{Lease, Seq, WorkerId};
@@ -46,7 +48,7 @@ pub use promotion::Promotion;
 pub use queue::{InvalidQueueName, QueueSet, check_queue_name};
 pub use reference::JobReference;
 pub use retry::RetryPolicy;
-pub use stage::{Blocker, Next, Position, Stage, UnknownBlocker, Wait};
+pub use stage::{Blocker, Next, Position, Stage, UnknownBlocker, UnknownStage, Wait};
 pub use state::{Event, IllegalTransition, State, UnknownState};
 pub use text::{is_hidden, is_obeyed};
 pub use time::Timestamp;

@@ -38,6 +38,20 @@ impl Stage {
     }
 }
 
+/// A text that names no stage.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a stage; the stages are ready, scheduled, blocked, claimed, finished")]
+pub struct UnknownStage(pub String);
+
+impl FromStr for Stage {
+    type Err = UnknownStage;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStage> {
+        let named = Self::ALL.into_iter().find(|stage| stage.as_str() == text);
+        named.ok_or_else(|| UnknownStage(text.to_owned()))
+    }
+}
+
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -155,6 +169,14 @@ impl Next {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_stage_reads_back_from_its_text() {
+        for stage in Stage::ALL {
+            assert_eq!(stage.as_str().parse(), Ok(stage));
+        }
+        assert!("waiting".parse::<Stage>().is_err());
+    }
 
     #[test]
     fn what_blocks_a_job_survives_being_stored() {

@@ -3,13 +3,13 @@
 
 use crate::options::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq, State,
+    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq,
     Timestamp, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,
-    OutputPart, Reader, Registration, Rescued, Result, Selection, ServerProblem, Stop, Store, StoreError,
-    Taken, Worker, WorkerRecord, open,
+    OutputPart, Reader, Registration, Rescued, Result, ServerProblem, Stop, Store, StoreError, Taken, Worker,
+    WorkerRecord, open,
 };
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
@@ -199,13 +199,12 @@ impl Reader for Moody {
 
     with_moods! {
         job(&mut self, id: &JobId) -> Option<Job>;
-        jobs(&mut self, selection: &Selection) -> Vec<Job>;
+        jobs(&mut self, filter: &Filter) -> Vec<Job>;
+        count(&mut self, filter: &Filter, most: u32) -> u64;
         jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Vec<Job>;
-        first_of_newest(&mut self, states: &[State], count: u64) -> Option<Seq>;
-        finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Vec<Job>;
+        first_of_newest(&mut self, filter: &Filter, count: u64) -> Option<Seq>;
         counts(&mut self) -> Counts;
         counts_by_queue(&mut self) -> Vec<(String, Counts)>;
-        waiting(&mut self, most: u32) -> u64;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
         output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;

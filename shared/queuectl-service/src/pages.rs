@@ -1,7 +1,7 @@
 //! What is too long to be held in memory is read page by page.
 
-use queuectl_core::{Job, Lease, Seq, State};
-use queuectl_store::{OutputPart, Selection, Store, StoreError};
+use queuectl_core::{Filter, Job, Lease, Order, Seq};
+use queuectl_store::{OutputPart, Store, StoreError};
 
 const JOBS_ON_PAGE: u32 = 1000;
 
@@ -14,33 +14,29 @@ const FIRST_JOBS: u32 = 100;
 /// At most 64 KiB each.
 const PARTS_ON_PAGE: u32 = 64;
 
-/// Jobs in the order of acceptance, page by page.
+/// Jobs in the order of acceptance, or the other way round, page by page.
 #[derive(Clone, Debug)]
 pub struct JobPages {
-    states: Vec<State>,
-    after: Seq,
+    filter: Filter,
     left: u64,
     /// How many jobs to read next.
     wanted: u32,
 }
 
 impl JobPages {
-    /// The jobs of these states (all, if none is named): all, or the newest `limit` of them.
+    /// The jobs that a filter means: all, or the newest `limit` of them.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub fn new(store: &mut dyn Store, states: &[State], limit: Option<u64>) -> Result<Self, StoreError> {
-        let first = match limit {
-            Some(limit) => store.first_of_newest(states, limit)?,
-            None => None,
+    pub fn new(store: &mut dyn Store, filter: Filter, limit: Option<u64>) -> Result<Self, StoreError> {
+        let first = match (limit, filter.order) {
+            (Some(limit), Order::OldestFirst { .. }) => store.first_of_newest(&filter, limit)?,
+            _ => None,
         };
-        Ok(Self {
-            states: states.to_vec(),
-            after: Seq(first.map_or(0, |first| first.0.saturating_sub(1))),
-            left: limit.unwrap_or(u64::MAX),
-            wanted: FIRST_JOBS,
-        })
+        let before_first = first.map(|first| Seq(first.0.saturating_sub(1)));
+        let order = before_first.map_or(filter.order, |seq| filter.order.behind(seq));
+        Ok(Self { filter: Filter { order, ..filter }, left: limit.unwrap_or(u64::MAX), wanted: FIRST_JOBS })
     }
 
     /// Reads the next page; none is empty, and after the last there is none.
@@ -52,11 +48,13 @@ impl JobPages {
         let (mut page, mut bytes) = (Vec::new(), 0);
         while self.left > 0 {
             let limit = u32::try_from(self.left).unwrap_or(u32::MAX).min(self.wanted);
-            let selection = Selection { states: self.states.clone(), after: self.after, limit };
-            let jobs = store.jobs(&selection)?;
+            self.filter.limit = limit;
+            let jobs = store.jobs(&self.filter)?;
             let is_last = jobs.len() < limit as usize;
             self.left = if is_last { 0 } else { self.left - jobs.len() as u64 };
-            self.after = jobs.last().map_or(self.after, |last| last.seq);
+            if let Some(last) = jobs.last() {
+                self.filter.order = self.filter.order.behind(last.seq);
+            }
             bytes += jobs.iter().map(size_of_job).sum::<usize>();
             page.extend(jobs);
             if is_last {
@@ -113,9 +111,10 @@ pub fn each_part<E: From<StoreError>>(
 mod tests {
     use super::*;
     use crate::fixture::Queue;
+    use queuectl_core::State;
 
-    fn read(queue: &mut Queue, states: &[State], limit: Option<u64>) -> Vec<Vec<i64>> {
-        let mut pages = JobPages::new(queue.store(), states, limit).unwrap();
+    fn read(queue: &mut Queue, filter: Filter, limit: Option<u64>) -> Vec<Vec<i64>> {
+        let mut pages = JobPages::new(queue.store(), filter, limit).unwrap();
         let mut read = Vec::new();
         while let Some(page) = pages.next(queue.store()).unwrap() {
             read.push(page.iter().map(|job| job.seq.0).collect());
@@ -126,14 +125,17 @@ mod tests {
     #[test]
     fn pages_have_every_job_once_and_in_order() {
         let mut queue = Queue::new();
-        assert!(read(&mut queue, &[], None).is_empty());
+        assert!(read(&mut queue, Filter::default(), None).is_empty());
         let ids: Vec<String> = (1..=2100).map(|number| format!("job-{number}")).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         queue.add(&ids);
-        let pages = read(&mut queue, &[], None);
+        let pages = read(&mut queue, Filter::default(), None);
         assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1000, 100]);
         assert_eq!(pages.concat(), (1..=2100).collect::<Vec<_>>());
-        assert_eq!(read(&mut queue, &[], Some(3)), [[2098, 2099, 2100]]);
-        assert!(read(&mut queue, &[State::Dead], None).is_empty());
+        assert_eq!(read(&mut queue, Filter::default(), Some(3)), [[2098, 2099, 2100]]);
+        let newest = Filter { order: Order::NewestFirst { before: None }, ..Filter::default() };
+        assert_eq!(read(&mut queue, newest.clone(), None).concat(), (1..=2100).rev().collect::<Vec<_>>());
+        assert_eq!(read(&mut queue, newest, Some(3)), [[2100, 2099, 2098]]);
+        assert!(read(&mut queue, Filter::of_states(&[State::Dead]), None).is_empty());
     }
 }

@@ -5,7 +5,7 @@
 use crate::columns::{Cell, table};
 use crate::raw::{Raw, RowReader};
 use crate::stored;
-use queuectl_core::{Job, JobId, NewJob, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Job, JobId, NewJob, Seq, Stage, State, Timestamp, WorkerId};
 use std::time::Duration;
 
 table! {
@@ -66,6 +66,7 @@ pub(crate) fn read<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         seq: Seq(row.number(job::seq)),
         id: JobId::trusted(row.text(job::id)),
         state,
+        stage: stage(&mut row, state),
         queue: row.text(job::queue),
         priority: row.number(job::priority),
         attempts,
@@ -88,6 +89,15 @@ pub(crate) fn read<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         env: row.environment(job::env),
         cwd: row.folder(job::cwd),
         unreadable: row.problem,
+    }
+}
+
+/// Where a job stands: its state says it, but of one that waits.
+fn stage<'a, R: Fn(usize) -> Raw<'a>>(row: &mut RowReader<R>, state: State) -> Stage {
+    match state {
+        State::Processing => Stage::Claimed,
+        State::Completed | State::Dead | State::Cancelled => Stage::Finished,
+        State::Pending | State::Failed => row.optional_parsed(job::stage).unwrap_or(Stage::Ready),
     }
 }
 

@@ -14,6 +14,7 @@ mod counts;
 mod doctor;
 mod doorbell;
 mod error;
+mod filter;
 mod finding;
 mod identity;
 mod job_row;
@@ -51,7 +52,7 @@ pub use planted::Bug;
 pub use postgres::PostgresStore;
 pub use queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 pub use queuectl_postgres::ServerProblem;
-pub use reader::{Reader, Selection};
+pub use reader::Reader;
 pub use readers::Readers;
 pub use sqlite::SqliteStore;
 pub use transfer::{

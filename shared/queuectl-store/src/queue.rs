@@ -1,7 +1,7 @@
 //! What people and programs do to jobs.
 
 use crate::{Result, StoreError};
-use queuectl_core::{Job, JobId, Lease, NewJob, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Filter, Job, JobId, Lease, NewJob, Seq, State, Timestamp, WorkerId};
 
 /// What to do with a job whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,15 +114,14 @@ pub trait Queue {
     /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;
 
-    /// Deletes up to `limit` jobs that are in one of these states, came to rest
-    /// before `finished_before`, with all their records; says how many, 0 if there is
-    /// none left.
+    /// Deletes jobs that a filter means, with all their records, up to its limit and in no
+    /// certain order; says how many, 0 if there is none left.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotFinished`](crate::StoreError::NotFinished) if a state is not final:
-    /// such jobs are never deleted.
-    fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64>;
+    /// [`StoreError::NotFinished`](crate::StoreError::NotFinished) if a state is not final,
+    /// or none is named: jobs that are not at rest are never deleted.
+    fn prune(&mut self, filter: &Filter) -> Result<u64>;
 
     /// Gives some of the room that deleted jobs had back to the disk, in one short
     /// transaction; tells whether there may be more. A server does so by itself.

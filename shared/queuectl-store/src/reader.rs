@@ -6,18 +6,7 @@ use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
 use crate::worker_record::{Life, WorkerRecord};
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, Seq, State, Timestamp, WorkerId};
-
-/// Which jobs to list, in the order of acceptance.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Selection {
-    /// Only these states; empty means all.
-    pub states: Vec<State>,
-    /// Only jobs accepted after this one; `Seq(0)` means from the beginning.
-    pub after: Seq,
-    /// At most so many.
-    pub limit: u32,
-}
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, Seq, WorkerId};
 
 /// Looking at the queue. Changes nothing.
 pub trait Reader {
@@ -27,8 +16,12 @@ pub trait Reader {
     /// Finds a job by its id.
     fn job(&mut self, id: &JobId) -> Result<Option<Job>>;
 
-    /// Lists jobs in the order of acceptance.
-    fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>>;
+    /// Lists the jobs that a filter means, in its order.
+    fn jobs(&mut self, filter: &Filter) -> Result<Vec<Job>>;
+
+    /// Counts the jobs that a filter means, no further than `most`; in the database, which
+    /// reads them all. Where it begins and how many it wants is left out.
+    fn count(&mut self, filter: &Filter, most: u32) -> Result<u64>;
 
     /// Finds the jobs that a reference may mean, at most `limit` of them.
     ///
@@ -36,22 +29,15 @@ pub trait Reader {
     /// ids of all jobs are read.
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>>;
 
-    /// The first of the newest `count` jobs in these states (all, if none is named);
-    /// none if there is no such job.
-    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>>;
-
-    /// Jobs that came to rest in this state since then, at most `limit` of them.
-    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>>;
+    /// The oldest of the newest `count` jobs that a filter means; none if there is no such
+    /// job.
+    fn first_of_newest(&mut self, filter: &Filter, count: u64) -> Result<Option<Seq>>;
 
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;
 
     /// The same for each queue that has ever had a job, by name.
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>>;
-
-    /// How many jobs wait for a time, first runs and retries, counted no further than
-    /// `most`; what has fallen due counts until a worker looks.
-    fn waiting(&mut self, most: u32) -> Result<u64>;
 
     /// The records of a job's attempts, oldest first.
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>>;

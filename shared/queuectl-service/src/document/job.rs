@@ -36,7 +36,7 @@ mod tests {
     use super::*;
     use crate::document::write::to_string;
     use crate::job_fields::JOB_KEYS;
-    use queuectl_core::{CommandLine, Environment, Job, JobId, Seq, State, Timestamp};
+    use queuectl_core::{CommandLine, Environment, Job, JobId, Seq, Stage, State, Timestamp};
 
     fn job(state: State) -> Job {
         let at = Timestamp::from_millis(1_795_339_812_007);
@@ -49,6 +49,7 @@ mod tests {
             queue: "default".into(),
             priority: 0,
             state,
+            stage: Stage::Ready,
             attempts: 1,
             max_retries: 3,
             crashes: 0,

@@ -3,7 +3,7 @@
 use crate::amounts::plural;
 use crate::explain::store::of_change;
 use crate::explanation::Explanation;
-use queuectl_core::{State, Timestamp};
+use queuectl_core::Filter;
 use queuectl_store::{Store, StoreError};
 
 /// Jobs of one transaction, so that workers are not kept waiting.
@@ -36,22 +36,21 @@ impl From<PruneError> for Explanation {
     }
 }
 
-/// Deletes jobs in these states, with their output, that came to rest before a time;
-/// says after each step how many are deleted in all. Gives that number.
+/// Deletes jobs that have come to rest and that a filter means, with their output; says
+/// after each step how many are deleted in all. Gives that number.
 ///
 /// # Errors
 ///
 /// [`PruneError`].
 pub fn prune(
     store: &mut dyn Store,
-    states: &[State],
-    finished_before: Timestamp,
+    filter: &Filter,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, PruneError> {
+    let step = Filter { limit: BATCH, ..filter.clone() };
     let mut deleted = 0;
     loop {
-        let more =
-            store.prune(states, finished_before, BATCH).map_err(|source| PruneError { deleted, source })?;
+        let more = store.prune(&step).map_err(|source| PruneError { deleted, source })?;
         if more == 0 {
             return Ok(deleted);
         }
@@ -75,17 +74,19 @@ pub fn give_room_back(store: &mut dyn Store) -> Result<(), StoreError> {
 mod tests {
     use super::*;
     use crate::fixture::Queue;
+    use queuectl_core::State;
 
     #[test]
     fn what_came_to_rest_before_is_deleted_step_by_step() {
         let mut queue = Queue::new();
         queue.add_dead(&["a", "b"]);
         queue.add(&["c"]);
-        let later = Timestamp::from_millis(i64::MAX);
+        let dead = Filter::of_states(&[State::Dead]);
         let mut told = Vec::new();
-        assert_eq!(prune(queue.store(), &[State::Dead], later, |deleted| told.push(deleted)).unwrap(), 2);
+        assert_eq!(queue.store().count(&dead, u32::MAX).unwrap(), 2);
+        assert_eq!(prune(queue.store(), &dead, |deleted| told.push(deleted)).unwrap(), 2);
         assert_eq!(told, [2]);
-        assert_eq!(prune(queue.store(), &[State::Dead], later, |_| ()).unwrap(), 0);
+        assert_eq!(prune(queue.store(), &dead, |_| ()).unwrap(), 0);
         give_room_back(queue.store()).unwrap();
         assert_eq!(queue.store().counts().unwrap().total(), 1);
     }

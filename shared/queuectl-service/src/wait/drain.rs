@@ -1,6 +1,6 @@
 //! A queue is to drain: how far it is, and what has become of its jobs.
 
-use queuectl_core::{Job, State, Timestamp};
+use queuectl_core::{Filter, Job, Order, QueueSet, Stage, State, TimeRange, Timestamp};
 use queuectl_store::{Counts, Store, StoreError};
 
 /// So many of the jobs that died are named.
@@ -19,9 +19,10 @@ pub enum DrainedJobs {
 }
 
 /// The queue as it was when a drain began.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DrainBegin {
     jobs: DrainedJobs,
+    queues: QueueSet,
     at: Timestamp,
     counts: Counts,
 }
@@ -77,13 +78,15 @@ impl DrainEnd {
 }
 
 impl DrainBegin {
-    /// Looks at the queue before anything is run.
+    /// Looks at the queue before anything is run: at the jobs that workers of these queues
+    /// are to run.
     ///
     /// # Errors
     ///
     /// Those of the store.
-    pub fn look(store: &mut dyn Store, jobs: DrainedJobs) -> Result<Self, StoreError> {
-        Ok(Self { jobs, at: store.clock().now(), counts: store.counts()? })
+    pub fn look(store: &mut dyn Store, jobs: DrainedJobs, queues: QueueSet) -> Result<Self, StoreError> {
+        let (at, counts) = (store.clock().now(), counts_of(store, &queues)?);
+        Ok(Self { jobs, queues, at, counts })
     }
 
     /// Looks how far it is.
@@ -92,8 +95,8 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn progress(&self, store: &mut dyn Store) -> Result<DrainProgress, StoreError> {
-        let now = store.counts()?;
-        let waiting = store.waiting(MOST_WAITING)?;
+        let now = counts_of(store, &self.queues)?;
+        let waiting = store.count(&self.scheduled(), MOST_WAITING)?;
         let at_rest = |counts: &Counts| counts.total() - counts.unfinished();
         let done = (at_rest(&now) - at_rest(&self.counts)).max(0).unsigned_abs();
         let very_many = waiting >= MOST_WAITING.into();
@@ -122,19 +125,18 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn end(&self, store: &mut dyn Store) -> Result<DrainEnd, StoreError> {
-        let now = store.counts()?;
+        let now = counts_of(store, &self.queues)?;
         let left = now.unfinished().max(0).unsigned_abs();
         // What is left though it was to be run was left by a stop, or by a bound.
         let may_be_left = match self.jobs {
             DrainedJobs::All => 0,
-            DrainedJobs::Due => store.waiting(u32::MAX)?,
+            DrainedJobs::Due => store.count(&self.scheduled(), u32::MAX)?,
         };
         let died = self.more(State::Dead, &now);
-        let mut dead_jobs = match died {
+        let dead_jobs = match died {
             0 => Vec::new(),
-            _ => store.finished_since(State::Dead, self.at, MOST_NAMED as u32)?,
+            _ => store.jobs(&self.died_since())?,
         };
-        dead_jobs.sort_by_key(|job| (job.finished_at, job.seq));
         Ok(DrainEnd {
             completed: self.more(State::Completed, &now),
             died,
@@ -145,10 +147,38 @@ impl DrainBegin {
         })
     }
 
+    /// What waits for a time, first runs and retries; what has fallen due too until a
+    /// worker looks.
+    fn scheduled(&self) -> Filter {
+        Filter { stages: vec![Stage::Scheduled], queues: self.queues.clone(), ..Filter::default() }
+    }
+
+    /// The first that died since the beginning.
+    fn died_since(&self) -> Filter {
+        Filter {
+            queues: self.queues.clone(),
+            finished: TimeRange { from: Some(self.at), until: None },
+            order: Order::ByEnd,
+            limit: MOST_NAMED as u32,
+            ..Filter::of_states(&[State::Dead])
+        }
+    }
+
     /// How many more jobs are in a state.
     fn more(&self, state: State, now: &Counts) -> u64 {
         (now[state] - self.counts[state]).max(0).unsigned_abs()
     }
+}
+
+/// How many jobs of these queues stand where.
+fn counts_of(store: &mut dyn Store, queues: &QueueSet) -> Result<Counts, StoreError> {
+    if queues.is_all() {
+        return store.counts();
+    }
+    let mut sum = Counts::default();
+    let by_queue = store.counts_by_queue()?;
+    by_queue.iter().filter(|(queue, _)| queues.serves(queue)).for_each(|(_, counts)| sum.add(counts));
+    Ok(sum)
 }
 
 #[cfg(test)]
@@ -160,7 +190,7 @@ mod tests {
     fn a_drain_tells_what_has_become_of_the_jobs() {
         let mut queue = Queue::new();
         queue.add_dead(&["before"]);
-        let begin = DrainBegin::look(queue.store(), DrainedJobs::All).unwrap();
+        let begin = DrainBegin::look(queue.store(), DrainedJobs::All, QueueSet::ALL).unwrap();
         queue.add_dead(&["a"]);
         queue.add(&["b", "c"]);
         let claimed = queue.claim(1);
@@ -180,5 +210,10 @@ mod tests {
         assert!(end.was_stopped);
         assert_eq!(end.dead_jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(end.more_dead(), 0);
+        // Nothing of that is a matter of workers of another queue.
+        let mail = QueueSet::of(["mail"]).unwrap();
+        let begin = DrainBegin { queues: mail, counts: Counts::default(), ..begin };
+        let end = begin.end(queue.store()).unwrap();
+        assert_eq!((end.completed, end.died, end.left, end.was_stopped), (0, 0, 0, false));
     }
 }

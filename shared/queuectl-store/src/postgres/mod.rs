@@ -15,6 +15,7 @@ mod cache;
 pub(crate) mod counters;
 mod enter;
 mod exchange;
+mod filter;
 pub(crate) mod heartbeat;
 pub(crate) mod migrate;
 pub(crate) mod migrations;

@@ -3,17 +3,18 @@
 use super::arrays::Arrays;
 use super::counters::Counters;
 use super::row::{self, all};
-use super::sql;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
+use super::{filter, sql};
 use crate::columns::{Cell, Column, Has};
+use crate::filter::by_state;
 use crate::job_row;
 use crate::job_row::job;
 use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 use crate::{Result, StoreError};
 use queuectl_core::{
-    Blocker, Cancellation, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State, Timestamp, Wait,
-    Waiting, WorkerId, effect,
+    Blocker, Cancellation, Filter, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State,
+    Timestamp, Wait, Waiting, WorkerId, effect,
 };
 use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
@@ -167,18 +168,17 @@ impl Queue for PostgresStore {
         Ok(retried)
     }
 
-    fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
-        crate::queue::insist_finished(states)?;
+    fn prune(&mut self, filter: &Filter) -> Result<u64> {
+        let filters = by_state(filter)?;
         self.change(|session, counters| {
             let mut pruned = 0;
-            for state in states {
-                let left = i64::from(limit) - pruned;
-                let before = finished_before.as_millis();
-                let old = session.rows(sql::FINISHED_BEFORE, values![state.as_str(), before, left])?;
+            for (state, filter) in &filters {
+                let left = u64::from(filter.limit) - pruned;
+                let old = filter::to_delete(filter, left).rows(session)?;
                 delete(session, counters, *state, &old)?;
-                pruned += old.len() as i64;
+                pruned += old.len() as u64;
             }
-            Ok(pruned.unsigned_abs())
+            Ok(pruned)
         })
     }
 

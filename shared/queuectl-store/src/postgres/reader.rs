@@ -1,6 +1,7 @@
 //! How the queue is looked at.
 
 use super::counters;
+use super::filter::{self, Waiting};
 use super::row::{self, all, one};
 use super::store::PostgresStore;
 use super::trouble::Trouble;
@@ -9,10 +10,10 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
-use crate::reader::{Reader, Selection};
+use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine, stored};
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueSet, Seq, WorkerId};
 use queuectl_postgres::session::{Session, Value, values};
 use std::collections::HashSet;
 use tokio_postgres::Row;
@@ -26,11 +27,25 @@ impl Reader for PostgresStore {
         self.read(|session| Ok(row::jobs(&session.rows(sql::JOB, values![id.as_str()])?)?.pop()))
     }
 
-    fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
-        let few_wait = self.few_wait(&selection.states)?;
-        let statement = jobs_statement(selection, few_wait);
-        let (after, limit) = (selection.after.0, i64::from(selection.limit));
-        self.read(|session| row::jobs(&session.rows_of(&statement, values![after, limit])?))
+    fn jobs(&mut self, filter: &Filter) -> Result<Vec<Job>> {
+        let statement = filter::jobs(filter, self.waiting(filter)?);
+        self.read(|session| {
+            let rows = statement.rows(session)?;
+            if filter.order != Order::ByEnd {
+                return row::jobs(&rows);
+            }
+            let mut jobs = jobs_of_numbers(session, &rows)?;
+            jobs.sort_by_key(|job| (job.finished_at, job.seq));
+            Ok(jobs)
+        })
+    }
+
+    fn count(&mut self, filter: &Filter, most: u32) -> Result<u64> {
+        let statement = filter::count(filter, self.waiting(filter)?, most);
+        self.read(|session| {
+            let count: i64 = row::get(&one(statement.rows(session)?)?, 0)?;
+            Ok(count.max(0).unsigned_abs())
+        })
     }
 
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
@@ -50,21 +65,12 @@ impl Reader for PostgresStore {
         }
     }
 
-    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>> {
-        let few_wait = self.few_wait(states)?;
-        let places = in_states(states, few_wait);
-        let from = if places.is_empty() { sql::ALL_JOBS } else { sql::JOBS_NOW };
-        let (first, last) = (sql::FIRST_OF_NEWEST, sql::NEWEST_FIRST);
-        let statement = format!("{first}{from} WHERE true{places}{last}");
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
+    fn first_of_newest(&mut self, filter: &Filter, count: u64) -> Result<Option<Seq>> {
+        let statement = filter::first_of_newest(filter, self.waiting(filter)?, count);
         self.read(|session| {
-            let seq: Option<i64> = row::get(&one(session.rows_of(&statement, values![count])?)?, 0)?;
+            let seq: Option<i64> = row::get(&one(statement.rows(session)?)?, 0)?;
             Ok(seq.map(Seq))
         })
-    }
-
-    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
-        self.find(sql::FINISHED_SINCE, values![state.as_str(), since.as_millis(), i64::from(limit)])
     }
 
     fn counts(&mut self) -> Result<Counts> {
@@ -73,13 +79,6 @@ impl Reader for PostgresStore {
 
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
         self.read(counters::kept_by_queue)
-    }
-
-    fn waiting(&mut self, most: u32) -> Result<u64> {
-        self.read(|session| {
-            let count: i64 = row::get(&one(session.rows(sql::WAITING, values![i64::from(most)])?)?, 0)?;
-            Ok(count.max(0).unsigned_abs())
-        })
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
@@ -168,22 +167,14 @@ impl PostgresStore {
     /// Reads the jobs whose numbers a statement finds.
     fn find(&mut self, statement: &'static str, values: &[Value<'_>]) -> Result<Vec<Job>> {
         self.read(|session| {
-            let numbers: Vec<i64> = all(&session.rows(statement, values)?, |found| row::get(found, 0))?;
-            if numbers.is_empty() {
-                return Ok(Vec::new());
-            }
-            row::jobs(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?)
+            let rows = session.rows(statement, values)?;
+            jobs_of_numbers(session, &rows)
         })
     }
 
-    /// Tells whether those that wait, if they are asked for, are found faster where
-    /// they wait than among all.
-    fn few_wait(&mut self, states: &[State]) -> Result<bool> {
-        if !states.contains(&State::Pending) {
-            return Ok(false);
-        }
-        let counts = self.counts()?;
-        Ok(counts[State::Pending] + counts[State::Failed] <= FEW)
+    /// Looks how many jobs wait, if a filter asks for them.
+    fn waiting(&mut self, filter: &Filter) -> Result<Waiting> {
+        if Waiting::matters_to(filter) { Ok(Waiting::of(&self.counts()?)) } else { Ok(Waiting::Many) }
     }
 
     /// Reads rows of workers, and asks the kernel about those of this machine.
@@ -208,34 +199,11 @@ impl PostgresStore {
     }
 }
 
-/// So many jobs that wait are found faster than they are among all.
-const FEW: i64 = 10_000;
-
-fn jobs_statement(selection: &Selection, few_wait: bool) -> String {
-    format!("{}{}{}", sql::JOBS, in_states(&selection.states, few_wait), sql::JOBS_ORDER)
-}
-
-/// Where all jobs of the states that are asked for lie in places of their own, only
-/// those are looked through; and then which of them are in these states.
-fn in_states(states: &[State], few_wait: bool) -> String {
-    let places: Option<Vec<&str>> = states.iter().map(|&state| place(state, few_wait)).collect();
-    let states = states.iter().map(|state| format!("'{state}'")).collect::<Vec<_>>().join(", ");
-    match places.as_deref() {
-        Some([]) => String::new(),
-        None => format!(" AND state IN ({states})"),
-        Some(places) => format!(" AND state IN ({states}) AND seq IN ({})", places.join(" UNION ALL ")),
+/// Reads the jobs whose numbers these rows have.
+fn jobs_of_numbers(session: &mut Session, rows: &[Row]) -> Result<Vec<Job>, Trouble> {
+    let numbers: Vec<i64> = all(rows, |found| row::get(found, 0))?;
+    if numbers.is_empty() {
+        return Ok(Vec::new());
     }
-}
-
-/// Where jobs in this state are, if they have a place of their own that is smaller
-/// than the table of all jobs.
-fn place(state: State, few_wait: bool) -> Option<&'static str> {
-    match state {
-        State::Completed => None,
-        State::Pending => few_wait.then_some(sql::PENDING),
-        State::Processing => Some(sql::PROCESSING),
-        State::Failed => Some(sql::FAILED),
-        State::Dead => Some(sql::DEAD),
-        State::Cancelled => Some(sql::CANCELLED),
-    }
+    row::jobs(&session.rows(sql::JOBS_OF_NUMBERS, values![numbers])?)
 }

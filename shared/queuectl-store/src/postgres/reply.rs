@@ -110,6 +110,7 @@ fn claimed(job: Job, worker: WorkerId, now: Timestamp) -> Result<Job, Trouble> {
     let lease = if let Next::Claimed { lease, .. } = effect.next { lease } else { job.lease };
     Ok(Job {
         state: effect.state,
+        stage: effect.next.stage(),
         attempts: effect.attempts,
         lease,
         worker: Some(worker),

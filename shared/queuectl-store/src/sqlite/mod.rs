@@ -11,6 +11,7 @@ pub(crate) mod connection;
 pub(crate) mod counters;
 mod ends;
 pub(crate) mod explain;
+mod filter;
 pub(crate) mod guard;
 mod reader;
 

@@ -1,9 +1,10 @@
 //! Pins the plan of every statement on the hot path.
 
 use super::connection::SqliteStore;
-use super::sql;
+use super::{filter, sql};
 use crate::location::{Access, OpenOptions};
 use crate::transfer::Kind;
+use queuectl_core::{Filter, Glob, Order, QueueSet, Seq, Stage, State, TimeRange, Timestamp};
 use std::time::Duration;
 
 fn plan(statement: &str) -> String {
@@ -17,6 +18,10 @@ fn plan(statement: &str) -> String {
         .collect::<rusqlite::Result<_>>()
         .unwrap();
     steps.join("; ")
+}
+
+fn plan_of(statement: &filter::Statement<'_>) -> String {
+    plan(&statement.text)
 }
 
 const OF_QUEUE: &str = "SEARCH job USING INDEX job_ready (queue=?)";
@@ -44,7 +49,12 @@ fn a_claim_looks_at_no_row_of_a_queue_that_it_does_not_serve() {
 fn due_jobs_are_found_by_their_time() {
     assert_eq!(plan(sql::DUE), "SEARCH job USING COVERING INDEX job_due (queue=? AND run_at_ms<?)");
     assert_eq!(plan(sql::DUE_BY_ANOTHER_CLOCK), "SEARCH job USING INDEX job_waits (waits_since_ms>?)");
-    assert!(plan(sql::WAITING).contains("INDEX job_waits"), "{}", plan(sql::WAITING));
+    let scheduled = Filter { stages: vec![Stage::Scheduled], ..Filter::default() };
+    let found = plan_of(&filter::count(&scheduled, 9));
+    assert!(found.contains("SCAN job USING COVERING INDEX job_"), "{found}");
+    let of_queue = Filter { queues: QueueSet::of(["mail"]).unwrap(), ..scheduled };
+    let found = plan_of(&filter::count(&of_queue, 9));
+    assert!(found.contains("USING COVERING INDEX job_due (queue=?)"), "{found}");
 }
 
 #[test]
@@ -97,10 +107,46 @@ fn the_dead_letter_queue_is_found_without_reading_the_rest() {
     // By state, then by the row's number: in order without sorting.
     let search = "INDEX job_in_trouble (state=?";
     assert!(plan(sql::OLDEST_DEAD).contains(search), "{}", plan(sql::OLDEST_DEAD));
-    for state in ["dead", "failed"] {
-        let found = plan(&format!("{} AND state = '{state}'{}", sql::JOBS, sql::JOBS_ORDER));
+    for state in [State::Dead, State::Failed] {
+        let found = plan_of(&filter::jobs(&Filter::of_states(&[state])));
         assert!(found.contains(search) && !found.contains("TEMP B-TREE"), "{found}");
+        let newest = Filter { order: NEWEST_FIRST, ..Filter::of_states(&[state]) };
+        for found in [plan_of(&filter::jobs(&newest)), plan_of(&filter::first_of_newest(&newest, 9))] {
+            assert!(found.contains(search) && !found.contains("TEMP B-TREE"), "{found}");
+        }
     }
-    let finished = plan(sql::FINISHED_BEFORE);
-    assert!(finished.contains("job_finished (state=? AND finished_at_ms<?)"), "{finished}");
+}
+
+const NEWEST_FIRST: Order = Order::NewestFirst { before: Some(Seq(7)) };
+
+#[test]
+fn a_page_goes_on_from_a_job_either_way_and_sorts_nothing() {
+    let (queues, glob) = (QueueSet::of(["a", "b*"]).unwrap(), Glob::new("*x*").ok());
+    for filter in [Filter::default(), Filter { queues, command: glob, ..Filter::default() }] {
+        let after = Filter { order: Order::OldestFirst { after: Some(Seq(7)) }, ..filter.clone() };
+        assert_eq!(plan_of(&filter::jobs(&after)), "SEARCH job USING INTEGER PRIMARY KEY (rowid>?)");
+        let before = Filter { order: NEWEST_FIRST, ..filter };
+        assert_eq!(plan_of(&filter::jobs(&before)), "SEARCH job USING INTEGER PRIMARY KEY (rowid<?)");
+    }
+}
+
+#[test]
+fn what_came_to_rest_is_found_by_its_time() {
+    let (search, before) = ("INDEX job_finished (state=? AND ", "finished_at_ms<?)");
+    let old = Filter::finished_before(&[State::Completed], Timestamp::from_millis(7));
+    for found in [plan_of(&filter::to_delete(&old, 9)), plan_of(&filter::count(&old, 9))] {
+        assert!(
+            found.contains(search) && found.contains(before) && !found.contains("TEMP B-TREE"),
+            "{found}"
+        );
+    }
+    let found = plan_of(&filter::to_delete(&Filter::of_states(&[State::Dead]), 9));
+    assert_eq!(found, "SEARCH job USING INDEX job_finished (state=? AND finished_at_ms>?)");
+    let both = Filter { states: vec![State::Completed, State::Cancelled], ..old };
+    let found = plan_of(&filter::count(&both, 9));
+    assert!(found.contains(search) && found.contains(before), "{found}");
+    let finished = TimeRange { from: Some(Timestamp::from_millis(7)), until: None };
+    let died = Filter { finished, order: Order::ByEnd, ..Filter::of_states(&[State::Dead]) };
+    let found = plan_of(&filter::jobs(&died));
+    assert_eq!(found, "SEARCH job USING INDEX job_finished (state=? AND finished_at_ms>?)");
 }

@@ -7,18 +7,19 @@ use super::roster::roster;
 use super::stages::{self, Attempt, Before};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
-use super::{busy, row, sql};
-use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
+use super::{busy, filter, row, sql};
+use crate::filter::by_state;
+use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried, insist_finished};
 use crate::worker::Worker;
 use crate::{Result, StoreError, doorbell};
 use queuectl_core::{
-    Cancellation, IllegalTransition, Job, JobId, Lease, NewJob, Seq, State, Timestamp, effect,
+    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, NewJob, Seq, State, Timestamp, effect,
 };
 use rusqlite::Connection;
 use std::time::Duration;
 
 /// Jobs, and pieces of their output, that are deleted at once there.
-const FEW_JOBS: u32 = 16;
+const FEW_JOBS: u64 = 16;
 const FEW_PARTS: u64 = 64;
 
 /// How long the readers of the log are waited for to empty it: no program can write meanwhile.
@@ -125,17 +126,15 @@ impl Queue for SqliteStore {
         })
     }
 
-    fn prune(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
-        if let Some(&state) = states.iter().find(|state| !state.is_finished()) {
-            return Err(StoreError::NotFinished { state });
-        }
+    fn prune(&mut self, filter: &Filter) -> Result<u64> {
+        let filters = by_state(filter)?;
         if !matches!(self.reserve, Reserve::Used(_)) {
-            match self.prune_at_once(states, finished_before, limit) {
+            match self.prune_at_once(&filters) {
                 Err(StoreError::Full { .. }) if self.take_reserve()? => {}
                 pruned => return pruned,
             }
         }
-        self.prune_bit_by_bit(states, finished_before)
+        self.prune_bit_by_bit(&filters)
     }
 
     fn give_back(&mut self) -> Result<bool> {
@@ -157,9 +156,7 @@ impl Queue for SqliteStore {
     }
 
     fn delete(&mut self, id: &JobId, states: &[State]) -> Result<()> {
-        if let Some(&state) = states.iter().find(|state| !state.is_finished()) {
-            return Err(StoreError::NotFinished { state });
-        }
+        insist_finished(states)?;
         if !matches!(self.reserve, Reserve::Used(_)) {
             match self.delete_some(id, states, u64::MAX >> 1) {
                 Err(StoreError::Full { .. }) if self.take_reserve()? => {}
@@ -205,13 +202,12 @@ impl SqliteStore {
         })
     }
 
-    fn prune_at_once(&mut self, states: &[State], finished_before: Timestamp, limit: u32) -> Result<u64> {
+    fn prune_at_once(&mut self, filters: &[(State, Filter)]) -> Result<u64> {
         self.change(|connection, counters| {
             let mut pruned = 0;
-            for state in states {
-                let left = u64::from(limit) - pruned;
-                let parameters = (state.as_str(), finished_before.as_millis(), left);
-                let old = old_jobs(connection, parameters)?;
+            for (state, filter) in filters {
+                let left = u64::from(filter.limit) - pruned;
+                let old = filter::to_delete(filter, left).read_queues(connection)?;
                 for (seq, queue) in &old {
                     delete(connection, *seq)?;
                     counters.add(queue.as_deref(), *state, -1);
@@ -224,13 +220,12 @@ impl SqliteStore {
 
     /// Deletes a few jobs in steps that write little, and gives back their pages after
     /// each, so that the next has room.
-    fn prune_bit_by_bit(&mut self, states: &[State], finished_before: Timestamp) -> Result<u64> {
+    fn prune_bit_by_bit(&mut self, filters: &[(State, Filter)]) -> Result<u64> {
         loop {
             let (pruned, parts) = self.change(|connection, counters| {
                 let (mut pruned, mut parts) = (0, 0);
-                for state in states {
-                    let parameters = (state.as_str(), finished_before.as_millis(), FEW_JOBS);
-                    for (seq, queue) in old_jobs(connection, parameters)? {
+                for (state, filter) in filters {
+                    for (seq, queue) in filter::to_delete(filter, FEW_JOBS).read_queues(connection)? {
                         let more = FEW_PARTS - parts;
                         let output =
                             connection.prepare_cached(sql::DELETE_SOME_OUTPUT)?.execute((seq.0, more))?;
@@ -267,16 +262,4 @@ fn delete(connection: &Connection, seq: Seq) -> rusqlite::Result<()> {
         connection.prepare_cached(statement)?.execute([seq.0])?;
     }
     Ok(())
-}
-
-/// Jobs of a state that have come to rest before a time, at most so many, each with its
-/// queue, if that can be read.
-fn old_jobs(
-    connection: &Connection,
-    parameters: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<(Seq, Option<String>)>> {
-    connection
-        .prepare_cached(sql::FINISHED_BEFORE)?
-        .query_map(parameters, |row| Ok((Seq(row.get(0)?), row.get(1).ok())))?
-        .collect()
 }

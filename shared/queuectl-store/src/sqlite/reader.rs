@@ -2,16 +2,16 @@
 
 use super::connection::SqliteStore;
 use super::roster::takers;
-use super::{counters, row, soundness, sql};
+use super::{counters, filter, row, soundness, sql};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::liveness::LockFile;
 use crate::output::OutputPart;
-use crate::reader::{Reader, Selection};
+use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Job, JobId, JobReference, Lease, QueueSet, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueSet, Seq, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Reader for SqliteStore {
@@ -28,13 +28,13 @@ impl Reader for SqliteStore {
         })
     }
 
-    fn jobs(&mut self, selection: &Selection) -> Result<Vec<Job>> {
-        self.read(|connection| {
-            let statement = jobs_statement(selection);
-            let mut jobs = connection.prepare_cached(&statement)?;
-            let found = jobs.query_map((selection.after.0, selection.limit), |found| Ok(row::job(found)))?;
-            Ok(found.collect::<rusqlite::Result<_>>()?)
-        })
+    fn jobs(&mut self, filter: &Filter) -> Result<Vec<Job>> {
+        self.read(|connection| Ok(filter::jobs(filter).read_jobs(connection)?))
+    }
+
+    fn count(&mut self, filter: &Filter, most: u32) -> Result<u64> {
+        let count = self.read(|connection| Ok(filter::count(filter, most).number(connection)?))?;
+        Ok(count.unwrap_or(0).max(0).unsigned_abs())
     }
 
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
@@ -50,17 +50,9 @@ impl Reader for SqliteStore {
         }
     }
 
-    fn first_of_newest(&mut self, states: &[State], count: u64) -> Result<Option<Seq>> {
-        let (states, count) = (in_states(states), i64::try_from(count).unwrap_or(i64::MAX));
-        let statement = format!("{}{states}{}", sql::FIRST_OF_NEWEST, sql::NEWEST_FIRST);
-        self.read(|connection| {
-            let first = connection.prepare_cached(&statement)?.query_row([count], |row| row.get(0));
-            Ok(first.map(|seq: Option<i64>| seq.map(Seq))?)
-        })
-    }
-
-    fn finished_since(&mut self, state: State, since: Timestamp, limit: u32) -> Result<Vec<Job>> {
-        self.find(sql::FINISHED_SINCE, &[&state.as_str(), &since.as_millis(), &limit])
+    fn first_of_newest(&mut self, filter: &Filter, count: u64) -> Result<Option<Seq>> {
+        let first = self.read(|connection| Ok(filter::first_of_newest(filter, count).number(connection)?))?;
+        Ok(first.map(Seq))
     }
 
     fn counts(&mut self) -> Result<Counts> {
@@ -69,12 +61,6 @@ impl Reader for SqliteStore {
 
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
         self.read(|connection| Ok(counters::counts_by_queue(connection)?))
-    }
-
-    fn waiting(&mut self, most: u32) -> Result<u64> {
-        self.read(|connection| {
-            Ok(connection.prepare_cached(sql::WAITING)?.query_row([most], |row| row.get(0))?)
-        })
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {
@@ -209,19 +195,4 @@ impl SqliteStore {
 /// No id that begins with a text is greater than this one.
 fn end_of_beginnings(text: &str) -> String {
     format!("{text}{}", char::MAX)
-}
-
-fn jobs_statement(selection: &Selection) -> String {
-    format!("{}{}{}", sql::JOBS, in_states(&selection.states), sql::JOBS_ORDER)
-}
-
-/// States are written out, so that SQLite can prove that a partial index holds
-/// all that is asked for.
-fn in_states(states: &[State]) -> String {
-    let states: Vec<String> = states.iter().map(|state| format!("'{state}'")).collect();
-    match states.as_slice() {
-        [] => String::new(),
-        [state] => format!(" AND state = {state}"),
-        states => format!(" AND state IN ({})", states.join(", ")),
-    }
 }

@@ -192,7 +192,8 @@ fn claim(
 
 /// Has a job say what its row says now.
 fn as_claimed(job: &mut Job, effect: &Effect, worker: WorkerId, now: Timestamp) {
-    (job.state, job.attempts) = (effect.state, effect.attempts);
+    (job.state, job.stage) = (effect.state, effect.next.stage());
+    job.attempts = effect.attempts;
     if let Next::Claimed { lease, .. } = effect.next {
         job.lease = lease;
     }

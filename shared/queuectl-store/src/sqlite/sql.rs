@@ -206,8 +206,14 @@ pub(crate) const CLAIMED_AT: &str = "SELECT max(started_at_ms, \
 
 const JOB_COLUMNS: &str = concatcp!("SELECT ", job::LIST, " FROM job");
 pub(crate) const JOB: &str = concatcp!(JOB_COLUMNS, " WHERE id = ?1");
-pub(crate) const JOBS: &str = concatcp!(JOB_COLUMNS, " WHERE seq > ?1");
-pub(crate) const JOBS_ORDER: &str = " ORDER BY seq LIMIT ?2";
+/// Beginnings of statements, behind which conditions stand: see `filter`.
+pub(crate) const JOBS: &str = concatcp!(JOB_COLUMNS, " WHERE true");
+pub(crate) const JOBS_AFTER: &str = concatcp!(JOB_COLUMNS, " WHERE seq > ?1");
+pub(crate) const JOBS_BEFORE: &str = concatcp!(JOB_COLUMNS, " WHERE seq < ?1");
+pub(crate) const COUNT_JOBS: &str = "SELECT count(*) FROM (SELECT 1 FROM job WHERE true";
+pub(crate) const SEQS: &str = "SELECT seq FROM job WHERE true";
+pub(crate) const SEQS_AND_QUEUES: &str = "SELECT seq, queue FROM job WHERE true";
+pub(crate) const FIRST_OF: &str = "SELECT min(seq) FROM ";
 pub(crate) const JOB_OF_SEQ: &str = concatcp!(JOB_COLUMNS, " WHERE seq = ?1");
 pub(crate) const JOB_OF_NUMBER: &str = concatcp!(JOB_OF_SEQ, " LIMIT ?2");
 pub(crate) const LAST_JOB: &str = concatcp!(JOB_COLUMNS, " WHERE seq = (SELECT max(seq) FROM job) LIMIT ?1");
@@ -220,14 +226,6 @@ pub(crate) const JOBS_THAT_END: &str = concatcp!(
     " WHERE seq IN (SELECT seq FROM job INDEXED BY sqlite_autoindex_job_1 \
      WHERE id >= '' AND substr(id, -?2) = ?1 LIMIT ?3)"
 );
-pub(crate) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM job WHERE true";
-pub(crate) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT ?1)";
-pub(crate) const FINISHED_SINCE: &str = concatcp!(
-    JOB_COLUMNS,
-    " WHERE state = ?1 AND finished_at_ms >= ?2 ORDER BY finished_at_ms, seq LIMIT ?3"
-);
-pub(crate) const WAITING: &str =
-    "SELECT count(*) FROM (SELECT 1 FROM job WHERE stage = 'scheduled' LIMIT ?1)";
 pub(crate) const ATTEMPTS: &str = concatcp!(
     "SELECT ",
     attempt::LIST,
@@ -253,8 +251,6 @@ pub(crate) const REQUEST_CANCEL: &str =
     "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";
 pub(crate) const OLDEST_DEAD: &str =
     concatcp!(JOB_COLUMNS, " WHERE state = 'dead' AND seq > ?1 ORDER BY seq LIMIT ?2");
-pub(crate) const FINISHED_BEFORE: &str =
-    "SELECT seq, queue FROM job WHERE state = ?1 AND finished_at_ms < ?2 ORDER BY finished_at_ms LIMIT ?3";
 pub(crate) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
 pub(crate) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
 pub(crate) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";

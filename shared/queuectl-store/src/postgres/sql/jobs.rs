@@ -36,15 +36,32 @@ pub(crate) const JOBS_NOW: &str = concatcp!(
      LEFT JOIN @claimed ON claimed.seq = job.seq LEFT JOIN @finished ON finished.seq = job.seq) AS job"
 );
 
-/// The same of the jobs after one ($1); the server does not see by itself that this holds
-/// for what is joined as well.
-pub(crate) const JOBS_AFTER: &str = concatcp!(
-    COLUMNS,
-    "LEFT JOIN @scheduled ON scheduled.seq = job.seq AND scheduled.seq > $1 \
-     LEFT JOIN @blocked ON blocked.seq = job.seq AND blocked.seq > $1 \
-     LEFT JOIN @claimed ON claimed.seq = job.seq AND claimed.seq > $1 \
-     LEFT JOIN @finished ON finished.seq = job.seq AND finished.seq > $1 WHERE job.seq > $1) AS job"
-);
+macro_rules! jobs_beyond {
+    ($relation:literal) => {
+        concatcp!(
+            COLUMNS,
+            "LEFT JOIN @scheduled ON scheduled.seq = job.seq AND scheduled.seq ",
+            $relation,
+            " $1 LEFT JOIN @blocked ON blocked.seq = job.seq AND blocked.seq ",
+            $relation,
+            " $1 LEFT JOIN @claimed ON claimed.seq = job.seq AND claimed.seq ",
+            $relation,
+            " $1 LEFT JOIN @finished ON finished.seq = job.seq AND finished.seq ",
+            $relation,
+            " $1 WHERE job.seq ",
+            $relation,
+            " $1) AS job"
+        )
+    };
+}
+
+/// The same of the jobs after one ($1), and of those before one; the server does not see by
+/// itself that this holds for what is joined as well.
+pub(crate) const JOBS_AFTER: &str = jobs_beyond!(">");
+pub(crate) const JOBS_BEFORE: &str = jobs_beyond!("<");
+
+/// Jobs that have come to rest; other jobs are not looked at.
+pub(crate) const JOBS_FINISHED: &str = "@finished JOIN @job ON job.seq = finished.seq";
 
 const OF_FINISHED: &str = "SELECT seq, lease, worker, started_at_ms, finished_at_ms AS ended_at_ms, outcome, \
      coalesce(exit_code, signal) AS code, last_error AS error, 0::bigint AS output_bytes, 0::bigint AS dropped_bytes \

@@ -95,10 +95,6 @@ pub(crate) static UNBLOCK: Query = Query::new(concatcp!(
 pub(crate) const FINISHED: &str = "SELECT finished.seq, queue FROM @finished JOIN @job ON job.seq = finished.seq \
      WHERE finished.seq = $1 FOR UPDATE OF finished";
 pub(crate) const OLDEST_DEAD: &str = "SELECT seq FROM @finished WHERE state = 'dead' AND seq > $1 ORDER BY seq LIMIT $2 FOR UPDATE SKIP LOCKED";
-/// The oldest first; by the order of acceptance, since an index by the end would have to
-/// be written for each job.
-pub(crate) const FINISHED_BEFORE: &str = "SELECT finished.seq, queue FROM @finished JOIN @job ON job.seq = finished.seq \
-     WHERE finished.state = $1 AND finished_at_ms < $2 ORDER BY finished.seq LIMIT $3 FOR UPDATE OF finished SKIP LOCKED";
 pub(crate) const DELETE: &str = "WITH output AS (DELETE FROM @output WHERE seq = ANY ($1)), \
      attempts AS (DELETE FROM @attempt WHERE seq = ANY ($1)), \
      left_finished AS (DELETE FROM @finished WHERE seq = ANY ($1)) DELETE FROM @job WHERE seq = ANY ($1)";

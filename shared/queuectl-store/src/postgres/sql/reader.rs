@@ -1,7 +1,7 @@
 //! The statements of who looks.
 
 use super::clock::SILENCE;
-use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_NOW};
+use super::jobs::{ATTEMPTS_NOW, JOBS_AFTER, JOBS_BEFORE, JOBS_FINISHED, JOBS_NOW};
 use crate::columns::{attempt, output, worker};
 use crate::job_row::job;
 use const_format::concatcp;
@@ -9,19 +9,29 @@ use const_format::concatcp;
 const SELECT_JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_NOW);
 
 pub(crate) const JOB: &str = concatcp!(SELECT_JOBS, " WHERE id = $1");
-pub(crate) const JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_AFTER, " WHERE true");
+/// Statements of which the rest, the conditions, is made by `filter`.
+pub(crate) const SELECT_JOBS_AFTER: &str =
+    concatcp!("SELECT ", job::LIST, " FROM ", JOBS_AFTER, " WHERE true");
+pub(crate) const SELECT_JOBS_BEFORE: &str =
+    concatcp!("SELECT ", job::LIST, " FROM ", JOBS_BEFORE, " WHERE true");
+pub(crate) const SELECT_FINISHED: &str =
+    concatcp!("SELECT finished.seq, job.queue FROM ", JOBS_FINISHED, " WHERE true");
+pub(crate) const COUNT_OF: &str = "SELECT count(*) FROM (SELECT FROM ";
+pub(crate) const FIRST_OF: &str = "SELECT min(seq) FROM ";
 /// Jobs by their numbers.
 pub(crate) const JOBS_OF_SEQS: &str = concatcp!(SELECT_JOBS, " WHERE seq = ANY ($1)");
-/// Where the jobs of a state are, if there is such a place; not all that are there
+/// Where the jobs of a stage or a state are, if there is such a place; not all that are there
 /// must be in this state.
-pub(crate) const PROCESSING: &str = "SELECT seq FROM @claimed";
+pub(crate) const READY_ONES: &str = "SELECT seq FROM @ready";
+pub(crate) const SCHEDULED_ONES: &str = "SELECT seq FROM @scheduled";
+pub(crate) const BLOCKED_ONES: &str = "SELECT seq FROM @blocked";
+pub(crate) const CLAIMED: &str = "SELECT seq FROM @claimed";
 pub(crate) const PENDING: &str =
     "SELECT seq FROM @ready UNION ALL SELECT seq FROM @scheduled UNION ALL SELECT seq FROM @blocked";
 pub(crate) const FAILED: &str = "SELECT seq FROM @scheduled UNION ALL SELECT seq FROM @blocked \
      UNION ALL SELECT seq FROM @ready WHERE run_at_ms IS NOT NULL";
 pub(crate) const DEAD: &str = "SELECT seq FROM @finished WHERE state = 'dead'";
 pub(crate) const CANCELLED: &str = "SELECT seq FROM @finished WHERE state = 'cancelled'";
-pub(crate) const JOBS_ORDER: &str = " ORDER BY seq LIMIT $2";
 pub(crate) const JOBS_OF_NUMBERS: &str = concatcp!(SELECT_JOBS, " WHERE seq = ANY ($1) ORDER BY seq");
 /// The numbers of the jobs that are meant; what is to be known of them is read then.
 pub(crate) const JOB_OF_NUMBER: &str = "SELECT seq FROM @job WHERE seq = $1 LIMIT $2";
@@ -29,13 +39,7 @@ pub(crate) const LAST_JOB: &str = "SELECT seq FROM @job ORDER BY seq DESC LIMIT 
 pub(crate) const JOBS_THAT_BEGIN: &str =
     "SELECT seq FROM @job WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3";
 pub(crate) const JOBS_THAT_END: &str = "SELECT seq FROM @job WHERE right(id, $2::int) = $1 LIMIT $3";
-pub(crate) const FIRST_OF_NEWEST: &str = "SELECT min(seq) FROM (SELECT seq FROM ";
-pub(crate) const NEWEST_FIRST: &str = " ORDER BY seq DESC LIMIT $1) AS newest";
 pub(crate) const ALL_JOBS: &str = "@job";
-/// Sorts all that are found: there is no index by the end.
-pub(crate) const FINISHED_SINCE: &str = "SELECT seq FROM @finished WHERE state = $1 AND finished_at_ms >= $2 \
-     ORDER BY finished_at_ms, seq LIMIT $3";
-pub(crate) const WAITING: &str = "SELECT count(*) FROM (SELECT FROM @scheduled LIMIT $1) AS waiting";
 pub(crate) const ATTEMPTS: &str = concatcp!(
     "SELECT ",
     attempt::LIST,
