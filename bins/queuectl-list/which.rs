@@ -15,21 +15,21 @@ pub(crate) struct Which {
     queue: Vec<String>,
 
     /// List only jobs with this text in their command, or, with `*` for any text and `?`
-    /// for any letter, with such a command
+    /// for any letter, with such a command [default: any]
     #[arg(long, value_name = "GLOB", value_parser = Glob::new)]
     command: Option<Glob>,
 
     /// List only jobs whose last run ended with this code, or by this signal; can be
-    /// repeated
+    /// repeated [default: any]
     #[arg(long, value_name = "CODE|SIGNAL", allow_negative_numbers = true)]
     #[arg(value_parser = str::parse::<LastRun>)]
     exit: Vec<LastRun>,
 
-    /// List only jobs added since then: a date, a date and time, or a TIME before now
+    /// List only jobs added since then: a date, a date and time, or a TIME before now [default: whenever]
     #[arg(long, value_name = "TIME", value_parser = parse_when)]
     since: Option<When>,
 
-    /// List only jobs added before then
+    /// List only jobs added before then [default: whenever]
     #[arg(long, value_name = "TIME", value_parser = parse_when)]
     until: Option<When>,
 
