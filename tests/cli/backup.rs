@@ -75,7 +75,7 @@ fn a_backup_is_a_queue_of_its_own() {
         let said: serde_json::Value = serde_json::from_slice(&said.get_output().stdout).unwrap();
         let bytes = fs::metadata(home.path("second.db")).unwrap().len();
         let jobs = serde_json::json!({"pending": 1, "processing": 0, "completed": 1, "failed": 0, "dead": 1,
-            "cancelled": 0, "total": 3});
+            "cancelled": 0, "blocked": 0, "total": 3});
         assert_eq!(said, serde_json::json!({"file": "second.db", "bytes": bytes, "jobs": jobs}));
     });
 }

@@ -13,13 +13,14 @@ trials![
     every_action_is_among_them,
 ];
 
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 29] = [
     "enqueue",
     "list",
     "status",
     "show",
     "logs",
     "cancel",
+    "release",
     "worker",
     "worker start",
     "worker stop",
@@ -111,6 +112,10 @@ fn surroundings(verb: &str) -> Home {
     match verb {
         "enqueue" => {}
         "cancel" => home.enqueue_all(jobs(["job-1", "job-2"])),
+        "release" => {
+            let held = |id| json!({"id": id, "command": "true", "hold": true});
+            home.enqueue_all(["deploy", "job-1", "job-2"].map(held));
+        }
         verb if verb.starts_with("dlq") => {
             home.enqueue_once("job-1", "echo no; exit 3");
             home.drain();

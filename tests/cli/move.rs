@@ -134,7 +134,7 @@ fn what_was_moved_is_told_as_json() {
         let new = home.path("new.db");
         let said = home.run(spelling, ["move", "--json", "--verify", "--to", "new.db"]).assert().success();
         let said: Value = serde_json::from_slice(&said.get_output().stdout).unwrap();
-        let jobs = json!({"pending": 3, "processing": 0, "completed": 1, "failed": 1, "dead": 1, "cancelled": 1,
+        let jobs = json!({"pending": 3, "processing": 0, "completed": 1, "failed": 1, "dead": 1, "cancelled": 1, "blocked": 0,
             "total": 7});
         let wanted = json!({"from": home.database(), "to": new, "jobs": jobs, "workers": 2, "attempts": 3,
             "output_bytes": 18, "verified": true});

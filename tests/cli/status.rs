@@ -18,8 +18,8 @@ fn json_has_counts_and_workers() {
         let home = Home::new();
         let output = home.run(spelling, ["status", "--json"]).assert().success();
         let document: serde_json::Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
-        let zeros = json!({"pending":0,"processing":0,"claimed":0,"completed":0,"failed":0,"dead":0,"cancelled":0,"total":0});
-        assert_eq!(document, json!({"jobs": zeros, "workers": []}));
+        let zeros = json!({"pending":0,"processing":0,"claimed":0,"completed":0,"failed":0,"dead":0,"cancelled":0,"blocked":0,"total":0});
+        assert_eq!(document, json!({"jobs": zeros, "queues": {}, "workers": []}));
     });
 }
 

@@ -226,7 +226,10 @@ suite! {
         a_worker_is_told_of_its_queues_alone,
         jobs_are_counted_by_queue,
         many_queues_are_claimed_in_order,
-        a_worker_that_does_not_serve_a_queue_does_not_take_its_jobs;
+        a_worker_that_does_not_serve_a_queue_does_not_take_its_jobs,
+        a_queue_that_was_empty_is_claimed_from_at_once,
+        a_retry_that_is_due_is_claimed_with_the_end_of_its_run,
+        a_job_that_is_handed_back_can_be_claimed_at_once;
     lifecycle:
         every_event_succeeds_exactly_in_the_states_in_which_it_can_happen;
     random:

@@ -1,7 +1,7 @@
 //! Queues of several names, and workers that serve some of them.
 
-use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, id, new_job};
-use queuectl_core::{NewJob, Outcome, QueueSet, State};
+use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, ended, id, new_job};
+use queuectl_core::{Job, NewJob, Outcome, QueueSet, State};
 use queuectl_store::{Exchange, NewWorker, Suspects};
 use std::time::Duration;
 
@@ -168,4 +168,47 @@ pub fn a_worker_that_does_not_serve_a_queue_does_not_take_its_jobs(place: &dyn P
     assert!(!queue.store.has_workers("default").unwrap());
     let _all = queue.register();
     assert!(queue.store.has_workers("default").unwrap());
+}
+
+pub fn a_queue_that_was_empty_is_claimed_from_at_once(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.accept(&[job_of("a", "1"), job_of("a", "2")], T0);
+    let worker = queue.register();
+    // It knows that only one queue has ready jobs.
+    let first = queue.claim_one(worker.id, T0);
+    Queue::open(place).accept(&[job_of("b", "3")], T0);
+    let ends = [ended(first.last_lease(), Outcome::Exit(0), T0)];
+    let exchange = Exchange { ended: &ends, want: 2, ..NOTHING };
+    let claimed = queue.exchange(worker.id, &exchange, T0).claimed;
+    assert_eq!(names(&claimed), ["2", "3"]);
+}
+
+pub fn a_retry_that_is_due_is_claimed_with_the_end_of_its_run(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.accept(&[job_of("a", "1")], T0);
+    let worker = queue.register();
+    let first = queue.claim_one(worker.id, T0);
+    // It knows that no queue has ready jobs.
+    assert_eq!(queue.claim_ids(worker.id, 9, T0), [""; 0]);
+    let ends = [ended(first.last_lease(), Outcome::Exit(1), T0)];
+    let exchange = Exchange { ended: &ends, want: 1, ..NOTHING };
+    let claimed = queue.exchange(worker.id, &exchange, at(3600)).claimed;
+    assert_eq!(names(&claimed), ["1"]);
+}
+
+pub fn a_job_that_is_handed_back_can_be_claimed_at_once(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    queue.accept(&[job_of("a", "1"), job_of("a", "2")], T0);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 2, T0);
+    assert_eq!(queue.claim_ids(worker.id, 9, T0), [""; 0]);
+    let back = Exchange { unstarted: &[claimed[1].last_lease()], want: 9, ..NOTHING };
+    assert_eq!(names(&queue.exchange(worker.id, &back, T0).claimed), ["2"]);
+    let ends = [ended(claimed[0].last_lease(), Outcome::Interrupted, T0)];
+    let interrupted = Exchange { ended: &ends, want: 9, ..NOTHING };
+    assert_eq!(names(&queue.exchange(worker.id, &interrupted, T0).claimed), ["1"]);
+}
+
+fn names(jobs: &[Job]) -> Vec<String> {
+    jobs.iter().map(|job| job.id.to_string()).collect()
 }

@@ -126,6 +126,15 @@ impl ReadBudget {
         let (extent, reads) = (Extent::All, Reads::Nothing);
         Self { extent, reads, expects_suspects: false, queues: Vec::new(), rings: 0 }
     }
+
+    /// Looks at the first of these queues as well, if they are served.
+    pub(super) fn also(&mut self, queues: impl IntoIterator<Item = String>, serves: &QueueSet) {
+        for queue in queues {
+            if serves.serves(&queue) && !self.queues.iter().any(|(known, _)| *known == queue) {
+                self.queues.push((queue, FIRST));
+            }
+        }
+    }
 }
 
 impl Cache {
@@ -279,6 +288,13 @@ impl Cache {
         exchanged.next_due = self.next_due;
         exchanged.roster.clone_from(&self.roster);
         exchanged.counts = self.counts(more.and_then(|more| more.counts), own, took);
+    }
+
+    /// A job of this queue became ready after the queues were read.
+    pub(super) fn became_ready(&mut self, queue: &str) {
+        if !self.ready.contains_key(queue) {
+            self.ready.insert(queue.to_owned(), FIRST);
+        }
     }
 
     /// Tells whether a queue that is served has ready jobs, as far as is known, which a claim

@@ -73,7 +73,12 @@ impl PostgresStore {
         self.answers_within = self.usual_patience();
         // The exchange has happened: what goes wrong from here on, the next one finds.
         self.claim_what_is_left(worker, exchange, &mut done, has_promoted, now);
-        self.complete_signals(worker, exchange, &mut done, now);
+        let any_ready = self.complete_signals(worker, exchange, &mut done, now);
+        if any_ready && done.exchanged.set_aside.is_empty() {
+            // They came in since, or in a queue that had none before.
+            done.passed_over = true;
+            self.claim_what_is_left(worker, exchange, &mut done, false, now);
+        }
         Ok(done.exchanged)
     }
 
@@ -155,14 +160,15 @@ impl PostgresStore {
     }
 
     /// A worker that finds too little wants to know why; and where nothing is left that any
-    /// worker runs, what is remembered may lack a job that has come in since.
+    /// worker runs, what is remembered may lack a job that has come in since. Tells whether
+    /// there are ready jobs.
     fn complete_signals(
         &mut self,
         worker: WorkerId,
         exchange: &Exchange<'_>,
         done: &mut Progress,
         now: Timestamp,
-    ) {
+    ) -> bool {
         let found_too_little = done.exchanged.claimed.len() < exchange.want as usize && !done.is_told;
         let seems_to_be_the_end =
             !exchange.ended.is_empty() && done.exchanged.counts[State::Processing] == 0 && !done.is_counted;
@@ -170,14 +176,18 @@ impl PostgresStore {
             self.cache.look_anew();
         }
         if !(found_too_little || seems_to_be_the_end) {
-            return;
+            return false;
         }
         match self.look_round(worker, exchange, now) {
-            Ok((_, Exchanged { counts, next_due, roster, .. })) => {
+            Ok((any_ready, Exchanged { counts, next_due, roster, .. })) => {
                 let exchanged = std::mem::take(&mut done.exchanged);
                 done.exchanged = Exchanged { counts, next_due, roster, ..exchanged };
+                any_ready
             }
-            Err(error) => tracing::debug!("the queue could not be looked at: {error}"),
+            Err(error) => {
+                tracing::debug!("the queue could not be looked at: {error}");
+                false
+            }
         }
     }
 
@@ -265,7 +275,7 @@ impl PostgresStore {
         }
         let known = self.cache.held();
         // What becomes ready changes what is due next.
-        let budget = if promotes.is_none() {
+        let mut budget = if promotes.is_none() {
             self.cache.budget(exchange.want, exchange.queues)
         } else {
             self.cache.budget_of_a_look(exchange.want, exchange.queues)
@@ -293,12 +303,14 @@ impl PostgresStore {
                 recorded(session, worker, exchange, &known)?
             };
             output::add(session, worker, exchange, &mut standings)?;
+            let returned = standings.queues_of(exchange.unstarted);
             standings.hand_back(session, counters, exchange.unstarted, exchange.policy, now)?;
             if let Some(promotion) = &promotes
                 && worker::may_claim(stop)
             {
-                promote(session, promotion, exchange.queues, now)?;
+                budget.also(promote(session, promotion, exchange.queues, now)?, exchange.queues);
             }
+            budget.also(returned, exchange.queues);
             let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
             let request = self::request(worker, exchange, &outcome, &budget, Trust::Certain, connection, now);
             let reply = request.reply(session).inspect_err(|trouble| {
@@ -360,6 +372,9 @@ impl PostgresStore {
         let Reply { claimed, unreadable, any_suspect, signals, any_returned, .. } = reply;
         let is_counted = signals.more.as_ref().is_some_and(|more| more.counts.is_some());
         let mut exchanged = self.heard(signals, &own, began);
+        for queue in outcome.ends.returned_queues() {
+            self.cache.became_ready(queue);
+        }
         if let Some(due) = outcome.first_due {
             exchanged.next_due = self.cache.expect(due, began.now);
         }

@@ -77,6 +77,11 @@ impl Standings {
         holds
     }
 
+    /// The queues of those of these leases that are held.
+    pub(super) fn queues_of(&self, leases: &[Lease]) -> Vec<String> {
+        leases.iter().filter_map(|lease| Some(self.held.get(lease)?.queue.clone())).collect()
+    }
+
     /// Gives up a lease that is held, and notes it if it is not: nothing is
     /// recorded twice.
     fn let_go(&mut self, lease: Lease) -> Option<Held> {
@@ -158,6 +163,12 @@ impl Ends {
     /// attempt yet, which it had if there was output.
     pub(super) fn are_plain(&self) -> bool {
         self.ends.iter().all(|(end, effect, _)| effect.state.is_finished() && end.output_bytes == 0)
+    }
+
+    /// The queues of those that are ready again.
+    pub(super) fn returned_queues(&self) -> impl Iterator<Item = &str> {
+        let is_ready = |effect: &Effect| matches!(effect.next, Next::Ready(_));
+        self.ends.iter().filter(move |(_, effect, _)| is_ready(effect)).map(|(.., queue)| queue.as_str())
     }
 
     /// The columns `ended`.

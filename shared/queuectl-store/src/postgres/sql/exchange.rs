@@ -221,7 +221,8 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
     MORE_SIGNALS
 ));
 
-/// Has scheduled jobs become ready that are chosen by a part `due`; gives a row for each.
+/// Has scheduled jobs become ready that are chosen by a part `due`; gives the queue
+/// of each.
 /// Passes over what others are about to move.
 macro_rules! promotes {
     ($due:expr) => {
@@ -235,7 +236,7 @@ macro_rules! promotes {
                  WHERE job.seq = ANY (ARRAY(SELECT seq FROM left_scheduled)) AND job.seq = left_scheduled.seq \
                  RETURNING job.seq, job.queue, priority, job.position, crashes, run_at_ms, waits_since_ms), ",
             INTO_READY,
-            " SELECT seq FROM to_ready"
+            " SELECT queue FROM to_ready"
         )
     };
 }
