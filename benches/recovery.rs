@@ -51,7 +51,7 @@ pub(crate) fn run(bench: &Bench) -> Result {
     Ok(())
 }
 
-/// Kills whoever runs a job; gives the time to its next run.
+/// Kills the worker that runs a job; gives the time to its next run.
 fn recovery(bench: &Bench, killed: Killed, round: u64) -> Result<f64> {
     let home = Home::new(bench)?;
     let first = home.worker(&["--count", "1"])?;

@@ -19,7 +19,7 @@ const BATCH: u32 = 8;
 /// From one look at the waits to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Who waits at this moment for a transaction of somebody else, for a row of which
+/// Who waits at this moment for another transaction, for a row of which
 /// table, and in which statement. (Who waits for a row holds its place in the queue
 /// for it; one that has just got it is shown without a table. Waits for more room in
 /// a file are Lock waits too.)
@@ -34,7 +34,7 @@ const DEADLOCKS: &str = "SELECT deadlocks FROM pg_stat_database WHERE datname = 
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
 
-/// How often somebody was seen waiting.
+/// How often a session was seen waiting.
 #[derive(Default)]
 struct Waits {
     looks: usize,

@@ -1,4 +1,4 @@
-//! P7: somebody's transaction stays open, and nothing dead can be cleared away.
+//! P7: a transaction stays open, and nothing dead can be cleared away.
 
 use crate::ground::postgres::Server;
 use crate::support::{

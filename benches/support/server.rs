@@ -1,4 +1,4 @@
-//! PostgreSQL servers that are thrown away, as somebody would have just installed
+//! PostgreSQL servers that are thrown away, as a person would have just installed
 //! them: what is committed is on the disk.
 
 use super::{Bench, Result, note};

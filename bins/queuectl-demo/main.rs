@@ -8,7 +8,7 @@ use std::process::ExitCode;
 /// Show the queue at work: a temporary queue, three jobs, two workers
 ///
 /// A job that succeeds, one that fails twice and then succeeds, and one that is
-/// hopeless until somebody helps. Takes about ten seconds and touches no other queue.
+/// hopeless until a person helps. Takes about ten seconds and touches no other queue.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-demo", after_help = EXAMPLES)]
 struct Args {

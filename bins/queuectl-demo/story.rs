@@ -8,7 +8,7 @@ use queuectl_core::{Job, State};
 const FLAKY: &str =
     "test \"$QUEUECTL_ATTEMPT\" -ge 3 || { echo 'not yet' >&2; exit 1; }; echo 'third time lucky'";
 
-/// Fails until somebody writes the report.
+/// Fails until the report is there.
 const HOPELESS: &str = "cat report.txt";
 
 pub(crate) fn tell(stage: &Stage) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use queuectl_service::document::done::AbortedMove;
 use queuectl_store::{Access, Location, Move, Stage, StoreError};
 use std::ffi::OsStr;
 
-/// What is at the new place.
+/// What is at the new location.
 enum There {
     /// Nothing of this move.
     Nothing,
@@ -24,7 +24,7 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
         Stage::Leaving(moved) | Stage::Switching(moved) | Stage::Staying(moved) => stay(cx, &here, &moved)?,
         Stage::Arriving(moved) => turn_away(cx, &here, &moved)?,
         Stage::Left(moved) => return Err(too_late(&here, &moved)),
-        Stage::Settled | Stage::Arrived(_) => {
+        Stage::Idle | Stage::Arrived(_) => {
             return Err(Failure::error(format!("the queue {here} is not being moved")));
         }
     };
@@ -47,10 +47,10 @@ pub(crate) fn abort(cx: &Context, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Opens the old place again, unless the new one is open.
+/// Opens the old location again, unless the new one is open.
 fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Failure> {
     let mut old = open(cx, here, Access::Write)?;
-    // First, so that no other call opens the new place after it was looked at.
+    // First, so that no other call opens the new location after it was looked at.
     let stood = old.turn_back(&moved.id)?;
     let emptied = match withdraw(cx, moved) {
         Ok(There::Open) => {
@@ -75,7 +75,7 @@ fn stay(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Fail
     Ok(AbortedMove { opened: Some(here.to_string()), emptied })
 }
 
-/// The same from the new place; if the old one cannot be found, only this one is emptied.
+/// The same from the new location; if the old one cannot be found, only this one is emptied.
 fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove, Failure> {
     let old = place(cx, OsStr::new(&moved.place))?;
     match find(cx, &old) {
@@ -94,7 +94,7 @@ fn turn_away(cx: &Context, here: &Location, moved: &Move) -> Result<AbortedMove,
     Ok(AbortedMove { opened: None, emptied: Some(here.to_string()) })
 }
 
-/// Empties the new place if it is not open.
+/// Empties the new location if it is not open.
 fn withdraw(cx: &Context, moved: &Move) -> Result<There, Failure> {
     let there = place(cx, OsStr::new(&moved.place))?;
     match find(cx, &there)?.map(|(_, new)| new.stage) {

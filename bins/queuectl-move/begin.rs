@@ -13,11 +13,11 @@ pub(crate) struct Ends {
     pub(crate) id: MoveId,
     pub(crate) from: Location,
     pub(crate) to: Location,
-    /// An earlier call has opened the new place, and only has not said so at the old.
+    /// An earlier call has opened the new location, and only has not said so at the old.
     pub(crate) is_open_there: bool,
 }
 
-/// Closes the old place, and reserves the new one.
+/// Closes the old location, and reserves the new one.
 ///
 /// What can be found out before is refused before anything is changed.
 pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
@@ -65,7 +65,7 @@ pub(crate) fn begin(cx: &Context, to: &OsStr) -> Result<Ends, Failure> {
     Ok(Ends { old, new, id, from, to, is_open_there })
 }
 
-/// Tells whether the old place of a move is in that move no more, so that no other call goes on.
+/// Tells whether the old location of a move is in that move no more, so that no other call goes on.
 fn is_given_up(cx: &Context, arriving: &Move) -> bool {
     let old = place(cx, OsStr::new(&arriving.place)).and_then(|old| find(cx, &old));
     matches!(old, Ok(Some((_, old))) if !old.stage.is_of(&arriving.id))
@@ -76,14 +76,14 @@ pub(crate) fn abort_at(place: &str) -> String {
     format!("`queuectl move --abort --database {}`", shell_words::quote(place))
 }
 
-/// Whether a queue goes to a new place, or to one that it has left.
+/// Whether a queue goes to a new location, or to one that it has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     On,
     Back,
 }
 
-/// Tells whether the queue that has left a place is the one that is to be moved,
+/// Tells whether the queue that has left a location is the one that is to be moved,
 /// however often it has moved since.
 fn leads_to(cx: &Context, left: &Move, old: &Whereabouts) -> bool {
     const MOST_MOVES: usize = 16;
@@ -108,11 +108,11 @@ fn id_of(
     to: &Location,
     way: Way,
 ) -> Result<MoveId, Failure> {
-    // However the place is spelled.
+    // However the location is spelled.
     let is_there = |id| new.is_some_and(|new| new.stage.is_of(id));
     match &old.stage {
-        Stage::Settled | Stage::Arrived(_) if way == Way::Back => Ok(MoveId::of_return()),
-        Stage::Settled | Stage::Arrived(_) => Ok(MoveId::random()),
+        Stage::Idle | Stage::Arrived(_) if way == Way::Back => Ok(MoveId::of_return()),
+        Stage::Idle | Stage::Arrived(_) => Ok(MoveId::random()),
         Stage::Leaving(moved) | Stage::Switching(moved)
             if moved.place == to.to_string() || is_there(&moved.id) =>
         {
@@ -141,7 +141,7 @@ fn id_of(
     }
 }
 
-/// A place that was typed, understood as `--database` is.
+/// A location that was typed, understood as `--database` is.
 pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
     check_place("--to", typed)?;
     let settings = Settings::load(&cx.overrides().with(Key::Database, Some(typed)))?;
@@ -158,7 +158,7 @@ pub(crate) fn place(cx: &Context, typed: &OsStr) -> Result<Location, Failure> {
 /// A queue that is there, and where it stands.
 pub(crate) type Found = (Box<dyn Store>, Whereabouts);
 
-/// Opens what is at a place, if a queue is there, and looks where it stands.
+/// Opens what is at a location, if a queue is there, and looks where it stands.
 pub(crate) fn find(cx: &Context, place: &Location) -> Result<Option<Found>, Failure> {
     let mut store = match queuectl_store::open(place, &cx.open_options(Access::Read)?) {
         // It is from before there were moves.

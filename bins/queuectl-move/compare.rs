@@ -15,7 +15,7 @@ pub(crate) fn compare(ends: &mut Ends) -> Result<(), Failure> {
     Err(differs(ends, &format!("{} records have left and {} have arrived", old.records(), new.records())))
 }
 
-/// Compares each record, by reading both places in order.
+/// Compares each record, by reading both locations in order.
 pub(crate) fn compare_each(cx: &Context, ends: &mut Ends) -> Result<(), Failure> {
     let bar = bar(cx, "compared", ends.old.inventory()?.records());
     let (mut left, mut arrived) = (Reader::default(), Reader::default());
@@ -38,7 +38,7 @@ fn differs(ends: &Ends, how: &str) -> Failure {
     )
 }
 
-/// Reads a place from its first record to its last.
+/// Reads a location from its first record to its last.
 struct Reader {
     batch: VecDeque<Record>,
     after: Position,

@@ -1,4 +1,4 @@
-//! Copies what is not at the new place yet.
+//! Copies what is not at the new location yet.
 
 use crate::begin::Ends;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

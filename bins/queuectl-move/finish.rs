@@ -1,4 +1,4 @@
-//! Opens the new place, gives the old one up, and says so.
+//! Opens the new location, gives the old one up, and says so.
 
 use crate::Args;
 use crate::begin::Ends;
@@ -8,7 +8,7 @@ use queuectl_service::amounts::{plural, size};
 use queuectl_service::document::counts::CountsDocument;
 use queuectl_service::document::done::MovedQueue;
 
-/// The old place is closed since the beginning, so that at no moment both are open.
+/// The old location is closed since the beginning, so that at no moment both are open.
 pub(crate) fn finish(cx: &Context, args: &Args, ends: &mut Ends) -> Result<(), Failure> {
     ends.old.switch(&ends.id)?;
     ends.new.arrive(&ends.id, &ends.old.numbers()?)?;

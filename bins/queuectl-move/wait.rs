@@ -1,4 +1,4 @@
-//! Waits until no worker is at the old place any more.
+//! Waits until no worker is at the old location any more.
 
 use queuectl_cli::{Context, Failure};
 use queuectl_core::{State, WorkerId};

@@ -47,7 +47,7 @@ Examples:
 fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let (deleted, worst) = match args.older_than {
-            None => delete_named(cx, &args.ids, &settled(), args.dry_run.into(), Failure::from)?,
+            None => delete_named(cx, &args.ids, &finished(), args.dry_run.into(), Failure::from)?,
             Some(older_than) => {
                 let old = || Filter::finished_before(&args.state, cx.now().before(older_than));
                 (delete_settled(cx, args.dry_run.into(), old)?, None)
@@ -64,6 +64,6 @@ fn main() -> ExitCode {
 }
 
 /// The states in which jobs have come to rest.
-fn settled() -> Vec<State> {
+fn finished() -> Vec<State> {
     State::ALL.into_iter().filter(|state| state.is_finished()).collect()
 }

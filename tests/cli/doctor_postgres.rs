@@ -404,6 +404,6 @@ fn a_connection_that_others_can_listen_to_is_a_warning() {
     here.queuectl(["doctor"]).assert().success().stdout(contains("not encrypted, and on one machine"));
     let far =
         Home::quick().in_schema(&schema, &server.tcp_url(schema.name())).on_machine(network.host("far"));
-    let advice = complains(&far, "warning", "connection", "whoever is on the network can read");
+    let advice = complains(&far, "warning", "connection", "anyone on the network can read");
     assert!(advice.contains("sslmode=verify-full"), "{advice}");
 }

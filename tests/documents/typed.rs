@@ -158,7 +158,7 @@ fn systemd_understands_the_unit_of_the_recipes() {
     Program::new(home.program("systemd-analyze")).arg("verify").arg(&file).assert().success().stderr("");
 }
 
-/// Types a script as somebody who may administer a server.
+/// Types a script as a person who may administer a server.
 fn typed_at(server: &Server, home: &Home, script: &str) -> String {
     let folder = program("psql").parent().unwrap().display().to_string();
     let script =

@@ -151,9 +151,9 @@ fn exchange(queue: &mut Queue, worker: WorkerId, lease: Lease) -> Exchanged {
 
 /// Asserts that the end of `a` counts, once, and that the worker holds what it was told.
 fn is_in_order(queue: &mut Queue, worker: WorkerId, a: Lease, exchanged: &Exchanged) {
-    let settled: Vec<(Lease, State)> =
+    let finished: Vec<(Lease, State)> =
         exchanged.finished.iter().map(|(lease, verdict)| (*lease, verdict.state)).collect();
-    assert_eq!(settled, [(a, State::Completed)]);
+    assert_eq!(finished, [(a, State::Completed)]);
     assert_eq!(exchanged.superseded, []);
     assert_eq!(queue.store.attempts(a.seq).unwrap().len(), 1);
     let held: Vec<Lease> = exchanged.claimed.iter().map(Job::last_lease).collect();

@@ -69,7 +69,7 @@ fn is_opened_by_many(place: &Harness) {
     });
     assert_eq!(schema(place), (today() + 1, today() + 1));
     let mut queue = Queue { store: open_tomorrow(place, Access::Write, NEXT).unwrap() };
-    assert_eq!(queue.store.whereabouts().unwrap().unwrap().stage, Stage::Settled);
+    assert_eq!(queue.store.whereabouts().unwrap().unwrap().stage, Stage::Idle);
     queue.enqueue(&["new"]);
     let expected = queue.all().len();
     let worker = queue.store.register(&new_worker(), T0).unwrap();

@@ -139,7 +139,7 @@ pub fn a_move_that_is_given_up_opens_the_queue_again(place: &dyn Place) {
     let closed = queue.store.insist_open();
     assert!(matches!(closed, Err(StoreError::Staying { .. })), "{closed:?}");
     queue.store.stay(&moved.id).unwrap();
-    assert_eq!(stage(&mut queue), Stage::Settled);
+    assert_eq!(stage(&mut queue), Stage::Idle);
     queue.enqueue(&["a"]);
     let worker = queue.register().id;
     assert_eq!(queue.claim_ids(worker, 5, T0), ["a"]);
@@ -153,7 +153,7 @@ pub fn a_queue_in_use_receives_nothing(place: &dyn Place) {
     queue.enqueue(&["a"]);
     let refused = queue.store.receive(&a_move());
     assert!(matches!(refused, Err(StoreError::NotEmpty { .. })), "{refused:?}");
-    assert_eq!(stage(&mut queue), Stage::Settled);
+    assert_eq!(stage(&mut queue), Stage::Idle);
     queue.enqueue(&["b"]);
 }
 

@@ -344,7 +344,7 @@ fn a_backup_of_a_queue_that_has_left_is_open() {
     let mut left = open(&old.database(), Access::Read).unwrap();
     left.backup(&folder.path("copy.db")).unwrap();
     let mut copy = Queue { store: open(&folder.path("copy.db"), Access::Write).unwrap() };
-    assert_eq!(copy.store.whereabouts().unwrap().unwrap().stage, Stage::Settled);
+    assert_eq!(copy.store.whereabouts().unwrap().unwrap().stage, Stage::Idle);
     copy.enqueue(&["b"]);
     assert_eq!(copy.all().len(), 2);
 }

@@ -141,15 +141,15 @@ pub fn one_job_is_deleted_only_in_the_states_that_are_meant(place: &dyn Place) {
     queue.run(worker.id, Outcome::Exit(0), T0);
     let error = queue.store.delete(&id("dead"), &[State::Completed]).unwrap_err();
     assert!(matches!(&error, StoreError::OtherState { state: State::Dead, .. }), "{error:?}");
-    let settled = [State::Completed, State::Dead, State::Cancelled];
-    let error = queue.store.delete(&id("waits"), &settled).unwrap_err();
+    let finished = [State::Completed, State::Dead, State::Cancelled];
+    let error = queue.store.delete(&id("waits"), &finished).unwrap_err();
     assert!(matches!(&error, StoreError::OtherState { state: State::Pending, .. }), "{error:?}");
     let error = queue.store.delete(&id("waits"), &[State::Pending]).unwrap_err();
     assert!(matches!(&error, StoreError::NotFinished { state: State::Pending }), "{error:?}");
     assert_eq!(queue.all().len(), 3);
     let seq = queue.job("completed").seq;
     for name in ["dead", "completed"] {
-        queue.store.delete(&id(name), &settled).unwrap();
+        queue.store.delete(&id(name), &finished).unwrap();
         assert_eq!(queue.store.job(&id(name)).unwrap(), None);
         // Its name is free again.
         queue.enqueue(&[name]);
@@ -240,9 +240,9 @@ pub fn prune_respects_state_age_and_limit(place: &dyn Place) {
     assert_eq!(ids(&queue.all()), ["b", "c", "d", "cancelled", "pending"], "the oldest goes first");
     assert_eq!(queue.prune(&[State::Completed], before_c, 100).unwrap(), 1);
     assert_eq!(ids(&queue.all()), ["c", "d", "cancelled", "pending"], "what ended at that time stays");
-    let settled = [State::Completed, State::Dead, State::Cancelled];
-    assert_eq!(queue.prune(&settled, at(1_000_000), 2).unwrap(), 2, "the limit is for all states together");
-    assert_eq!(queue.prune(&settled, at(1_000_000), 100).unwrap(), 1);
+    let finished = [State::Completed, State::Dead, State::Cancelled];
+    assert_eq!(queue.prune(&finished, at(1_000_000), 2).unwrap(), 2, "the limit is for all states together");
+    assert_eq!(queue.prune(&finished, at(1_000_000), 100).unwrap(), 1);
     assert_eq!(ids(&queue.all()), ["pending"]);
     assert_eq!(queue.store.counts().unwrap().total(), 1);
 }

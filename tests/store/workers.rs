@@ -197,17 +197,17 @@ pub fn the_room_of_a_worker_that_was_only_called_dead_is_nobodys(place: &dyn Pla
     let mut queue = Queue::open(place);
     let first = queue.register();
     let lock_file = queue.store.lock_file().unwrap();
-    let is_settled = |worker| {
+    let is_closed = |worker| {
         let entries = lock_file.entries().unwrap();
-        entries.iter().find(|found| found.entry.worker == worker).unwrap().is_settled()
+        entries.iter().find(|found| found.entry.worker == worker).unwrap().is_closed()
     };
     queue.store.rescue(first.id, &[], &POLICY, T0).unwrap();
-    assert!(!is_settled(first.id));
+    assert!(!is_closed(first.id));
     let second = queue.register();
     let lease = queue.store.worker(second.id).unwrap().unwrap().lease;
-    assert!(!is_settled(second.id) && (lease.is_none() || !is_settled(first.id)));
+    assert!(!is_closed(second.id) && (lease.is_none() || !is_closed(first.id)));
     first.presence.retire().unwrap();
-    assert!(!is_settled(second.id) && (lease.is_none() || is_settled(first.id)));
+    assert!(!is_closed(second.id) && (lease.is_none() || is_closed(first.id)));
 }
 
 pub fn two_workers_have_separate_notes(place: &dyn Place) {

@@ -121,7 +121,7 @@ impl LeaseGuard {
 
     fn look_at(&mut self, file: &LockFile, outlook: &mut Outlook) -> Result<()> {
         for found in file.entries()? {
-            if found.is_settled() || Some(found.entry.worker) == self.own {
+            if found.is_closed() || Some(found.entry.worker) == self.own {
                 continue;
             }
             let finding = if file.is_held(found.entry.worker)? {
@@ -129,7 +129,7 @@ impl LeaseGuard {
             } else {
                 // It notes that it ends well before it lets go of its lock.
                 let again = file.entry(found.region)?;
-                let Some(dead) = again.filter(|again| again.entry == found.entry && !again.is_settled())
+                let Some(dead) = again.filter(|again| again.entry == found.entry && !again.is_closed())
                 else {
                     continue;
                 };

@@ -5,7 +5,7 @@
 //! queue elsewhere. Their methods are the verbs of the queue; each is one transaction. A store decides nothing: which state follows, and
 //! how long a retry waits, comes from `queuectl-core`. It asks for no time:
 //! every method takes `now`. Nothing above this crate knows which store it
-//! talks to; [`open`] looks at the place and picks.
+//! talks to; [`open`] looks at the location and picks.
 
 mod backup;
 mod clock;
@@ -72,7 +72,7 @@ pub trait Store: Reader + Queue + Worker + Transfer + Send {}
 
 impl<T: Reader + Queue + Worker + Transfer + Send> Store for T {}
 
-/// Opens the queue at a place.
+/// Opens the queue at a location.
 ///
 /// With [`Access::Write`] the queue is created if it is not there, and brought
 /// to this program's schema if it is older. With [`Access::Read`] nothing is
@@ -81,7 +81,7 @@ impl<T: Reader + Queue + Worker + Transfer + Send> Store for T {}
 ///
 /// # Errors
 ///
-/// Everything that makes the place unfit to be a queue: see [`StoreError`].
+/// Everything that makes the location unfit to be a queue: see [`StoreError`].
 pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>> {
     match location {
         Location::File(path) => Ok(Box::new(SqliteStore::open(path, options)?)),
@@ -90,7 +90,7 @@ pub fn open(location: &Location, options: &OpenOptions) -> Result<Box<dyn Store>
     }
 }
 
-/// Opens the queue at a place to delete jobs, with [`Access::Change`]: where the disk is
+/// Opens the queue at a location to delete jobs, with [`Access::Change`]: where the disk is
 /// full, room that is kept back for that is used, and kept back again afterwards.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ pub fn lock_file_here(location: &Location, options: &OpenOptions) -> Result<Opti
     }
 }
 
-/// Examines the queue at a place, whatever is wrong with it.
+/// Examines the queue at a location, whatever is wrong with it.
 ///
 /// What would make [`open`] refuse it is a finding. Creates and changes nothing,
 /// whatever access the options say.

@@ -37,7 +37,7 @@ pub enum Access {
     Change,
     /// Change; create or migrate first if that is needed.
     Write,
-    /// Bring a queue back to a place that it has left; make none.
+    /// Bring a queue back to a location that it has left; make none.
     Return,
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Up to so many readers of one queue, each lent to one caller at a time.
 ///
 /// A reader is opened when all that are open are lent, and kept for the next caller. One
-/// that has seen an error is closed, and so is one of a place where no queue is yet.
+/// that has seen an error is closed, and so is one of a location where no queue is yet.
 pub struct Readers {
     location: Location,
     options: OpenOptions,
@@ -28,7 +28,7 @@ struct Open {
 }
 
 impl Readers {
-    /// Of the queue at a place; `most` is at least 1. Nothing is opened yet.
+    /// Of the queue at a location; `most` is at least 1. Nothing is opened yet.
     pub fn new(location: Location, options: &OpenOptions, most: usize) -> Self {
         let options = OpenOptions { access: Access::Read, ..options.clone() };
         Self { location, options, most: most.max(1), open: Mutex::default(), given_back: Condvar::new() }

@@ -1,20 +1,20 @@
-//! How a queue is brought to another place.
+//! How a queue is brought to another location.
 //!
-//! The old place is closed before anything is copied, and given up for good only
-//! when the new one is open. So no two places are ever open for the same jobs, and
+//! The old location is closed before anything is copied, and given up for good only
+//! when the new one is open. So no two locations are ever open for the same jobs, and
 //! a move that is killed on the way goes on with the same calls:
 //!
 //! ```text
-//! old place        ── leave ──► Leaving ─────────────── switch ──► Switching ─ ─ ─ close ──► Left
+//! old location     ── leave ──► Leaving ─────────────── switch ──► Switching ─ ─ ─ close ──► Left
 //!             ▲                  │ workers end; all is copied       │                     ▲
 //!             └─ stay ─ Staying ◄┴─────────── turn back ────────────┘ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ┘
 //!
-//! new place        ── receive ──► Arriving ── import … ─ ─ ─ ─ ─ ─ arrive ──► Arrived: open
+//! new location     ── receive ──► Arriving ── import … ─ ─ ─ ─ ─ ─ arrive ──► Arrived: open
 //!             ▲                      │
 //!             └─────── withdraw ─────┘
 //! ```
 //!
-//! From the first mark on nothing but the move changes anything at the old place,
+//! From the first mark on nothing but the move changes anything at the old location,
 //! once its workers have ended. Records are copied in one order, each batch in one
 //! transaction, so what is there says how far the copy has come.
 
@@ -32,7 +32,7 @@ use crate::Result;
 use crate::counts::Counts;
 use std::path::Path;
 
-/// Which queue a place has, and where it stands in a move.
+/// Which queue a location has, and where it stands in a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whereabouts {
     /// Random; another for each queue, also for a copy of a file that was used.
@@ -99,10 +99,10 @@ pub struct Backup {
     pub counts: Counts,
 }
 
-/// Being brought to another place, or receiving what another place had.
+/// Being brought to another location, or receiving what another location had.
 ///
 /// Every verb that names a move does nothing if it was done before, so that a
-/// whole move can be repeated from its beginning. If the place is in another move,
+/// whole move can be repeated from its beginning. If the location is in another move,
 /// or in none, it is refused with [`StoreError::NotThisMove`](crate::StoreError::NotThisMove).
 pub trait Transfer {
     /// Which queue this is, and where it stands; none where no queue is.
@@ -125,7 +125,7 @@ pub trait Transfer {
     /// Reads records that come after a position, of one kind; none at the end.
     fn export(&mut self, after: Position, limits: Limits) -> Result<Vec<Record>>;
 
-    /// Closes the old place: from now on nothing is accepted, claimed, retried,
+    /// Closes the old location: from now on nothing is accepted, claimed, retried,
     /// cancelled or pruned here, and no worker begins. All workers, on all machines,
     /// are asked to stop when they have finished what they run.
     ///
@@ -134,22 +134,22 @@ pub trait Transfer {
     /// [`StoreError::Moved`](crate::StoreError::Moved) if it is in another move.
     fn leave(&mut self, moved: &Move) -> Result<()>;
 
-    /// Notes that all is at the new place, which is about to be opened.
+    /// Notes that all is at the new location, which is about to be opened.
     fn switch(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Gives the old place up: a program that opens it to change something is sent on. Call
-    /// it only if the new place is open.
+    /// Gives the old location up: a program that opens it to change something is sent on. Call
+    /// it only if the new location is open.
     fn close(&mut self, id: &MoveId) -> Result<()>;
 
     /// Gives the move up: from now on it cannot switch. Tells where it stood: while
-    /// it was only leaving, the new place is not open, and never will be.
+    /// it was only leaving, the new location is not open, and never will be.
     fn turn_back(&mut self, id: &MoveId) -> Result<Stage>;
 
-    /// Opens the old place again. Call it only after turning back, and only if the
-    /// new place is not open.
+    /// Opens the old location again. Call it only after turning back, and only if the
+    /// new location is not open.
     fn stay(&mut self, id: &MoveId) -> Result<()>;
 
-    /// Makes the new place ready for records; it stays closed. A place that the queue
+    /// Makes the new location ready for records; it stays closed. A location that the queue
     /// has left forgets what was left there, if the move is a return
     /// ([`MoveId::of_return`]).
     ///
@@ -168,10 +168,10 @@ pub trait Transfer {
     /// The last record that is there.
     fn last_imported(&mut self) -> Result<Position>;
 
-    /// Opens the new place. What was given out at the old one is never given out here.
+    /// Opens the new location. What was given out at the old one is never given out here.
     fn arrive(&mut self, id: &MoveId, numbers: &Numbers) -> Result<()>;
 
-    /// Empties the new place and leaves the move. A place that was to get its queue
+    /// Empties the new location and leaves the move. A location that was to get its queue
     /// back sends all programs on again.
     fn withdraw(&mut self, id: &MoveId) -> Result<()>;
 

@@ -220,7 +220,7 @@ pub trait Worker {
     fn lock_file_path(&self) -> PathBuf;
 
     /// Takes a dead worker's place, so that this is its only rescuer, until dropped.
-    /// None if it lives, as far as can be proved, or if somebody else is at it.
+    /// None if it lives, as far as can be proved, or if another process is at it.
     fn take(&mut self, worker: &WorkerRecord) -> Result<Option<Taken>>;
 
     /// The leases a worker holds.
@@ -244,14 +244,14 @@ pub trait Worker {
     ) -> Result<Rescued>;
 
     /// Asks workers to stop and rings them. A request is only ever made stronger;
-    /// it is also meant for whoever is about to replace one that died.
+    /// it is also meant for a manager that is about to replace one that died.
     fn request_stop(&mut self, workers: &[WorkerId], stop: Stop, now: Timestamp) -> Result<()>;
 
     /// Notes that a worker stops for a reason of its own, such as a signal, so that
     /// people see it; asks nobody for anything.
     fn note_stop(&mut self, worker: WorkerId, stop: Stop) -> Result<()>;
 
-    /// How many requests to stop this queue has seen; whoever would start another
+    /// How many requests to stop this queue has seen; a manager that would start another
     /// worker compares.
     fn stops(&mut self) -> Result<i64>;
 

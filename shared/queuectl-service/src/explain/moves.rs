@@ -29,7 +29,7 @@ pub(crate) fn of_move(error: &StoreError, message: String) -> Explanation {
         StoreError::NotEmpty { .. } => Explanation::error(message)
             .hint("name a file that is not there, or another `?schema=NAME` of the server"),
         StoreError::NotThisMove { .. } => Explanation::error(message)
-            .hint("somebody has given it up or finished it; see what is there with `queuectl status`"),
+            .hint("it was given up or finished meanwhile; see what is there with `queuectl status`"),
         _ => Explanation::error(message),
     }
 }

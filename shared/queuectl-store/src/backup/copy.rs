@@ -172,7 +172,7 @@ impl Partial {
             .to_string();
         migrate::adopt_copy(&mut connection, &self.path, &identity)?;
         // Wherever the jobs are being moved, these are not.
-        connection.execute(sql::SET_MOVE_STAGE, Stage::Settled.columns())?;
+        connection.execute(sql::SET_MOVE_STAGE, Stage::Idle.columns())?;
         let counts = counters::counts(&connection, &QueueSet::ALL)?;
         // Last, so that nothing is left in a log, which has another name.
         connection.pragma_update(None, "journal_mode", "WAL")?;

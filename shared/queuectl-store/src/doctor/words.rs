@@ -44,7 +44,7 @@ pub(super) fn of_move(stage: &Stage, here: &Location) -> Option<Finding> {
     let (other, here) = (quoted(place), quoted(&here.to_string()));
     let give_up = |at: &str| format!("or give it up with `queuectl move --abort --database {at}`");
     Some(match stage {
-        Stage::Settled => return None,
+        Stage::Idle => return None,
         Stage::Leaving(_) | Stage::Switching(_) => Finding::warning(
             CHECK,
             format!("it is being moved to {place}, and takes no jobs until it is there"),

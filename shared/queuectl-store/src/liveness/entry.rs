@@ -132,7 +132,7 @@ impl Found {
     }
 
     /// Tells whether nothing is left to be done about the worker's processes.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.is_retired || self.is_ended
     }
 }
@@ -175,7 +175,7 @@ impl LockFile {
     /// Tells whether a region may be given to a newcomer: no guard has to look there for
     /// what a dead worker has left.
     pub(crate) fn has_room_at(&self, region: u32) -> Result<bool> {
-        Ok(self.entry(region)?.is_none_or(|found| found.is_settled()))
+        Ok(self.entry(region)?.is_none_or(|found| found.is_closed()))
     }
 
     /// Notes that nothing is left of a dead worker.
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!((seen.entry.worker, seen.entry.lease, seen.region), (WorkerId(7), lease, 3));
         assert_eq!((seen.entry.pid, seen.entry.run.as_str()), (std::process::id(), "run"));
         assert_eq!(Some(seen.entry.began_at_ticks), machine::began_at_ticks(std::process::id()));
-        assert!(!seen.is_settled());
+        assert!(!seen.is_closed());
         let renewals = presence.renewals().unwrap();
         for silence in [5, 1] {
             let silence = Duration::from_secs(silence);
@@ -277,19 +277,19 @@ mod tests {
     #[test]
     fn an_entry_is_settled_by_its_worker_or_by_the_guard_that_ended_it_and_not_for_the_next() {
         let folder = tempfile::tempdir().unwrap();
-        let is_settled = || found(folder.path())[0].is_settled();
+        let is_closed = || found(folder.path())[0].is_closed();
         let first = entered(folder.path(), WorkerId(1), 0, None);
         assert!(!lock_file(folder.path()).has_room_at(0).unwrap());
         first.retire().unwrap();
-        assert!(is_settled());
+        assert!(is_closed());
         first.stay().unwrap();
-        assert!(!is_settled());
+        assert!(!is_closed());
         lock_file(folder.path()).note_ended(WorkerId(1), 0).unwrap();
-        assert!(is_settled() && lock_file(folder.path()).has_room_at(0).unwrap());
+        assert!(is_closed() && lock_file(folder.path()).has_room_at(0).unwrap());
         let _second = entered(folder.path(), WorkerId(2), 0, None);
-        assert!(!is_settled());
+        assert!(!is_closed());
         lock_file(folder.path()).note_ended(WorkerId(1), 0).unwrap();
-        assert!(!is_settled(), "that was another");
+        assert!(!is_closed(), "that was another");
     }
 
     #[test]

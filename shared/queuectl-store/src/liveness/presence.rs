@@ -60,7 +60,7 @@ impl LockFile {
     pub fn hold(self, entry: &Entry, region: u32, renewed_at: Duration) -> Result<Presence> {
         let worker = entry.worker;
         if !self.try_lock(worker)? {
-            let source = io::Error::other(format!("somebody else holds the lock of worker {worker}"));
+            let source = io::Error::other(format!("another process holds the lock of worker {worker}"));
             return Err(self.error("lock", source));
         }
         self.clear_notes(region)?;

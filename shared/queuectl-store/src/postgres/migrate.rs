@@ -69,7 +69,7 @@ pub(crate) fn bring_up_to_date(store: &mut PostgresStore) -> Result<Found> {
 /// this program.
 ///
 /// They may be away while a dump is restored or a schema is renamed. For how long that is
-/// borne: the worker must end in order before its lease has run out, or whoever replaces
+/// borne: the worker must end in order before its lease has run out, or the worker that replaces
 /// it would make a new queue there.
 pub(super) fn look_again(store: &mut PostgresStore) -> Result<()> {
     let (name, refusals) = (store.address.schema().to_owned(), Refusals::of(store));
@@ -137,7 +137,7 @@ impl Origin {
         format!("{}@{}", self.table, self.server.as_deref().unwrap_or_default())
     }
 
-    /// Tells whether these are two places, as far as that is known.
+    /// Tells whether these are two locations, as far as that is known.
     fn is_elsewhere(&self, other: &Self) -> bool {
         let servers = self.server.as_ref().zip(other.server.as_ref());
         self.table != other.table || servers.is_some_and(|(one, two)| one != two)
@@ -209,7 +209,7 @@ fn apply(
             let reason = format!("its database has the encoding {encoding}, which has not every character");
             return Err(StoreError::NotOurs { queue: queue.clone(), reason }.into());
         }
-        // Whoever may not make schemas may be given one that is empty.
+        // A role that may not make schemas may be given one that is empty.
         let there: bool = row::get(&one(session.rows(sql::SCHEMA_IS_THERE, values![name])?)?, 0)?;
         if !there {
             session.batch(&format!("CREATE SCHEMA \"{name}\""))?;

@@ -12,7 +12,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// Everything that makes the server unfit, and the place no queue: see [`StoreError`].
+    /// Everything that makes the server unfit, and the location no queue: see [`StoreError`].
     pub fn open(url: &str, options: &OpenOptions) -> Result<Box<dyn crate::Store>> {
         Self::unconnected(address(url, options)?, options).open_queue()
     }

@@ -266,7 +266,7 @@ pub(super) fn stand_in(address: &Address, options: &OpenOptions) -> PathBuf {
     folder.join(format!("postgres-{}", name.simple()))
 }
 
-/// Somebody else may be faster: not all that were thrown out come back at once.
+/// Another program may be faster: not all that were thrown out come back at once.
 #[expect(clippy::disallowed_methods, reason = "there is nothing to wait for but the server's time")]
 pub(super) fn pause() {
     std::thread::sleep(Duration::from_millis(fastrand::u64(50..250)));

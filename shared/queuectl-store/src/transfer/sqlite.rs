@@ -1,4 +1,4 @@
-//! How a queue is brought to another place, and received from one.
+//! How a queue is brought to another location, and received from one.
 
 use crate::counts::Counts;
 use crate::sqlite::connection::SqliteStore;

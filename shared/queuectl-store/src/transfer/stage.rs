@@ -1,4 +1,4 @@
-//! Where a place stands in a move, and what can follow.
+//! Where a location stands in a move, and what can follow.
 
 use crate::location::Location;
 use crate::{Result, StoreError};
@@ -18,10 +18,10 @@ impl MoveId {
         Self(Uuid::new_v4().simple().to_string())
     }
 
-    /// A new one, of a move that brings a queue back to a place that it has left.
+    /// A new one, of a move that brings a queue back to a location that it has left.
     ///
     /// The id says so, and not a stage of its own, since only two steps depend on it:
-    /// the place may receive though it has been left, and is left again if the move is
+    /// the location may receive though it has been left, and is left again if the move is
     /// given up. So it is never open while the queue is somewhere else.
     pub fn of_return() -> Self {
         Self(format!("{BACK}{}", Uuid::new_v4().simple()))
@@ -38,21 +38,21 @@ impl fmt::Display for MoveId {
     }
 }
 
-/// Where a place stands in a move.
+/// Where a location stands in a move.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Stage {
     /// In none: it is open.
     #[default]
-    Settled,
-    /// Its jobs are being brought to another place; nothing is accepted or claimed.
+    Idle,
+    /// Its jobs are being brought to another location; nothing is accepted or claimed.
     Leaving(Move),
-    /// The same; they are all there, and the other place may be open already.
+    /// The same; they are all there, and the other location may be open already.
     Switching(Move),
-    /// They are at the other place.
+    /// They are at the other location.
     Left(Move),
-    /// The move is being given up; the other place must not be opened any more.
+    /// The move is being given up; the other location must not be opened any more.
     Staying(Move),
-    /// Jobs of another place are being brought here; it is not open yet.
+    /// Jobs of another location are being brought here; it is not open yet.
     Arriving(Move),
     /// They came here by this move. It is open.
     Arrived(Move),
@@ -71,7 +71,7 @@ impl Stage {
     /// The move it is in, or came by.
     pub fn moved(&self) -> Option<&Move> {
         match self {
-            Self::Settled => None,
+            Self::Idle => None,
             Self::Leaving(moved)
             | Self::Switching(moved)
             | Self::Left(moved)
@@ -89,7 +89,7 @@ impl Stage {
     /// Refuses jobs and workers where the queue is not, or not yet.
     pub(crate) fn insist_open(&self, queue: impl FnOnce() -> Location) -> Result<()> {
         match self {
-            Self::Settled | Self::Arrived(_) => Ok(()),
+            Self::Idle | Self::Arrived(_) => Ok(()),
             Self::Leaving(moved) | Self::Switching(moved) | Self::Left(moved) => {
                 Err(StoreError::Moved { queue: queue(), to: moved.place.clone() })
             }
@@ -111,8 +111,8 @@ impl Stage {
             return Ok(None);
         }
         let stage = match (step, self) {
-            (Step::Leave(moved), Self::Settled | Self::Arrived(_)) => Self::Leaving((*moved).clone()),
-            (Step::Receive(moved), Self::Settled | Self::Arrived(_)) => Self::Arriving((*moved).clone()),
+            (Step::Leave(moved), Self::Idle | Self::Arrived(_)) => Self::Leaving((*moved).clone()),
+            (Step::Receive(moved), Self::Idle | Self::Arrived(_)) => Self::Arriving((*moved).clone()),
             (Step::Receive(moved), Self::Left(_)) if moved.id.is_return() => Self::Arriving((*moved).clone()),
             (Step::Withdraw(_), Self::Arriving(moved)) if is_same && moved.id.is_return() => {
                 Self::Left(moved.clone())
@@ -131,7 +131,7 @@ impl Stage {
             }
             (Step::Arrive(_), Self::Arriving(moved)) if is_same => Self::Arrived(moved.clone()),
             (Step::Stay(_), Self::Staying(_)) | (Step::Withdraw(_), Self::Arriving(_)) if is_same => {
-                Self::Settled
+                Self::Idle
             }
             _ => return Err(StoreError::NotThisMove { queue: queue() }),
         };
@@ -153,10 +153,10 @@ impl Stage {
         }
     }
 
-    /// How it is stored: stage, id, other place.
+    /// How it is stored: stage, id, other location.
     pub(crate) fn columns(&self) -> [Option<&str>; 3] {
         let name = match self {
-            Self::Settled => None,
+            Self::Idle => None,
             Self::Leaving(_) => Some("leaving"),
             Self::Switching(_) => Some("switching"),
             Self::Left(_) => Some("left"),
@@ -174,7 +174,7 @@ impl Stage {
         id: Option<String>,
         place: Option<String>,
     ) -> Option<Self> {
-        let Some(name) = name else { return Some(Self::Settled) };
+        let Some(name) = name else { return Some(Self::Idle) };
         let moved = Move { id: MoveId(id?), place: place? };
         match name.as_str() {
             "leaving" => Some(Self::Leaving(moved)),
@@ -235,7 +235,7 @@ mod tests {
             [Stage::Leaving, Stage::Switching, Stage::Left, Stage::Staying, Stage::Arriving, Stage::Arrived]
                 .map(|stage| stage(moved.clone()))
         };
-        [Stage::Settled].into_iter().chain(of("mine")).chain(of("another")).collect()
+        [Stage::Idle].into_iter().chain(of("mine")).chain(of("another")).collect()
     }
 
     #[test]
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn at_no_moment_are_both_places_open_and_every_step_can_be_repeated() {
         let moved = moved("mine");
-        let (mut old, mut new) = (Stage::Settled, Stage::Settled);
+        let (mut old, mut new) = (Stage::Idle, Stage::Idle);
         let steps: [(bool, Step<'_>); 6] = [
             (true, Step::Leave(&moved)),
             (false, Step::Receive(&moved)),
@@ -289,7 +289,7 @@ mod tests {
                 if let Some(next) = place.after(&step, queue).unwrap() {
                     *place = next;
                 }
-                // Before it receives, the new place is another's empty queue.
+                // Before it receives, the new location is another's empty queue.
                 let both = old.insist_open(queue).is_ok() && new.insist_open(queue).is_ok();
                 assert!(!both, "{old:?} and {new:?} after {step:?}");
             }
@@ -322,7 +322,7 @@ mod tests {
             (Stage::Staying(moved.clone()), Step::Switch(&moved.id)),
             (Stage::Arrived(moved.clone()), Step::Withdraw(&moved.id)),
             (Stage::Arrived(moved.clone()), Step::Import(&moved.id)),
-            (Stage::Settled, Step::Arrive(&moved.id)),
+            (Stage::Idle, Step::Arrive(&moved.id)),
         ] {
             assert!(matches!(stage.after(&step, queue), Err(StoreError::NotThisMove { .. })), "{stage:?}");
         }

@@ -203,7 +203,7 @@ impl PostgresStore {
                 ),
                 (false, false) => Finding::warning(
                     CHECK,
-                    format!("{name} of {table} is not queuectl's, and not valid: somebody's attempt to build it has failed"),
+                    format!("{name} of {table} is not queuectl's, and not valid: an attempt to build it has failed"),
                     format!("remove it: `{command}`"),
                 ),
                 (false, true) => Finding::warning(

@@ -100,7 +100,7 @@ impl PostgresStore {
             None if server.is_local => Finding::ok(CHECK, "not encrypted, and on one machine"),
             None => Finding::warning(
                 CHECK,
-                "not encrypted: whoever is on the network can read jobs and their output",
+                "not encrypted: anyone on the network can read jobs and their output",
                 "have the server use TLS (`ssl = on` and a certificate) and say in the URL that it must: \
                  `?sslmode=verify-full&sslrootcert=FILE`",
             ),

@@ -10,7 +10,7 @@ use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
 
-/// The worker, held against whoever would call it dead; none if this comes late, over a
+/// The worker, held against a rescue that would call it dead; none if this comes late, over a
 /// connection that the worker has given up.
 const ITSELF: &str = "WITH itself AS (SELECT stop FROM @worker WHERE id = :worker AND ended_at_ms IS NULL \
      AND connection = :connection FOR SHARE)";

@@ -62,10 +62,10 @@ pub(crate) const RUN: &str = "SELECT run FROM @queue";
 
 pub(crate) const STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM @queue";
 pub(crate) const SET_STAGE: &str = "UPDATE @queue SET move_stage = $1, move_id = $2, move_place = $3";
-/// Where the queue stands, if it is, or was, in a move; whoever marks it waits until
+/// Where the queue stands, if it is, or was, in a move; a program that marks it waits until
 /// this transaction has ended.
 pub(crate) const STAGE_TOGETHER: &str = "SELECT 1 WHERE pg_advisory_xact_lock_shared(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";
-/// The same for whoever marks it: waits until all others have ended.
+/// The same for a program that marks it: waits until all others have ended.
 pub(crate) const STAGE_ALONE: &str = "SELECT 1 WHERE pg_advisory_xact_lock(hashtextextended('queuectl move @', 0)) IS NULL; \
      SELECT json_build_array(move_stage, move_id, move_place) FROM @queue WHERE move_stage IS NOT NULL";

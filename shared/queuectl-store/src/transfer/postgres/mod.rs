@@ -1,4 +1,4 @@
-//! How a queue is brought to another place, and received from one.
+//! How a queue is brought to another location, and received from one.
 //!
 //! A move that marks the queue holds a lock of its own alone; verbs that accept, change
 //! or remove jobs share it. So nothing of theirs comes after a mark.
