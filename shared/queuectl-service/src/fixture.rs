@@ -42,6 +42,12 @@ impl Queue {
         self.store.enqueue(&jobs, OnTaken::Refuse, now).unwrap();
     }
 
+    /// Adds a job that is held.
+    pub(crate) fn add_held(&mut self, id: &str) {
+        let now = self.now();
+        self.store.enqueue(&[NewJob { hold: true, ..job(id) }], OnTaken::Refuse, now).unwrap();
+    }
+
     pub(crate) fn job(&mut self, id: &str) -> Job {
         self.store.job(&JobId::trusted(id.to_owned())).unwrap().unwrap()
     }

@@ -125,9 +125,7 @@ fn at_one_moment(store: &mut dyn Store) -> Result<Looked, StoreError> {
 }
 
 fn sum(queues: &[(String, Counts)]) -> Counts {
-    let mut sum = Counts::default();
-    queues.iter().for_each(|(_, counts)| sum.add(counts));
-    sum
+    queues.iter().map(|(_, counts)| counts).sum()
 }
 
 #[cfg(test)]

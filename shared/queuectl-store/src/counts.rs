@@ -3,6 +3,7 @@
 use queuectl_core::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::iter::Sum;
 use std::ops::{Index, IndexMut};
 
 /// The number of jobs in each state, and how many of those that wait are blocked.
@@ -19,11 +20,14 @@ impl Counts {
         self.by_state.iter().sum()
     }
 
+    /// Jobs that have come to rest.
+    pub fn finished(&self) -> i64 {
+        State::ALL.into_iter().filter(|state| state.is_finished()).map(|state| self[state]).sum()
+    }
+
     /// Jobs the queue will still do something with by itself.
     pub fn unfinished(&self) -> i64 {
-        let unfinished: i64 =
-            State::ALL.into_iter().filter(|state| !state.is_finished()).map(|state| self[state]).sum();
-        unfinished - self.blocked
+        self.total() - self.finished() - self.blocked
     }
 
     /// Notes that a job went from one state to another.
@@ -84,6 +88,16 @@ pub(crate) fn differences<Q: Ord + Display>(
         }
     }
     problems
+}
+
+impl<'a> Sum<&'a Counts> for Counts {
+    fn sum<I: Iterator<Item = &'a Self>>(counts: I) -> Self {
+        let mut sum = Self::default();
+        for of_one in counts {
+            sum.add(of_one);
+        }
+        sum
+    }
 }
 
 impl Index<State> for Counts {

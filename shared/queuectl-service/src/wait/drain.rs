@@ -97,8 +97,7 @@ impl DrainBegin {
     pub fn progress(&self, store: &mut dyn Store) -> Result<DrainProgress, StoreError> {
         let now = counts_of(store, &self.queues)?;
         let waiting = store.count(&self.scheduled(), MOST_WAITING)?;
-        let at_rest = |counts: &Counts| counts.total() - counts.unfinished();
-        let done = (at_rest(&now) - at_rest(&self.counts)).max(0).unsigned_abs();
+        let done = (now.finished() - self.counts.finished()).max(0).unsigned_abs();
         let very_many = waiting >= MOST_WAITING.into();
         let (left_out, is_waited_for) = match self.jobs {
             DrainedJobs::All => (0, waiting > 0),
@@ -175,10 +174,8 @@ fn counts_of(store: &mut dyn Store, queues: &QueueSet) -> Result<Counts, StoreEr
     if queues.is_all() {
         return store.counts();
     }
-    let mut sum = Counts::default();
     let by_queue = store.counts_by_queue()?;
-    by_queue.iter().filter(|(queue, _)| queues.serves(queue)).for_each(|(_, counts)| sum.add(counts));
-    Ok(sum)
+    Ok(by_queue.iter().filter(|(queue, _)| queues.serves(queue)).map(|(_, counts)| counts).sum())
 }
 
 #[cfg(test)]
@@ -195,6 +192,7 @@ mod tests {
         queue.add(&["b", "c"]);
         let claimed = queue.claim(1);
         queue.end(claimed, 0);
+        queue.add_held("held");
         let progress = begin.progress(queue.store()).unwrap();
         let wanted = DrainProgress {
             done: 2,
