@@ -35,13 +35,14 @@ mod retries;
 mod server;
 mod store;
 mod support;
+mod unserved;
 
 use support::{Bench, Extent, Result, stamp};
 
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 21] = [
+const BENCHMARKS: [Benchmark; 23] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
     ("drain", drain::run),                               // S1, S2
@@ -51,6 +52,7 @@ const BENCHMARKS: [Benchmark; 21] = [
     ("latency", latency::run),                           // S6
     ("look", look::run),                                 // S7
     ("store", store::run),                               // S8
+    ("unserved", unserved::run),                         // S13
     ("idle", idle::run),                                 // S9
     ("output", output::run),                             // S10
     ("crowd", crowd::run),                               // S11
@@ -58,6 +60,7 @@ const BENCHMARKS: [Benchmark; 21] = [
     ("recovery", recovery::run),                         // F12
     ("machines", server::machines::run),                 // P3
     ("server-store", server::store::run),                // P4
+    ("server-unserved", unserved::run_on_server),        // P11
     ("server-bulk", server::bulk::run),                  // P5
     ("server-latency", server::latency::run),            // P6
     ("idle-transaction", server::idle_transaction::run), // P7

@@ -1,7 +1,7 @@
 //! A worker that runs nothing: it claims jobs and hands them in as ended.
 
 use super::{Result, now};
-use queuectl_core::{Lease, Outcome, RetryPolicy};
+use queuectl_core::{Lease, Outcome, QueueSet, RetryPolicy};
 use queuectl_store::{Ended, Exchange, NewWorker, Registration, Store, Suspects};
 use std::time::Duration;
 
@@ -15,13 +15,21 @@ pub(crate) struct Clerk {
     held: Vec<Lease>,
     outcome: Outcome,
     policy: RetryPolicy,
+    serves: QueueSet,
 }
 
 impl Clerk {
     /// Makes it known; whatever it claims will succeed.
     pub(crate) fn hire(mut store: Box<dyn Store>) -> Result<Self> {
         let registration = store.register(&NewWorker::of_this_process(1), now())?;
-        Ok(Self { store, registration, held: Vec::new(), outcome: Outcome::Exit(0), policy: POLICY })
+        let (outcome, serves) = (Outcome::Exit(0), QueueSet::ALL);
+        Ok(Self { store, registration, held: Vec::new(), outcome, policy: POLICY, serves })
+    }
+
+    /// Lets it claim jobs of this queue alone.
+    pub(crate) fn serve(mut self, queue: &str) -> Result<Self> {
+        self.serves = QueueSet::of([queue])?;
+        Ok(self)
     }
 
     /// Lets whatever it claims fail, and fall due again after `seconds`.
@@ -41,7 +49,7 @@ impl Clerk {
             output: &[],
             trims: &[],
             want,
-            queues: &queuectl_core::QueueSet::ALL,
+            queues: &self.serves,
             suspects: Suspects::One,
             policy: &self.policy,
         };

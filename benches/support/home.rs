@@ -3,7 +3,7 @@
 use super::{Bench, Result, Worker};
 use crate::ground::hosts::Host;
 use crate::ground::postgres::{Schema, Server};
-use queuectl_core::{CommandLine, Environment, JobId, NewJob, Timestamp};
+use queuectl_core::{CommandLine, DEFAULT_QUEUE, Environment, JobId, NewJob, Timestamp};
 use queuectl_store::{Access, Clock, Counts, Location, OnTaken, OpenOptions, Store};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -131,7 +131,7 @@ impl Home {
             command: CommandLine::new(command)?,
             cwd: self.folder.path().to_string_lossy().into_owned(),
             env: Environment::default(),
-            queue: "default".into(),
+            queue: DEFAULT_QUEUE.into(),
             priority: 0,
             max_retries: 3,
             timeout: None,
@@ -143,11 +143,18 @@ impl Home {
 
     /// Fills the queue.
     pub(crate) fn fill(&self, count: usize, command: &str) -> Result {
+        self.fill_queue(DEFAULT_QUEUE, count, command)
+    }
+
+    /// Fills a queue of this name.
+    pub(crate) fn fill_queue(&self, queue: &str, count: usize, command: &str) -> Result {
         let mut store = self.store(Access::Write)?;
         let mut left = count;
         while left > 0 {
             let batch = left.min(BATCH);
-            let jobs = (0..batch).map(|_| self.job(command)).collect::<Result<Vec<_>>>()?;
+            let jobs = (0..batch)
+                .map(|_| Ok(NewJob { queue: queue.to_owned(), ..self.job(command)? }))
+                .collect::<Result<Vec<_>>>()?;
             store.enqueue(&jobs, OnTaken::Refuse, now())?;
             left -= batch;
         }
