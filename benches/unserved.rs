@@ -29,7 +29,7 @@ fn measure(bench: &Bench, name: &str, engine: &str, home: impl Fn() -> Result<Ho
             clerk.exchange(batch)?;
         }
         let [first, second] = &mut clerks;
-        let mut took = |clerk: &mut Clerk| {
+        let took = |clerk: &mut Clerk| {
             // Fewer with more at a time, so that the jobs last.
             let exchanges = exchanges / batch as usize;
             let took = timed(|| (0..exchanges).try_for_each(|_| clerk.exchange(batch).map(drop)))?;

@@ -199,6 +199,26 @@ table! {
 }
 
 table! {
+    /// The same of attempts that brought their jobs to rest and had no output: fewer columns
+    /// are less to send and to take apart.
+    plain_ended {
+        key { seq: Number, lease: Number }
+        rest {
+            queue: Text,
+            state: Text,
+            attempts: Number,
+            crashes: Number,
+            started_at_ms: Number,
+            finished_at_ms: Number,
+            outcome: Text,
+            exit_code: Number,
+            signal: Number,
+            error: Text,
+        }
+    }
+}
+
+table! {
     /// A piece of output.
     output {
         key { seq: Number, lease: Number, n: Number }

@@ -84,12 +84,13 @@ impl<'a, R: Fn(usize) -> Raw<'a>> RowReader<R> {
     pub(crate) fn optional_text(&mut self, column: usize) -> Option<String> {
         match (self.read)(column) {
             Raw::Null => None,
-            Raw::Text(bytes) => {
-                if std::str::from_utf8(bytes).is_err() {
+            Raw::Text(bytes) => Some(match std::str::from_utf8(bytes) {
+                Ok(text) => text.to_owned(),
+                Err(_) => {
                     self.complain(column, "is not UTF-8");
+                    String::from_utf8_lossy(bytes).into_owned()
                 }
-                Some(String::from_utf8_lossy(bytes).into_owned())
-            }
+            }),
             Raw::Bytes(bytes) => {
                 self.complain(column, "has no text");
                 Some(String::from_utf8_lossy(bytes).into_owned())

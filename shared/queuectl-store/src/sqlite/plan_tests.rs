@@ -59,24 +59,37 @@ fn due_jobs_are_found_by_their_time() {
 
 #[test]
 fn a_job_goes_on_straight_to_its_row() {
-    let statements = [
-        sql::STANDING_OF_LEASE,
-        sql::HOLDS,
-        sql::MOVE,
-        sql::APPLY,
-        sql::APPLY_AND_START,
-        sql::APPLY_AND_RECORD,
-        sql::SET_ASIDE,
-    ];
-    for statement in statements {
+    let statements = [sql::STANDING_OF_LEASE, sql::HOLDS, sql::SET_ASIDE];
+    let into_stages = [sql::MOVE, sql::APPLY, sql::APPLY_AND_START, sql::APPLY_AND_RECORD];
+    for statement in statements.into_iter().chain(into_stages.into_iter().flatten()) {
         assert_eq!(plan(statement), BY_NUMBER, "{statement}");
     }
     assert!(plan(sql::STANDING).contains("(id=?)"), "{}", plan(sql::STANDING));
 }
 
 #[test]
+fn statements_by_stage_are_in_the_order_of_the_stages() {
+    for statements in [sql::MOVE, sql::APPLY, sql::APPLY_AND_START, sql::APPLY_AND_RECORD] {
+        for stage in Stage::ALL {
+            let statement = statements[stage as usize];
+            assert!(
+                statement.contains(&format!("SET stage = '{stage}', ", stage = stage.as_str())),
+                "{statement}"
+            );
+        }
+    }
+}
+
+#[test]
 fn every_column_of_a_new_job_and_worker_is_given_a_value() {
-    for statement in [sql::ACCEPT, sql::REGISTER, sql::ATTEMPT_ENDED, sql::ADD_OUTPUT] {
+    for statement in [
+        sql::ACCEPT_READY,
+        sql::ACCEPT_SCHEDULED,
+        sql::ACCEPT_BLOCKED,
+        sql::REGISTER,
+        sql::ATTEMPT_ENDED,
+        sql::ADD_OUTPUT,
+    ] {
         plan(statement);
     }
     for kind in Kind::ALL {

@@ -20,7 +20,7 @@ pub(super) fn set_aside(
         Ok(row::state(found, 0).ok().zip(found.get::<_, String>(1).ok()))
     })?;
     let effect = effect::set_aside(job.attempts, job.crashes, now);
-    stages::set_aside(connection, counters, job, &effect, &format!("{CANNOT_BE_READ}: {reason}"), now)?;
+    stages::set_aside(connection, job, &effect, &format!("{CANNOT_BE_READ}: {reason}"), now)?;
     match counted_as {
         Some((state, queue)) => counters.moved(Some(&queue), state, effect.state),
         None => counters.are_unknown(),

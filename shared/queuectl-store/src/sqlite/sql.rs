@@ -8,6 +8,7 @@ use crate::columns::{Column, Has, attempt, output, worker};
 use crate::job_row::job;
 use crate::transfer::Kind;
 use const_format::{concatcp, str_repeat};
+use queuectl_core::Stage;
 
 /// A placeholder for each of so many values.
 macro_rules! placeholders {
@@ -53,43 +54,71 @@ pub(crate) const LAST_POSITION: &str =
 
 // Stages: what `stages` binds, in its order
 
-const STAGE: &str = "stage = ?1, run_at_ms = iif(?1 = 'ready', run_at_ms, ?2), \
-     waits_since_ms = iif(?1 = 'ready', waits_since_ms, ?3), blocked_by = ?4, worker = ?5, finished_at_ms = ?6, \
-     cancel_at_ms = NULL";
-const KEPT_UNLESS_NEW: &str = ", position = coalesce(?, position), lease = coalesce(?, lease)";
+/// The columns that say where a job is, by stage. Only what a stage has is bound, since a
+/// value that is bound costs more than a `NULL` that stands there; what a ready job waited
+/// for, and its lease, stay.
+const INTO_READY: &str = "stage = 'ready', position = coalesce(?, position), blocked_by = NULL, worker = NULL, \
+     finished_at_ms = NULL, cancel_at_ms = NULL";
+const INTO_SCHEDULED: &str = "stage = 'scheduled', run_at_ms = ?, waits_since_ms = ?, blocked_by = NULL, \
+     worker = NULL, finished_at_ms = NULL, cancel_at_ms = NULL";
+const INTO_BLOCKED: &str = "stage = 'blocked', blocked_by = ?, run_at_ms = ?, waits_since_ms = ?, worker = NULL, \
+     finished_at_ms = NULL, cancel_at_ms = NULL";
+const INTO_CLAIMED: &str = "stage = 'claimed', worker = ?, lease = ?, run_at_ms = NULL, waits_since_ms = NULL, \
+     blocked_by = NULL, finished_at_ms = NULL, cancel_at_ms = NULL";
+const INTO_FINISHED: &str = "stage = 'finished', finished_at_ms = ?, run_at_ms = NULL, waits_since_ms = NULL, \
+     blocked_by = NULL, worker = NULL, cancel_at_ms = NULL";
 const OF_JOB: &str = " WHERE seq = ?";
+
+/// A statement for each stage that a job can go to, in their order.
+pub(crate) type ByStage = [&'static str; Stage::ALL.len()];
+
+macro_rules! into_stage {
+    ($rest:expr) => {
+        [
+            concatcp!("UPDATE job SET ", INTO_READY, $rest, OF_JOB),
+            concatcp!("UPDATE job SET ", INTO_SCHEDULED, $rest, OF_JOB),
+            concatcp!("UPDATE job SET ", INTO_BLOCKED, $rest, OF_JOB),
+            concatcp!("UPDATE job SET ", INTO_CLAIMED, $rest, OF_JOB),
+            concatcp!("UPDATE job SET ", INTO_FINISHED, $rest, OF_JOB),
+        ]
+    };
+}
+
 /// Only for what leaves the state as it is.
-pub(crate) const MOVE: &str = concatcp!(
-    "UPDATE job SET ",
-    STAGE,
-    KEPT_UNLESS_NEW,
-    ", updated_at_ms = coalesce(?, updated_at_ms)",
-    OF_JOB
-);
+pub(crate) const MOVE: ByStage = into_stage!(", updated_at_ms = coalesce(?, updated_at_ms)");
 const STATE: &str = ", updated_at_ms = ?, state = ?, attempts = ?, crashes = ?";
-pub(crate) const APPLY: &str = concatcp!("UPDATE job SET ", STAGE, KEPT_UNLESS_NEW, STATE, OF_JOB);
-pub(crate) const APPLY_AND_START: &str =
-    concatcp!("UPDATE job SET ", STAGE, KEPT_UNLESS_NEW, STATE, ", started_at_ms = ?", OF_JOB);
-pub(crate) const APPLY_AND_RECORD: &str = concatcp!(
-    "UPDATE job SET ",
-    STAGE,
-    KEPT_UNLESS_NEW,
-    STATE,
-    ", started_at_ms = ?, exit_code = ?, signal = ?, last_error = ?",
-    OF_JOB
-);
+pub(crate) const APPLY: ByStage = into_stage!(STATE);
+pub(crate) const APPLY_AND_START: ByStage = into_stage!(concatcp!(STATE, ", started_at_ms = ?"));
+pub(crate) const APPLY_AND_RECORD: ByStage =
+    into_stage!(concatcp!(STATE, ", started_at_ms = ?, exit_code = ?, signal = ?, last_error = ?"));
 const SET_ASIDE_COLUMNS: &str =
-    concatcp!("UPDATE job SET ", STAGE, ", updated_at_ms = ?, state = ?, last_error = ?");
+    concatcp!("UPDATE job SET ", INTO_FINISHED, ", updated_at_ms = ?, state = ?, last_error = ?");
 /// Keeps what was accepted as it is, whatever that is.
 pub(crate) const SET_ASIDE: &str = concatcp!(SET_ASIDE_COLUMNS, OF_JOB);
-pub(crate) const ACCEPT: &str = concatcp!(
-    "INSERT INTO job (stage, run_at_ms, waits_since_ms, blocked_by, worker, finished_at_ms, position, lease, \
-     updated_at_ms, state, attempts, crashes",
-    job::AND_GIVEN,
-    ") VALUES (",
-    placeholders!(12 + job::GIVEN.len()),
-    ") ON CONFLICT (id) DO NOTHING"
-);
+
+macro_rules! accept_into {
+    ($columns:literal, $values:literal) => {
+        concatcp!(
+            "INSERT INTO job (stage, ",
+            $columns,
+            ", updated_at_ms, state, attempts, crashes",
+            job::AND_GIVEN,
+            ") VALUES (",
+            $values,
+            ", ",
+            placeholders!(4 + job::GIVEN.len()),
+            ") ON CONFLICT (id) DO NOTHING"
+        )
+    };
+}
+
+/// A new job that is ready.
+pub(crate) const ACCEPT_READY: &str = accept_into!("position", "'ready', ?");
+/// A new job that waits for a time.
+pub(crate) const ACCEPT_SCHEDULED: &str = accept_into!("run_at_ms, waits_since_ms", "'scheduled', ?, ?");
+/// A new job that waits for something else.
+pub(crate) const ACCEPT_BLOCKED: &str =
+    accept_into!("blocked_by, run_at_ms, waits_since_ms", "'blocked', ?, ?, ?");
 
 /// [`SET_ASIDE`] where values are of another type than their columns, with which no row
 /// can be written: they become what they are as that type.

@@ -8,7 +8,8 @@ use super::sql;
 use crate::job_row;
 use crate::worker::Ended;
 use queuectl_core::{Effect, Job, NewJob, Next, Position, Seq, Stage, State, Timestamp, Wait};
-use rusqlite::{Connection, ErrorCode, Result, ToSql, params_from_iter};
+use rusqlite::types::Null;
+use rusqlite::{CachedStatement, Connection, ErrorCode, Result, ToSql};
 
 /// A job before it goes on.
 pub(super) struct Before<'a> {
@@ -32,53 +33,69 @@ pub(super) enum Attempt<'a> {
     Ended(&'a Ended),
 }
 
-/// The columns of a stage, in the order of the statements.
-#[derive(Default)]
-struct Columns {
-    stage: &'static str,
-    /// Two that a job which is ready keeps.
-    run_at: Option<i64>,
-    waits_since: Option<i64>,
-    blocked_by: Option<&'static str>,
-    worker: Option<i64>,
-    finished_at: Option<i64>,
-    /// Two that stay as they are where there is nothing new.
-    position: Option<i64>,
-    lease: Option<i64>,
+/// A statement and how much of it is bound.
+struct Binder<'c> {
+    statement: CachedStatement<'c>,
+    bound: usize,
 }
 
-impl Columns {
-    /// Those of the stage that a job goes to.
-    fn of(next: &Next, position: Option<i64>, counters: &mut Counters) -> Self {
-        let mut columns = Self { stage: next.stage().as_str(), ..Self::default() };
+impl<'c> Binder<'c> {
+    fn of(connection: &'c Connection, statement: &str) -> Result<Self> {
+        Ok(Self { statement: connection.prepare_cached(statement)?, bound: 0 })
+    }
+
+    /// Binds the next value.
+    fn bind(&mut self, value: impl ToSql) -> Result<()> {
+        self.bound += 1;
+        self.statement.raw_bind_parameter(self.bound, value)
+    }
+
+    /// Binds what a stage has that is told of a job there.
+    fn bind_stage(&mut self, next: &Next, position: Option<i64>) -> Result<()> {
         match *next {
-            Next::Ready(Position::Kept) if position.is_some() => {}
-            Next::Ready(_) => columns.position = Some(counters.next_position()),
-            Next::Scheduled(wait) => columns.wait(Some(wait)),
+            Next::Ready(_) => self.bind(position),
+            Next::Scheduled(wait) => self.bind_wait(Some(wait)),
             Next::Blocked { by, wait } => {
-                columns.blocked_by = Some(by.as_str());
-                columns.wait(wait);
+                self.bind(by.as_str())?;
+                self.bind_wait(wait)
             }
             Next::Claimed { worker, lease } => {
-                (columns.worker, columns.lease) = (Some(worker.0), Some(lease));
+                self.bind(worker.0)?;
+                self.bind(lease)
             }
-            Next::Finished { at } => columns.finished_at = Some(at.as_millis()),
+            Next::Finished { at } => self.bind(at.as_millis()),
         }
-        columns
     }
 
-    fn wait(&mut self, wait: Option<Wait>) {
-        self.run_at = wait.map(|wait| wait.due_at.as_millis());
-        self.waits_since = wait.map(|wait| wait.since.as_millis());
+    fn bind_wait(&mut self, wait: Option<Wait>) -> Result<()> {
+        self.bind(wait.map(|wait| wait.due_at.as_millis()))?;
+        self.bind(wait.map(|wait| wait.since.as_millis()))
     }
 
-    fn of_stage(&self) -> [&dyn ToSql; 6] {
-        [&self.stage, &self.run_at, &self.waits_since, &self.blocked_by, &self.worker, &self.finished_at]
+    fn bind_state(&mut self, effect: &Effect, now: Timestamp) -> Result<()> {
+        self.bind(now.as_millis())?;
+        self.bind(effect.state.as_str())?;
+        self.bind(effect.attempts)?;
+        self.bind(effect.crashes)
     }
 
-    fn kept_unless_new(&self) -> [&dyn ToSql; 2] {
-        [&self.position, &self.lease]
+    /// Has it done; tells how many rows it has written.
+    fn execute(mut self) -> Result<usize> {
+        self.statement.raw_execute()
     }
+}
+
+/// The position that a job gets, if it comes among the ready with a new one.
+fn new_position(next: &Next, old: Option<i64>, counters: &mut Counters) -> Option<i64> {
+    match next {
+        Next::Ready(Position::Kept) if old.is_some() => None,
+        Next::Ready(_) => Some(counters.next_position()),
+        _ => None,
+    }
+}
+
+fn into(statements: &sql::ByStage, next: &Next) -> &'static str {
+    statements[next.stage() as usize]
 }
 
 /// Puts a new job into its stage; tells whether its id was free.
@@ -89,15 +106,19 @@ pub(super) fn accept(
     effect: &Effect,
     now: Timestamp,
 ) -> Result<bool> {
-    let columns = Columns::of(&effect.next, None, counters);
-    let (lease, now_ms, state) = (columns.lease.unwrap_or(0), now.as_millis(), effect.state.as_str());
-    let given = job_row::given(job, now);
-    let values = columns
-        .of_stage()
-        .into_iter()
-        .chain([&columns.position as &dyn ToSql, &lease, &now_ms, &state, &effect.attempts, &effect.crashes])
-        .chain(given.iter().map(|cell| -> &dyn ToSql { cell }));
-    let is_new = connection.prepare_cached(sql::ACCEPT)?.execute(params_from_iter(values))? > 0;
+    let statement = match effect.next {
+        Next::Scheduled(_) => sql::ACCEPT_SCHEDULED,
+        Next::Blocked { .. } => sql::ACCEPT_BLOCKED,
+        // No other effect is that of an acceptance.
+        Next::Ready(_) | Next::Claimed { .. } | Next::Finished { .. } => sql::ACCEPT_READY,
+    };
+    let mut accept = Binder::of(connection, statement)?;
+    accept.bind_stage(&effect.next, new_position(&effect.next, None, counters))?;
+    accept.bind_state(effect, now)?;
+    for cell in job_row::given(job, now) {
+        accept.bind(cell)?;
+    }
+    let is_new = accept.execute()? > 0;
     if is_new {
         counters.add(Some(&job.queue), effect.state, 1);
         counters.add_blocked(Some(&job.queue), i64::from(effect.next.stage() == Stage::Blocked));
@@ -115,23 +136,27 @@ pub(super) fn apply(
     attempt: &Attempt<'_>,
     now: Timestamp,
 ) -> Result<()> {
-    let columns = Columns::of(&effect.next, job.position, counters);
-    let (now, state) = (now.as_millis(), effect.state.as_str());
-    let of_state: [&dyn ToSql; 4] = [&now, &state, &effect.attempts, &effect.crashes];
-    let record = Record::of(attempt);
-    let (statement, of_attempt) = match attempt {
-        Attempt::Same => (sql::APPLY, &[][..]),
-        Attempt::Begins(_) | Attempt::Unstarted => {
-            (sql::APPLY_AND_START, &[&record.started_at as &dyn ToSql][..])
-        }
-        Attempt::Ended(_) => (
-            sql::APPLY_AND_RECORD,
-            &[&record.started_at as &dyn ToSql, &record.exit_code, &record.signal, &record.error][..],
-        ),
+    let statements = match attempt {
+        Attempt::Same => &sql::APPLY,
+        Attempt::Begins(_) | Attempt::Unstarted => &sql::APPLY_AND_START,
+        Attempt::Ended(_) => &sql::APPLY_AND_RECORD,
     };
-    let values = columns.of_stage().into_iter().chain(columns.kept_unless_new()).chain(of_state);
-    let values = values.chain(of_attempt.iter().copied()).chain([&job.seq.0 as &dyn ToSql]);
-    connection.prepare_cached(statement)?.execute(params_from_iter(values))?;
+    let mut apply = Binder::of(connection, into(statements, &effect.next))?;
+    apply.bind_stage(&effect.next, new_position(&effect.next, job.position, counters))?;
+    apply.bind_state(effect, now)?;
+    match attempt {
+        Attempt::Same => {}
+        Attempt::Begins(at) => apply.bind(at.as_millis())?,
+        Attempt::Unstarted => apply.bind(Null)?,
+        Attempt::Ended(ended) => {
+            apply.bind(ended.started_at.as_millis())?;
+            apply.bind(ended.outcome.exit_code())?;
+            apply.bind(ended.outcome.signal())?;
+            apply.bind(ended.error.as_deref())?;
+        }
+    }
+    apply.bind(job.seq.0)?;
+    apply.execute()?;
     counters.moved(job.queue, from, effect.state);
     count_blocked(counters, job, &effect.next);
     Ok(())
@@ -146,11 +171,11 @@ pub(super) fn go_on(
     next: &Next,
     touched: Option<Timestamp>,
 ) -> Result<()> {
-    let columns = Columns::of(next, job.position, counters);
-    let touched = touched.map(Timestamp::as_millis);
-    let values = columns.of_stage().into_iter().chain(columns.kept_unless_new());
-    let values = values.chain([&touched as &dyn ToSql, &job.seq.0]);
-    connection.prepare_cached(sql::MOVE)?.execute(params_from_iter(values))?;
+    let mut go_on = Binder::of(connection, into(&sql::MOVE, next))?;
+    go_on.bind_stage(next, new_position(next, job.position, counters))?;
+    go_on.bind(touched.map(Timestamp::as_millis))?;
+    go_on.bind(job.seq.0)?;
+    go_on.execute()?;
     count_blocked(counters, job, next);
     Ok(())
 }
@@ -159,21 +184,17 @@ pub(super) fn go_on(
 /// else that the row says stays as it is; so nothing is counted here.
 pub(super) fn set_aside(
     connection: &Connection,
-    counters: &mut Counters,
     job: &Job,
     effect: &Effect,
     error: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let columns = Columns::of(&effect.next, None, counters);
-    let (now, state) = (now.as_millis(), effect.state.as_str());
-    let values = columns.of_stage().into_iter().chain([&now as &dyn ToSql, &state, &error, &job.seq.0]);
-    let values: Vec<&dyn ToSql> = values.collect();
+    let values = (now.as_millis(), now.as_millis(), effect.state.as_str(), error, job.seq.0);
     // The row may break rules that were switched off by hand, and must be written all the same.
     connection.pragma_update(None, "ignore_check_constraints", true)?;
-    let written = match connection.execute(sql::SET_ASIDE, &*values) {
+    let written = match connection.execute(sql::SET_ASIDE, values) {
         Err(refused) if refused.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            connection.execute(&sql::set_aside_by_force(), &*values)
+            connection.execute(&sql::set_aside_by_force(), values)
         }
         written => written,
     };
@@ -186,29 +207,5 @@ fn count_blocked(counters: &mut Counters, job: &Before<'_>, next: &Next) {
         (true, false) => counters.add_blocked(job.queue, -1),
         (false, true) => counters.add_blocked(job.queue, 1),
         _ => {}
-    }
-}
-
-/// What a job's row says of its last attempt.
-#[derive(Default)]
-struct Record<'a> {
-    started_at: Option<i64>,
-    exit_code: Option<i32>,
-    signal: Option<i32>,
-    error: Option<&'a str>,
-}
-
-impl<'a> Record<'a> {
-    fn of(attempt: &Attempt<'a>) -> Self {
-        match attempt {
-            Attempt::Same | Attempt::Unstarted => Self::default(),
-            Attempt::Begins(at) => Self { started_at: Some(at.as_millis()), ..Self::default() },
-            Attempt::Ended(ended) => Self {
-                started_at: Some(ended.started_at.as_millis()),
-                exit_code: ended.outcome.exit_code(),
-                signal: ended.outcome.signal(),
-                error: ended.error.as_deref(),
-            },
-        }
     }
 }

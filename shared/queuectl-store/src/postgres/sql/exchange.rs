@@ -5,7 +5,7 @@ use super::counters::{SUMS, has_sums};
 use super::stages::{
     CLAIMED_NUMBERS, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, is_served, queues_in,
 };
-use crate::columns::ended;
+use crate::columns::{ended, plain_ended};
 use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
@@ -21,16 +21,23 @@ const ITSELF: &str = "WITH itself AS (SELECT stop FROM @worker WHERE id = :worke
 /// They are looked for by their keys alone, here as everywhere: a join might begin with
 /// the whole table if the server believes that it is empty, which is how a vacuum
 /// mostly finds it.
-const ENDED: &str = concatcp!(
-    "left_claimed AS (DELETE FROM @claimed WHERE seq = ANY (:seq) \
+macro_rules! ended {
+    ($columns:ident) => {
+        concatcp!(
+            LEFT_CLAIMED,
+            ", ended AS (SELECT * FROM unnest(",
+            $columns::ARRAYS,
+            ") AS ended (",
+            $columns::LIST,
+            ") WHERE seq = ANY (ARRAY(SELECT seq FROM left_claimed)))"
+        )
+    };
+}
+
+/// Takes the claims away, which only one can do.
+const LEFT_CLAIMED: &str = "left_claimed AS (DELETE FROM @claimed WHERE seq = ANY (:seq) \
          AND lease = (:lease::bigint[])[array_position(:seq, seq)] AND worker = :worker \
-         AND (cancel_at_ms IS NULL OR :is_certain) AND EXISTS (SELECT FROM itself) RETURNING seq), \
-     ended AS (SELECT * FROM unnest(",
-    ended::ARRAYS,
-    ") AS ended (",
-    ended::LIST,
-    ") WHERE seq = ANY (ARRAY(SELECT seq FROM left_claimed)))"
-);
+         AND (cancel_at_ms IS NULL OR :is_certain) AND EXISTS (SELECT FROM itself) RETURNING seq)";
 
 /// Records the ends of attempts, and puts each job where it goes.
 const RESULTS: &str = concatcp!(
@@ -91,12 +98,14 @@ const CLAIMS: &str = concatcp!(
     CLAIMED_NUMBERS,
     ", :worker AS worker, :now AS claimed_at_ms, NULL::bigint AS cancel_at_ms FROM picked), ",
     INTO_CLAIMED,
-    ", moved AS (SELECT queue, outcome, 'processing' AS was, state AS becomes FROM ended \
-         UNION ALL SELECT queue, NULL, state, 'processing' FROM picked), \
+    // What ended went from `processing` to what it becomes, what is claimed the other way.
+    // (A comparison with NULL costs next to nothing.)
+    ", moved AS (SELECT queue, outcome, state AS becomes, NULL AS was FROM ended \
+         UNION ALL SELECT queue, NULL, NULL, state FROM picked), \
      counted AS (INSERT INTO @change (worker, queue, done, pending, processing, completed, failed, dead, cancelled) \
          SELECT :worker, queue, count(*) FILTER (WHERE outcome <> 'worker-lost'), \
          count(*) FILTER (WHERE becomes = 'pending') - count(*) FILTER (WHERE was = 'pending'), \
-         count(*) FILTER (WHERE becomes = 'processing') - count(*) FILTER (WHERE was = 'processing'), \
+         count(was) - count(becomes), \
          count(*) FILTER (WHERE becomes = 'completed'), \
          count(*) FILTER (WHERE becomes = 'failed') - count(*) FILTER (WHERE was = 'failed'), \
          count(*) FILTER (WHERE becomes = 'dead'), count(*) FILTER (WHERE becomes = 'cancelled') FROM moved GROUP BY queue)"
@@ -159,7 +168,7 @@ const MORE_SIGNALS: &str = concatcp!(
 pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
     ITSELF,
     ", ",
-    ENDED,
+    ended!(ended),
     ", ",
     RESULTS,
     ", ",
@@ -190,7 +199,7 @@ pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
 pub(crate) static PLAIN_EXCHANGE: Query = Query::new(concatcp!(
     ITSELF,
     ", ",
-    ENDED,
+    ended!(plain_ended),
     ", ",
     PLAIN_RESULTS,
     ", ",
