@@ -84,13 +84,13 @@ impl<'a, R: Fn(usize) -> Raw<'a>> RowReader<R> {
     pub(crate) fn optional_text(&mut self, column: usize) -> Option<String> {
         match (self.read)(column) {
             Raw::Null => None,
-            Raw::Text(bytes) => Some(match std::str::from_utf8(bytes) {
-                Ok(text) => text.to_owned(),
-                Err(_) => {
-                    self.complain(column, "is not UTF-8");
-                    String::from_utf8_lossy(bytes).into_owned()
+            Raw::Text(bytes) => {
+                if let Ok(text) = std::str::from_utf8(bytes) {
+                    return Some(text.to_owned());
                 }
-            }),
+                self.complain(column, "is not UTF-8");
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            }
             Raw::Bytes(bytes) => {
                 self.complain(column, "has no text");
                 Some(String::from_utf8_lossy(bytes).into_owned())
