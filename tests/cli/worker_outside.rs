@@ -1,7 +1,7 @@
 //! Stops from outside: signals that reach jobs together with their worker.
 
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, Home, Worker, marked, send, wait_until};
+use crate::support::{DEADLINE, Home, Worker, send, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use queuectl_core::{Outcome, State};
@@ -30,13 +30,14 @@ enum Order {
 
 fn signal_everything(home: &Home, signal: Signal, order: Order) {
     let ours = home.managers_and_workers();
-    let marker = format!("TEST_HOME={}", home.root().display());
     let mut jobs: Vec<i32> = Vec::new();
     // While it becomes another program its environment cannot be read.
     wait_until(DEADLINE, "the job is found", || {
-        jobs = marked(&[&marker]).into_iter().filter(|pid| !ours.contains(pid)).collect();
+        jobs = home.processes_of("a");
         !jobs.is_empty()
     });
+    // The guardian of the manager as well.
+    jobs.extend(home.guardians());
     let pids = match order {
         Order::JobsFirst => [jobs, ours],
         Order::JobsLast => [ours, jobs],
