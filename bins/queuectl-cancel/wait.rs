@@ -3,6 +3,7 @@
 use queuectl_cli::{Context, Failure};
 use queuectl_core::{JobId, Lease, WorkerId};
 use queuectl_runtime::{RescueError, rescue};
+use queuectl_service::typed;
 use queuectl_service::wait::cancel::{CancelWait, Delay, Look};
 use queuectl_service::wait::unseen::{UNSEEN_WAITS, Unseen};
 use queuectl_store::Store;
@@ -63,9 +64,12 @@ fn end_for_the_dead(
                 UNSEEN_WAITS.as_secs()
             )))
         }
-        Err(error @ RescueError::Stuck(_)) => {
-            Err(Failure::error(format!("job {id} cannot be ended, worker {worker} is dead: {error}"))
-                .hint(format!("end these processes as their owner, and type `queuectl cancel {id}` again")))
-        }
+        Err(error @ RescueError::Stuck(_)) => Err(Failure::error(format!(
+            "job {id} cannot be ended, worker {worker} is dead: {error}"
+        ))
+        .hint(format!(
+            "end these processes as their owner, and type `queuectl cancel {typed}` again",
+            typed = typed(id.as_str())
+        ))),
     }
 }

@@ -3,6 +3,7 @@
 use queuectl_cli::{Context, Exit, Failure, show_job};
 use queuectl_core::State;
 use queuectl_service::find::find_job;
+use queuectl_service::typed;
 use queuectl_store::Access;
 
 /// Show everything about a dead job
@@ -28,7 +29,7 @@ pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let job = find_job(&mut *store, &args.id)?;
     if job.state != State::Dead {
         return Err(Failure::new(Exit::NotFound, format!("job {} is {}, not dead", job.id, job.state))
-            .hint(format!("see it with `queuectl show {}`", job.id)));
+            .hint(format!("see it with `queuectl show {}`", typed(job.id.as_str()))));
     }
     show_job(cx, &mut *store, &job, args.json)
 }

@@ -10,6 +10,7 @@ use queuectl_service::draft::fields::{is_field, is_job};
 use queuectl_service::draft::{json, lookalike};
 use queuectl_service::explain::store::of_change;
 use queuectl_service::job_fields::Draft;
+use queuectl_service::{typed, typed_option};
 use queuectl_store::{Access, OnTaken};
 use std::ffi::OsString;
 
@@ -25,12 +26,12 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
     let enqueued = store.enqueue(std::slice::from_ref(&job), on_taken, cx.now()).map_err(|error| {
-        let id = shell_words::quote(job.id.as_str());
+        let (id, given) = (typed(job.id.as_str()), typed_option("--id", job.id.as_str()));
         of_change(
             error,
             format!("job {}", job.id),
             format!(
-                "see whether it is there with `queuectl show {id}`; if not, add it with `--id {id}`, by which it \
+                "see whether it is there with `queuectl show {id}`; if not, add it with `{given}`, by which it \
                  cannot be added twice"
             ),
         )

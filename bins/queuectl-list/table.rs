@@ -4,7 +4,7 @@ use crate::Args;
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, Goes, Stays};
 use queuectl_cli::text::{escape, shorten_beginning};
 use queuectl_cli::{Context, Failure, Table, Times, each_page};
-use queuectl_core::{Job, State};
+use queuectl_core::{DEFAULT_QUEUE, Job, State};
 use queuectl_store::Access;
 
 /// So many jobs are looked through for one that waits or runs before the table begins.
@@ -19,11 +19,11 @@ pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
         let room = cx.output().columns().map_or(usize::MAX, |columns| columns.saturating_sub("Queue ".len()));
         cx.output().note(format!("Queue {}", shorten_beginning(&escape(&place.to_string()), room)));
     }
-    let mut table: Option<Table> = None;
+    let mut table: Option<(Table, Columns)> = None;
     each_page(cx.output(), &mut *store, filter, args.limit, |jobs| {
-        let table = table.get_or_insert_with(|| begin(cx, jobs));
+        let (table, columns) = table.get_or_insert_with(|| begin(cx, jobs));
         for job in jobs {
-            add(cx, table, job, &times);
+            add(table, *columns, job, &times);
         }
         cx.output().bytes(table.page().as_bytes())
     })?;
@@ -33,26 +33,39 @@ pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The table that these jobs begin. On a terminal a column in which nothing stands
-/// would only take room from the commands.
-fn begin(cx: &Context, jobs: &[Job]) -> Table {
-    if !cx.output().is_terminal() {
-        return Table::new(&["ID", "Command", "State", "Retries", "Created At", "Due At"]);
-    }
-    let header = ["No", "ID", "Command", "State", "Retries", "Created", "When"];
-    let narrow = [Stays, CutsBeginnings, CutsEnds, Stays, Goes, Goes, Stays];
-    let has_time =
-        |job: &Job| job.run_at.is_some() || job.blocked_by.is_some() || job.state == State::Processing;
-    let has_times = jobs.len() > FULL_SCREENS || jobs.iter().any(has_time);
-    let shown = if has_times { header.len() } else { header.len() - 1 };
-    Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown])
+/// Which columns a table has, beside those that each has.
+#[derive(Clone, Copy)]
+enum Columns {
+    /// Those of a pipe, always the same.
+    OfAPipe,
+    /// On a terminal a column in which nothing stands, or the same everywhere, would only
+    /// take room from the commands.
+    OfATerminal { queue: bool, when: bool },
 }
 
-fn add(cx: &Context, table: &mut Table, job: &Job, times: &Times) {
+/// The table that these jobs begin.
+fn begin(cx: &Context, jobs: &[Job]) -> (Table, Columns) {
+    if !cx.output().is_terminal() {
+        let table = Table::new(&["ID", "Command", "State", "Retries", "Created At", "Due At"]);
+        return (table, Columns::OfAPipe);
+    }
+    let has_time =
+        |job: &Job| job.run_at.is_some() || job.blocked_by.is_some() || job.state == State::Processing;
+    let when = jobs.len() > FULL_SCREENS || jobs.iter().any(has_time);
+    let queue = jobs.iter().any(|job| job.queue != DEFAULT_QUEUE);
+    let mut columns = vec![("No", Stays), ("ID", CutsBeginnings), ("Command", CutsEnds)];
+    columns.extend(queue.then_some(("Queue", CutsEnds)));
+    columns.extend([("State", Stays), ("Retries", Goes), ("Created", Goes)]);
+    columns.extend(when.then_some(("When", Stays)));
+    let (header, narrow): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    (Table::new(&header).fit(cx.output().columns(), &narrow), Columns::OfATerminal { queue, when })
+}
+
+fn add(table: &mut Table, columns: Columns, job: &Job, times: &Times) {
     let number = job.seq.to_string();
     let retries = format!("{}/{}", job.retries(), job.max_retries);
     let created = times.short(job.created_at);
-    let is_piped = !cx.output().is_terminal();
+    let is_piped = matches!(columns, Columns::OfAPipe);
     let when = match job.started_at {
         // In a pipe too: it says more than the time for which the job waits as well.
         _ if let Some(blocker) = job.blocked_by => blocker.in_words().to_owned(),
@@ -60,8 +73,16 @@ fn add(cx: &Context, table: &mut Table, job: &Job, times: &Times) {
         Some(started) if job.state == State::Processing && !is_piped => times.since(started),
         _ => job.run_at.map(|at| times.due(at)).unwrap_or_default(),
     };
-    let cells =
-        [&number, job.id.as_str(), job.command.as_str(), job.state.as_str(), &retries, &created, &when];
-    let first = usize::from(is_piped);
-    table.row_of(job.state, &cells[first..]);
+    let (id, command, state) = (job.id.as_str(), job.command.as_str(), job.state.as_str());
+    let cells = match columns {
+        Columns::OfAPipe => vec![id, command, state, &retries, &created, &when],
+        Columns::OfATerminal { queue, when: has_when } => {
+            let mut cells = vec![&number, id, command];
+            cells.extend(queue.then_some(job.queue.as_str()));
+            cells.extend([state, &retries, &created]);
+            cells.extend(has_when.then_some(when.as_str()));
+            cells
+        }
+    };
+    table.row_of(job.state, &cells);
 }

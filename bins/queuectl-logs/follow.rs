@@ -2,7 +2,8 @@
 
 use crate::print::Printer;
 use queuectl_cli::{Context, Failure, Times};
-use queuectl_core::{Job, JobId, Lease, State, Timestamp};
+use queuectl_core::{Blocker, Job, JobId, Lease, State, Timestamp};
+use queuectl_service::typed;
 use queuectl_service::wait::follow::{Follow, Look};
 use queuectl_store::Store;
 use std::time::Duration;
@@ -54,6 +55,7 @@ struct Wait {
     due: Option<Timestamp>,
     looks: u32,
     nobody_works: bool,
+    is_held: bool,
 }
 
 impl Wait {
@@ -78,6 +80,16 @@ impl Wait {
                 _ => format!("Job {} is due: {due}", job.id),
             });
         }
+        if job.blocked_by == Some(Blocker::Hold) {
+            if !std::mem::replace(&mut self.is_held, true) {
+                cx.output().note(format!(
+                    "Job {} is held until `queuectl release {}`",
+                    job.id,
+                    typed(job.id.as_str())
+                ));
+            }
+            return Ok(());
+        }
         if self.looks.is_multiple_of(LOOKS_BEFORE_DOUBT) && !self.nobody_works {
             self.nobody_works = matches!(store.has_workers(&job.queue), Ok(false));
             if self.nobody_works {
@@ -94,8 +106,10 @@ fn end(cx: &Context, job: &Job) -> Result<(), Failure> {
     match job.state {
         State::Dead => {
             let error = job.last_error.as_deref().unwrap_or("no reason known");
-            Err(Failure::error(format!("job {id} is dead: {error}"))
-                .hint(format!("give it another life with `queuectl dlq retry {id}`")))
+            Err(Failure::error(format!("job {id} is dead: {error}")).hint(format!(
+                "give it another life with `queuectl dlq retry {typed}`",
+                typed = typed(id.as_str())
+            )))
         }
         State::Cancelled => Err(Failure::error(format!("job {id} was cancelled"))),
         _ => {

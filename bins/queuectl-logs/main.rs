@@ -8,6 +8,7 @@ use queuectl_cli::{Exit, Failure, Leads, OthersOptions};
 use queuectl_core::{Attempt, Job, Lease, Stream};
 use queuectl_service::detail::{attempt_number, last_attempt};
 use queuectl_service::find::find_job;
+use queuectl_service::typed;
 use queuectl_store::Access;
 use std::process::ExitCode;
 
@@ -82,7 +83,7 @@ fn main() -> ExitCode {
             None => last_attempt(&job, &attempts),
             Some(number) => Some(chosen(&job, &attempts, number).ok_or_else(|| {
                 Failure::new(Exit::NotFound, format!("job {} has no attempt {number}", job.id))
-                    .hint(format!("list them with `queuectl show {}`", job.id))
+                    .hint(format!("list them with `queuectl show {}`", typed(job.id.as_str())))
             })?),
         };
         let stream = args.stream.map(|name| match name {

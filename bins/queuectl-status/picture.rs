@@ -52,18 +52,15 @@ fn heading(cx: &Context, columns: usize) -> Result<String, Failure> {
     Ok(format!("{HEADING} of {}", shorten_beginning(&escape(&place.to_string()), room)))
 }
 
-/// The jobs of a queue that are not at rest, by state; then how many are.
+/// The jobs of a queue by state, without the states in which there is none.
 fn by_queue(queue: &str, counts: &Counts) -> String {
-    let (finished, unfinished): (Vec<State>, Vec<State>) =
-        State::ALL.into_iter().partition(|state| state.is_finished());
-    let mut parts: Vec<String> =
-        unfinished.iter().map(|&state| format!("{} {state}", counts[state])).collect();
+    let states = State::ALL.into_iter().filter(|&state| counts[state] != 0);
+    let mut parts: Vec<String> = states.map(|state| format!("{} {state}", counts[state])).collect();
     if counts.blocked > 0 {
         parts.push(format!("{} held", counts.blocked));
     }
-    let at_rest: i64 = finished.iter().map(|&state| counts[state]).sum();
-    parts.push(format!("{at_rest} at rest"));
-    format!("  {}: {}", escape(queue), parts.join(", "))
+    let jobs = if parts.is_empty() { "no jobs".to_owned() } else { parts.join(", ") };
+    format!("  {}: {jobs}", escape(queue))
 }
 
 /// How many live, and on how many machines if that is not plain.

@@ -82,7 +82,7 @@ fn tell_of_neighbours(cx: &Context, manager_pid: u32) {
     if others > 0 {
         let others = plural(others, "worker");
         cx.output().note(format!(
-            "{others} of this queue ran on this machine already; stop all of them with `queuectl worker stop`"
+            "{others} more ran on this machine already; stop all of them with `queuectl worker stop`"
         ));
     }
 }

@@ -28,6 +28,9 @@ pub(crate) fn tell(cx: &Context, begin: &DrainBegin) -> Result<(), Failure> {
         parts.push(format!("{} cancelled", end.cancelled));
     }
     parts.push(format!("{} left", end.left));
+    if end.held > 0 {
+        parts.push(format!("{} held", end.held));
+    }
     let how = if end.was_stopped { "Stopped" } else { "Drained" };
     tracing::info!("{how}: {}.", parts.join(", "));
     for job in &end.dead_jobs {

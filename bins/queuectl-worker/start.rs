@@ -41,8 +41,8 @@ pub(crate) struct StartArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_jobs: Option<u64>,
 
-    /// End when nothing is left: no job pending, processing or failed; with
-    /// `ready`, ignore what is not due yet [default: go on]
+    /// End when nothing is left: no job pending, processing or failed, but for those that
+    /// are held; with `ready`, ignore what is not due yet [default: go on]
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     drain: Option<DrainArg>,
 
@@ -182,7 +182,7 @@ pub(crate) fn log_prefix(role: &str, queue: Option<&str>) -> String {
 fn tell_of_neighbours(neighbours: usize) {
     if neighbours > 0 {
         let workers = plural(neighbours as u64, "worker");
-        tracing::info!("{workers} of this queue ran on this machine already; these are more.");
+        tracing::info!("{workers} ran on this machine already; these are more.");
     }
 }
 

@@ -124,9 +124,9 @@ fn a_second_start_says_that_workers_run_already() {
         .assert()
         .success()
         .stdout(contains("Started 1 worker"))
-        .stderr(contains("2 workers of this queue ran on this machine already"));
+        .stderr(contains("2 workers more ran on this machine already"));
     let third = home.worker([""; 0]);
-    third.wait_until_it_says("3 workers of this queue ran on this machine already");
+    third.wait_until_it_says("3 workers ran on this machine already");
     third.wait_until_it_says("Loop started");
     home.queuectl(["worker", "stop"]).assert().success().stdout("Stopped 4 workers\n");
 }

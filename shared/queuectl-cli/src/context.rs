@@ -6,12 +6,14 @@ use crate::logging;
 use crate::output::Output;
 use queuectl_core::{DEFAULT_QUEUE, Timestamp};
 use queuectl_service::place;
+use queuectl_service::typed_option;
 use queuectl_service::verbs::delete::DryRun;
 use queuectl_settings::{
     Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
 };
-use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
+use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError, WorkerRecord};
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 
 /// What a program can ask for: its settings, the queue, the time, a place to
 /// print to.
@@ -22,6 +24,8 @@ pub struct Context {
     settings: OnceCell<Settings>,
     clock: RefCell<Clock>,
     warned_of_variables: Cell<bool>,
+    /// The queues of which it was said that no worker serves them.
+    unserved: RefCell<HashSet<String>>,
 }
 
 impl Context {
@@ -29,7 +33,8 @@ impl Context {
         let output = Output::of(&global);
         let clock = RefCell::new(Clock::of_this_machine());
         let warned_of_variables = Cell::new(false);
-        Self { global, output, settings: OnceCell::new(), clock, warned_of_variables }
+        let (settings, unserved) = (OnceCell::new(), RefCell::default());
+        Self { global, output, settings, clock, warned_of_variables, unserved }
     }
 
     /// The global flags as they were given.
@@ -162,14 +167,23 @@ impl Context {
         if self.is_missing()? { self.chosen_queue() } else { Ok(None) }
     }
 
-    /// Says so if no worker is there to run what waits in a queue. It is not worth an error.
+    /// Says so, once, if no worker is there to run what waits in a queue. It is not worth an
+    /// error.
     pub fn note_without_workers(&self, store: &mut dyn Store, queue: &str) {
+        if self.unserved.borrow().contains(queue) {
+            return;
+        }
         if self.output.is_read_by_a_person() && matches!(store.has_workers(queue), Ok(false)) {
-            if queue == DEFAULT_QUEUE {
+            self.unserved.borrow_mut().insert(queue.to_owned());
+            let serves_others =
+                store.workers().is_ok_and(|workers| workers.iter().any(WorkerRecord::takes_jobs));
+            if queue == DEFAULT_QUEUE && !serves_others {
                 self.output.note("No worker is running; start one with `queuectl worker start`");
             } else {
-                let start = format!("queuectl worker start --queue {}", shell_words::quote(queue));
-                self.output.note(format!("No worker serves the queue {queue}; start one with `{start}`"));
+                let queue_option = typed_option("--queue", queue);
+                self.output.note(format!(
+                    "No worker serves the queue {queue}; start one with `queuectl worker start {queue_option}`"
+                ));
             }
         }
     }

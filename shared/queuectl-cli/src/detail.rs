@@ -9,6 +9,7 @@ use crate::times::Times;
 use queuectl_core::{Attempt, Job, State};
 use queuectl_service::amounts::{duration, size};
 use queuectl_service::detail::{JobDetail, OutputEnd, attempt_number};
+use queuectl_service::typed;
 use queuectl_store::Store;
 use std::fmt::Write as _;
 
@@ -142,7 +143,7 @@ fn tail(cx: &Context, job: &Job, end: &OutputEnd) -> Result<(), Failure> {
     }
     cx.output().bytes(text.as_bytes())?;
     if shown.len() < lines.len() || end.is_cut {
-        cx.output().note(format!("hint: see all of it with `queuectl logs {}`", job.id));
+        cx.output().note(format!("hint: see all of it with `queuectl logs {}`", typed(job.id.as_str())));
     }
     Ok(())
 }

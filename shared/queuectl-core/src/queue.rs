@@ -25,6 +25,15 @@ pub enum InvalidQueueName {
         /// The first character that is not allowed.
         character: char,
     },
+    /// A `,`, with which people name several.
+    #[error(
+        "the name of the queue {name:?} contains `,`, which is not allowed; a job has one queue, and where several \
+         can be meant each is named for itself, as in `--queue a --queue b`"
+    )]
+    List {
+        /// The text that was given.
+        name: String,
+    },
     /// A `*`, which stands for any names.
     #[error(
         "the name of the queue {name:?} contains `*`, which stands for any end of a name where workers are told what to serve"
@@ -39,7 +48,7 @@ pub enum InvalidQueueName {
 ///
 /// # Errors
 ///
-/// [`InvalidQueueName`] if it is empty, too long, not all visible, or a pattern.
+/// [`InvalidQueueName`] if it is empty, too long, not all visible, a list, or a pattern.
 pub fn check_queue_name(name: &str) -> Result<(), InvalidQueueName> {
     if name.is_empty() {
         return Err(InvalidQueueName::Empty);
@@ -50,6 +59,9 @@ pub fn check_queue_name(name: &str) -> Result<(), InvalidQueueName> {
     }
     if let Some(character) = name.chars().find(|&c| c == ' ' || is_hidden(c)) {
         return Err(InvalidQueueName::Hidden { name: name.to_owned(), character });
+    }
+    if name.contains(',') {
+        return Err(InvalidQueueName::List { name: name.to_owned() });
     }
     if name.contains('*') {
         return Err(InvalidQueueName::Pattern { name: name.to_owned() });
@@ -190,6 +202,7 @@ mod tests {
     fn what_cannot_be_a_name_is_refused() {
         assert_eq!(check_queue_name(""), Err(InvalidQueueName::Empty));
         assert!(matches!(check_queue_name("a b"), Err(InvalidQueueName::Hidden { .. })));
+        assert!(matches!(check_queue_name("a,b"), Err(InvalidQueueName::List { .. })));
         assert!(matches!(check_queue_name("a*"), Err(InvalidQueueName::Pattern { .. })));
         assert!(matches!(QueueSet::of(["a*b"]), Err(InvalidQueueName::Pattern { .. })));
         assert!(matches!(check_queue_name(&"x".repeat(129)), Err(InvalidQueueName::TooLong { .. })));

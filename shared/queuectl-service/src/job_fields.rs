@@ -245,6 +245,13 @@ impl Draft {
                 self.run_at = self.run_at.or(Some(time(value)?));
                 Ok(())
             }
+            // Of a printed job that is held it is the same as `hold`.
+            None if name == "blocked_by" => {
+                if value.as_str() == Some(Blocker::Hold.as_str()) {
+                    self.hold = self.hold.or(Some(true));
+                }
+                Ok(())
+            }
             None => Ok(()),
         }
     }
@@ -253,7 +260,7 @@ impl Draft {
 fn queue(value: &Value) -> Result<String, FieldProblem> {
     let name = text(value)?;
     check_queue_name(name)
-        .map_err(|_| expected("1 to 128 visible characters without white space and `*`", value))?;
+        .map_err(|_| expected("1 to 128 visible characters without white space, `,` and `*`", value))?;
     Ok(name.to_owned())
 }
 

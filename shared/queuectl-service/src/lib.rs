@@ -45,4 +45,5 @@ mod words;
 mod worker_state;
 
 pub use explanation::Explanation;
+pub use words::{typed, typed_option};
 pub use worker_state::WorkerState;

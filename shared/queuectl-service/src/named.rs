@@ -3,6 +3,7 @@
 use crate::explain::store::of_change;
 use crate::explanation::Explanation;
 use crate::find::{FindError, find_job};
+use crate::words::typed;
 use queuectl_core::{Job, JobId, State};
 use queuectl_store::{Store, StoreError};
 use std::collections::HashSet;
@@ -50,9 +51,11 @@ impl From<NamedError> for Explanation {
                 | FindError::Invalid(_)) => source.into(),
                 FindError::Store(source) => Self::from(source).about(format_args!("job {given}")),
             },
-            NamedError::Change { id, source } => {
-                of_change(*source, format_args!("job {id}"), format!("see it with `queuectl show {id}`"))
-            }
+            NamedError::Change { id, source } => of_change(
+                *source,
+                format_args!("job {id}"),
+                format!("see it with `queuectl show {typed}`", typed = typed(id.as_str())),
+            ),
             NamedError::Afterwards { id, done, source } => {
                 Self::from(*source).about(format_args!("job {id} {done}"))
             }

@@ -15,7 +15,7 @@ pub struct Status {
     pub is_there: bool,
     /// How many jobs stand where.
     pub counts: JobCounts,
-    /// The same of each queue that has had jobs, by name; what was claimed in advance counts
+    /// The same of each queue that has jobs, by name; what was claimed in advance counts
     /// as processing.
     pub queues: Vec<(String, Counts)>,
     /// Workers that have not ended.
@@ -66,7 +66,8 @@ impl Status {
     ///
     /// Those of the store.
     pub fn take(store: &mut dyn Store) -> Result<Self, StoreError> {
-        let (queues, workers) = at_one_moment(store)?;
+        let (mut queues, workers) = at_one_moment(store)?;
+        queues.retain(|(_, counts)| !counts.is_zero());
         let kept = sum(&queues);
         let counts = JobCounts::new(kept, &workers);
         let is_there = counts.total() > 0 || !workers.is_empty() || store.whereabouts()?.is_some();

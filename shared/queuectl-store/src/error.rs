@@ -61,10 +61,12 @@ pub enum StoreError {
         state: State,
     },
     /// Nobody holds the job, so it cannot be released.
-    #[error("job {id} is not held, so it cannot be released")]
+    #[error("job {id} is {state}, and not held")]
     NotHeld {
         /// The job.
         id: JobId,
+        /// Its state.
+        state: State,
     },
     /// Jobs of this state are still to be worked on.
     #[error("{state} jobs cannot be deleted: they have not come to rest")]

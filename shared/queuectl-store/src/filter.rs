@@ -96,11 +96,14 @@ impl<'a> Conditions<'a> {
         if queues.is_all() {
             return;
         }
-        let mut choices = Vec::new();
-        for name in queues.names() {
-            let name = self.bind(name.as_str());
-            choices.push(format!("{} = {name}", (self.name)("queue")));
-        }
+        // One list, since a chain of as many choices would be too deep.
+        let names: Vec<String> = queues.names().iter().map(|name| self.bind(name.as_str())).collect();
+        let column = (self.name)("queue");
+        let mut choices = match names.as_slice() {
+            [] => Vec::new(),
+            [name] => vec![format!("{column} = {name}")],
+            names => vec![format!("{column} IN ({})", names.join(", "))],
+        };
         for beginning in queues.beginnings() {
             choices.push(self.fits("queue", Glob::beginning(beginning, self.dialect.pattern)));
         }

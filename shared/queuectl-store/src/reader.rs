@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
-use crate::worker_record::{Life, WorkerRecord};
+use crate::worker_record::WorkerRecord;
 use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, Seq, WorkerId};
 
 /// Looking at the queue. Changes nothing.
@@ -36,7 +36,8 @@ pub trait Reader {
     /// How many jobs stand where; takes the same time however many there are.
     fn counts(&mut self) -> Result<Counts>;
 
-    /// The same for each queue that has ever had a job, by name.
+    /// The same for each queue that has jobs, by name; a queue that had some may be there with
+    /// none.
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>>;
 
     /// The records of a job's attempts, oldest first.
@@ -58,9 +59,7 @@ pub trait Reader {
     /// Tells whether a worker may be there that takes jobs of this queue: one that serves
     /// it, lives, as far as can be told, and was not asked to stop.
     fn has_workers(&mut self, queue: &str) -> Result<bool> {
-        let takes = |worker: &WorkerRecord| {
-            worker.life != Life::Dead && worker.stop.is_none() && worker.queues.serves(queue)
-        };
+        let takes = |worker: &WorkerRecord| worker.takes_jobs() && worker.queues.serves(queue);
         Ok(self.workers()?.iter().any(takes))
     }
 

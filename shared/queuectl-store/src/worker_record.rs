@@ -73,6 +73,12 @@ pub struct WorkerRecord {
 }
 
 impl WorkerRecord {
+    /// Tells whether it may claim jobs: it lives, as far as can be told, and was not asked to
+    /// stop.
+    pub fn takes_jobs(&self) -> bool {
+        self.life != Life::Dead && self.stop.is_none()
+    }
+
     /// Jobs it runs now: it fills its slots before it claims any in advance.
     pub fn jobs_running(&self) -> u64 {
         self.jobs_now.min(u64::from(self.concurrency))

@@ -1,6 +1,7 @@
 //! What is said of a job that is not there, or not as it would have to be.
 
 use crate::explanation::Explanation;
+use crate::words::typed;
 use queuectl_core::{Event, Exit, IllegalTransition, JobId, State};
 use queuectl_store::StoreError;
 
@@ -12,22 +13,34 @@ pub(crate) fn of_job(error: &StoreError, message: String) -> Explanation {
         }
         StoreError::Refused { id, source } => of_refusal(id, *source, message),
         StoreError::UnreadableJob { id, .. } => Explanation::error(message).hint(format!(
-            "see what is left of it with `queuectl show {id}`, and all such rows with `queuectl doctor`"
+            "see what is left of it with `queuectl show {typed}`, and all such rows with `queuectl doctor`",
+            typed = typed(id.as_str())
         )),
-        StoreError::OtherState { id, state } if state.is_finished() => {
-            Explanation::error(message).hint(format!("delete it with `queuectl prune {id}`"))
-        }
+        StoreError::OtherState { id, state } if state.is_finished() => Explanation::error(message)
+            .hint(format!("delete it with `queuectl prune {typed}`", typed = typed(id.as_str()))),
         StoreError::OtherState { id, .. } => {
             Explanation::error(format!("{message}; only {} jobs can be deleted", words(State::is_finished)))
-                .hint(format!("end it first with `queuectl cancel {id}`"))
+                .hint(format!("end it first with `queuectl cancel {typed}`", typed = typed(id.as_str())))
         }
-        StoreError::DuplicateId { id, .. } => Explanation::error(message)
-            .hint(format!("see it with `queuectl show {id}`, or choose another --id")),
+        StoreError::DuplicateId { id, .. } => Explanation::error(message).hint(format!(
+            "see it with `queuectl show {typed}`, or choose another --id",
+            typed = typed(id.as_str())
+        )),
         StoreError::NotFinished { .. } => {
             Explanation::error(message).hint("end them first with `queuectl cancel ID`")
         }
-        StoreError::NotHeld { id } => Explanation::new(Exit::NotFound, message)
-            .hint(format!("see what it waits for with `queuectl show {id}`")),
+        StoreError::NotHeld { id, state } => {
+            let held = Explanation::error(format!("{message}; only held jobs can be released"));
+            let waits = matches!(state, State::Pending | State::Failed);
+            if waits {
+                held.hint(format!(
+                    "see what it waits for with `queuectl show {typed}`",
+                    typed = typed(id.as_str())
+                ))
+            } else {
+                held
+            }
+        }
         _ => Explanation::error(message),
     }
 }
@@ -44,15 +57,18 @@ fn of_refusal(id: &JobId, refused: IllegalTransition, message: String) -> Explan
             // To a person it is one thing: a failed job is hurried.
             let message = only("retried", &[Event::Revived, Event::Hurried]);
             Explanation::new(Exit::NotFound, message).hint(if state.is_finished() {
-                format!("run it anew: free its id with `queuectl prune {id}`, and enqueue it again")
+                format!(
+                    "run it anew: free its id with `queuectl prune {typed}`, and enqueue it again",
+                    typed = typed(id.as_str())
+                )
             } else {
-                format!("see it with `queuectl show {id}`")
+                format!("see it with `queuectl show {typed}`", typed = typed(id.as_str()))
             })
         }
         Event::Hurried => Explanation::new(Exit::NotFound, message)
-            .hint(format!("see what became of it with `queuectl show {id}`")),
+            .hint(format!("see what became of it with `queuectl show {typed}`", typed = typed(id.as_str()))),
         Event::Cancelled => Explanation::error(only("cancelled", &[Event::Cancelled]))
-            .hint(format!("see it with `queuectl show {id}`")),
+            .hint(format!("see it with `queuectl show {typed}`", typed = typed(id.as_str()))),
         _ => Explanation::error(message),
     }
 }

@@ -62,8 +62,10 @@ pub struct DrainEnd {
     pub died: u64,
     /// How many were cancelled.
     pub cancelled: u64,
-    /// How many are not at rest.
+    /// How many are not at rest, without those that are held.
     pub left: u64,
+    /// How many are held.
+    pub held: u64,
     /// Jobs are left that were to be run: it was stopped.
     pub was_stopped: bool,
     /// The first of those that died, in the order in which they did.
@@ -141,6 +143,7 @@ impl DrainBegin {
             died,
             cancelled: self.more(State::Cancelled, &now),
             left,
+            held: now.blocked.max(0).unsigned_abs(),
             was_stopped: left > may_be_left,
             dead_jobs,
         })
@@ -204,7 +207,7 @@ mod tests {
         };
         assert_eq!(progress, wanted);
         let end = begin.end(queue.store()).unwrap();
-        assert_eq!((end.completed, end.died, end.cancelled, end.left), (1, 1, 0, 1));
+        assert_eq!((end.completed, end.died, end.cancelled, end.left, end.held), (1, 1, 0, 1, 1));
         assert!(end.was_stopped);
         assert_eq!(end.dead_jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["a"]);
         assert_eq!(end.more_dead(), 0);

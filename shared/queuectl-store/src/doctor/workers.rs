@@ -1,6 +1,7 @@
 //! Who works on a queue, on which machine, and what they hold.
 
 use super::words::{START_A_WORKER, jobs, jobs_are};
+use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::lease::LeaseTimes;
 use crate::machine;
@@ -21,9 +22,10 @@ pub(super) struct Held {
     pub(super) jobs: u64,
 }
 
-/// Workers that live, have died, stand still, or are not heard of; `unfinished` is how
-/// many jobs there are for them.
-pub(super) fn roster(workers: &[WorkerRecord], unfinished: i64, now: Timestamp) -> Vec<Finding> {
+/// Workers that live, have died, stand still, or are not heard of; and queues with jobs that
+/// none of them serves.
+pub(super) fn roster(workers: &[WorkerRecord], queues: &[(String, Counts)], now: Timestamp) -> Vec<Finding> {
+    let unfinished: i64 = queues.iter().map(|(_, counts)| counts.unfinished()).sum();
     let mut findings: Vec<Finding> = workers.iter().filter_map(|worker| trouble_with(worker, now)).collect();
     let alive: Vec<&WorkerRecord> = workers.iter().filter(|worker| worker.life == Life::Alive).collect();
     if !alive.is_empty() || unfinished <= 0 {
@@ -32,7 +34,25 @@ pub(super) fn roster(workers: &[WorkerRecord], unfinished: i64, now: Timestamp) 
         let found = format!("none is there for {}", jobs(unfinished.unsigned_abs()));
         findings.push(Finding::warning(CHECK, found, format!("start one: `{START_A_WORKER}`")));
     }
+    if workers.iter().any(WorkerRecord::takes_jobs) {
+        findings.extend(unserved(workers, queues));
+    }
     findings
+}
+
+/// Queues with jobs that wait for ever, since no worker serves them.
+fn unserved(workers: &[WorkerRecord], queues: &[(String, Counts)]) -> Option<Finding> {
+    let is_served = |queue: &str| workers.iter().any(|w| w.takes_jobs() && w.queues.serves(queue));
+    let unserved: Vec<_> =
+        queues.iter().filter(|(queue, counts)| counts.unfinished() > 0 && !is_served(queue)).collect();
+    let (first, counts) = unserved.first()?;
+    let more = match unserved.len() - 1 {
+        0 => String::new(),
+        more => format!(", nor {more} more queues with jobs"),
+    };
+    let found =
+        format!("none serves the queue {first} with its {}{more}", jobs(counts.unfinished().unsigned_abs()));
+    Some(Finding::warning(CHECK, found, format!("start one that serves all: `{START_A_WORKER}`")))
 }
 
 /// Jobs whose worker is no more; `report_it` is what to do about what must never be.

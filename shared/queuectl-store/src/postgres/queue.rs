@@ -131,7 +131,7 @@ impl Queue for PostgresStore {
         self.change(|session, counters| {
             let found = find(session, id)?;
             if found.blocked_by != Some(Blocker::Hold) {
-                return Err(StoreError::NotHeld { id: id.clone() }.into());
+                return Err(StoreError::NotHeld { id: id.clone(), state: found.waiting.state }.into());
             }
             let next = effect::release(&found.waiting, now).map_err(|source| refused(id, source))?;
             let wait = if let Next::Scheduled(wait) = next { Some(wait) } else { None };

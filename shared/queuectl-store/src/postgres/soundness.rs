@@ -26,6 +26,12 @@ pub(super) fn wrong_counts(session: &mut Session) -> Result<Vec<String>, Trouble
     if rows > 0 {
         problems.push(format!("{rows} rows of the stages {stages} are those of no job"));
     }
+    let astray: i64 = row::get(&one(session.rows(sql::ASTRAY, &[])?)?, 0)?;
+    if astray > 0 {
+        problems.push(format!(
+            "{astray} rows of the stages {stages} name another queue, priority or position than their jobs"
+        ));
+    }
     Ok(problems)
 }
 

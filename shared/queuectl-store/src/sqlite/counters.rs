@@ -119,6 +119,9 @@ impl Counters {
                 let counts = count_anew(connection, &queue.as_str().into())?;
                 save(connection, queue, &counts)?;
             }
+            if change.total() < 0 {
+                connection.prepare_cached(sql::FORGET_EMPTY_COUNTS)?.execute([queue])?;
+            }
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Queue for SqliteStore {
         self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
             if !job.is_blocked {
-                return Err(StoreError::NotHeld { id: id.clone() }.into());
+                return Err(StoreError::NotHeld { id: id.clone(), state: job.state }.into());
             }
             let next = effect::release(&job.waiting(), now).map_err(|source| refused(id, source))?;
             stages::go_on(connection, counters, &job.before(), &next, Some(now))?;

@@ -37,6 +37,9 @@ pub(crate) const ALL_COUNTS: &str = concatcp!("SELECT ", COUNTED, ", queue FROM 
 pub(crate) const SAVE_COUNTS: &str =
     concatcp!("INSERT OR REPLACE INTO counts (", COUNTED, ", queue) VALUES (", placeholders!(8), ")");
 pub(crate) const FORGET_COUNTS: &str = "DELETE FROM counts";
+/// Only of a queue that has no jobs any more, so that names which were used once do not stay.
+pub(crate) const FORGET_EMPTY_COUNTS: &str = "DELETE FROM counts WHERE queue = ?1 \
+     AND max(pending, processing, completed, failed, dead, cancelled, blocked) = 0";
 /// What `COUNTED` is, from the jobs themselves.
 const COUNT: &str = "SELECT count(*) FILTER (WHERE state = 'pending') AS pending, \
      count(*) FILTER (WHERE state = 'processing') AS processing, \

@@ -19,8 +19,8 @@ impl PostgresStore {
             Err(error) => return vec![self.no_answer(CHECK, &error)],
         };
         let mut findings = vec![self.finding("lock-file", Self::lock_file_of_this_machine)];
-        let unfinished = self.counts().map_or(0, |counts| counts.unfinished());
-        findings.extend(workers::roster(&workers, unfinished, self.clock().now()));
+        let queues = self.counts_by_queue().unwrap_or_default();
+        findings.extend(workers::roster(&workers, &queues, self.clock().now()));
         findings.push(self.finding("leases", |store| store.leases(&workers)));
         findings
     }

@@ -39,8 +39,8 @@ impl SqliteStore {
             }
         }
         let mut findings = vec![self.finding("lock-file", |store| store.locks(&workers))];
-        let unfinished = self.counts().map_or(0, |counts| counts.unfinished());
-        findings.extend(workers::roster(&workers, unfinished, self.clock().now()));
+        let queues = self.counts_by_queue().unwrap_or_default();
+        findings.extend(workers::roster(&workers, &queues, self.clock().now()));
         findings.push(self.finding("leases", |store| store.leases(&workers)));
         findings
     }

@@ -27,7 +27,7 @@ pub(crate) const TRANSACTION: &str = "SELECT txid_current() AS number";
 pub(crate) const ADD_CHANGES: &str = "WITH added AS (INSERT INTO @change (queue, pending, processing, completed, \
          failed, dead, cancelled, blocked) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], \
          $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])) SELECT txid_current() AS number";
-/// Makes one change of many, for each queue; another transaction at the same time takes
+/// Makes one change of many, for each queue, and none where they add up to nothing; another transaction at the same time takes
 /// others. What workers have done that have ended goes into their rows, which nobody else
 /// writes any more; what others have done stays with them.
 pub(crate) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = ANY (ARRAY(\
@@ -40,4 +40,7 @@ pub(crate) const FOLD: &str = "WITH gone AS (DELETE FROM @change WHERE ctid = AN
      INSERT INTO @change (worker, queue, done, pending, processing, completed, failed, dead, cancelled, blocked) \
      SELECT CASE WHEN noted.id IS NULL THEN worker END, queue, coalesce(sum(done) FILTER (WHERE noted.id IS NULL), 0), \
      sum(pending), sum(processing), sum(completed), sum(failed), sum(dead), sum(cancelled), sum(blocked) \
-     FROM gone LEFT JOIN noted ON noted.id = worker GROUP BY 1, 2 RETURNING 1";
+     FROM gone LEFT JOIN noted ON noted.id = worker GROUP BY 1, 2 \
+     HAVING coalesce(sum(done) FILTER (WHERE noted.id IS NULL), 0) <> 0 OR sum(pending) <> 0 OR sum(processing) <> 0 \
+     OR sum(completed) <> 0 OR sum(failed) <> 0 OR sum(dead) <> 0 OR sum(cancelled) <> 0 OR sum(blocked) <> 0 \
+     RETURNING 1";

@@ -1,7 +1,7 @@
 //! The statements of what people and programs do to jobs.
 
 use super::jobs::JOBS_NOW;
-use super::stages::{INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING};
+use super::stages::{INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING, RANK};
 use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
@@ -103,6 +103,15 @@ pub(crate) const COUNT_JOBS: &str = concatcp!(
     "SELECT queue, state, count(*), count(*) FILTER (WHERE stage = 'blocked') AS blocked FROM ",
     JOBS_NOW,
     " GROUP BY queue, state"
+);
+/// How many rows of those that wait say something else of their jobs than the jobs do: a
+/// change by hand.
+pub(crate) const ASTRAY: &str = concatcp!(
+    "SELECT (SELECT count(*) FROM @ready JOIN @job USING (seq) WHERE ready.queue <> job.queue \
+         OR ready.position IS DISTINCT FROM job.position OR ready.rank <> ",
+    RANK,
+    ") + (SELECT count(*) FROM @scheduled JOIN @job USING (seq) WHERE scheduled.queue <> job.queue) \
+     + (SELECT count(*) FROM @blocked JOIN @job USING (seq) WHERE blocked.queue <> job.queue)"
 );
 /// How many jobs are not in exactly one stage; and how many rows of stages have no job.
 pub(crate) const MISPLACED: &str = "SELECT count(*) FILTER (WHERE job.seq IS NOT NULL), \
