@@ -31,10 +31,6 @@ pub(crate) struct Given {
     #[arg(long)]
     hold: bool,
 
-    /// Say something about it [default: nothing]
-    #[arg(long, value_name = "TEXT")]
-    note: Option<String>,
-
     /// Run jobs of a larger number first [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     priority: Option<i32>,
@@ -61,7 +57,6 @@ impl Given {
             queue: self.queue.clone(),
             hold: self.hold.then_some(true),
             priority: self.priority,
-            note: self.note.clone(),
             max_retries: self.max_retries,
             timeout: self.timeout,
             delay: self.delay,

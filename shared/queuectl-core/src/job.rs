@@ -57,8 +57,6 @@ pub struct NewJob {
     pub run_at: Option<Timestamp>,
     /// Whether it waits until a person releases it.
     pub hold: bool,
-    /// What a person says about it.
-    pub note: Option<String>,
 }
 
 impl NewJob {
@@ -89,8 +87,6 @@ pub struct Job {
     pub queue: String,
     /// Larger numbers go first.
     pub priority: i32,
-    /// What a person says about it.
-    pub note: Option<String>,
     /// Where it stands.
     pub state: State,
     /// Where it is kept.

@@ -45,8 +45,6 @@ pub struct Draft {
     pub run_at: Option<Timestamp>,
     /// Whether it waits until it is released.
     pub hold: Option<bool>,
-    /// What a person says about it.
-    pub note: Option<String>,
 }
 
 impl Draft {
@@ -68,7 +66,6 @@ impl Draft {
             run_at: self.run_at.or(weaker.run_at.filter(|_| self.delay.is_none())),
             delay: self.delay.or(weaker.delay),
             hold: self.hold.or(weaker.hold),
-            note: self.note.or(weaker.note),
         }
     }
 
@@ -100,7 +97,6 @@ impl Draft {
             delay: self.delay.unwrap_or_default(),
             run_at: self.run_at,
             hold: self.hold.unwrap_or(false),
-            note: self.note,
         })
     }
 }
@@ -125,7 +121,7 @@ pub struct Field {
 
 /// Fields that mean something; the others of a printed job are what became of
 /// it, and are ignored.
-pub const FIELDS: [Field; 13] = [
+pub const FIELDS: [Field; 12] = [
     Field {
         name: "id",
         others: &["job_id", "name", "key", "uuid"],
@@ -222,14 +218,6 @@ pub const FIELDS: [Field; 13] = [
             Ok(())
         },
     },
-    Field {
-        name: "note",
-        others: &["comment"],
-        take: |draft, value| {
-            draft.note = Some(text(value)?.to_owned());
-            Ok(())
-        },
-    },
 ];
 
 /// Fields that say the same thing: a job has one of the two.
@@ -277,7 +265,7 @@ fn queue(value: &Value) -> Result<String, FieldProblem> {
 }
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 32] = [
+pub const JOB_KEYS: [&str; 31] = [
     "seq",
     "id",
     "command",
@@ -285,7 +273,6 @@ pub const JOB_KEYS: [&str; 32] = [
     "env",
     "queue",
     "priority",
-    "note",
     "state",
     "attempts",
     "max_retries",
@@ -324,7 +311,6 @@ pub struct JobDocument<'a> {
     pub env: &'a BTreeMap<String, String>,
     pub queue: &'a str,
     pub priority: i32,
-    pub note: Option<&'a str>,
     pub state: &'static str,
     pub attempts: u32,
     pub max_retries: u32,
@@ -357,7 +343,6 @@ impl<'a> From<&'a Job> for JobDocument<'a> {
             env: job.env.variables(),
             queue: &job.queue,
             priority: job.priority,
-            note: job.note.as_deref(),
             state: job.state.as_str(),
             attempts: job.attempts,
             max_retries: job.max_retries,

@@ -22,7 +22,6 @@ table! {
             env: Text,
             cwd: Text,
             command: Text,
-            note: Text,
         }
         rest {
             stage: Text,
@@ -70,7 +69,6 @@ pub(crate) fn read<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         stage: stage(&mut row, state),
         queue: row.text(job::queue),
         priority: row.number(job::priority),
-        note: row.optional_text(job::note),
         attempts,
         max_retries: row.number(job::max_retries),
         crashes: row.number(job::crashes),
@@ -116,7 +114,6 @@ pub(crate) fn given(job: &NewJob, now: Timestamp) -> [Cell<'_>; job::GIVEN.len()
         stored::environment_text(&job.env).into(),
         job.cwd.as_str().into(),
         job.command.as_str().into(),
-        job.note.as_deref().into(),
     ]
 }
 

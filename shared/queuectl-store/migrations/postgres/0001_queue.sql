@@ -94,7 +94,6 @@ CREATE TABLE @job (
     env             text,               -- a JSON object, or NULL for none
     cwd             text    NOT NULL,
     command         text    NOT NULL,
-    note            text,
     -- Its standing while it waits; what a claim or an end has made of it since stands
     -- there.
     state           text    COLLATE "C" NOT NULL DEFAULT 'pending'

@@ -82,7 +82,6 @@ CREATE TABLE job (
     last_error      TEXT,
     env             TEXT,               -- a JSON object, or NULL for none
     cwd             TEXT    NOT NULL,
-    note            TEXT,
     command         TEXT    NOT NULL,
     -- One rule for all stages, since each that is looked at costs every claim and every end.
     CONSTRAINT a_job_is_what_its_stage_says CHECK (CASE stage
