@@ -4,8 +4,8 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, filters, holds, inspect, intake, lifecycle, output, queues, race, random, rescue, results,
-    transfer, upkeep, workers,
+    claim, filters, holds, inspect, intake, lifecycle, obstacles, output, pauses, queues, race, random,
+    rescue, results, transfer, upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
@@ -214,6 +214,17 @@ suite! {
         a_held_job_can_be_cancelled,
         a_release_rings_every_worker,
         held_jobs_keep_no_worker_from_draining;
+    obstacles:
+        nothing_is_in_the_way_of_exactly_those_jobs_that_are_claimed;
+    pauses:
+        nothing_of_a_paused_queue_is_claimed,
+        a_pause_of_all_queues_stops_also_those_to_come,
+        a_pause_ends_by_itself_exactly_at_its_time,
+        no_way_to_a_start_leads_around_a_pause,
+        what_runs_in_a_paused_queue_ends_as_ever,
+        the_rules_of_queues_are_told_as_they_were_made,
+        many_queues_are_paused_at_once_by_several_people,
+        a_worker_that_serves_other_queues_is_told_of_its_own;
     queues:
         a_worker_claims_from_the_queues_it_serves,
         a_claim_merges_its_queues_by_priority_and_then_by_the_order_of_acceptance,

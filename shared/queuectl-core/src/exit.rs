@@ -16,6 +16,8 @@ pub enum Exit {
     NotFound = 4,
     /// Another process is at it; the same call may succeed later.
     Busy = 75,
+    /// What was waited for did not come in time.
+    TimedOut = 124,
     /// The subcommand was found and cannot be run.
     CannotRun = 126,
     /// There is no such subcommand.

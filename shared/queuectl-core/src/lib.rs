@@ -3,7 +3,7 @@
 //! Everything that decides is here and nothing that acts: which state follows
 //! which ([`State::after`]), what an event makes of a job, stage and numbers included
 //! ([`effect`]), how jobs that are due become ready ([`Promotion`]), which queues a worker
-//! serves ([`QueueSet`]), which jobs are meant ([`Filter`]), how long a retry waits ([`RetryPolicy`]), what may be
+//! serves ([`QueueSet`]), which queues are paused ([`PausedQueues`]), why a job does not run ([`obstacles`]), which jobs are meant ([`Filter`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), where a queue can be
 //! ([`Location`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
@@ -20,7 +20,9 @@ mod job;
 mod lease;
 mod location;
 mod nearest;
+mod obstacle;
 mod outcome;
+mod pause;
 mod promotion;
 mod queue;
 mod reference;
@@ -43,7 +45,9 @@ pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
 pub use lease::{Lease, Seq, WorkerId};
 pub use location::{Location, NotALocation, names_a_server};
 pub use nearest::nearest;
+pub use obstacle::{Facts, Obstacle, Server, obstacles};
 pub use outcome::Outcome;
+pub use pause::{EVERY_QUEUE, Pause, PausedQueues, QueueRules};
 pub use promotion::Promotion;
 pub use queue::{InvalidQueueName, QueueSet, check_queue_name};
 pub use reference::JobReference;

@@ -20,7 +20,7 @@ use crate::worker_error::WorkerError;
 use failures::Failures;
 use held::HeldJobs;
 use outgoing::Outgoing;
-use queuectl_core::{Job, Lease, QueueSet, State, Timestamp, two_units};
+use queuectl_core::{Job, Lease, PausedQueues, QueueSet, State, Timestamp, two_units};
 use queuectl_store::{Counts, Ended, Exchange, Exchanged, SetAside, Stop, StoreError, Suspects, Worker};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -240,6 +240,7 @@ impl<'a> Coordinator<'a> {
             stop,
             counts,
             next_due,
+            paused,
             roster,
             ..
         } = exchanged;
@@ -266,6 +267,7 @@ impl<'a> Coordinator<'a> {
             self.discard(lease);
         }
         self.take_in(claimed);
+        self.hand_back_paused(&paused);
         self.cancel(cancel);
         let is_alone = roster.len() <= 1;
         self.shared.set_roster(roster);
@@ -301,6 +303,19 @@ impl<'a> Coordinator<'a> {
             self.held.add(job);
         }
         self.shared.prefetch(claimed);
+    }
+
+    /// What was claimed in advance and not started is given back if its queue was paused
+    /// meanwhile.
+    fn hand_back_paused(&mut self, paused: &PausedQueues) {
+        if paused.is_empty() {
+            return;
+        }
+        let unstarted = self.shared.prefetched().remove_those(|job| paused.stops(&job.queue));
+        if !unstarted.is_empty() {
+            self.give_back(unstarted);
+            self.shared.outbox().ring();
+        }
     }
 
     /// The late result of a job that another worker holds now.

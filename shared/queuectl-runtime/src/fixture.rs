@@ -3,8 +3,8 @@
 
 use crate::options::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, RetryPolicy, Seq,
-    Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules,
+    RetryPolicy, Seq, Timestamp, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,
@@ -205,6 +205,7 @@ impl Reader for Moody {
         first_of_newest(&mut self, filter: &Filter, count: u64) -> Option<Seq>;
         counts(&mut self) -> Counts;
         counts_by_queue(&mut self) -> Vec<(String, Counts)>;
+        rules(&mut self) -> Vec<QueueRules>;
         attempts(&mut self, seq: Seq) -> Vec<Attempt>;
         output(&mut self, lease: Lease, from: i64, limit: u32) -> Vec<OutputPart>;
         output_end(&mut self, lease: Lease, bytes: u32) -> Vec<OutputPart>;

@@ -77,6 +77,14 @@ impl Prefetched {
         lock(&self.contents).jobs.drain(..).map(|job| job.last_lease()).collect()
     }
 
+    /// Takes back those that are not to be started after all.
+    pub(crate) fn remove_those(&self, are_meant: impl Fn(&Job) -> bool) -> Vec<Lease> {
+        let mut contents = lock(&self.contents);
+        let (back, left): (VecDeque<Job>, _) = contents.jobs.drain(..).partition(are_meant);
+        contents.jobs = left;
+        back.iter().map(Job::last_lease).collect()
+    }
+
     /// Takes one job back; tells whether it was not started yet.
     pub(crate) fn remove(&self, lease: Lease) -> bool {
         let mut contents = lock(&self.contents);

@@ -132,6 +132,22 @@ macro_rules! table {
 pub(crate) use {array_type, placeholder, table};
 
 table! {
+    /// What people have said of a queue.
+    rules {
+        key { id: Number }
+        given {
+            queue: Text,
+        }
+        rest {
+            paused_at_ms: Number,
+            paused_until_ms: Number,
+            paused_by: Text,
+            paused_reason: Text,
+        }
+    }
+}
+
+table! {
     /// A worker, also one that has ended.
     worker {
         key { id: Number }

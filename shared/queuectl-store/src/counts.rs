@@ -36,6 +36,12 @@ impl Counts {
         self[to] += 1;
     }
 
+    /// Notes that all jobs that wait are blocked, whatever they wait for: their queue is
+    /// paused.
+    pub fn block_all(&mut self) {
+        self.blocked = self[State::Pending] + self[State::Failed];
+    }
+
     /// Tells whether every number is zero.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()

@@ -14,6 +14,13 @@ pub fn host_name() -> String {
     nix::unistd::gethostname().map_or_else(|_| "localhost".into(), |name| name.to_string_lossy().into_owned())
 }
 
+/// Who types, as others know that person: `anna@host`.
+pub fn person() -> String {
+    let uid = nix::unistd::geteuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    format!("{}@{}", user.map_or_else(|| uid.to_string(), |user| user.name), host_name())
+}
+
 /// A text that is another after each boot; empty where the system has none.
 pub fn boot_id() -> String {
     static READ_ONCE: OnceLock<String> = OnceLock::new();

@@ -1,7 +1,7 @@
 //! What people and programs do to jobs.
 
 use crate::{Result, StoreError};
-use queuectl_core::{Filter, Job, JobId, Lease, NewJob, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Filter, Job, JobId, Lease, NewJob, Pause, Seq, State, Timestamp, WorkerId};
 
 /// What to do with a job whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,14 @@ pub trait Queue {
     /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
     /// [`StoreError::NotHeld`](crate::StoreError::NotHeld) if nobody holds it.
     fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
+
+    /// Has no job of a queue started any more, or of all if it is
+    /// [`EVERY_QUEUE`](queuectl_core::EVERY_QUEUE), and rings the workers, who hand back what
+    /// they have not started. A pause that is there already is replaced.
+    fn pause(&mut self, queue: &str, pause: &Pause) -> Result<()>;
+
+    /// Ends a pause; tells whether there was one that held.
+    fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool>;
 
     /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;

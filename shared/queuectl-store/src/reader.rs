@@ -6,7 +6,7 @@ use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
 use crate::worker_record::WorkerRecord;
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, Seq, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, WorkerId};
 
 /// Looking at the queue. Changes nothing.
 pub trait Reader {
@@ -39,6 +39,10 @@ pub trait Reader {
     /// The same for each queue that has jobs, by name; a queue that had some may be there with
     /// none.
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>>;
+
+    /// What people have said of queues, by name; of those of which nothing was said there is
+    /// nothing.
+    fn rules(&mut self) -> Result<Vec<QueueRules>>;
 
     /// The records of a job's attempts, oldest first.
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>>;

@@ -1,12 +1,36 @@
-//! Rows of workers, attempts and output: what they mean.
+//! Rows of queues' rules, workers, attempts and output: what they mean.
 
-use crate::columns::{self, Cell, Column, Has, attempt, output, worker};
+use crate::columns::{self, Cell, Column, Has, attempt, output, rules, worker};
 use crate::output::OutputPart;
 use crate::raw::{CANNOT_BE_READ, Raw, RowReader};
 use crate::stored;
 use crate::worker::NewWorker;
 use crate::worker_record::{Life, WorkerRecord};
-use queuectl_core::{Attempt, Lease, Outcome, Seq, Stream, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Lease, Outcome, Pause, QueueRules, Seq, Stream, Timestamp, WorkerId};
+
+/// What the row of a queue that is paused says, behind its id and its name, in the order of
+/// `rules`.
+pub(crate) fn pause_cells(pause: &Pause) -> [Cell<'_>; 4] {
+    [
+        pause.since.as_millis().into(),
+        pause.until.map(Timestamp::as_millis).into(),
+        pause.by.as_str().into(),
+        pause.reason.as_deref().into(),
+    ]
+}
+
+/// Reads what people have said of a queue, as far as it can be read.
+pub(crate) fn queue_rules<'a>(read: impl Fn(usize) -> Raw<'a>) -> QueueRules {
+    let mut row = RowReader::new(rules::COLUMNS, read);
+    let queue = row.text(rules::queue);
+    let pause = row.optional(rules::paused_at_ms).map(|since| Pause {
+        since: Timestamp::from_millis(since),
+        until: row.optional(rules::paused_until_ms).map(Timestamp::from_millis),
+        by: row.text(rules::paused_by),
+        reason: row.optional_text(rules::paused_reason),
+    });
+    QueueRules { queue, pause, unreadable: row.problem }
+}
 
 /// What a new worker's row is given, in the order of `worker::GIVEN`.
 pub(crate) fn given_worker<'a>(

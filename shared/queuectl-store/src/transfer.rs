@@ -79,6 +79,8 @@ pub struct Inventory {
     pub output_parts: u64,
     /// What is in them.
     pub output_bytes: u64,
+    /// Queues of which people have said something.
+    pub rules: u64,
     /// The last record of each kind that has any.
     pub last: Vec<Position>,
 }
@@ -86,7 +88,7 @@ pub struct Inventory {
 impl Inventory {
     /// All records.
     pub fn records(&self) -> u64 {
-        self.jobs.total().unsigned_abs() + self.workers + self.attempts + self.output_parts
+        self.jobs.total().unsigned_abs() + self.workers + self.attempts + self.output_parts + self.rules
     }
 }
 
@@ -155,8 +157,8 @@ pub trait Transfer {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotEmpty`](crate::StoreError::NotEmpty) if there is a job or was
-    /// a worker; [`StoreError::Moved`](crate::StoreError::Moved) or
+    /// [`StoreError::NotEmpty`](crate::StoreError::NotEmpty) if there is a job, was a
+    /// worker, or a queue has rules; [`StoreError::Moved`](crate::StoreError::Moved) or
     /// [`StoreError::Arriving`](crate::StoreError::Arriving) if it is in another move.
     fn receive(&mut self, moved: &Move) -> Result<()>;
 

@@ -8,7 +8,9 @@ use crate::liveness::{Entry, LockFile, Presence, Taken};
 use crate::machine;
 use crate::output::{OutputPart, OutputTrim};
 use crate::worker_record::{Stop, WorkerRecord};
-use queuectl_core::{Effect, Job, JobId, Lease, Outcome, QueueSet, RetryPolicy, Timestamp, WorkerId};
+use queuectl_core::{
+    Effect, Job, JobId, Lease, Outcome, PausedQueues, QueueSet, RetryPolicy, Timestamp, WorkerId,
+};
 use std::path::PathBuf;
 
 /// A worker that wants to begin.
@@ -161,11 +163,16 @@ pub struct Exchanged {
     /// This worker is no longer on the list: it was taken for dead, or the list is
     /// another one. Nobody would rescue what it claims, so it gets nothing.
     pub was_called_dead: bool,
-    /// Jobs by state, afterwards, in the queues that this worker serves. A store that adds them up may give what others have
-    /// changed up to half a second late, but not to who would end because of it.
+    /// Jobs by state, afterwards, in the queues that this worker serves; what waits in one that
+    /// is paused until a person says otherwise counts as blocked. A store that adds them up
+    /// may give what others have changed up to half a second late, but not to who would end
+    /// because of it.
     pub counts: Counts,
-    /// When the next job of these queues falls due.
+    /// When the next job of these queues falls due that are not paused, or the first pause
+    /// ends.
     pub next_due: Option<Timestamp>,
+    /// The queues of which nothing is to be started, also not what was claimed before.
+    pub paused: PausedQueues,
     /// Every worker that has not ended, this one included.
     pub roster: Vec<WorkerId>,
 }
@@ -198,7 +205,7 @@ pub trait Worker {
     /// names a lease that is no longer this worker's is discarded and reported
     /// as superseded. How many jobs become ready is said in
     /// [`Promotion`](queuectl_core::Promotion). What is claimed comes from the queues that are
-    /// named, by priority and then by position, whichever of them it is in.
+    /// named and not paused, by priority and then by position, whichever of them it is in.
     ///
     /// # Errors
     ///

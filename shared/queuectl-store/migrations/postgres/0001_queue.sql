@@ -43,6 +43,18 @@ CREATE TABLE @change (
 -- nothing where nothing is published.)
 ALTER TABLE @change REPLICA IDENTITY FULL;
 
+-- What people have said of a queue, by its name, or of all of them (`*`).
+CREATE TABLE @rules (
+    id              bigint  PRIMARY KEY,
+    queue           text    COLLATE "C" NOT NULL UNIQUE,
+    paused_at_ms    bigint,             -- since when no job of it is started
+    paused_until_ms bigint,             -- when that ends; NULL: when a person says so
+    paused_by       text,
+    paused_reason   text,
+    CONSTRAINT a_pause_has_a_beginning CHECK ((paused_at_ms IS NULL) = (paused_by IS NULL)
+        AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
+);
+
 -- A machine, by the file its workers lock: how often they were asked to stop.
 CREATE TABLE @machine (
     lock_file       text    PRIMARY KEY,

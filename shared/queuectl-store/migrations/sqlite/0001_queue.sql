@@ -35,6 +35,18 @@ CREATE TABLE counts (
         min(pending, processing, completed, failed, dead, cancelled, blocked) >= 0)
 ) STRICT, WITHOUT ROWID;
 
+-- What people have said of a queue, by its name, or of all of them (`*`).
+CREATE TABLE rules (
+    id              INTEGER PRIMARY KEY,
+    queue           TEXT    NOT NULL UNIQUE,
+    paused_at_ms    INTEGER,            -- since when no job of it is started
+    paused_until_ms INTEGER,            -- when that ends; NULL: when a person says so
+    paused_by       TEXT,
+    paused_reason   TEXT,
+    CONSTRAINT a_pause_has_a_beginning CHECK ((paused_at_ms IS NULL) = (paused_by IS NULL)
+        AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
+) STRICT;
+
 CREATE TABLE worker (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- also the byte it locks
     host            TEXT    NOT NULL,

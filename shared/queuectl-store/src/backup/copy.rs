@@ -15,7 +15,6 @@ use crate::transfer::Backup;
 use crate::transfer::sqlite::{go_on_from, import};
 use crate::transfer::{Kind, Numbers, Record, Stage, Value};
 use crate::{Counts, Result, StoreError};
-use queuectl_core::QueueSet;
 use queuectl_files::{Make, Owner, open_beside};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{CWD, FlockOperation, RenameFlags};
@@ -173,7 +172,7 @@ impl Partial {
         migrate::adopt_copy(&mut connection, &self.path, &identity)?;
         // Wherever the jobs are being moved, these are not.
         connection.execute(sql::SET_MOVE_STAGE, Stage::Idle.columns())?;
-        let counts = counters::counts(&connection, &QueueSet::ALL)?;
+        let counts = counters::counts_by_queue(&connection)?.iter().map(|(_, counts)| counts).sum();
         // Last, so that nothing is left in a log, which has another name.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.flush_prepared_statement_cache();

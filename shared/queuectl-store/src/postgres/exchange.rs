@@ -16,7 +16,7 @@ use super::{output, sql, worker};
 use crate::Result;
 use crate::counts::Counts;
 use crate::worker::{Exchange, Exchanged, Suspects};
-use queuectl_core::{Job, Lease, Promotion, State, Timestamp, WorkerId};
+use queuectl_core::{Job, Lease, PausedQueues, Promotion, State, Timestamp, WorkerId};
 use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
 use std::collections::{HashMap, HashSet};
@@ -179,9 +179,9 @@ impl PostgresStore {
             return false;
         }
         match self.look_round(worker, exchange, now) {
-            Ok((any_ready, Exchanged { counts, next_due, roster, .. })) => {
+            Ok((any_ready, Exchanged { counts, next_due, roster, paused, .. })) => {
                 let exchanged = std::mem::take(&mut done.exchanged);
-                done.exchanged = Exchanged { counts, next_due, roster, ..exchanged };
+                done.exchanged = Exchanged { counts, next_due, roster, paused, ..exchanged };
                 any_ready
             }
             Err(error) => {
@@ -376,7 +376,8 @@ impl PostgresStore {
             self.cache.became_ready(queue);
         }
         if let Some(due) = outcome.first_due {
-            exchanged.next_due = self.cache.expect(due, began.now);
+            let due = self.cache.expect(due, began.now);
+            exchanged.next_due = due.into_iter().chain(exchanged.paused.next_end()).min();
         }
         exchanged.claimed = claimed;
         exchanged.finished.clone_from(&outcome.effects);
@@ -400,7 +401,8 @@ impl PostgresStore {
         let budget = self.cache.budget_of_a_look(exchange.want, exchange.queues);
         let (any_ready, signals) = self.read(|session| {
             let served = Served::of(exchange.queues, &budget, now);
-            let mut values: Vec<Named<'_>> = named![worker: worker.0].into();
+            let now = now.as_millis();
+            let mut values: Vec<Named<'_>> = named![worker: worker.0, now].into();
             values.extend(served.named());
             let told = one(session.ask(&sql::LOOK, &values)?)?;
             Ok((row::get::<bool>(&told, "any_ready")?, Signals::read(&told)?))
@@ -419,9 +421,11 @@ impl PostgresStore {
             cancel: signals.cancel,
             stop: signals.stop,
             was_called_dead: signals.was_called_dead,
+            paused: PausedQueues::at(began.now, signals.paused),
             ..Exchanged::default()
         };
         self.cache.tell(signals.more.as_ref(), own, took, began.now, &mut exchanged);
+        exchanged.next_due = exchanged.next_due.into_iter().chain(exchanged.paused.next_end()).min();
         if let Some(more) = signals.more {
             self.fold(more.changes);
         }

@@ -25,8 +25,8 @@ pub(super) fn promote(
         (&sql::PROMOTE_DUE, promotion.due_until()),
         (&sql::PROMOTE_DUE_BY_ANOTHER_CLOCK, Promotion::other_clock_after(now)),
     ] {
-        let since = since.as_millis();
-        let mut values: Vec<Named<'_>> = named![since, most].into();
+        let (since, now) = (since.as_millis(), now.as_millis());
+        let mut values: Vec<Named<'_>> = named![since, most, now].into();
         values.extend(served.named());
         let promoted = all(&session.ask(query, &values)?, |found| row::get::<String>(found, "queue"))?;
         drop(values);

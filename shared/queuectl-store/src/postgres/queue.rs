@@ -13,7 +13,7 @@ use crate::job_row::job;
 use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 use crate::{Result, StoreError};
 use queuectl_core::{
-    Blocker, Cancellation, Filter, IllegalTransition, JobId, Lease, NewJob, Next, Seq, Stage, State,
+    Blocker, Cancellation, Filter, IllegalTransition, JobId, Lease, NewJob, Next, Pause, Seq, Stage, State,
     Timestamp, Wait, Waiting, WorkerId, effect,
 };
 use queuectl_postgres::Named;
@@ -151,6 +151,34 @@ impl Queue for PostgresStore {
         })?;
         self.ring_all();
         Ok(())
+    }
+
+    fn pause(&mut self, queue: &str, pause: &Pause) -> Result<()> {
+        self.change(|session, _| {
+            session.rows(sql::LOCK_RULES, &[])?;
+            session.ask(
+                &sql::PAUSE,
+                &named![
+                    queue,
+                    paused_at_ms: pause.since.as_millis(),
+                    paused_until_ms: pause.until.map(Timestamp::as_millis),
+                    paused_by: pause.by.as_str(),
+                    paused_reason: pause.reason.as_deref(),
+                ],
+            )?;
+            Ok(())
+        })?;
+        self.ring_all();
+        Ok(())
+    }
+
+    fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool> {
+        let ended = self.change(|session, _| {
+            let ended = session.rows(sql::RESUME, values![queue])?;
+            ended.first().map(|found| row::optional_time(found, "paused_until_ms")).transpose()
+        })?;
+        self.ring_all();
+        Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
     }
 
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {

@@ -13,7 +13,9 @@ use crate::output::OutputPart;
 use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine, stored};
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueSet, Seq, WorkerId};
+use queuectl_core::{
+    Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueRules, QueueSet, Seq, WorkerId,
+};
 use queuectl_postgres::session::{Session, Value, values};
 use std::collections::HashSet;
 use tokio_postgres::Row;
@@ -79,6 +81,10 @@ impl Reader for PostgresStore {
 
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
         self.read(counters::kept_by_queue)
+    }
+
+    fn rules(&mut self) -> Result<Vec<QueueRules>> {
+        self.read(|session| row::queue_rules(&session.rows(sql::RULES, &[])?))
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {

@@ -41,6 +41,8 @@ pub(super) struct Signals {
     pub(super) was_called_dead: bool,
     /// Leases of its own that are to end.
     pub(super) cancel: Vec<Lease>,
+    /// The queues of which nothing is to be started, with when that ends.
+    pub(super) paused: Vec<(String, Option<Timestamp>)>,
     /// The server's clock.
     pub(super) time: Timestamp,
     /// What is not read each time.
@@ -129,11 +131,15 @@ impl Signals {
         let mut cancel: Vec<Lease> =
             pairs.iter().map(|&[seq, number]| Lease { seq: Seq(seq), number }).collect();
         cancel.sort_unstable();
+        let (paused, until): (Vec<String>, Vec<Option<i64>>) =
+            (row::get(told, "paused")?, row::get(told, "paused_until")?);
+        let until = until.into_iter().map(|until| until.map(Timestamp::from_millis));
         let roster: Option<Vec<i64>> = row::get(told, "roster")?;
         Ok(Self {
             stop: stop.and_then(stored::stop_from_number),
             was_called_dead: stop.is_none(),
             cancel,
+            paused: paused.into_iter().zip(until).collect(),
             time: Timestamp::from_millis(row::get(told, "time")?),
             more: roster.map(|roster| MoreSignals::read(told, roster)).transpose()?,
         })

@@ -1,14 +1,14 @@
 //! From rows to what they mean. Columns are read by their names.
 
 use super::trouble::{Trouble, Unreadable, missing};
-use crate::columns::{Column, Has};
+use crate::columns::{Column, Has, rules};
 use crate::lease::LeaseTimes;
 use crate::output::OutputPart;
 use crate::raw::{self, Raw, Whole};
 use crate::transfer::{Stage, Value};
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{job_row, rows};
-use queuectl_core::{Attempt, Job, Lease, Seq, State, Timestamp};
+use queuectl_core::{Attempt, Job, Lease, QueueRules, Seq, State, Timestamp};
 use std::error::Error;
 use std::str::Utf8Error;
 use std::time::Duration;
@@ -137,6 +137,11 @@ pub(crate) fn jobs(rows: &[Row]) -> Result<Vec<Job>, Trouble> {
 /// Reads a job, as far as it can be read.
 pub(crate) fn job(row: &Row) -> Result<Job, Trouble> {
     Ok(job_row::read(Found::of(job_row::job::COLUMNS, row)?.in_row(row)))
+}
+
+/// Reads what people have said of queues, as far as it can be read.
+pub(super) fn queue_rules(rows: &[Row]) -> Result<Vec<QueueRules>, Trouble> {
+    read_all(rules::COLUMNS, rows, |row, found| rows::queue_rules(found.in_row(row)))
 }
 
 /// Reads the records of attempts, as far as they can be read.

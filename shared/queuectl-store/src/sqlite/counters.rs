@@ -4,12 +4,13 @@
 //! Changes are gathered during a verb and written once at its end, a row for each queue.
 //! Only one writer exists at a time, so nothing changes in between.
 
+use super::queues::Served;
 use super::row::{self, Name};
 use super::sql;
 use crate::counts::Counts;
 use crate::raw::Raw;
 use crate::transfer::Stage;
-use queuectl_core::{QueueSet, State};
+use queuectl_core::State;
 use rusqlite::{Connection, ErrorCode, Result, Row, ToSql};
 use std::collections::BTreeMap;
 
@@ -93,10 +94,10 @@ impl Counters {
         }
     }
 
-    /// How many jobs of these queues are where, changes included.
-    pub(crate) fn counts(&mut self, connection: &Connection, queues: &QueueSet) -> Result<Counts> {
+    /// The same as [`counts`], changes included.
+    pub(super) fn counts(&mut self, connection: &Connection, served: &Served<'_>) -> Result<Counts> {
         self.save_counts(connection)?;
-        counts(connection, queues)
+        counts(connection, served)
     }
 
     /// Writes what has changed.
@@ -148,16 +149,20 @@ fn save(connection: &Connection, queue: &str, counts: &Counts) -> Result<()> {
     Ok(())
 }
 
-/// How many jobs of these queues are where. Numbers that cannot be are counted anew from
-/// the jobs themselves.
-pub(crate) fn counts(connection: &Connection, queues: &QueueSet) -> Result<Counts> {
+/// How many jobs of these queues are where; what waits in a queue that is paused until a
+/// person says otherwise is blocked. Numbers that cannot be are counted anew from the jobs
+/// themselves.
+pub(super) fn counts(connection: &Connection, served: &Served<'_>) -> Result<Counts> {
     let mut total = Counts::default();
     for_each(connection, |queue, kept| {
-        if queue.is_served_by(queues) {
-            let counts = match kept {
+        if queue.is_served_by(served.queues) {
+            let mut counts = match kept {
                 Some(kept) => kept,
                 None => count_anew(connection, queue)?,
             };
+            if served.is_paused_for_good(queue) {
+                counts.block_all();
+            }
             total.add(&counts);
         }
         Ok(())
@@ -166,7 +171,7 @@ pub(crate) fn counts(connection: &Connection, queues: &QueueSet) -> Result<Count
 }
 
 /// The same for each queue, by name.
-pub(super) fn counts_by_queue(connection: &Connection) -> Result<Vec<(String, Counts)>> {
+pub(crate) fn counts_by_queue(connection: &Connection) -> Result<Vec<(String, Counts)>> {
     let mut found = Vec::new();
     for_each(connection, |queue, kept| {
         let counts = match kept {

@@ -8,14 +8,15 @@ use super::stages::{self, Attempt, Before};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
 use super::{busy, filter, row, sql};
+use crate::columns::Cell;
 use crate::filter::by_state;
 use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried, insist_finished};
 use crate::worker::Worker;
-use crate::{Result, StoreError, doorbell};
+use crate::{Result, StoreError, doorbell, rows};
 use queuectl_core::{
-    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, NewJob, Seq, State, Timestamp, effect,
+    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, NewJob, Pause, Seq, State, Timestamp, effect,
 };
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use std::time::Duration;
 
 /// Jobs, and pieces of their output, that are deleted at once there.
@@ -108,6 +109,24 @@ impl Queue for SqliteStore {
             let next = effect::release(&job.waiting(), now).map_err(|source| refused(id, source))?;
             stages::go_on(connection, counters, &job.before(), &next, Some(now))?;
             Ok(())
+        })
+    }
+
+    fn pause(&mut self, queue: &str, pause: &Pause) -> Result<()> {
+        self.change_and_ring(|connection, _| {
+            let cells = [Cell::from(queue)].into_iter().chain(rows::pause_cells(pause));
+            connection.prepare_cached(sql::PAUSE)?.execute(params_from_iter(cells))?;
+            Ok(())
+        })
+    }
+
+    fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool> {
+        self.change_and_ring(|connection, _| {
+            let ended = connection
+                .prepare_cached(sql::RESUME)?
+                .query_row([queue], |found| Ok(row::optional_time(found, 0).unwrap_or_default()))
+                .optional()?;
+            Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
         })
     }
 

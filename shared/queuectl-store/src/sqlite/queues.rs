@@ -4,9 +4,47 @@
 //! that is greater than the last: rows of other queues are not looked at.
 
 use super::row::Name;
-use queuectl_core::QueueSet;
+use super::{row, sql};
+use queuectl_core::{PausedQueues, QueueSet, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 use std::collections::BinaryHeap;
+
+/// The queues that a worker serves, and which of them are paused.
+pub(super) struct Served<'a> {
+    pub(super) queues: &'a QueueSet,
+    pub(super) paused: PausedQueues,
+}
+
+impl<'a> Served<'a> {
+    /// Reads what is paused.
+    pub(super) fn read(connection: &Connection, queues: &'a QueueSet, now: Timestamp) -> Result<Self> {
+        Ok(Self { queues, paused: paused(connection, now)? })
+    }
+
+    /// Tells whether jobs of a queue are claimed.
+    pub(super) fn is_claimed_from(&self, queue: &Name) -> bool {
+        queue.is_served_by(self.queues) && !self.is_paused(queue)
+    }
+
+    /// Tells whether no job of a queue is claimed until a person says so.
+    pub(super) fn is_paused_for_good(&self, queue: &Name) -> bool {
+        !self.paused.is_empty() && self.paused.stops_for_good(&queue.to_string())
+    }
+
+    fn is_paused(&self, queue: &Name) -> bool {
+        !self.paused.is_empty() && self.paused.stops(&queue.to_string())
+    }
+}
+
+/// The queues that are paused.
+pub(super) fn paused(connection: &Connection, now: Timestamp) -> Result<PausedQueues> {
+    let mut statement = connection.prepare_cached(sql::PAUSED)?;
+    let paused = statement.query_map([], |found| {
+        let queue: Name = found.get(0)?;
+        Ok((queue.to_string(), row::optional_time(found, 1).unwrap_or_default()))
+    })?;
+    Ok(PausedQueues::at(now, paused.collect::<Result<Vec<_>>>()?))
+}
 
 /// A queue that has something, and what comes first in it.
 #[derive(Clone)]
@@ -15,12 +53,12 @@ pub(super) struct Head<K> {
     pub(super) key: K,
 }
 
-/// The served queues that have something. The statement finds the first queue from a name
+/// The served queues that have something and are not paused. The statement finds the first queue from a name
 /// on, and gives its name and the key of what comes first in it, which `key` reads.
 pub(super) fn heads<K>(
     connection: &Connection,
     statement: &str,
-    queues: &QueueSet,
+    served: &Served<'_>,
     key: impl Fn(&Row<'_>) -> Result<K>,
 ) -> Result<Vec<Head<K>>> {
     let mut next = connection.prepare_cached(statement)?;
@@ -28,6 +66,7 @@ pub(super) fn heads<K>(
         next.query_row([name], |found| Ok(Head { queue: found.get(0)?, key: key(found)? })).optional()
     };
     let mut heads = Vec::new();
+    let queues = served.queues;
     for name in queues.names() {
         let name = Name::from(name.as_str());
         heads.extend(from(&name)?.filter(|head| head.queue == name));
@@ -42,6 +81,7 @@ pub(super) fn heads<K>(
             heads.push(head);
         }
     }
+    heads.retain(|head| !served.is_paused(&head.queue));
     Ok(heads)
 }
 

@@ -11,7 +11,7 @@ use crate::output::OutputPart;
 use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueSet, Seq, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Reader for SqliteStore {
@@ -56,11 +56,21 @@ impl Reader for SqliteStore {
     }
 
     fn counts(&mut self) -> Result<Counts> {
-        self.read(|connection| Ok(counters::counts(connection, &QueueSet::ALL)?))
+        self.read(|connection| {
+            Ok(counters::counts_by_queue(connection)?.iter().map(|(_, counts)| counts).sum())
+        })
     }
 
     fn counts_by_queue(&mut self) -> Result<Vec<(String, Counts)>> {
         self.read(|connection| Ok(counters::counts_by_queue(connection)?))
+    }
+
+    fn rules(&mut self) -> Result<Vec<QueueRules>> {
+        self.read(|connection| {
+            let mut rules = connection.prepare_cached(sql::RULES)?;
+            let rules = rules.query_map([], |found| Ok(row::queue_rules(found)))?;
+            Ok(rules.collect::<rusqlite::Result<_>>()?)
+        })
     }
 
     fn attempts(&mut self, seq: Seq) -> Result<Vec<Attempt>> {

@@ -1,14 +1,14 @@
 //! The ready: how scheduled jobs come among them, and how the first are claimed.
 
 use super::counters::Counters;
-use super::queues::{Head, first_of, heads};
+use super::queues::{Head, Served, first_of, heads};
 use super::row::Name;
 use super::stages::{self, Attempt, Before};
 use super::trouble::Trouble;
 use super::{row, set_aside, sql};
 use crate::worker::{Exchange, SetAside, Suspects};
 use queuectl_core::{
-    Effect, Event, Job, Next, Promotion, QueueSet, SUSPECT_AFTER_CRASHES, Seq, Timestamp, WorkerId, effect,
+    Effect, Event, Job, Next, Promotion, SUSPECT_AFTER_CRASHES, Seq, Timestamp, WorkerId, effect,
 };
 use rusqlite::{Connection, Result, Row};
 use std::cmp::Reverse;
@@ -32,23 +32,27 @@ pub(super) struct Claimed {
 }
 
 /// Tells whether a job of these queues is ready, or due.
-pub(super) fn anything_to_claim(connection: &Connection, queues: &QueueSet, now: Timestamp) -> Result<bool> {
-    if !ready(connection, queues)?.is_empty() {
+pub(super) fn anything_to_claim(
+    connection: &Connection,
+    served: &Served<'_>,
+    now: Timestamp,
+) -> Result<bool> {
+    if !ready(connection, served)?.is_empty() {
         return Ok(true);
     }
     let is_due = |head: &Head<DueKey>| head.key.0 <= now.as_millis();
-    Ok(scheduled(connection, queues)?.iter().any(is_due)
-        || !due_by_another_clock(connection, queues, now, 1)?.is_empty())
+    Ok(scheduled(connection, served)?.iter().any(is_due)
+        || !due_by_another_clock(connection, served, now, 1)?.is_empty())
 }
 
-/// When the next job of these queues falls due.
-pub(super) fn next_due(connection: &Connection, queues: &QueueSet) -> Result<Option<Timestamp>> {
-    let due = scheduled(connection, queues)?.into_iter().map(|head| head.key.0);
-    Ok(due.min().map(Timestamp::from_millis))
+/// When the next job of these queues falls due, or the first pause ends by itself.
+pub(super) fn next_due(connection: &Connection, served: &Served<'_>) -> Result<Option<Timestamp>> {
+    let due = scheduled(connection, served)?.into_iter().map(|head| Timestamp::from_millis(head.key.0));
+    Ok(due.chain(served.paused.next_end()).min())
 }
 
-fn ready(connection: &Connection, queues: &QueueSet) -> Result<Vec<Head<ReadyKey>>> {
-    heads(connection, sql::NEXT_READY_QUEUE, queues, |found| ready_key(found, 1))
+fn ready(connection: &Connection, served: &Served<'_>) -> Result<Vec<Head<ReadyKey>>> {
+    heads(connection, sql::NEXT_READY_QUEUE, served, |found| ready_key(found, 1))
 }
 
 /// Reads the key of a job that is ready from three columns.
@@ -56,8 +60,8 @@ fn ready_key(found: &Row<'_>, first: usize) -> Result<ReadyKey> {
     Ok((Reverse(row::nearest(found, first)), row::nearest(found, first + 1), found.get(first + 2)?))
 }
 
-fn scheduled(connection: &Connection, queues: &QueueSet) -> Result<Vec<Head<DueKey>>> {
-    heads(connection, sql::NEXT_SCHEDULED_QUEUE, queues, |found| Ok((row::nearest(found, 1), found.get(2)?)))
+fn scheduled(connection: &Connection, served: &Served<'_>) -> Result<Vec<Head<DueKey>>> {
+    heads(connection, sql::NEXT_SCHEDULED_QUEUE, served, |found| Ok((row::nearest(found, 1), found.get(2)?)))
 }
 
 /// Has scheduled jobs of the served queues become ready, as many as [`Promotion`] says, and
@@ -67,30 +71,32 @@ pub(super) fn promote_and_claim(
     counters: &mut Counters,
     worker: WorkerId,
     exchange: &Exchange<'_>,
+    served: &Served<'_>,
     now: Timestamp,
 ) -> Result<Claimed, Trouble> {
-    let mut heads = ready(connection, exchange.queues)?;
-    if promote(connection, counters, exchange, &heads, now)? > 0 {
-        heads = ready(connection, exchange.queues)?;
+    let mut heads = ready(connection, served)?;
+    if promote(connection, counters, exchange.want, served, &heads, now)? > 0 {
+        heads = ready(connection, served)?;
     }
-    claim(connection, counters, worker, exchange, heads, now)
+    claim(connection, counters, worker, exchange, served, heads, now)
 }
 
 /// Has scheduled jobs of the served queues become ready; tells how many.
 fn promote(
     connection: &Connection,
     counters: &mut Counters,
-    exchange: &Exchange<'_>,
+    want: u32,
+    served: &Served<'_>,
     heads: &[Head<ReadyKey>],
     now: Timestamp,
 ) -> Result<usize> {
-    let promotion = Promotion::new(exchange.want, now);
+    let promotion = Promotion::new(want, now);
     let mut ready_jobs = 0;
     if !promotion.is_due_all_the_same() {
         for head in heads {
             let mut how_many = connection.prepare_cached(sql::HOW_MANY_READY)?;
-            ready_jobs += how_many.query_row((&head.queue, exchange.want), |row| row.get::<_, u32>(0))?;
-            if ready_jobs >= exchange.want {
+            ready_jobs += how_many.query_row((&head.queue, want), |row| row.get::<_, u32>(0))?;
+            if ready_jobs >= want {
                 break;
             }
         }
@@ -99,9 +105,9 @@ fn promote(
     if limit == 0 {
         return Ok(0);
     }
-    let due = due(connection, exchange.queues, promotion.due_until(), limit)?;
+    let due = due(connection, served, promotion.due_until(), limit)?;
     become_ready(connection, counters, &due)?;
-    let others = due_by_another_clock(connection, exchange.queues, now, limit - due.len())?;
+    let others = due_by_another_clock(connection, served, now, limit - due.len())?;
     become_ready(connection, counters, &others)?;
     Ok(due.len() + others.len())
 }
@@ -116,8 +122,8 @@ fn become_ready(connection: &Connection, counters: &mut Counters, due: &[Seq]) -
 }
 
 /// The jobs of these queues that are due, the longest waiting first.
-fn due(connection: &Connection, queues: &QueueSet, until: Timestamp, limit: usize) -> Result<Vec<Seq>> {
-    let mut heads = scheduled(connection, queues)?;
+fn due(connection: &Connection, served: &Served<'_>, until: Timestamp, limit: usize) -> Result<Vec<Seq>> {
+    let mut heads = scheduled(connection, served)?;
     heads.retain(|head| head.key.0 <= until.as_millis());
     let due = first_of(heads, limit, |queue, limit, take| {
         let mut due = connection.prepare_cached(sql::DUE)?;
@@ -135,7 +141,7 @@ fn due(connection: &Connection, queues: &QueueSet, until: Timestamp, limit: usiz
 /// Jobs of these queues whose wait began in the future.
 fn due_by_another_clock(
     connection: &Connection,
-    queues: &QueueSet,
+    served: &Served<'_>,
     now: Timestamp,
     limit: usize,
 ) -> Result<Vec<Seq>> {
@@ -146,7 +152,7 @@ fn due_by_another_clock(
         && let Some(found) = rows.next()?
     {
         let queue: Name = found.get(0)?;
-        if queue.is_served_by(queues) {
+        if served.is_claimed_from(&queue) {
             due.push(Seq(found.get(1)?));
         }
     }
@@ -160,6 +166,7 @@ fn claim(
     counters: &mut Counters,
     worker: WorkerId,
     exchange: &Exchange<'_>,
+    served: &Served<'_>,
     mut heads: Vec<Head<ReadyKey>>,
     now: Timestamp,
 ) -> Result<Claimed, Trouble> {
@@ -178,7 +185,7 @@ fn claim(
         if claimed.set_aside.len() >= MOST_SET_ASIDE {
             break;
         }
-        heads = ready(connection, exchange.queues)?;
+        heads = ready(connection, served)?;
     }
     for job in &mut claimed.jobs {
         let effect = effect::claim(job, worker)?;

@@ -6,7 +6,7 @@ use crate::raw::{self, Raw, Whole};
 use crate::transfer::Stage;
 use crate::worker_record::WorkerRecord;
 use crate::{job_row, rows};
-use queuectl_core::{Attempt, Job, Lease, QueueSet, Seq, State, Timestamp, Wait};
+use queuectl_core::{Attempt, Job, Lease, QueueRules, QueueSet, Seq, State, Timestamp, Wait};
 use rusqlite::types::{FromSql, FromSqlResult, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result, Row, ToSql};
 use std::fmt;
@@ -14,6 +14,11 @@ use std::fmt;
 /// Reads the columns of `job::LIST`, as far as they can be read.
 pub(crate) fn job(row: &Row<'_>) -> Job {
     job_row::read(|index| value(row, index))
+}
+
+/// Reads the columns of `rules::LIST`, as far as they can be read.
+pub(crate) fn queue_rules(row: &Row<'_>) -> QueueRules {
+    rows::queue_rules(|index| value(row, index))
 }
 
 /// Reads the columns of `worker::LIST` and the number of its jobs, as far as they can be read.

@@ -4,7 +4,7 @@
 //! guard against another between two of them. Statements that a claim or a
 //! result depends on have their plan pinned by a test.
 
-use crate::columns::{Column, Has, attempt, output, worker};
+use crate::columns::{Column, Has, attempt, output, rules, worker};
 use crate::job_row::job;
 use crate::transfer::Kind;
 use const_format::{concatcp, str_repeat};
@@ -54,6 +54,21 @@ pub(crate) const COUNT_QUEUES: &str =
     concatcp!("INSERT INTO counts (", COUNTED, ", queue) SELECT ", COUNTED, ", queue FROM (", COUNT_ALL, ")");
 pub(crate) const LAST_POSITION: &str =
     "SELECT coalesce(max(position), 0) FROM job WHERE typeof(position) = 'integer'";
+
+// Rules
+
+/// The queues that are paused, with when that ends. A claim asks this, so it reads nothing
+/// of the jobs.
+pub(crate) const PAUSED: &str = "SELECT queue, paused_until_ms FROM rules WHERE paused_at_ms IS NOT NULL";
+pub(crate) const RULES: &str = concatcp!("SELECT ", rules::LIST, " FROM rules ORDER BY queue");
+/// A later pause takes the place of an earlier one.
+pub(crate) const PAUSE: &str = "INSERT INTO rules (queue, paused_at_ms, paused_until_ms, paused_by, paused_reason) \
+     VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue) DO UPDATE SET paused_at_ms = excluded.paused_at_ms, \
+     paused_until_ms = excluded.paused_until_ms, paused_by = excluded.paused_by, \
+     paused_reason = excluded.paused_reason";
+/// A pause is all that is said of a queue.
+pub(crate) const RESUME: &str = "DELETE FROM rules WHERE queue = ?1 AND paused_at_ms IS NOT NULL \
+     RETURNING paused_until_ms";
 
 // Stages: what `stages` binds, in its order
 
@@ -309,21 +324,28 @@ pub(crate) const ALL_OUTPUT: &str = concatcp!(
 pub(crate) const MOVE_STAGE: &str = "SELECT run, move_stage, move_id, move_place FROM queue";
 pub(crate) const SET_MOVE_STAGE: &str = "UPDATE queue SET move_stage = ?1, move_id = ?2, move_place = ?3";
 /// The keys of the last record of each kind; -1 if there is none.
-pub(crate) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM worker), -1), \
+pub(crate) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM rules), -1), \
+     coalesce((SELECT max(id) FROM worker), -1), \
      coalesce((SELECT max(seq) FROM job), -1), coalesce(a.seq, -1), coalesce(a.lease, -1), \
      coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) FROM (SELECT 1) \
      LEFT JOIN (SELECT seq, lease FROM attempt ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
      LEFT JOIN (SELECT seq, lease, n FROM output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true";
 pub(crate) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM worker), (SELECT count(*) FROM attempt), \
-     count(*), coalesce(sum(length(bytes)), 0) FROM output";
+     count(*), coalesce(sum(length(bytes)), 0), (SELECT count(*) FROM rules) FROM output";
 pub(crate) const NUMBERS: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0), \
      coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'worker'), 0), next_position FROM queue";
 pub(crate) const BEGIN_NUMBERS: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 \
      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
 pub(crate) const SET_NUMBERS: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
 /// One after the other.
-pub(crate) const FORGET_EVERYTHING: [&str; 5] =
-    ["DELETE FROM output", "DELETE FROM attempt", "DELETE FROM job", "DELETE FROM worker", FORGET_COUNTS];
+pub(crate) const FORGET_EVERYTHING: [&str; 6] = [
+    "DELETE FROM output",
+    "DELETE FROM attempt",
+    "DELETE FROM job",
+    "DELETE FROM worker",
+    "DELETE FROM rules",
+    FORGET_COUNTS,
+];
 
 /// Reads the records of a kind that come after a key, in their order.
 pub(crate) fn export(kind: Kind) -> String {

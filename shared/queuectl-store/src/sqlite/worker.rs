@@ -1,6 +1,7 @@
 //! How jobs are worked on.
 
 use super::connection::SqliteStore;
+use super::queues::Served;
 use super::ready::{self, Claimed};
 use super::roster::{Listed, free_note_region, roster, stop_of};
 use super::trouble::Trouble;
@@ -12,7 +13,7 @@ use crate::rows;
 use crate::worker::{Exchange, Exchanged, NewWorker, Registration, Rescued, Worker};
 use crate::worker_record::{Stop, WorkerRecord};
 use crate::{Result, StoreError, machine, stored};
-use queuectl_core::{Lease, QueueSet, RetryPolicy, Timestamp, WorkerId};
+use queuectl_core::{Lease, RetryPolicy, Timestamp, WorkerId};
 use rusqlite::{Connection, params_from_iter};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,10 +49,10 @@ impl Worker for SqliteStore {
             && exchange.trims.is_empty());
         if !hands_in {
             let (nothing_to_claim, reply) = self.read(|connection| {
-                let nothing =
-                    exchange.want == 0 || !ready::anything_to_claim(connection, exchange.queues, now)?;
-                let counts = counters::counts(connection, exchange.queues)?;
-                Ok((nothing, reply(connection, worker, exchange.queues, counts)?))
+                let served = Served::read(connection, exchange.queues, now)?;
+                let nothing = exchange.want == 0 || !ready::anything_to_claim(connection, &served, now)?;
+                let counts = counters::counts(connection, &served)?;
+                Ok((nothing, reply(connection, worker, served, counts)?))
             })?;
             if nothing_to_claim {
                 return Ok(reply);
@@ -74,15 +75,16 @@ impl Worker for SqliteStore {
             if !exchange.ended.is_empty() {
                 connection.prepare_cached(sql::WORKER_DID)?.execute((worker.0, finished.len()))?;
             }
+            let served = Served::read(connection, exchange.queues, now)?;
             let mut claimed = Claimed::default();
             if exchange.want > 0 && stop_of(connection, worker)? == Listed::At(None) {
-                claimed = ready::promote_and_claim(connection, counters, worker, exchange, now)?;
+                claimed = ready::promote_and_claim(connection, counters, worker, exchange, &served, now)?;
             }
             superseded.sort_unstable();
             superseded.dedup();
-            let counts = counters.counts(connection, exchange.queues)?;
+            let counts = counters.counts(connection, &served)?;
             let Claimed { jobs: claimed, set_aside } = claimed;
-            let reply = reply(connection, worker, exchange.queues, counts)?;
+            let reply = reply(connection, worker, served, counts)?;
             Ok(Exchanged { claimed, set_aside, finished, superseded, ..reply })
         })
     }
@@ -209,14 +211,14 @@ fn lock_file_for(
 fn reply(
     connection: &Connection,
     worker: WorkerId,
-    queues: &QueueSet,
+    served: Served<'_>,
     counts: Counts,
 ) -> rusqlite::Result<Exchanged> {
     let cancel = connection
         .prepare_cached(sql::TO_CANCEL)?
         .query_map([worker.0], row::lease)?
         .collect::<rusqlite::Result<_>>()?;
-    let next_due = ready::next_due(connection, queues)?;
+    let next_due = ready::next_due(connection, &served)?;
     let (stop, was_called_dead) = match stop_of(connection, worker)? {
         Listed::At(stop) => (stop, false),
         Listed::No => (None, true),
@@ -227,6 +229,7 @@ fn reply(
         was_called_dead,
         counts,
         next_due,
+        paused: served.paused,
         roster: roster(connection)?,
         ..Exchanged::default()
     })

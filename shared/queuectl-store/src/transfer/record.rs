@@ -3,13 +3,15 @@
 //! The columns of both are the same and stand for the same, so nothing in between
 //! needs to know what they mean.
 
-use crate::columns::{Column, attempt, output, worker};
+use crate::columns::{Column, attempt, output, rules, worker};
 use crate::job_row::job;
 use queuectl_core::State;
 
 /// What a record is of. In this order they are copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// What people have said of a queue. First, so that nothing starts that is not to start.
+    Rules,
     /// A worker that has ended.
     Worker,
     /// A job.
@@ -22,11 +24,12 @@ pub enum Kind {
 
 impl Kind {
     /// All, in their order.
-    pub const ALL: [Self; 4] = [Self::Worker, Self::Job, Self::Attempt, Self::Output];
+    pub const ALL: [Self; 5] = [Self::Rules, Self::Worker, Self::Job, Self::Attempt, Self::Output];
 
     /// Its name, as it is printed.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Rules => "rules",
             Self::Worker => "worker",
             Self::Job => "job",
             Self::Attempt => "attempt",
@@ -37,6 +40,7 @@ impl Kind {
     /// Its columns, all of which are copied.
     pub(crate) const fn columns(self) -> &'static [Column] {
         match self {
+            Self::Rules => rules::COLUMNS,
             Self::Worker => worker::COLUMNS,
             Self::Job => job::COLUMNS,
             Self::Attempt => attempt::COLUMNS,
@@ -47,7 +51,7 @@ impl Kind {
     /// How many columns are its key; they are the first, and numbers.
     pub(crate) const fn key_columns(self) -> usize {
         match self {
-            Self::Worker | Self::Job => 1,
+            Self::Rules | Self::Worker | Self::Job => 1,
             Self::Attempt => 2,
             Self::Output => 3,
         }
@@ -56,6 +60,7 @@ impl Kind {
     /// What is copied after it.
     pub(crate) const fn next(self) -> Option<Self> {
         match self {
+            Self::Rules => Some(Self::Worker),
             Self::Worker => Some(Self::Job),
             Self::Job => Some(Self::Attempt),
             Self::Attempt => Some(Self::Output),
@@ -74,7 +79,7 @@ pub struct Position {
 
 impl Position {
     /// Before the first record.
-    pub const BEGINNING: Self = Self::before(Kind::Worker);
+    pub const BEGINNING: Self = Self::before(Kind::Rules);
 
     /// Before the first record of a kind.
     pub(crate) const fn before(kind: Kind) -> Self {
@@ -87,10 +92,11 @@ impl Position {
     }
 
     /// After the last record of each kind that has any. Of each kind its key, -1 where
-    /// there is none: worker; job; attempt, two parts; output, three.
-    pub(crate) fn last_of_each(keys: [i64; 7]) -> Vec<Self> {
-        let [worker, job, attempt_seq, attempt_lease, output_seq, output_lease, part] = keys;
+    /// there is none: rules; worker; job; attempt, two parts; output, three.
+    pub(crate) fn last_of_each(keys: [i64; 8]) -> Vec<Self> {
+        let [rules, worker, job, attempt_seq, attempt_lease, output_seq, output_lease, part] = keys;
         let last = [
+            Self::after(Kind::Rules, [rules, 0, 0]),
             Self::after(Kind::Worker, [worker, 0, 0]),
             Self::after(Kind::Job, [job, 0, 0]),
             Self::after(Kind::Attempt, [attempt_seq, attempt_lease, 0]),

@@ -175,6 +175,7 @@ fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
             attempts: found.get(1)?,
             output_parts: found.get(2)?,
             output_bytes: found.get(3)?,
+            rules: found.get(4)?,
             last,
         })
     })
@@ -183,7 +184,7 @@ fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
 /// The last record of each kind of which there is any.
 fn last_copied(connection: &Connection) -> rusqlite::Result<Vec<Position>> {
     connection.prepare_cached(sql::LAST_COPIED)?.query_row([], |found| {
-        let mut numbers = [0; 7];
+        let mut numbers = [0; 8];
         for (index, number) in numbers.iter_mut().enumerate() {
             *number = found.get(index)?;
         }

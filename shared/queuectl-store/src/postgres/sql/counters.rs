@@ -1,11 +1,25 @@
 //! The statements of the counters.
 
-/// The sums of all changes.
-pub(crate) const SUMS: &str = "SELECT coalesce(sum(pending), 0)::bigint AS pending, \
-     coalesce(sum(processing), 0)::bigint AS processing, coalesce(sum(completed), 0)::bigint AS completed, \
-     coalesce(sum(failed), 0)::bigint AS failed, coalesce(sum(dead), 0)::bigint AS dead, \
-     coalesce(sum(cancelled), 0)::bigint AS cancelled, coalesce(sum(blocked), 0)::bigint AS blocked, \
-     count(*) AS changes FROM @change";
+macro_rules! sums {
+    ($blocked:literal) => {
+        concat!(
+            "SELECT coalesce(sum(pending), 0)::bigint AS pending, \
+             coalesce(sum(processing), 0)::bigint AS processing, coalesce(sum(completed), 0)::bigint AS completed, \
+             coalesce(sum(failed), 0)::bigint AS failed, coalesce(sum(dead), 0)::bigint AS dead, \
+             coalesce(sum(cancelled), 0)::bigint AS cancelled, coalesce(sum(",
+            $blocked,
+            "), 0)::bigint AS blocked, count(*) AS changes FROM @change"
+        )
+    };
+}
+
+/// The same for a worker, in a statement that has the part `PAUSED`: what waits in a queue
+/// that is paused until a person says otherwise is blocked, whatever it waits for.
+pub(super) const SUMS_OF_A_WORKER: &str = sums!(
+    "CASE WHEN (SELECT bool_or(queue = '*') FROM paused WHERE paused_until_ms IS NULL) \
+     OR queue = ANY (ARRAY(SELECT queue FROM paused WHERE paused_until_ms IS NULL)) \
+     THEN pending + failed ELSE blocked END"
+);
 
 /// How much an exchange reads that it can do without: 0 nothing, 1 all that is short,
 /// 2 all. The sums are long when the table is large with what no vacuum may remove.
@@ -16,7 +30,8 @@ macro_rules! has_sums {
 }
 pub(super) use has_sums;
 
-pub(crate) const COUNTS: &str = SUMS;
+/// The sums of all changes.
+pub(crate) const COUNTS: &str = sums!("blocked");
 /// The sums for each name of a queue.
 pub(crate) const COUNTS_BY_QUEUE: &str = "SELECT queue, sum(pending)::bigint AS pending, sum(processing)::bigint \
      AS processing, sum(completed)::bigint AS completed, sum(failed)::bigint AS failed, sum(dead)::bigint AS dead, \

@@ -1,9 +1,10 @@
 //! The statements of an exchange.
 
 use super::clock::TIME;
-use super::counters::{SUMS, has_sums};
+use super::counters::{SUMS_OF_A_WORKER, has_sums};
 use super::stages::{
-    CLAIMED_NUMBERS, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, is_served, queues_in,
+    CLAIMED_NUMBERS, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, OPEN, PAUSED, is_not_paused,
+    is_served, queues_in,
 };
 use crate::columns::{ended, plain_ended};
 use crate::job_row::job;
@@ -74,14 +75,12 @@ const PLAIN_RESULTS: &str = concatcp!(
 const WANTED: &str =
     "wanted AS (SELECT coalesce((SELECT CASE WHEN stop = 0 THEN :want END FROM itself), 0) AS jobs)";
 
-/// The first of the ready of each queue (`:queues`), from a rank and a position on, and of
-/// these the first of all.
+/// The first of the ready of each queue of `OPEN`, and of these the first of all.
 macro_rules! heads {
     ($name:literal, $columns:literal, $which:literal) => {
         concat!(
             $name,
-            " AS (SELECT head.* FROM unnest(:queues::text[], :from_ranks::bigint[], :from_positions::bigint[]) \
-                 AS of (queue, from_rank, from_position) CROSS JOIN LATERAL (SELECT ctid AS at, ",
+            " AS (SELECT head.* FROM open AS of CROSS JOIN LATERAL (SELECT ctid AS at, ",
             $columns,
             " FROM @ready WHERE ready.queue = of.queue AND (rank, position) >= (from_rank, from_position)",
             $which,
@@ -123,9 +122,10 @@ const PICKED: &str = concatcp!(
 const PAGES_WALKED: &str = "pg_stat_get_xact_blocks_fetched('@ready_pkey'::regclass) AS pages_walked";
 
 /// What a worker is told each time: the seq and the lease of each claim of its own that is
-/// to end, the time.
+/// to end, the queues that are paused, the time.
 const SIGNALS: &str = concatcp!(
-    "ARRAY(SELECT unnest(ARRAY[seq, lease]) FROM @claimed WHERE worker = :worker AND cancel_at_ms IS NOT NULL) \
+    "ARRAY(SELECT queue FROM paused) AS paused, ARRAY(SELECT paused_until_ms FROM paused) AS paused_until, \
+     ARRAY(SELECT unnest(ARRAY[seq, lease]) FROM @claimed WHERE worker = :worker AND cancel_at_ms IS NOT NULL) \
      AS cancel, ",
     TIME,
     " AS time"
@@ -143,12 +143,16 @@ const MORE_SIGNALS: &str = concatcp!(
     queues_in!("@scheduled"),
     " AS of WHERE ",
     is_served!("of.queue"),
+    " AND ",
+    is_not_paused!("of.queue"),
     ") AS of) END AS next_due, :reads > 0 AND EXISTS (SELECT FROM @scheduled WHERE waits_since_ms > :other_clock AND ",
     is_served!("scheduled.queue"),
+    " AND ",
+    is_not_paused!("scheduled.queue"),
     ") AS due_by_another_clock, (SELECT ",
     has_sums!(":reads"),
     ") AS was_added_up, pending, processing, completed, failed, dead, cancelled, blocked, changes FROM (",
-    SUMS,
+    SUMS_OF_A_WORKER,
     " WHERE (SELECT ",
     has_sums!(":reads"),
     ") AND ",
@@ -174,8 +178,11 @@ pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
     ", ",
     WANTED,
     ", ",
+    OPEN,
+    ", ",
     heads!("sound", "rank, position", " AND NOT suspect"),
-    ", suspects AS (SELECT ctid AS at, rank, position FROM @ready WHERE suspect AND queue = ANY (:queues) \
+    ", suspects AS (SELECT ctid AS at, rank, position FROM @ready WHERE suspect \
+         AND queue = ANY (ARRAY(SELECT queue FROM open)) \
          ORDER BY rank, position LIMIT (SELECT least(jobs, :most_suspects) FROM wanted) FOR UPDATE SKIP LOCKED), \
      first AS (SELECT * FROM sound UNION ALL SELECT * FROM suspects ORDER BY rank, position \
          LIMIT (SELECT jobs FROM wanted)), \
@@ -184,7 +191,7 @@ pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
     " SELECT ",
     PICKED,
     ", (SELECT count(*) FROM to_ready) AS returned_jobs, \
-     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (:queues)) AS any_suspect, ",
+     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (ARRAY(SELECT queue FROM open))) AS any_suspect, ",
     PAGES_WALKED,
     ", signals.* FROM (SELECT (SELECT stop FROM itself) AS stop, ",
     SIGNALS,
@@ -205,6 +212,8 @@ pub(crate) static PLAIN_EXCHANGE: Query = Query::new(concatcp!(
     ", ",
     WANTED,
     ", ",
+    OPEN,
+    ", ",
     heads!("first", "suspect, rank, position", ""),
     ", left_ready AS (DELETE FROM @ready WHERE ctid = ANY (ARRAY(SELECT at FROM first WHERE NOT suspect)) \
          RETURNING seq), ",
@@ -221,8 +230,9 @@ pub(crate) static PLAIN_EXCHANGE: Query = Query::new(concatcp!(
 /// The signals, and whether one of these queues has a ready job from a rank and a position
 /// on.
 pub(crate) static LOOK: Query = Query::new(concatcp!(
-    "SELECT EXISTS (SELECT FROM unnest(:queues::text[], :from_ranks::bigint[], :from_positions::bigint[]) \
-         AS of (queue, from_rank, from_position) WHERE EXISTS (SELECT FROM @ready WHERE ready.queue = of.queue \
+    "WITH ",
+    OPEN,
+    " SELECT EXISTS (SELECT FROM open AS of WHERE EXISTS (SELECT FROM @ready WHERE ready.queue = of.queue \
          AND (rank, position) >= (from_rank, from_position))) AS any_ready, \
      (SELECT stop FROM @worker WHERE id = :worker AND ended_at_ms IS NULL) AS stop, ",
     SIGNALS,
@@ -236,7 +246,9 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
 macro_rules! promotes {
     ($due:expr) => {
         concatcp!(
-            "WITH due AS (",
+            "WITH ",
+            PAUSED,
+            ", due AS (",
             $due,
             "), placed AS (SELECT seq, nextval('@position') AS position FROM due), \
              left_scheduled AS (DELETE FROM @scheduled USING placed WHERE scheduled.seq = ANY (ARRAY(SELECT seq \
@@ -257,6 +269,8 @@ pub(crate) static PROMOTE_DUE: Query = Query::new(promotes!(concatcp!(
     " AS of CROSS JOIN LATERAL (SELECT seq, run_at_ms FROM @scheduled WHERE scheduled.queue = of.queue \
          AND run_at_ms <= :since ORDER BY run_at_ms LIMIT :most FOR UPDATE SKIP LOCKED) AS head WHERE ",
     is_served!("of.queue"),
+    " AND ",
+    is_not_paused!("of.queue"),
     " ORDER BY run_at_ms LIMIT :most"
 )));
 
@@ -264,6 +278,8 @@ pub(crate) static PROMOTE_DUE: Query = Query::new(promotes!(concatcp!(
 pub(crate) static PROMOTE_DUE_BY_ANOTHER_CLOCK: Query = Query::new(promotes!(concatcp!(
     "SELECT seq FROM @scheduled WHERE waits_since_ms > :since AND ",
     is_served!("queue"),
+    " AND ",
+    is_not_paused!("scheduled.queue"),
     " ORDER BY waits_since_ms LIMIT :most FOR UPDATE SKIP LOCKED"
 )));
 

@@ -2,6 +2,7 @@
 
 use super::jobs::JOBS_NOW;
 use super::stages::{INTO_BLOCKED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED, LEFT_DEAD, LEFT_WAITING, RANK};
+use crate::columns::rules;
 use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
@@ -33,6 +34,24 @@ pub(crate) static ENQUEUE: Query = Query::new(concatcp!(
     " SELECT id FROM accepted"
 ));
 pub(crate) const IDS_TAKEN: &str = "SELECT id FROM @job WHERE id = ANY ($1)";
+
+pub(crate) const RULES: &str = concatcp!("SELECT ", rules::LIST, " FROM @rules ORDER BY queue");
+/// Keeps others from giving a row the same id; those who read go on.
+pub(crate) const LOCK_RULES: &str = "LOCK TABLE @rules IN SHARE ROW EXCLUSIVE MODE";
+/// A later pause takes the place of an earlier one.
+///
+/// Differs from its twin in that it names the id: a sequence would be one more thing that a
+/// move has to bring along, and that a user of the database may be refused.
+pub(crate) static PAUSE: Query = Query::new(
+    "INSERT INTO @rules (id, queue, paused_at_ms, paused_until_ms, paused_by, paused_reason) \
+     SELECT coalesce(max(id), 0) + 1, :queue, :paused_at_ms, :paused_until_ms, :paused_by, :paused_reason FROM @rules \
+     ON CONFLICT (queue) DO UPDATE SET paused_at_ms = excluded.paused_at_ms, \
+     paused_until_ms = excluded.paused_until_ms, paused_by = excluded.paused_by, \
+     paused_reason = excluded.paused_reason",
+);
+/// A pause is all that is said of a queue.
+pub(crate) const RESUME: &str =
+    "DELETE FROM @rules WHERE queue = $1 AND paused_at_ms IS NOT NULL RETURNING paused_until_ms";
 
 /// Where a job stands, and for which time it waits.
 pub(crate) const STANDING_OF_JOB: &str = concatcp!(

@@ -92,6 +92,30 @@ macro_rules! is_served {
 }
 pub(super) use is_served;
 
+/// The queues of which nothing is to be started (`:now`), with when that ends; all where
+/// one is named `*`.
+pub(super) const PAUSED: &str = "paused AS MATERIALIZED (SELECT queue, paused_until_ms FROM @rules \
+     WHERE paused_at_ms IS NOT NULL AND (paused_until_ms IS NULL OR paused_until_ms > :now))";
+
+/// Whether a queue is none of those, in a statement that has the part `PAUSED`.
+macro_rules! is_not_paused {
+    ($queue:literal) => {
+        concat!("NOT EXISTS (SELECT FROM paused WHERE paused.queue IN (", $queue, ", '*'))")
+    };
+}
+pub(super) use is_not_paused;
+
+/// `PAUSED`, and of the queues that a worker looks at (`:queues`, each from a rank and a
+/// position on) those that are not paused. A part of its own, so that rows of the others
+/// are not looked at.
+pub(super) const OPEN: &str = concatcp!(
+    PAUSED,
+    ", open AS MATERIALIZED (SELECT * FROM unnest(:queues::text[], :from_ranks::bigint[], :from_positions::bigint[]) \
+     AS named (queue, from_rank, from_position) WHERE ",
+    is_not_paused!("named.queue"),
+    ")"
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

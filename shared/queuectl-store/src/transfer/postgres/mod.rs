@@ -178,6 +178,7 @@ fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
         attempts: row::number(&found, 1)?,
         output_parts: row::number(&found, 2)?,
         output_bytes: row::number(&found, 3)?,
+        rules: row::number(&found, 4)?,
         last,
     })
 }
@@ -195,7 +196,7 @@ pub(crate) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
 /// The last record of each kind of which there is any.
 fn last_of_each(session: &mut Session, statement: &'static str) -> Result<Vec<Position>, Trouble> {
     let found = one(session.rows(statement, &[])?)?;
-    let mut numbers = [0; 7];
+    let mut numbers = [0; 8];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = row::get(&found, index)?;
     }
@@ -223,6 +224,7 @@ pub(crate) fn export(
 
 fn page(session: &mut Session, after: Position, limits: Limits) -> Result<Vec<Record>, Trouble> {
     let statement = match after.kind() {
+        Kind::Rules => sql::EXPORT_RULES,
         Kind::Worker => sql::EXPORT_WORKERS,
         Kind::Job => sql::EXPORT_JOBS,
         Kind::Attempt => sql::EXPORT_ATTEMPTS,
@@ -287,6 +289,7 @@ fn import(session: &mut Session, counters: &mut Counters, records: &[Record]) ->
     for records in records.chunk_by(|one, next| one.kind == next.kind) {
         let kind = records[0].kind;
         let query = match kind {
+            Kind::Rules => &sql::IMPORT_RULES,
             Kind::Worker => &sql::IMPORT_WORKERS,
             Kind::Job => &sql::IMPORT_JOBS,
             Kind::Attempt => &sql::IMPORT_ATTEMPTS,
