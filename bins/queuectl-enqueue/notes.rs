@@ -19,7 +19,7 @@ pub(crate) fn added<'a>(
         cx.output().note(format!("Made a new queue at {place}"));
     }
     for queue in BTreeSet::from_iter(queues) {
-        cx.note_without_workers(store, queue);
+        cx.note_if_nothing_starts(store, queue);
     }
     for folder in completion.missing_folders() {
         cx.output().note(format!(

@@ -93,7 +93,7 @@ impl Wait {
         if self.looks.is_multiple_of(LOOKS_BEFORE_DOUBT) && !self.nobody_works {
             self.nobody_works = matches!(store.has_workers(&job.queue), Ok(false));
             if self.nobody_works {
-                cx.note_without_workers(store, &job.queue);
+                cx.note_if_nothing_starts(store, &job.queue);
             }
         }
         self.looks = self.looks.wrapping_add(1);

@@ -54,7 +54,7 @@ fn release_one(cx: &Context, store: &mut dyn Store, id: &JobId, json: bool) -> R
     let job = as_it_is_then(store, id, DONE)?;
     if !json {
         cx.output().line(format!("Job {id} released"))?;
-        cx.note_without_workers(store, &job.queue);
+        cx.note_if_nothing_starts(store, &job.queue);
     }
     Ok(job)
 }

@@ -31,9 +31,10 @@ pub(crate) fn text(cx: &Context, status: &Status) -> Result<String, Failure> {
         lines.push(format!("  held      : {} (until `queuectl release`)", status.counts.blocked()));
     }
     lines.push(format!("  total     : {}", status.counts.total()));
-    if status.queues.iter().any(|(queue, _)| queue != DEFAULT_QUEUE) {
+    if status.queues.iter().any(|(queue, _)| queue != DEFAULT_QUEUE || status.paused.stops(queue)) {
         lines.push("Queues:".to_owned());
-        let by_queue = status.queues.iter().map(|(queue, counts)| by_queue(queue, counts));
+        let by_queue =
+            status.queues.iter().map(|(queue, counts)| by_queue(queue, counts, status.paused.stops(queue)));
         lines.extend(by_queue.map(|line| shorten(&line, columns).into_owned()));
     }
     lines.push(format!("Active workers: {}", active(status.active())));
@@ -53,14 +54,15 @@ fn heading(cx: &Context, columns: usize) -> Result<String, Failure> {
 }
 
 /// The jobs of a queue by state, without the states in which there is none.
-fn by_queue(queue: &str, counts: &Counts) -> String {
+fn by_queue(queue: &str, counts: &Counts, is_paused: bool) -> String {
     let states = State::ALL.into_iter().filter(|&state| counts[state] != 0);
     let mut parts: Vec<String> = states.map(|state| format!("{} {state}", counts[state])).collect();
     if counts.blocked > 0 {
         parts.push(format!("{} held", counts.blocked));
     }
     let jobs = if parts.is_empty() { "no jobs".to_owned() } else { parts.join(", ") };
-    format!("  {}: {jobs}", escape(queue))
+    let paused = if is_paused { " (paused)" } else { "" };
+    format!("  {}{paused}: {jobs}", escape(queue))
 }
 
 /// How many live, and on how many machines if that is not plain.

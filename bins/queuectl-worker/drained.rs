@@ -29,7 +29,7 @@ pub(crate) fn tell(cx: &Context, begin: &DrainBegin) -> Result<(), Failure> {
     }
     parts.push(format!("{} left", end.left));
     if end.held > 0 {
-        parts.push(format!("{} held", end.held));
+        parts.push(format!("{} held or paused", end.held));
     }
     let how = if end.was_stopped { "Stopped" } else { "Drained" };
     tracing::info!("{how}: {}.", parts.join(", "));

@@ -13,7 +13,7 @@ trials![
     every_action_is_among_them,
 ];
 
-const VERBS: [&str; 29] = [
+const VERBS: [&str; 36] = [
     "enqueue",
     "list",
     "status",
@@ -21,6 +21,13 @@ const VERBS: [&str; 29] = [
     "logs",
     "cancel",
     "release",
+    "queue",
+    "queue list",
+    "queue show",
+    "queue pause",
+    "queue resume",
+    "queue drain",
+    "why",
     "worker",
     "worker start",
     "worker stop",
@@ -112,6 +119,7 @@ fn surroundings(verb: &str) -> Home {
     match verb {
         "enqueue" => {}
         "cancel" => home.enqueue_all(jobs(["job-1", "job-2"])),
+        "queue drain" => {}
         "release" => {
             let held = |id| json!({"id": id, "command": "true", "hold": true});
             home.enqueue_all(["deploy", "job-1", "job-2"].map(held));

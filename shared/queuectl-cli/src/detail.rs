@@ -10,6 +10,7 @@ use queuectl_core::{Attempt, Job, State};
 use queuectl_service::amounts::{duration, size};
 use queuectl_service::detail::{JobDetail, OutputEnd, attempt_number};
 use queuectl_service::typed;
+use queuectl_service::why::why;
 use queuectl_store::Store;
 use std::fmt::Write as _;
 
@@ -30,6 +31,11 @@ pub fn show_job(cx: &Context, store: &mut dyn Store, job: &Job, json: bool) -> R
     }
     let times = Times::of(cx);
     let mut text = fields(job, &times);
+    if matches!(job.state, State::Pending | State::Failed) {
+        for reason in why(store, job, &times)? {
+            field(&mut text, "waits because", &reason.text);
+        }
+    }
     let path = detail.path_without_program(store)?;
     if let Some(path) = &path {
         field(&mut text, "worker's PATH", path);

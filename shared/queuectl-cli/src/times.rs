@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use queuectl_core::Timestamp;
 use queuectl_service::amounts::two_units;
 use queuectl_service::dates::instant;
+use queuectl_service::why::TimeWords;
 use std::time::Duration;
 
 /// Shows times as the reader of standard output wants them.
@@ -64,6 +65,16 @@ impl Times {
         } else {
             format!("{} ago", coarse(self.now.since(time)))
         }
+    }
+}
+
+impl TimeWords for Times {
+    fn past(&self, at: Timestamp) -> String {
+        self.short(at)
+    }
+
+    fn due(&self, at: Timestamp) -> String {
+        Self::due(self, at)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod counts;
 pub mod done;
 pub mod job;
+pub mod queue;
 pub mod said;
 pub mod setting;
 pub mod worker;

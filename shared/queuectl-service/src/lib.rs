@@ -15,6 +15,8 @@
 //! | [`verbs`] | cancel, retry, delete, prune: of one job, of several, of many in steps |
 //! | [`wait`] | what is waited for, look by look |
 //! | [`status`], [`counts`], [`WorkerState`], [`detail`] | the queue, a worker, a job at one moment |
+//! | [`queues`] | the queues of one place by name, and which are paused |
+//! | [`why`] | why a job does not run |
 //! | [`doctor`] | how well a queue is |
 //! | [`pages`] | jobs and output that are too long to be held in memory |
 //! | [`document`] | what programs read |
@@ -38,9 +40,11 @@ pub mod job_fields;
 pub mod named;
 pub mod pages;
 pub mod place;
+pub mod queues;
 pub mod status;
 pub mod verbs;
 pub mod wait;
+pub mod why;
 mod words;
 mod worker_state;
 

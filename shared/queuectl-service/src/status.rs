@@ -3,7 +3,7 @@
 use crate::counts::JobCounts;
 use crate::document::counts::{CountsDocument, JobCountsDocument, StatusDocument};
 use crate::document::worker::WorkerDocument;
-use queuectl_core::{State, Timestamp};
+use queuectl_core::{PausedQueues, State, Timestamp};
 use queuectl_store::{Counts, Life, Store, StoreError, WorkerRecord};
 use std::collections::HashSet;
 use std::fmt;
@@ -20,6 +20,8 @@ pub struct Status {
     pub queues: Vec<(String, Counts)>,
     /// Workers that have not ended.
     pub workers: Vec<WorkerRecord>,
+    /// The queues of which no job is started.
+    pub paused: PausedQueues,
     /// When it was looked at, by the clock of the queue.
     pub at: Timestamp,
 }
@@ -71,7 +73,9 @@ impl Status {
         let kept = sum(&queues);
         let counts = JobCounts::new(kept, &workers);
         let is_there = counts.total() > 0 || !workers.is_empty() || store.whereabouts()?.is_some();
-        Ok(Self { is_there, counts, queues, workers, at: store.clock().now() })
+        let at = store.clock().now();
+        let paused = if is_there { PausedQueues::of(&store.rules()?, at) } else { PausedQueues::default() };
+        Ok(Self { is_there, counts, queues, workers, paused, at })
     }
 
     /// The same for programs.
@@ -139,7 +143,8 @@ mod tests {
             workers.iter().map(|&(host, boot_id, life)| worker(host, boot_id, life)).collect();
         let counts = JobCounts::new(Counts::default(), &workers);
         let queues = Vec::new();
-        let status = Status { is_there: true, counts, queues, workers, at: Timestamp::default() };
+        let (paused, at) = (PausedQueues::default(), Timestamp::default());
+        let status = Status { is_there: true, counts, queues, workers, paused, at };
         let ActiveWorkers { workers, machines } = status.active();
         (workers, machines)
     }

@@ -1,6 +1,6 @@
 //! A queue is to drain: how far it is, and what has become of its jobs.
 
-use queuectl_core::{Filter, Job, Order, QueueSet, Stage, State, TimeRange, Timestamp};
+use queuectl_core::{Filter, Job, Order, PausedQueues, QueueSet, Stage, State, TimeRange, Timestamp};
 use queuectl_store::{Counts, Store, StoreError};
 
 /// So many of the jobs that died are named.
@@ -64,7 +64,7 @@ pub struct DrainEnd {
     pub cancelled: u64,
     /// How many are not at rest, without those that are held.
     pub left: u64,
-    /// How many are held.
+    /// How many are held, or wait in a paused queue.
     pub held: u64,
     /// Jobs are left that were to be run: it was stopped.
     pub was_stopped: bool,
@@ -120,6 +120,16 @@ impl DrainBegin {
         })
     }
 
+    /// Tells whether none of the jobs is ready or held by a worker.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn has_nothing_ready(&self, store: &mut dyn Store) -> Result<bool, StoreError> {
+        let ready = Filter { stages: vec![Stage::Ready], queues: self.queues.clone(), ..Filter::default() };
+        Ok(counts_of(store, &self.queues)?[State::Processing] == 0 && store.count(&ready, 1)? == 0)
+    }
+
     /// Looks what has become of the jobs.
     ///
     /// # Errors
@@ -172,13 +182,21 @@ impl DrainBegin {
     }
 }
 
-/// How many jobs of these queues stand where.
+/// How many jobs of these queues stand where; what waits in a queue that is paused until a
+/// person says otherwise counts as blocked, as it does for the workers.
 fn counts_of(store: &mut dyn Store, queues: &QueueSet) -> Result<Counts, StoreError> {
-    if queues.is_all() {
+    let paused = PausedQueues::of(&store.rules()?, store.clock().now());
+    if queues.is_all() && paused.is_empty() {
         return store.counts();
     }
-    let by_queue = store.counts_by_queue()?;
-    Ok(by_queue.iter().filter(|(queue, _)| queues.serves(queue)).map(|(_, counts)| counts).sum())
+    let mut by_queue = store.counts_by_queue()?;
+    by_queue.retain(|(queue, _)| queues.serves(queue));
+    for (queue, counts) in &mut by_queue {
+        if paused.stops_for_good(queue) {
+            counts.block_all();
+        }
+    }
+    Ok(by_queue.iter().map(|(_, counts)| counts).sum())
 }
 
 #[cfg(test)]
