@@ -44,6 +44,7 @@ impl Clerk {
         let now = now();
         let ended: Vec<Ended> = self.held.drain(..).map(|lease| ended(lease, self.outcome)).collect();
         let exchange = Exchange {
+            ahead: 0,
             ended: &ended,
             unstarted: &[],
             output: &[],

@@ -36,9 +36,13 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     if queues.is_empty() {
         return cx.note_nothing(&mut *store, "No queues");
     }
-    let header = ["Queue", "Waiting", "Held", "Running", "Dead", "Oldest", "Workers", "Paused"];
-    let narrow = [CutsEnds, Stays, Goes, Stays, Stays, Goes, Stays, CutsEndsLast];
-    let shown = header.len() - usize::from(queues.iter().all(|queue| queue.pause.is_none()));
+    let header = ["Queue", "Waiting", "Held", "Running", "Dead", "Oldest", "Workers", "Limit", "Paused"];
+    let narrow = [CutsEnds, Stays, Goes, Stays, Stays, Goes, Stays, Stays, CutsEndsLast];
+    let (is_any_paused, is_any_limited) = (
+        queues.iter().any(|queue| queue.pause.is_some()),
+        queues.iter().any(|queue| !queue.limits.are_none()),
+    );
+    let shown = if is_any_paused { header.len() } else { header.len() - 1 - usize::from(!is_any_limited) };
     let mut table = Table::new(&header[..shown]).fit(cx.output().columns(), &narrow[..shown]);
     for queue in &queues {
         table.row(&cells(queue, &times).each_ref().map(String::as_str)[..shown]);
@@ -46,7 +50,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     cx.output().table(&table)
 }
 
-fn cells(queue: &QueuePicture, times: &Times) -> [String; 8] {
+fn cells(queue: &QueuePicture, times: &Times) -> [String; 9] {
     let paused = queue.pause.as_ref().map(|pause| pause_in_words(pause, times).trim_start().to_owned());
     [
         queue.name.clone(),
@@ -56,6 +60,7 @@ fn cells(queue: &QueuePicture, times: &Times) -> [String; 8] {
         queue.counts[State::Dead].to_string(),
         queue.oldest_waiting.map(|at| times.short(at)).unwrap_or_default(),
         queue.workers.to_string(),
+        queue.limits.running.map(|limit| limit.to_string()).unwrap_or_default(),
         paused.unwrap_or_default(),
     ]
 }

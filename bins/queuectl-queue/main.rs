@@ -4,12 +4,14 @@ mod drain;
 mod list;
 mod named;
 mod pause;
+mod remove;
 mod resume;
+mod set;
 mod show;
 
 use std::process::ExitCode;
 
-/// See queues by name, and pause, resume or drain them
+/// See queues by name, and bound, pause, resume or drain them
 #[derive(clap::Parser)]
 #[command(name = "queuectl-queue", arg_required_else_help = true, after_help = EXAMPLES)]
 struct Args {
@@ -21,14 +23,17 @@ struct Args {
 enum Action {
     List(list::ListArgs),
     Show(show::ShowArgs),
+    Set(set::SetArgs),
     Pause(pause::PauseArgs),
     Resume(resume::ResumeArgs),
     Drain(drain::DrainArgs),
+    Remove(remove::RemoveArgs),
 }
 
 const EXAMPLES: &str = "\
 Examples:
   queuectl queue list
+  queuectl queue set video --limit 2
   queuectl queue pause mail --for 1h --reason 'the relay is down'
   queuectl queue resume mail
   queuectl queue drain mail";
@@ -40,5 +45,7 @@ fn main() -> ExitCode {
         Action::Pause(args) => pause::pause(cx, &args),
         Action::Resume(args) => resume::resume(cx, &args),
         Action::Drain(args) => drain::drain(cx, &args),
+        Action::Set(args) => set::set(cx, &args),
+        Action::Remove(args) => remove::remove(cx, &args),
     })
 }

@@ -8,7 +8,7 @@ use queuectl_service::queues::Queues;
 use queuectl_service::why::pause_in_words;
 use queuectl_store::Access;
 
-/// Show one queue: its jobs by state, who serves it, whether it is paused
+/// Show one queue: its jobs by state, who serves it, its limit, whether it is paused
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {
@@ -49,6 +49,9 @@ pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
         add("oldest waiting", times.full(oldest));
     }
     add("workers", queue.workers.to_string());
+    if let Some(limit) = queue.limits.running {
+        add("limit", format!("{limit} at a time"));
+    }
     for (name, pause) in [(queue.name.as_str(), &queue.pause), (EVERY_QUEUE, &pause_of_all)] {
         if let Some(pause) = pause {
             let all = if name == EVERY_QUEUE { "with all queues, " } else { "" };

@@ -13,7 +13,7 @@ trials![
     every_action_is_among_them,
 ];
 
-const VERBS: [&str; 36] = [
+const VERBS: [&str; 38] = [
     "enqueue",
     "list",
     "status",
@@ -27,6 +27,8 @@ const VERBS: [&str; 36] = [
     "queue pause",
     "queue resume",
     "queue drain",
+    "queue set",
+    "queue remove",
     "why",
     "worker",
     "worker start",
@@ -120,6 +122,9 @@ fn surroundings(verb: &str) -> Home {
         "enqueue" => {}
         "cancel" => home.enqueue_all(jobs(["job-1", "job-2"])),
         "queue drain" => {}
+        "queue remove" => {
+            home.queuectl(["queue", "set", "old-imports", "--limit", "1"]).assert().success();
+        }
         "release" => {
             let held = |id| json!({"id": id, "command": "true", "hold": true});
             home.enqueue_all(["deploy", "job-1", "job-2"].map(held));

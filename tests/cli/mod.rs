@@ -46,6 +46,7 @@ mod postgres_settings;
 mod postgres_silence;
 mod postgres_unknown;
 mod prune;
+mod queues_limited;
 mod queues_paused;
 mod references;
 mod show;
@@ -92,6 +93,7 @@ pub fn trials() -> Vec<Trial> {
         waiting::trials(),
         worker_log::trials(),
         draining::trials(),
+        queues_limited::trials(),
         queues_paused::trials(),
         show::trials(),
         logs::trials(),

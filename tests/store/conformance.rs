@@ -4,8 +4,8 @@
 //! them a place for a queue, new for each test.
 
 use super::{
-    claim, filters, holds, inspect, intake, lifecycle, obstacles, output, pauses, queues, race, random,
-    rescue, results, transfer, upkeep, workers,
+    claim, filters, holds, inspect, intake, lifecycle, limits, obstacles, output, pauses, queues, race,
+    random, rescue, results, transfer, upkeep, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
@@ -214,6 +214,16 @@ suite! {
         a_held_job_can_be_cancelled,
         a_release_rings_every_worker,
         held_jobs_keep_no_worker_from_draining;
+    limits:
+        no_more_jobs_are_claimed_than_the_limit_of_their_queue,
+        a_full_queue_keeps_no_other_waiting,
+        jobs_of_a_queue_with_a_limit_keep_their_rank_among_others,
+        nothing_is_claimed_in_advance_of_a_queue_with_a_limit,
+        whatever_becomes_of_a_job_its_slot_is_free_exactly_once,
+        a_suspect_is_one_of_those_there_is_room_for,
+        workers_that_claim_at_once_never_exceed_a_limit,
+        a_limit_and_a_pause_are_two_things,
+        delayed_jobs_of_a_full_queue_keep_no_other_from_becoming_ready;
     obstacles:
         nothing_is_in_the_way_of_exactly_those_jobs_that_are_claimed;
     pauses:

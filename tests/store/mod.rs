@@ -10,6 +10,7 @@ mod holds;
 mod inspect;
 mod intake;
 mod lifecycle;
+mod limits;
 mod obstacles;
 mod output;
 mod pauses;

@@ -31,7 +31,7 @@ pub fn nothing_is_in_the_way_of_exactly_those_jobs_that_are_claimed(place: &dyn 
         let worker = queue.store.register(&worker, now).unwrap();
         let rules = queue.store.rules().unwrap();
         let servers = [Server { queues: &queues, slots: MANY.into(), jobs: 0, has_suspect: false }];
-        let facts = Facts { now, rules: &rules, is_moving: false, servers: &servers };
+        let facts = Facts { now, rules: &rules, held: 0, is_moving: false, servers: &servers };
         let waiting = Filter { limit: MANY, ..Filter::of_states(&[State::Pending, State::Failed]) };
         let free: Vec<Job> = queue.store.jobs(&waiting).unwrap();
         let mut free: Vec<&Job> = free.iter().filter(|job| obstacles(job, &facts).is_empty()).collect();

@@ -1,7 +1,7 @@
 //! Queues that are paused: nothing of them starts, on whatever way it would.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, ended, id, ids, new_job};
-use queuectl_core::{EVERY_QUEUE, NewJob, Outcome, Pause, QueueRules, QueueSet, State, Timestamp};
+use queuectl_core::{EVERY_QUEUE, Limits, NewJob, Outcome, Pause, QueueRules, QueueSet, State, Timestamp};
 use queuectl_store::Exchange;
 use std::time::Duration;
 
@@ -111,8 +111,12 @@ pub fn the_rules_of_queues_are_told_as_they_were_made(place: &dyn Place) {
     queue.store.pause("été'%_", &bare).unwrap();
     queue.store.pause("b", &bare).unwrap();
     queue.store.pause(EVERY_QUEUE, &pause_until(None)).unwrap();
-    let rules =
-        |queue: &str, pause: Pause| QueueRules { queue: queue.into(), pause: Some(pause), unreadable: None };
+    let rules = |queue: &str, pause: Pause| QueueRules {
+        queue: queue.into(),
+        pause: Some(pause),
+        limits: Limits::default(),
+        unreadable: None,
+    };
     let expected = [rules(EVERY_QUEUE, pause_until(None)), rules("b", bare.clone()), rules("été'%_", bare)];
     assert_eq!(queue.store.rules().unwrap(), expected);
     assert!(queue.store.resume("b", T0).unwrap());

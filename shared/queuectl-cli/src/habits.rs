@@ -13,7 +13,7 @@ const HABITS: [(&str, Habits); 4] = [
 
 const COMMANDS: Habits = &[
     (
-        &["run", "exec", "submit", "push", "queue", "put", "new", "create"],
+        &["run", "exec", "submit", "push", "put", "new", "create"],
         "add a job with `queuectl enqueue COMMAND`, and run what is there with `queuectl worker start`",
     ),
     (
@@ -25,10 +25,17 @@ const COMMANDS: Habits = &[
         "follow a job with `queuectl logs -f ID`, or run everything that is left with `queuectl worker start --drain`",
     ),
     (
-        &["pause", "suspend", "hold", "freeze"],
-        "stop the workers with `queuectl stop`; jobs are accepted all the same and wait for `queuectl start`",
+        &["pause", "suspend", "freeze"],
+        "start no job of a queue for now with `queuectl queue pause NAME`, or of any with `--all`",
     ),
-    (&["resume", "unpause", "continue"], "start workers with `queuectl start`"),
+    (&["resume", "unpause", "continue"], "end a pause with `queuectl queue resume NAME`, or `--all`"),
+    (&["queues"], "see the queues with `queuectl queue list`"),
+    (
+        &["limit", "throttle", "parallel"],
+        "bound the jobs of a queue with `queuectl queue set NAME --limit N`",
+    ),
+    (&["unhold", "unblock"], "let a held job go on with `queuectl release ID`"),
+    (&["explain", "reason"], "see what a job waits for with `queuectl why ID`"),
     (
         &["restart", "reload"],
         "type `queuectl stop`, then `queuectl start`; a dead job is retried with `queuectl retry ID`",

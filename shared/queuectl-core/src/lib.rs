@@ -18,6 +18,7 @@ mod filter;
 mod id;
 mod job;
 mod lease;
+mod limits;
 mod location;
 mod nearest;
 mod obstacle;
@@ -43,6 +44,7 @@ pub use filter::{Filter, Glob, GlobPart, InvalidGlob, LastRun, NoLastRun, Order,
 pub use id::{InvalidJobId, JobId};
 pub use job::{DEFAULT_QUEUE, JOB_VARIABLES, Job, NewJob, SUSPECT_AFTER_CRASHES};
 pub use lease::{Lease, Seq, WorkerId};
+pub use limits::Limits;
 pub use location::{Location, NotALocation, names_a_server};
 pub use nearest::nearest;
 pub use obstacle::{Facts, Obstacle, Server, obstacles};

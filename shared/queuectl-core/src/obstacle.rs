@@ -21,6 +21,11 @@ pub enum Obstacle<'a> {
         /// Since when, until when, by whom, and why.
         pause: &'a Pause,
     },
+    /// As many jobs of its queue run as may.
+    Full {
+        /// The limit.
+        limit: u32,
+    },
     /// The queue is in a move: nothing is claimed until that has ended.
     Moving,
     /// No worker is there that serves its queue.
@@ -58,6 +63,8 @@ pub struct Facts<'a> {
     pub now: Timestamp,
     /// What people have said of queues.
     pub rules: &'a [QueueRules],
+    /// How many jobs of its queue workers hold.
+    pub held: u64,
     /// Whether the queue is in a move.
     pub is_moving: bool,
     /// The workers that take jobs.
@@ -65,7 +72,8 @@ pub struct Facts<'a> {
 }
 
 /// What keeps a job from being started, what lasts longest first. Nothing exactly if it is
-/// processing, or the next exchange of a worker that wants enough jobs claims it.
+/// processing, or the next exchange of a worker that wants enough jobs claims it, as far as its
+/// queue has room for it and for those before it.
 pub fn obstacles<'a>(job: &'a Job, facts: &Facts<'a>) -> Vec<Obstacle<'a>> {
     if job.state == State::Processing {
         return Vec::new();
@@ -81,6 +89,9 @@ pub fn obstacles<'a>(job: &'a Job, facts: &Facts<'a>) -> Vec<Obstacle<'a>> {
         let pause = rules.pause.as_ref().filter(|pause| pause.holds(facts.now))?;
         Some(Obstacle::Paused { queue: &rules.queue, pause })
     }));
+    let own = facts.rules.iter().find(|rules| rules.queue == job.queue);
+    let full = own.filter(|rules| rules.limits.room(facts.held) == Some(0));
+    obstacles.extend(full.and_then(|rules| Some(Obstacle::Full { limit: rules.limits.running? })));
     obstacles.extend(facts.is_moving.then_some(Obstacle::Moving));
     obstacles.extend(of_workers(job, facts.servers));
     let not_due = job.run_at.filter(|&at| at > facts.now);

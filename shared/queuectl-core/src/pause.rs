@@ -1,6 +1,6 @@
 //! Queues of which no job is started for now.
 
-use crate::Timestamp;
+use crate::{Limits, Timestamp};
 
 /// A person's wish that no job of a queue is started.
 ///
@@ -32,6 +32,8 @@ pub struct QueueRules {
     pub queue: String,
     /// Whether its jobs are not to be started.
     pub pause: Option<Pause>,
+    /// How many of its jobs may run.
+    pub limits: Limits,
     /// What of its row cannot be read, if something cannot.
     pub unreadable: Option<String>,
 }

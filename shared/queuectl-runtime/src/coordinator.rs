@@ -191,6 +191,7 @@ impl<'a> Coordinator<'a> {
             output: &self.outgoing.output,
             trims: &self.outgoing.trims,
             want,
+            ahead: want.saturating_sub(occupancy.idle.saturating_sub(occupancy.unstarted)),
             queues: &self.serves,
             suspects,
             policy: &policy,
@@ -241,6 +242,7 @@ impl<'a> Coordinator<'a> {
             counts,
             next_due,
             paused,
+            limited,
             roster,
             ..
         } = exchanged;
@@ -258,6 +260,8 @@ impl<'a> Coordinator<'a> {
         let mut gave_back = !outgoing.unstarted.is_empty();
         for (lease, effect) in finished {
             gave_back |= effect.state == State::Pending;
+            // Others may have waited for what it leaves room for.
+            gave_back |= self.held.queue(lease).is_some_and(|queue| limited.iter().any(|name| name == queue));
             self.held.finish(lease, &effect, ended.get(&lease));
         }
         for lease in outgoing.unstarted {

@@ -1,7 +1,7 @@
 //! The queues of one place, by name, and what people have said of them.
 
 use crate::document::queue::{PauseDocument, QueueDocument};
-use queuectl_core::{EVERY_QUEUE, Filter, Pause, QueueRules, QueueSet, State, Timestamp};
+use queuectl_core::{EVERY_QUEUE, Filter, Limits, Pause, QueueRules, QueueSet, State, Timestamp};
 use queuectl_store::{Counts, Store, StoreError, WorkerRecord};
 use std::collections::BTreeMap;
 
@@ -18,9 +18,17 @@ pub struct QueuePicture {
     pub workers: usize,
     /// Its own pause, if it holds.
     pub pause: Option<Pause>,
+    /// How many of its jobs may run.
+    pub limits: Limits,
 }
 
 impl QueuePicture {
+    /// A queue of which nothing is known.
+    pub fn empty(name: &str) -> Self {
+        let (name, counts, limits) = (name.to_owned(), Counts::default(), Limits::default());
+        Self { name, counts, oldest_waiting: None, workers: 0, pause: None, limits }
+    }
+
     /// Jobs that wait for a worker or for a time.
     pub fn waiting(&self) -> i64 {
         self.counts[State::Pending] + self.counts[State::Failed] - self.counts.blocked
@@ -56,7 +64,10 @@ impl Queues {
         let pauses = pauses(&rules, now);
         let served =
             workers.iter().filter(|worker| worker.takes_jobs()).flat_map(|worker| worker.queues.names());
-        let said = pauses.keys().filter(|name| **name != EVERY_QUEUE).copied();
+        let limited = rules.iter().filter(|rules| !rules.limits.are_none());
+        let limits: BTreeMap<&str, Limits> =
+            limited.map(|rules| (rules.queue.as_str(), rules.limits)).collect();
+        let said = pauses.keys().filter(|name| **name != EVERY_QUEUE).chain(limits.keys()).copied();
         for name in served.map(String::as_str).chain(said) {
             counts.entry(name.to_owned()).or_default();
         }
@@ -65,7 +76,8 @@ impl Queues {
             let oldest_waiting = oldest_waiting(store, &name, &counts)?;
             let workers = workers.iter().filter(|worker| takes_jobs_of(worker, &name)).count();
             let pause = pauses.get(name.as_str()).map(|&pause| pause.clone());
-            queues.push(QueuePicture { name, counts, oldest_waiting, workers, pause });
+            let limits = limits.get(name.as_str()).copied().unwrap_or_default();
+            queues.push(QueuePicture { name, counts, oldest_waiting, workers, pause, limits });
         }
         let pause_of_all = pauses.get(EVERY_QUEUE).map(|&pause| pause.clone());
         Ok(Self { queues, pause_of_all })

@@ -4,11 +4,15 @@ use crate::amounts::plural;
 use crate::dates::rfc3339;
 use crate::words::{typed, typed_option};
 use queuectl_core::{
-    EVERY_QUEUE, Facts, Filter, Job, Obstacle, Pause, Server, State, Timestamp, WorkerId, obstacles,
+    EVERY_QUEUE, Facts, Filter, Job, Limits, Obstacle, Pause, QueueSet, Seq, Server, State, Timestamp,
+    WorkerId, obstacles,
 };
 use queuectl_store::{Stage, Store, StoreError};
 use serde::Serialize;
 use std::collections::HashSet;
+
+/// So many of the jobs that fill a queue are named.
+const MOST_NAMED: usize = 5;
 
 /// So many of the jobs that run are looked at for one that may be what kills workers.
 const MOST_RUNNING: u32 = 1000;
@@ -25,7 +29,7 @@ pub trait TimeWords {
 /// One thing that keeps a job from being started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// Which: `held`, `not-due`, `paused`, `moving`, `no-worker`, `all-busy`, `suspect`,
+    /// Which: `held`, `not-due`, `paused`, `limit`, `moving`, `no-worker`, `all-busy`, `suspect`,
     /// `unreadable`, `at-rest`.
     pub kind: &'static str,
     /// The same for a person, without a full stop.
@@ -77,8 +81,18 @@ pub fn why(store: &mut dyn Store, job: &Job, times: &dyn TimeWords) -> Result<Ve
             has_suspect: suspects.contains(&worker.id),
         })
         .collect();
-    let facts = Facts { now, rules: &rules, is_moving, servers: &servers };
-    Ok(obstacles(job, &facts).iter().map(|obstacle| in_words(job, obstacle, times)).collect())
+    let has_limit = rules.iter().any(|rules| rules.queue == job.queue && !rules.limits.are_none());
+    let running = if has_limit { running_in(store, &job.queue)? } else { Vec::new() };
+    let facts = Facts { now, rules: &rules, held: running.len() as u64, is_moving, servers: &servers };
+    Ok(obstacles(job, &facts).iter().map(|obstacle| in_words(job, obstacle, &running, times)).collect())
+}
+
+/// The numbers of the jobs of a queue that workers hold.
+fn running_in(store: &mut dyn Store, queue: &str) -> Result<Vec<Seq>, StoreError> {
+    let Ok(queues) = QueueSet::of([queue]) else { return Ok(Vec::new()) };
+    let limit = Limits::MOST_RUNNING;
+    let running = Filter { queues, limit, ..Filter::of_states(&[State::Processing]) };
+    Ok(store.jobs(&running)?.iter().map(|job| job.seq).collect())
 }
 
 /// The workers that run a job which may be what kills workers.
@@ -88,7 +102,7 @@ fn who_runs_suspects(store: &mut dyn Store) -> Result<HashSet<WorkerId>, StoreEr
     Ok(running.iter().filter(|job| job.is_suspect()).filter_map(|job| job.worker).collect())
 }
 
-fn in_words(job: &Job, obstacle: &Obstacle<'_>, times: &dyn TimeWords) -> Reason {
+fn in_words(job: &Job, obstacle: &Obstacle<'_>, running: &[Seq], times: &dyn TimeWords) -> Reason {
     let id = typed(job.id.as_str());
     let reason = |kind, text: String| Reason { kind, text, until: None, hint: None };
     let hinted = |reason: Reason, hint: String| Reason { hint: Some(hint), ..reason };
@@ -116,6 +130,17 @@ fn in_words(job: &Job, obstacle: &Obstacle<'_>, times: &dyn TimeWords) -> Reason
             let text = format!("{} is paused{}", queue_in_words(queue), pause_in_words(pause, times));
             let paused = Reason { until: pause.until.map(rfc3339), ..reason("paused", text) };
             hinted(paused, resume(queue))
+        }
+        Obstacle::Full { limit } => {
+            let named = running.iter().take(MOST_NAMED).map(Seq::to_string).collect::<Vec<_>>().join(", ");
+            let more = if running.len() > MOST_NAMED { ", …" } else { "" };
+            let jobs = if running.len() == 1 { "job" } else { "jobs" };
+            let text = format!(
+                "the queue {} runs {} of {limit} at a time: {jobs} {named}{more}",
+                job.queue,
+                running.len()
+            );
+            hinted(reason("limit", text), format!("queuectl queue set {} --limit N", typed(&job.queue)))
         }
         Obstacle::Moving => reason("moving", "the queue is being moved to another place".to_owned()),
         Obstacle::NoWorker { others: 0 } => {

@@ -143,6 +143,7 @@ table! {
             paused_until_ms: Number,
             paused_by: Text,
             paused_reason: Text,
+            job_limit: Number,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What people and programs do to jobs.
 
 use crate::{Result, StoreError};
-use queuectl_core::{Filter, Job, JobId, Lease, NewJob, Pause, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Filter, Job, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp, WorkerId};
 
 /// What to do with a job whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +118,9 @@ pub trait Queue {
 
     /// Ends a pause; tells whether there was one that held.
     fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool>;
+
+    /// Bounds the jobs of a queue, from the next claim on, and rings the workers.
+    fn set_limits(&mut self, queue: &str, limits: &Limits) -> Result<()>;
 
     /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;

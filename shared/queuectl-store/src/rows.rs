@@ -6,7 +6,7 @@ use crate::raw::{CANNOT_BE_READ, Raw, RowReader};
 use crate::stored;
 use crate::worker::NewWorker;
 use crate::worker_record::{Life, WorkerRecord};
-use queuectl_core::{Attempt, Lease, Outcome, Pause, QueueRules, Seq, Stream, Timestamp, WorkerId};
+use queuectl_core::{Attempt, Lease, Limits, Outcome, Pause, QueueRules, Seq, Stream, Timestamp, WorkerId};
 
 /// What the row of a queue that is paused says, behind its id and its name, in the order of
 /// `rules`.
@@ -29,7 +29,8 @@ pub(crate) fn queue_rules<'a>(read: impl Fn(usize) -> Raw<'a>) -> QueueRules {
         by: row.text(rules::paused_by),
         reason: row.optional_text(rules::paused_reason),
     });
-    QueueRules { queue, pause, unreadable: row.problem }
+    let limits = Limits { running: row.optional(rules::job_limit) };
+    QueueRules { queue, pause, limits, unreadable: row.problem }
 }
 
 /// What a new worker's row is given, in the order of `worker::GIVEN`.

@@ -121,6 +121,9 @@ pub struct Exchange<'a> {
     pub trims: &'a [OutputTrim],
     /// How many jobs to claim at most.
     pub want: u32,
+    /// How many of these are claimed in advance, for slots that are not free yet: not of
+    /// queues with a limit, so that no job waits behind one that could start elsewhere.
+    pub ahead: u32,
     /// Of which queues.
     pub queues: &'a QueueSet,
     /// Whether a suspect may be among them.
@@ -130,6 +133,11 @@ pub struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
+    /// How many of the jobs that are wanted can be started at once.
+    pub(crate) fn at_once(&self) -> u32 {
+        self.want.saturating_sub(self.ahead)
+    }
+
     /// Hands in nothing and asks for nothing.
     pub const fn nothing(policy: &'a RetryPolicy) -> Self {
         Self {
@@ -138,6 +146,7 @@ impl<'a> Exchange<'a> {
             output: &[],
             trims: &[],
             want: 0,
+            ahead: 0,
             queues: &QueueSet::ALL,
             suspects: Suspects::One,
             policy,
@@ -173,6 +182,9 @@ pub struct Exchanged {
     pub next_due: Option<Timestamp>,
     /// The queues of which nothing is to be started, also not what was claimed before.
     pub paused: PausedQueues,
+    /// The queues that this worker serves and that have a limit: others may wait for what it
+    /// ends there.
+    pub limited: Vec<String>,
     /// Every worker that has not ended, this one included.
     pub roster: Vec<WorkerId>,
 }

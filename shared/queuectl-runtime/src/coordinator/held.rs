@@ -19,6 +19,7 @@ pub(super) struct HeldJobs {
 /// What is remembered of a job that is held.
 pub(super) struct Held {
     pub(super) id: JobId,
+    queue: String,
     /// The beginning of its command, for the log.
     command: String,
     max_retries: u32,
@@ -34,11 +35,17 @@ impl HeldJobs {
     pub(super) fn add(&mut self, job: &Job) {
         let held = Held {
             id: job.id.clone(),
+            queue: job.queue.clone(),
             command: beginning(job.command.as_str()),
             max_retries: job.max_retries,
             is_suspect: job.is_suspect(),
         };
         self.jobs.insert(job.last_lease(), held);
+    }
+
+    /// The queue of a job that is held.
+    pub(super) fn queue(&self, lease: Lease) -> Option<&str> {
+        Some(&self.jobs.get(&lease)?.queue)
     }
 
     /// Forgets a claim that is over.

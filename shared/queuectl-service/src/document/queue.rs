@@ -18,6 +18,8 @@ pub struct QueueDocument<'a> {
     pub oldest_waiting_at: Option<String>,
     /// How many workers take its jobs.
     pub workers: usize,
+    /// How many of its jobs may run at a time; null if that is not bounded.
+    pub limit: Option<u32>,
     /// Why none of its jobs is started; null if it is not paused.
     pub paused: Option<PauseDocument<'a>>,
 }
@@ -29,6 +31,7 @@ impl<'a> QueueDocument<'a> {
             jobs: CountsDocument(queue.counts),
             oldest_waiting_at: optional_rfc3339(queue.oldest_waiting),
             workers: queue.workers,
+            limit: queue.limits.running,
             paused,
         }
     }

@@ -51,6 +51,8 @@ CREATE TABLE @rules (
     paused_until_ms bigint,             -- when that ends; NULL: when a person says so
     paused_by       text,
     paused_reason   text,
+    job_limit       bigint              -- so many of its jobs may be held by workers at a time
+        CONSTRAINT a_limit_lets_jobs_run CHECK (job_limit >= 1),
     CONSTRAINT a_pause_has_a_beginning CHECK ((paused_at_ms IS NULL) = (paused_by IS NULL)
         AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
 );

@@ -43,6 +43,8 @@ CREATE TABLE rules (
     paused_until_ms INTEGER,            -- when that ends; NULL: when a person says so
     paused_by       TEXT,
     paused_reason   TEXT,
+    job_limit       INTEGER             -- so many of its jobs may be held by workers at a time
+        CONSTRAINT a_limit_lets_jobs_run CHECK (job_limit >= 1),
     CONSTRAINT a_pause_has_a_beginning CHECK ((paused_at_ms IS NULL) = (paused_by IS NULL)
         AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
 ) STRICT;

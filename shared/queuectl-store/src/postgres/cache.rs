@@ -7,6 +7,7 @@
 //! counters past all changes ever folded. While that is so, a worker goes on from where it
 //! last found the first of each queue, and looks at all of them only now and then.
 
+use super::gates::{Gates, Rooms};
 use super::reply::{MoreSignals, Reply};
 use crate::counts::Counts;
 use crate::worker::{Ended, Exchange, Exchanged};
@@ -56,6 +57,8 @@ pub(super) struct Cache {
     /// The queues that had ready jobs when it last looked, and where the first of each was
     /// when it last claimed there.
     ready: BTreeMap<String, Row>,
+    /// What is known of queues with a limit.
+    pub(super) gates: Gates,
     /// How it was last long to look at all of the ready.
     long_look: Option<LongLook>,
     seen: ReadySeen,
@@ -117,6 +120,8 @@ pub(super) struct ReadBudget {
     pub(super) expects_suspects: bool,
     /// The queues that jobs are claimed from, and from where on.
     pub(super) queues: Vec<(String, Row)>,
+    /// How many jobs may be claimed of those with a limit, whose gates are held.
+    pub(super) rooms: Rooms,
     rings: u64,
 }
 
@@ -124,7 +129,13 @@ impl ReadBudget {
     /// Of who hands in results, and looks at nothing.
     pub(super) fn of_results() -> Self {
         let (extent, reads) = (Extent::All, Reads::Nothing);
-        Self { extent, reads, expects_suspects: false, queues: Vec::new(), rings: 0 }
+        let (queues, rooms) = (Vec::new(), Rooms::new());
+        Self { extent, reads, expects_suspects: false, queues, rooms, rings: 0 }
+    }
+
+    /// How many jobs of a queue may be claimed, if its gate is held.
+    pub(super) fn room(&self, queue: &str) -> Option<i64> {
+        self.rooms.get(queue).map(|room| room.jobs.into())
     }
 
     /// Looks at the first of these queues as well, if they are served.
@@ -158,11 +169,19 @@ impl Cache {
         self.held.clone()
     }
 
+    /// The gates to hold for an exchange.
+    pub(super) fn gates_to_hold(&self, exchange: &Exchange<'_>) -> Vec<String> {
+        let queue_of = |lease| Some(self.held.get(&lease)?.queue.as_str());
+        self.gates.to_hold(exchange, self.rings, queue_of)
+    }
+
     /// Forgets what was handed in.
     pub(super) fn forget(&mut self, exchange: &Exchange<'_>) {
         let ended = exchange.ended.iter().map(|ended| &ended.lease);
         for lease in ended.chain(exchange.unstarted) {
-            self.held.remove(lease);
+            if let Some(held) = self.held.remove(lease) {
+                self.gates.has_room(&held.queue);
+            }
         }
     }
 
@@ -191,6 +210,7 @@ impl Cache {
     /// Forgets what others may have changed meanwhile, or what another verb of this
     /// connection has.
     pub(super) fn look_anew(&mut self) {
+        self.gates.look_anew();
         self.counts = None;
         self.long_look = None;
     }
@@ -229,7 +249,8 @@ impl Cache {
             self.ready.iter().filter(|(queue, _)| serves.serves(queue) && !serves.names().contains(queue));
         let known = known.map(|(queue, row)| (queue.clone(), from(Some(row))));
         let queues = names.chain(known).collect();
-        ReadBudget { extent, reads, expects_suspects: self.seen.any_suspect, queues, rings: self.rings }
+        let (expects_suspects, rooms) = (self.seen.any_suspect, Rooms::new());
+        ReadBudget { extent, reads, expects_suspects, queues, rooms, rings: self.rings }
     }
 
     /// The same for who has nothing to hand in: what can be told is why it is here.

@@ -2,7 +2,6 @@
 //! claims. How it is done is an [`ExchangePlan`].
 
 use super::cache::{Extent, Held, ReadBudget, Reads};
-use super::counters;
 use super::plan::{Doubt, ExchangePlan};
 use super::promotion::promote;
 use super::reply::{Reply, Signals};
@@ -12,6 +11,7 @@ use super::set_aside::set_aside;
 use super::standings::{Outcome, Standings, columns};
 use super::store::PostgresStore;
 use super::trouble::{Trouble, has_not_happened, is_about_data};
+use super::{counters, gates};
 use super::{output, sql, worker};
 use crate::Result;
 use crate::counts::Counts;
@@ -147,7 +147,8 @@ impl PostgresStore {
         }
         let suspects = if claimed.iter().any(Job::is_suspect) { Suspects::No } else { exchange.suspects };
         let queues = exchange.queues;
-        let more = Exchange { want: missing, queues, suspects, ..Exchange::nothing(exchange.policy) };
+        let ahead = exchange.ahead.min(missing);
+        let more = Exchange { want: missing, ahead, queues, suspects, ..Exchange::nothing(exchange.policy) };
         let promotes = promotes.then(|| Promotion::new(missing, now));
         let more = self.carefully(worker, &more, Doubt::Nothing, promotes, now)?;
         (done.is_told, done.is_counted) = (more.is_told, more.is_counted);
@@ -179,9 +180,9 @@ impl PostgresStore {
             return false;
         }
         match self.look_round(worker, exchange, now) {
-            Ok((any_ready, Exchanged { counts, next_due, roster, paused, .. })) => {
+            Ok((any_ready, Exchanged { counts, next_due, roster, paused, limited, .. })) => {
                 let exchanged = std::mem::take(&mut done.exchanged);
-                done.exchanged = Exchanged { counts, next_due, roster, paused, ..exchanged };
+                done.exchanged = Exchanged { counts, next_due, roster, paused, limited, ..exchanged };
                 any_ready
             }
             Err(error) => {
@@ -280,6 +281,7 @@ impl PostgresStore {
         } else {
             self.cache.budget_of_a_look(exchange.want, exchange.queues)
         };
+        let gates = self.cache.gates_to_hold(exchange);
         let mut connection = self.cache.connection(worker);
         let mut is_refused = false;
         let first = match doubt {
@@ -312,6 +314,8 @@ impl PostgresStore {
             }
             budget.also(returned, exchange.queues);
             let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
+            budget.rooms = gates::hold(session, &gates, &outcome.ends, exchange.at_once())?;
+            budget.also(gates.iter().cloned(), exchange.queues);
             let request = self::request(worker, exchange, &outcome, &budget, Trust::Certain, connection, now);
             let reply = request.reply(session).inspect_err(|trouble| {
                 is_refused = matches!(trouble, Trouble::Sql(error) if is_about_data(error));
@@ -367,6 +371,8 @@ impl PostgresStore {
         }
         let took = began.at.elapsed();
         self.cache.remember(&reply.claimed);
+        let rings = self.cache.rings;
+        self.cache.gates.learn(&budget.rooms, &reply.claimed, rings);
         self.cache.learn(budget, exchange.want, &reply, took);
         let is_short = reply.is_short(exchange.want);
         let Reply { claimed, unreadable, any_suspect, signals, any_returned, .. } = reply;
@@ -384,7 +390,7 @@ impl PostgresStore {
         let may_be_more = budget.extent == Extent::FromCursors
             || self.cache.knows_more_queues(&budget.queues, exchange.queues);
         let passed_over = any_returned
-            || (is_short && may_be_more)
+            || (is_short && (may_be_more || !self.cache.gates_to_hold(exchange).is_empty()))
             || !unreadable.is_empty()
             || (any_suspect && !budget.expects_suspects);
         Progress { exchanged, passed_over, is_told: budget.reads != Reads::Nothing, is_counted }
@@ -409,7 +415,8 @@ impl PostgresStore {
         })?;
         let exchanged = self.heard(signals, &Counts::default(), Beginning { now, at });
         let knows_more = self.cache.knows_more_queues(&budget.queues, exchange.queues);
-        Ok((any_ready || knows_more || self.cache.any_due, exchanged))
+        let has_room = !self.cache.gates_to_hold(exchange).is_empty();
+        Ok((any_ready || knows_more || has_room || self.cache.any_due, exchanged))
     }
 
     /// Sets the clock by the server's, folds the changes if there are many, and gives
@@ -422,8 +429,10 @@ impl PostgresStore {
             stop: signals.stop,
             was_called_dead: signals.was_called_dead,
             paused: PausedQueues::at(began.now, signals.paused),
+            limited: signals.limited,
             ..Exchanged::default()
         };
+        self.cache.gates.are_ready(signals.limited_and_ready);
         self.cache.tell(signals.more.as_ref(), own, took, began.now, &mut exchanged);
         exchanged.next_due = exchanged.next_due.into_iter().chain(exchanged.paused.next_end()).min();
         if let Some(more) = signals.more {

@@ -16,6 +16,7 @@ pub(crate) mod counters;
 mod enter;
 mod exchange;
 mod filter;
+mod gates;
 pub(crate) mod heartbeat;
 pub(crate) mod migrate;
 pub(crate) mod migrations;

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Look`](ExchangePlan::Look) | nothing is handed in | 1: `LOOK`; if jobs are wanted and there are some, what `AtOnce` does |
 //! | [`AtOnce`](ExchangePlan::AtOnce) | ends are handed in, and all of them are remembered | 1: `PLAIN_EXCHANGE` if all come to rest without output and little is to be read, else `EXCHANGE`; each is its own transaction |
-//! | [`Carefully`](ExchangePlan::Carefully) | output, claims that were not started, ends that are not remembered; or jobs that are due become ready first | begin and look at the worker, read the standings, write each kind of thing, `EXCHANGE`, commit |
+//! | [`Carefully`](ExchangePlan::Carefully) | output, claims that were not started, ends that are not remembered; or jobs that are due become ready first; or a queue with a limit may have room, and its gate is held | begin and look at the worker, read the standings, write each kind of thing, `EXCHANGE`, commit |
 //! | `Carefully` in doubt | the last exchange was sent and not answered | the same; first gives back what was claimed and never heard of |
 //!
 //! What turned out not to be as it was remembered goes carefully after all; and what was
@@ -58,7 +58,7 @@ impl ExchangePlan {
         let promotes = promotes(exchange, cache, now);
         let remembered = hands_in_only_ends(exchange).then(|| cache.about(exchange.ended)).flatten();
         match (remembered, promotes) {
-            (Some(held), None) => Self::AtOnce(held),
+            (Some(held), None) if cache.gates_to_hold(exchange).is_empty() => Self::AtOnce(held),
             (_, promotes) => Self::Carefully { doubt: Doubt::Nothing, promotes },
         }
     }

@@ -13,8 +13,8 @@ use crate::job_row::job;
 use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried};
 use crate::{Result, StoreError};
 use queuectl_core::{
-    Blocker, Cancellation, Filter, IllegalTransition, JobId, Lease, NewJob, Next, Pause, Seq, Stage, State,
-    Timestamp, Wait, Waiting, WorkerId, effect,
+    Blocker, Cancellation, Filter, IllegalTransition, JobId, Lease, Limits, NewJob, Next, Pause, Seq, Stage,
+    State, Timestamp, Wait, Waiting, WorkerId, effect,
 };
 use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
@@ -174,11 +174,25 @@ impl Queue for PostgresStore {
 
     fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool> {
         let ended = self.change(|session, _| {
-            let ended = session.rows(sql::RESUME, values![queue])?;
+            session.rows(sql::LOCK_RULES, &[])?;
+            let ended = session.rows(sql::PAUSED_UNTIL, values![queue])?;
+            session.rows(sql::RESUME, values![queue])?;
+            session.rows(sql::FORGET_EMPTY_RULES, values![queue])?;
             ended.first().map(|found| row::optional_time(found, "paused_until_ms")).transpose()
         })?;
         self.ring_all();
         Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
+    }
+
+    fn set_limits(&mut self, queue: &str, limits: &Limits) -> Result<()> {
+        self.change(|session, _| {
+            session.rows(sql::LOCK_RULES, &[])?;
+            session.ask(&sql::SET_LIMITS, &named![queue, job_limit: limits.running.map(i64::from)])?;
+            session.rows(sql::FORGET_EMPTY_RULES, values![queue])?;
+            Ok(())
+        })?;
+        self.ring_all();
+        Ok(())
     }
 
     fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {

@@ -43,6 +43,10 @@ pub(super) struct Signals {
     pub(super) cancel: Vec<Lease>,
     /// The queues of which nothing is to be started, with when that ends.
     pub(super) paused: Vec<(String, Option<Timestamp>)>,
+    /// The queues with a limit that this worker serves.
+    pub(super) limited: Vec<String>,
+    /// Those of them that have ready jobs and are not paused.
+    pub(super) limited_and_ready: Vec<String>,
     /// The server's clock.
     pub(super) time: Timestamp,
     /// What is not read each time.
@@ -140,6 +144,8 @@ impl Signals {
             was_called_dead: stop.is_none(),
             cancel,
             paused: paused.into_iter().zip(until).collect(),
+            limited: row::get(told, "limited")?,
+            limited_and_ready: row::get(told, "limited_and_ready")?,
             time: Timestamp::from_millis(row::get(told, "time")?),
             more: roster.map(|roster| MoreSignals::read(told, roster)).transpose()?,
         })

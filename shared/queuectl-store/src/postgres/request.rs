@@ -76,6 +76,9 @@ impl<'a> Request<'a> {
     fn statement(&self) -> &'static Query {
         let is_plain =
             self.budget.reads == Reads::Nothing && !self.budget.expects_suspects && self.ends.are_plain();
+        if !self.budget.rooms.is_empty() {
+            return &sql::GATED_EXCHANGE;
+        }
         if is_plain { &sql::PLAIN_EXCHANGE } else { &sql::EXCHANGE }
     }
 }
@@ -88,6 +91,7 @@ pub(super) struct Served<'a> {
     queues: Vec<&'a str>,
     from_ranks: Vec<i64>,
     from_positions: Vec<i64>,
+    rooms: Vec<Option<i64>>,
     from_cursors: bool,
     reads: i64,
     other_clock: i64,
@@ -104,6 +108,7 @@ impl<'a> Served<'a> {
             queues: budget.queues.iter().map(|(queue, _)| queue.as_str()).collect(),
             from_ranks,
             from_positions,
+            rooms: budget.queues.iter().map(|(queue, _)| budget.room(queue)).collect(),
             from_cursors: budget.extent == Extent::FromCursors,
             reads: budget.reads as i64,
             other_clock: Promotion::other_clock_after(now).as_millis(),
@@ -118,6 +123,7 @@ impl<'a> Served<'a> {
             queues: self.queues,
             from_ranks: self.from_ranks,
             from_positions: self.from_positions,
+            rooms: self.rooms,
             from_cursors: self.from_cursors,
             reads: self.reads,
             other_clock: self.other_clock,

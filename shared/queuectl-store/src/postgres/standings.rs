@@ -165,6 +165,11 @@ impl Ends {
         self.ends.iter().all(|(end, effect, _)| effect.state.is_finished() && end.output_bytes == 0)
     }
 
+    /// How many of them are of a queue.
+    pub(super) fn of_queue(&self, queue: &str) -> u64 {
+        self.ends.iter().filter(|(.., of)| of == queue).count() as u64
+    }
+
     /// The queues of those that are ready again.
     pub(super) fn returned_queues(&self) -> impl Iterator<Item = &str> {
         let is_ready = |effect: &Effect| matches!(effect.next, Next::Ready(_));

@@ -14,7 +14,8 @@ use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried, insist_finished
 use crate::worker::Worker;
 use crate::{Result, StoreError, doorbell, rows};
 use queuectl_core::{
-    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, NewJob, Pause, Seq, State, Timestamp, effect,
+    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp,
+    effect,
 };
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
 use std::time::Duration;
@@ -123,10 +124,20 @@ impl Queue for SqliteStore {
     fn resume(&mut self, queue: &str, now: Timestamp) -> Result<bool> {
         self.change_and_ring(|connection, _| {
             let ended = connection
-                .prepare_cached(sql::RESUME)?
+                .prepare_cached(sql::PAUSED_UNTIL)?
                 .query_row([queue], |found| Ok(row::optional_time(found, 0).unwrap_or_default()))
                 .optional()?;
+            connection.prepare_cached(sql::RESUME)?.execute([queue])?;
+            connection.prepare_cached(sql::FORGET_EMPTY_RULES)?.execute([queue])?;
             Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
+        })
+    }
+
+    fn set_limits(&mut self, queue: &str, limits: &Limits) -> Result<()> {
+        self.change_and_ring(|connection, _| {
+            connection.prepare_cached(sql::SET_LIMITS)?.execute((queue, limits.running))?;
+            connection.prepare_cached(sql::FORGET_EMPTY_RULES)?.execute([queue])?;
+            Ok(())
         })
     }
 

@@ -5,23 +5,42 @@
 
 use super::row::Name;
 use super::{row, sql};
-use queuectl_core::{PausedQueues, QueueSet, Timestamp};
-use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+use crate::worker::Exchange;
+use queuectl_core::{Limits, PausedQueues, QueueSet, Timestamp};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, Row};
 use std::collections::BinaryHeap;
 
-/// The queues that a worker serves, and which of them are paused.
+/// The queues that a worker serves, which of them are paused, and how many jobs may be
+/// claimed of those that have a limit.
 pub(super) struct Served<'a> {
     pub(super) queues: &'a QueueSet,
     pub(super) paused: PausedQueues,
+    /// Each with how many jobs may be claimed of it now.
+    limited: Vec<(Name, u32)>,
 }
 
 impl<'a> Served<'a> {
-    /// Reads what is paused.
-    pub(super) fn read(connection: &Connection, queues: &'a QueueSet, now: Timestamp) -> Result<Self> {
-        Ok(Self { queues, paused: paused(connection, now)? })
+    /// Reads what people have said of queues, and how full those with a limit are.
+    pub(super) fn read(connection: &Connection, exchange: &Exchange<'a>, now: Timestamp) -> Result<Self> {
+        let (queues, mut paused, mut limited) = (exchange.queues, Vec::new(), Vec::new());
+        let mut statement = connection.prepare_cached(sql::GATES)?;
+        let mut rows = statement.query([])?;
+        while let Some(found) = rows.next()? {
+            let queue: Name = found.get(0)?;
+            if found.get(1)? {
+                paused.push((queue.to_string(), row::optional_time(found, 2).unwrap_or_default()));
+            }
+            let limits = Limits { running: found.get(3).unwrap_or_default() };
+            if !limits.are_none() && queue.is_served_by(queues) {
+                let held = connection.prepare_cached(sql::HELD_OF_QUEUE)?;
+                let room = limits.room(count(held, &queue)?).unwrap_or(u32::MAX);
+                limited.push((queue, room.min(exchange.at_once())));
+            }
+        }
+        Ok(Self { queues, paused: PausedQueues::at(now, paused), limited })
     }
 
-    /// Tells whether jobs of a queue are claimed.
+    /// Tells whether jobs of a queue are claimed, as far as it is not full.
     pub(super) fn is_claimed_from(&self, queue: &Name) -> bool {
         queue.is_served_by(self.queues) && !self.is_paused(queue)
     }
@@ -34,16 +53,21 @@ impl<'a> Served<'a> {
     fn is_paused(&self, queue: &Name) -> bool {
         !self.paused.is_empty() && self.paused.stops(&queue.to_string())
     }
+
+    /// How many jobs of a queue may be claimed, of so many that are wanted.
+    pub(super) fn room(&self, queue: &Name, want: usize) -> usize {
+        let limited = self.limited.iter().find(|(limited, _)| limited == queue);
+        limited.map_or(want, |&(_, room)| want.min(room as usize))
+    }
+
+    /// The names of the queues with a limit.
+    pub(super) fn limited(&self) -> Vec<String> {
+        self.limited.iter().map(|(queue, _)| queue.to_string()).collect()
+    }
 }
 
-/// The queues that are paused.
-pub(super) fn paused(connection: &Connection, now: Timestamp) -> Result<PausedQueues> {
-    let mut statement = connection.prepare_cached(sql::PAUSED)?;
-    let paused = statement.query_map([], |found| {
-        let queue: Name = found.get(0)?;
-        Ok((queue.to_string(), row::optional_time(found, 1).unwrap_or_default()))
-    })?;
-    Ok(PausedQueues::at(now, paused.collect::<Result<Vec<_>>>()?))
+fn count(mut statement: CachedStatement<'_>, queue: &Name) -> Result<u64> {
+    statement.query_row([queue], |found| found.get::<_, i64>(0)).map(i64::unsigned_abs)
 }
 
 /// A queue that has something, and what comes first in it.
@@ -81,7 +105,7 @@ pub(super) fn heads<K>(
             heads.push(head);
         }
     }
-    heads.retain(|head| !served.is_paused(&head.queue));
+    heads.retain(|head| !served.is_paused(&head.queue) && served.room(&head.queue, 1) > 0);
     Ok(heads)
 }
 

@@ -95,7 +95,8 @@ fn promote(
     if !promotion.is_due_all_the_same() {
         for head in heads {
             let mut how_many = connection.prepare_cached(sql::HOW_MANY_READY)?;
-            ready_jobs += how_many.query_row((&head.queue, want), |row| row.get::<_, u32>(0))?;
+            let most = served.room(&head.queue, want as usize);
+            ready_jobs += how_many.query_row((&head.queue, most), |row| row.get::<_, u32>(0))?;
             if ready_jobs >= want {
                 break;
             }
@@ -172,7 +173,7 @@ fn claim(
 ) -> Result<Claimed, Trouble> {
     let mut claimed = Claimed::default();
     loop {
-        let damaged = match first_to_claim(connection, exchange, &heads)? {
+        let damaged = match first_to_claim(connection, exchange, served, &heads)? {
             First::Sound(jobs) => {
                 claimed.jobs = jobs;
                 break;
@@ -219,10 +220,12 @@ enum First {
 fn first_to_claim(
     connection: &Connection,
     exchange: &Exchange<'_>,
+    served: &Served<'_>,
     heads: &[Head<ReadyKey>],
 ) -> Result<First> {
+    let room = |queue: &Name, want| served.room(queue, want);
     let mut room_for_suspect = exchange.suspects == Suspects::One;
-    let mut first = match first_ready(connection, heads, exchange.want, Which::All)? {
+    let mut first = match first_ready(connection, heads, exchange.want, room, Which::All)? {
         First::Sound(jobs) => jobs,
         damaged @ First::Damaged(_) => return Ok(damaged),
     };
@@ -233,7 +236,13 @@ fn first_to_claim(
             .position(|job| job.is_suspect() && std::mem::take(&mut room_for_suspect))
             .map(|index| first.swap_remove(index));
         let others = exchange.want - u32::from(suspect.is_some());
-        first = match first_ready(connection, heads, others, Which::Unsuspected)? {
+        let taken = suspect.as_ref().map(|suspect| Name::from(suspect.queue.as_str()));
+        // The suspect is one of those that its queue has room for.
+        let room = |queue: &Name, want| match &taken {
+            Some(taken) if taken == queue => served.room(queue, want + 1).saturating_sub(1),
+            _ => served.room(queue, want),
+        };
+        first = match first_ready(connection, heads, others, room, Which::Unsuspected)? {
             First::Sound(jobs) => jobs,
             damaged @ First::Damaged(_) => return Ok(damaged),
         };
@@ -249,7 +258,13 @@ enum Which {
     Unsuspected,
 }
 
-fn first_ready(connection: &Connection, heads: &[Head<ReadyKey>], want: u32, which: Which) -> Result<First> {
+fn first_ready(
+    connection: &Connection,
+    heads: &[Head<ReadyKey>],
+    want: u32,
+    room: impl Fn(&Name, usize) -> usize,
+    which: Which,
+) -> Result<First> {
     let (whole, keys) = match which {
         Which::All => (sql::READY, sql::READY_KEYS),
         Which::Unsuspected => (sql::READY_UNSUSPECTED, sql::READY_KEYS_UNSUSPECTED),
@@ -261,12 +276,15 @@ fn first_ready(connection: &Connection, heads: &[Head<ReadyKey>], want: u32, whi
     };
     match heads {
         [] => {}
-        [only] => of_queue(connection, whole, which, &only.queue, want as usize, |found| {
-            read(row::job(found));
-            Ok(true)
-        })?,
+        [only] => {
+            of_queue(connection, whole, which, &only.queue, room(&only.queue, want as usize), |found| {
+                read(row::job(found));
+                Ok(true)
+            })?
+        }
         several => {
             let first = first_of(several.to_vec(), want as usize, |queue, limit, take| {
+                let limit = room(queue, limit);
                 of_queue(connection, keys, which, queue, limit, |found| Ok(take(ready_key(found, 0)?)))
             })?;
             for (.., seq) in first {

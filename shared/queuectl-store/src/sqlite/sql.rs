@@ -57,18 +57,26 @@ pub(crate) const LAST_POSITION: &str =
 
 // Rules
 
-/// The queues that are paused, with when that ends. A claim asks this, so it reads nothing
-/// of the jobs.
-pub(crate) const PAUSED: &str = "SELECT queue, paused_until_ms FROM rules WHERE paused_at_ms IS NOT NULL";
+/// What a claim has to know; there are few rows, and mostly none.
+pub(crate) const GATES: &str =
+    "SELECT queue, paused_at_ms IS NOT NULL, paused_until_ms, job_limit FROM rules";
+/// How many jobs of a queue workers hold: the rows of the claimed themselves.
+pub(crate) const HELD_OF_QUEUE: &str = "SELECT count(*) FROM job WHERE worker IS NOT NULL AND queue = ?1";
 pub(crate) const RULES: &str = concatcp!("SELECT ", rules::LIST, " FROM rules ORDER BY queue");
 /// A later pause takes the place of an earlier one.
 pub(crate) const PAUSE: &str = "INSERT INTO rules (queue, paused_at_ms, paused_until_ms, paused_by, paused_reason) \
      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (queue) DO UPDATE SET paused_at_ms = excluded.paused_at_ms, \
      paused_until_ms = excluded.paused_until_ms, paused_by = excluded.paused_by, \
      paused_reason = excluded.paused_reason";
-/// A pause is all that is said of a queue.
-pub(crate) const RESUME: &str = "DELETE FROM rules WHERE queue = ?1 AND paused_at_ms IS NOT NULL \
-     RETURNING paused_until_ms";
+pub(crate) const PAUSED_UNTIL: &str =
+    "SELECT paused_until_ms FROM rules WHERE queue = ?1 AND paused_at_ms IS NOT NULL";
+pub(crate) const RESUME: &str = "UPDATE rules SET paused_at_ms = NULL, paused_until_ms = NULL, paused_by = NULL, \
+     paused_reason = NULL WHERE queue = ?1";
+pub(crate) const SET_LIMITS: &str = "INSERT INTO rules (queue, job_limit) VALUES (?1, ?2) \
+     ON CONFLICT (queue) DO UPDATE SET job_limit = excluded.job_limit";
+/// What says nothing any more.
+pub(crate) const FORGET_EMPTY_RULES: &str =
+    "DELETE FROM rules WHERE queue = ?1 AND paused_at_ms IS NULL AND job_limit IS NULL";
 
 // Stages: what `stages` binds, in its order
 

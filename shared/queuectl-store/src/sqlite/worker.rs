@@ -49,7 +49,7 @@ impl Worker for SqliteStore {
             && exchange.trims.is_empty());
         if !hands_in {
             let (nothing_to_claim, reply) = self.read(|connection| {
-                let served = Served::read(connection, exchange.queues, now)?;
+                let served = Served::read(connection, exchange, now)?;
                 let nothing = exchange.want == 0 || !ready::anything_to_claim(connection, &served, now)?;
                 let counts = counters::counts(connection, &served)?;
                 Ok((nothing, reply(connection, worker, served, counts)?))
@@ -75,7 +75,7 @@ impl Worker for SqliteStore {
             if !exchange.ended.is_empty() {
                 connection.prepare_cached(sql::WORKER_DID)?.execute((worker.0, finished.len()))?;
             }
-            let served = Served::read(connection, exchange.queues, now)?;
+            let served = Served::read(connection, exchange, now)?;
             let mut claimed = Claimed::default();
             if exchange.want > 0 && stop_of(connection, worker)? == Listed::At(None) {
                 claimed = ready::promote_and_claim(connection, counters, worker, exchange, &served, now)?;
@@ -229,6 +229,7 @@ fn reply(
         was_called_dead,
         counts,
         next_due,
+        limited: served.limited(),
         paused: served.paused,
         roster: roster(connection)?,
         ..Exchanged::default()

@@ -75,7 +75,8 @@ const PLAIN_RESULTS: &str = concatcp!(
 const WANTED: &str =
     "wanted AS (SELECT coalesce((SELECT CASE WHEN stop = 0 THEN :want END FROM itself), 0) AS jobs)";
 
-/// The first of the ready of each queue of `OPEN`, and of these the first of all.
+/// The first of the ready of each queue of `OPEN`, no more than it has room for, and of
+/// these the first of all.
 macro_rules! heads {
     ($name:literal, $columns:literal, $which:literal) => {
         concat!(
@@ -84,7 +85,7 @@ macro_rules! heads {
             $columns,
             " FROM @ready WHERE ready.queue = of.queue AND (rank, position) >= (from_rank, from_position)",
             $which,
-            " ORDER BY rank, position LIMIT (SELECT jobs FROM wanted) FOR UPDATE SKIP LOCKED) AS head \
+            " ORDER BY rank, position LIMIT least((SELECT jobs FROM wanted), of.room) FOR UPDATE SKIP LOCKED) AS head \
              ORDER BY rank, position LIMIT (SELECT jobs FROM wanted))"
         )
     };
@@ -122,9 +123,16 @@ const PICKED: &str = concatcp!(
 const PAGES_WALKED: &str = "pg_stat_get_xact_blocks_fetched('@ready_pkey'::regclass) AS pages_walked";
 
 /// What a worker is told each time: the seq and the lease of each claim of its own that is
-/// to end, the queues that are paused, the time.
+/// to end, the queues that are paused, those that have a limit, the time.
 const SIGNALS: &str = concatcp!(
     "ARRAY(SELECT queue FROM paused) AS paused, ARRAY(SELECT paused_until_ms FROM paused) AS paused_until, \
+     ARRAY(SELECT queue FROM limited WHERE ",
+    is_served!("limited.queue"),
+    ") AS limited, ARRAY(SELECT queue FROM limited WHERE ",
+    is_served!("limited.queue"),
+    " AND ",
+    is_not_paused!("limited.queue"),
+    " AND EXISTS (SELECT FROM @ready WHERE ready.queue = limited.queue)) AS limited_and_ready, \
      ARRAY(SELECT unnest(ARRAY[seq, lease]) FROM @claimed WHERE worker = :worker AND cancel_at_ms IS NOT NULL) \
      AS cancel, ",
     TIME,
@@ -200,6 +208,41 @@ pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
     ") AS signals LEFT JOIN picked ON true"
 ));
 
+/// The same where the gates of queues with a limit are held: no more jobs of a queue than
+/// it has room for, suspects included.
+pub(crate) static GATED_EXCHANGE: Query = Query::new(concatcp!(
+    ITSELF,
+    ", ",
+    ended!(ended),
+    ", ",
+    RESULTS,
+    ", ",
+    WANTED,
+    ", ",
+    OPEN,
+    ", ",
+    heads!("sound", "rank, position, of.queue, of.room", " AND NOT suspect"),
+    ", suspects AS (SELECT ready.ctid AS at, rank, position, ready.queue, open.room FROM @ready JOIN open USING (queue) \
+         WHERE suspect AND room IS DISTINCT FROM 0 ORDER BY rank, position \
+         LIMIT (SELECT least(jobs, :most_suspects) FROM wanted) FOR UPDATE OF ready SKIP LOCKED), \
+     found AS (SELECT *, row_number() OVER (PARTITION BY queue ORDER BY rank, position) AS nth FROM \
+         (SELECT * FROM sound UNION ALL SELECT * FROM suspects) AS either), \
+     first AS (SELECT at FROM found WHERE room IS NULL OR nth <= room ORDER BY rank, position \
+         LIMIT (SELECT jobs FROM wanted)), \
+     left_ready AS (DELETE FROM @ready WHERE ctid = ANY (ARRAY(SELECT at FROM first)) RETURNING seq), ",
+    CLAIMS,
+    " SELECT ",
+    PICKED,
+    ", (SELECT count(*) FROM to_ready) AS returned_jobs, \
+     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (ARRAY(SELECT queue FROM open))) AS any_suspect, ",
+    PAGES_WALKED,
+    ", signals.* FROM (SELECT (SELECT stop FROM itself) AS stop, ",
+    SIGNALS,
+    ", ",
+    MORE_SIGNALS,
+    ") AS signals LEFT JOIN picked ON true"
+));
+
 /// The same where all jobs have come to rest with their attempts, which had no output, no
 /// suspect is expected and little is to be read: what a statement could do costs time even
 /// if it has nothing to do. It passes over suspects, and says if it has.
@@ -239,6 +282,17 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
     ", ",
     MORE_SIGNALS
 ));
+
+/// Holds the gates of queues (`$1`), in the order of their names, so that no two workers
+/// wait for each other; gives the limit of each. Whoever claims from such a queue holds its
+/// gate until the claim is committed.
+///
+/// SQLite has no twin of it: there each exchange is the only writer.
+pub(crate) const HOLD_GATES: &str = "SELECT queue, job_limit FROM @rules WHERE queue = ANY ($1) AND job_limit IS NOT NULL ORDER BY queue FOR UPDATE";
+/// How many jobs of these queues workers hold: the rows of the claimed themselves. A
+/// statement of its own behind `HOLD_GATES`, so that it sees what was committed before.
+pub(crate) const HELD_OF_QUEUES: &str = "SELECT queue, count(*) AS jobs FROM @claimed \
+     JOIN @job ON job.seq = claimed.seq WHERE queue = ANY ($1) GROUP BY queue";
 
 /// Has scheduled jobs become ready that are chosen by a part `due`; gives the queue
 /// of each.

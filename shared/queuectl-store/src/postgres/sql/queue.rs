@@ -49,9 +49,17 @@ pub(crate) static PAUSE: Query = Query::new(
      paused_until_ms = excluded.paused_until_ms, paused_by = excluded.paused_by, \
      paused_reason = excluded.paused_reason",
 );
-/// A pause is all that is said of a queue.
-pub(crate) const RESUME: &str =
-    "DELETE FROM @rules WHERE queue = $1 AND paused_at_ms IS NOT NULL RETURNING paused_until_ms";
+pub(crate) const PAUSED_UNTIL: &str =
+    "SELECT paused_until_ms FROM @rules WHERE queue = $1 AND paused_at_ms IS NOT NULL";
+pub(crate) const RESUME: &str = "UPDATE @rules SET paused_at_ms = NULL, paused_until_ms = NULL, paused_by = NULL, \
+     paused_reason = NULL WHERE queue = $1";
+pub(crate) static SET_LIMITS: Query = Query::new(
+    "INSERT INTO @rules (id, queue, job_limit) SELECT coalesce(max(id), 0) + 1, :queue, :job_limit FROM @rules \
+     ON CONFLICT (queue) DO UPDATE SET job_limit = excluded.job_limit",
+);
+/// What says nothing any more.
+pub(crate) const FORGET_EMPTY_RULES: &str =
+    "DELETE FROM @rules WHERE queue = $1 AND paused_at_ms IS NULL AND job_limit IS NULL";
 
 /// Where a job stands, and for which time it waits.
 pub(crate) const STANDING_OF_JOB: &str = concatcp!(

@@ -93,9 +93,11 @@ macro_rules! is_served {
 pub(super) use is_served;
 
 /// The queues of which nothing is to be started (`:now`), with when that ends; all where
-/// one is named `*`.
-pub(super) const PAUSED: &str = "paused AS MATERIALIZED (SELECT queue, paused_until_ms FROM @rules \
-     WHERE paused_at_ms IS NOT NULL AND (paused_until_ms IS NULL OR paused_until_ms > :now))";
+/// one is named `*`. And those with a limit.
+pub(super) const PAUSED: &str = "said AS MATERIALIZED (SELECT queue, paused_at_ms, paused_until_ms, job_limit FROM @rules), \
+     paused AS (SELECT queue, paused_until_ms FROM said \
+         WHERE paused_at_ms IS NOT NULL AND (paused_until_ms IS NULL OR paused_until_ms > :now)), \
+     limited AS (SELECT queue FROM said WHERE job_limit IS NOT NULL)";
 
 /// Whether a queue is none of those, in a statement that has the part `PAUSED`.
 macro_rules! is_not_paused {
@@ -107,13 +109,14 @@ pub(super) use is_not_paused;
 
 /// `PAUSED`, and of the queues that a worker looks at (`:queues`, each from a rank and a
 /// position on) those that are not paused. A part of its own, so that rows of the others
-/// are not looked at.
+/// are not looked at. From one with a limit jobs are claimed only by a statement that is
+/// told how many (`:rooms`), since it was found out under a lock.
 pub(super) const OPEN: &str = concatcp!(
     PAUSED,
-    ", open AS MATERIALIZED (SELECT * FROM unnest(:queues::text[], :from_ranks::bigint[], :from_positions::bigint[]) \
-     AS named (queue, from_rank, from_position) WHERE ",
+    ", open AS MATERIALIZED (SELECT * FROM unnest(:queues::text[], :from_ranks::bigint[], :from_positions::bigint[], \
+         :rooms::bigint[]) AS named (queue, from_rank, from_position, room) WHERE ",
     is_not_paused!("named.queue"),
-    ")"
+    " AND (room IS NOT NULL OR NOT EXISTS (SELECT FROM limited WHERE limited.queue = named.queue)))"
 );
 
 #[cfg(test)]

@@ -1,0 +1,121 @@
+//! Queues with a limit: whose gates are held, and how many jobs there is room for.
+//!
+//! A gate is the row of a queue's rules. Whoever claims from such a queue holds it from
+//! before the claimed are counted until the claim is committed, so that no two workers
+//! count at the same time; who ends a job holds none, since that only makes room.
+
+use super::row::{self, all};
+use super::sql;
+use super::standings::Ends;
+use super::trouble::Trouble;
+use crate::worker::Exchange;
+use queuectl_core::{Job, Lease, Limits};
+use queuectl_postgres::session::{Session, values};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+/// A queue that was full is looked at again after so long; earlier if somebody rings or a
+/// job of it ends here.
+const FULL_FOR: Duration = Duration::from_millis(500);
+
+/// How many jobs of a queue may be claimed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Of those that this worker could start at once.
+    pub(super) jobs: u32,
+    /// By the limit alone.
+    pub(super) free: u32,
+}
+
+/// By the names of the queues.
+pub(super) type Rooms = BTreeMap<String, Room>;
+
+/// What is remembered of queues with a limit.
+#[derive(Debug, Default)]
+pub(super) struct Gates {
+    /// Those that have ready jobs and are not paused.
+    ready: Vec<String>,
+    /// Those that were full, since when, and how often others had rung before.
+    full: HashMap<String, (Instant, u64)>,
+}
+
+impl Gates {
+    /// Forgets which queues were full.
+    pub(super) fn look_anew(&mut self) {
+        self.full.clear();
+    }
+
+    /// A job of a queue is no longer held here.
+    pub(super) fn has_room(&mut self, queue: &str) {
+        self.full.remove(queue);
+    }
+
+    /// Learns which queues have ready jobs.
+    pub(super) fn are_ready(&mut self, ready: Vec<String>) {
+        self.full.retain(|queue, _| ready.contains(queue));
+        self.ready = ready;
+    }
+
+    /// Learns from a claim which queues are full.
+    pub(super) fn learn(&mut self, rooms: &Rooms, claimed: &[Job], rings: u64) {
+        for (queue, room) in rooms {
+            let taken = claimed.iter().filter(|job| job.queue == *queue).count() as u64;
+            if u64::from(room.free) <= taken {
+                self.full.insert(queue.clone(), (Instant::now(), rings));
+            } else {
+                self.full.remove(queue);
+            }
+        }
+    }
+
+    /// The gates to hold for an exchange: those of queues that have ready jobs, if it can
+    /// start one at once, and that are not known to be full. `queue_of` knows the queue of a
+    /// lease that is handed in.
+    pub(super) fn to_hold<'a>(
+        &self,
+        exchange: &Exchange<'_>,
+        rings: u64,
+        queue_of: impl Fn(Lease) -> Option<&'a str>,
+    ) -> Vec<String> {
+        if exchange.at_once() == 0 || self.ready.is_empty() {
+            return Vec::new();
+        }
+        let ended = exchange.ended.iter().map(|ended| ended.lease);
+        let made_room: Vec<&str> =
+            ended.chain(exchange.unstarted.iter().copied()).filter_map(queue_of).collect();
+        let is_full = |queue: &String| {
+            let full = self.full.get(queue);
+            let known = full.is_some_and(|(since, before)| since.elapsed() < FULL_FOR && *before == rings);
+            known && !made_room.contains(&queue.as_str())
+        };
+        let served = self.ready.iter().filter(|queue| exchange.queues.serves(queue));
+        served.filter(|queue| !is_full(queue)).cloned().collect()
+    }
+}
+
+/// Holds gates until the transaction ends, and tells how many jobs there is room for;
+/// `ends` are about to make some.
+pub(super) fn hold(
+    session: &mut Session,
+    queues: &[String],
+    ends: &Ends,
+    at_once: u32,
+) -> Result<Rooms, Trouble> {
+    if queues.is_empty() {
+        return Ok(Rooms::new());
+    }
+    let names: Vec<&str> = queues.iter().map(String::as_str).collect();
+    let limits = all(&session.rows(sql::HOLD_GATES, values![names])?, |found| {
+        Ok((row::get::<String>(found, "queue")?, row::nearest::<u32>(found, "job_limit")?))
+    })?;
+    let held = all(&session.rows(sql::HELD_OF_QUEUES, values![names])?, |found| {
+        Ok((row::get::<String>(found, "queue")?, row::number::<u64>(found, "jobs")?))
+    })?;
+    let held: BTreeMap<String, u64> = held.into_iter().collect();
+    let room = |(queue, limit): (String, u32)| {
+        let held = held.get(&queue).copied().unwrap_or(0).saturating_sub(ends.of_queue(&queue));
+        let free = Limits { running: Some(limit) }.room(held).unwrap_or(u32::MAX);
+        (queue, Room { jobs: free.min(at_once), free })
+    };
+    Ok(limits.into_iter().map(room).collect())
+}
