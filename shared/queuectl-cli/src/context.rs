@@ -4,17 +4,13 @@ use crate::failure::Failure;
 use crate::global::GlobalArgs;
 use crate::logging;
 use crate::output::Output;
-use crate::times::Times;
-use queuectl_core::{DEFAULT_QUEUE, Timestamp};
+use queuectl_core::Timestamp;
 use queuectl_service::place;
-use queuectl_service::queues::pause_of;
-use queuectl_service::typed_option;
 use queuectl_service::verbs::delete::DryRun;
-use queuectl_service::why::{pause_in_words, queue_in_words, resume};
 use queuectl_settings::{
     Origin, Overrides, Places, Settings, Surroundings, UnknownVariable, unknown_variables,
 };
-use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError, WorkerRecord};
+use queuectl_store::{Access, Clock, Location, OpenOptions, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 
@@ -170,32 +166,9 @@ impl Context {
         if self.is_missing()? { self.chosen_queue() } else { Ok(None) }
     }
 
-    /// Says so, once, if nothing of a queue is started: it is paused, or no worker is there. It
-    /// is not worth an error.
-    pub fn note_if_nothing_starts(&self, store: &mut dyn Store, queue: &str) {
-        if !self.output.is_read_by_a_person() || self.told_of.borrow().contains(queue) {
-            return;
-        }
-        if let Ok(Some((name, pause))) = pause_of(store, queue) {
-            let (queue, times) = (queue_in_words(&name), Times::of(self));
-            let (words, resume) = (pause_in_words(&pause, &times), resume(&name));
-            let is = format!("{queue} is paused{words}; resume with `{resume}`");
-            self.output.note(is.replacen("the queue", "The queue", 1).replacen("every", "Every", 1));
-        } else if matches!(store.has_workers(queue), Ok(false)) {
-            self.output.note(self.without_workers(store, queue));
-        } else {
-            return;
-        }
-        self.told_of.borrow_mut().insert(queue.to_owned());
-    }
-
-    fn without_workers(&self, store: &mut dyn Store, queue: &str) -> String {
-        let serves_others = store.workers().is_ok_and(|workers| workers.iter().any(WorkerRecord::takes_jobs));
-        if queue == DEFAULT_QUEUE && !serves_others {
-            return "No worker is running; start one with `queuectl worker start`".to_owned();
-        }
-        let option = typed_option("--queue", queue);
-        format!("No worker serves the queue {queue}; start one with `queuectl worker start {option}`")
+    /// Notes that something is said of a queue; tells whether it is the first time.
+    pub(crate) fn tells_first(&self, queue: &str) -> bool {
+        self.told_of.borrow_mut().insert(queue.to_owned())
     }
 
     /// The same to delete jobs, where the disk is full too.

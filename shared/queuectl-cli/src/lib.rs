@@ -33,6 +33,7 @@ mod global;
 mod habits;
 mod logging;
 mod named;
+mod notes;
 mod output;
 mod pages;
 mod programs;

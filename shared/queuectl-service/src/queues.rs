@@ -1,5 +1,7 @@
 //! The queues of one place, by name, and what people have said of them.
 
+use crate::dates::optional_rfc3339;
+use crate::document::counts::CountsDocument;
 use crate::document::queue::{PauseDocument, QueueDocument};
 use queuectl_core::{EVERY_QUEUE, Filter, Limits, Pause, QueueRules, QueueSet, State, Timestamp};
 use queuectl_store::{Counts, Store, StoreError, WorkerRecord};
@@ -38,7 +40,14 @@ impl QueuePicture {
     pub fn document<'a>(&'a self, pause_of_all: Option<&'a Pause>) -> QueueDocument<'a> {
         let own = self.pause.as_ref().map(|pause| PauseDocument::of(pause, &self.name));
         let paused = own.or_else(|| pause_of_all.map(|pause| PauseDocument::of(pause, EVERY_QUEUE)));
-        QueueDocument::new(self, paused)
+        QueueDocument {
+            queue: &self.name,
+            jobs: CountsDocument(self.counts),
+            oldest_waiting_at: optional_rfc3339(self.oldest_waiting),
+            workers: self.workers,
+            limit: self.limits.running,
+            paused,
+        }
     }
 }
 

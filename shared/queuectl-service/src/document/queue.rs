@@ -2,7 +2,6 @@
 
 use crate::dates::{optional_rfc3339, rfc3339};
 use crate::document::counts::CountsDocument;
-use crate::queues::QueuePicture;
 use crate::wait::drain::DrainEnd;
 use queuectl_core::{EVERY_QUEUE, Pause};
 use serde::Serialize;
@@ -22,19 +21,6 @@ pub struct QueueDocument<'a> {
     pub limit: Option<u32>,
     /// Why none of its jobs is started; null if it is not paused.
     pub paused: Option<PauseDocument<'a>>,
-}
-
-impl<'a> QueueDocument<'a> {
-    pub(crate) fn new(queue: &'a QueuePicture, paused: Option<PauseDocument<'a>>) -> Self {
-        Self {
-            queue: &queue.name,
-            jobs: CountsDocument(queue.counts),
-            oldest_waiting_at: optional_rfc3339(queue.oldest_waiting),
-            workers: queue.workers,
-            limit: queue.limits.running,
-            paused,
-        }
-    }
 }
 
 /// What has become of the jobs of a queue while it was drained.

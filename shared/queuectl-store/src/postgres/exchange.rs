@@ -314,7 +314,8 @@ impl PostgresStore {
             }
             budget.also(returned, exchange.queues);
             let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
-            budget.rooms = gates::hold(session, &gates, &outcome.ends, exchange.at_once())?;
+            budget.rooms =
+                gates::hold(session, &gates, |queue| outcome.ends.of_queue(queue), exchange.at_once())?;
             budget.also(gates.iter().cloned(), exchange.queues);
             let request = self::request(worker, exchange, &outcome, &budget, Trust::Certain, connection, now);
             let reply = request.reply(session).inspect_err(|trouble| {

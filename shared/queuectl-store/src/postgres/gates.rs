@@ -6,7 +6,6 @@
 
 use super::row::{self, all};
 use super::sql;
-use super::standings::Ends;
 use super::trouble::Trouble;
 use crate::worker::Exchange;
 use queuectl_core::{Job, Lease, Limits};
@@ -94,11 +93,11 @@ impl Gates {
 }
 
 /// Holds gates until the transaction ends, and tells how many jobs there is room for;
-/// `ends` are about to make some.
+/// `ending` is how many of a queue are about to end in it.
 pub(super) fn hold(
     session: &mut Session,
     queues: &[String],
-    ends: &Ends,
+    ending: impl Fn(&str) -> u64,
     at_once: u32,
 ) -> Result<Rooms, Trouble> {
     if queues.is_empty() {
@@ -113,7 +112,7 @@ pub(super) fn hold(
     })?;
     let held: BTreeMap<String, u64> = held.into_iter().collect();
     let room = |(queue, limit): (String, u32)| {
-        let held = held.get(&queue).copied().unwrap_or(0).saturating_sub(ends.of_queue(&queue));
+        let held = held.get(&queue).copied().unwrap_or(0).saturating_sub(ending(&queue));
         let free = Limits { running: Some(limit) }.room(held).unwrap_or(u32::MAX);
         (queue, Room { jobs: free.min(at_once), free })
     };
