@@ -61,6 +61,20 @@ pub fn failing(body: &str) -> String {
     format!("{}; exit 1", watched(body))
 }
 
+/// A command that the oracle watches and whose queue has a limit: it takes one of so many
+/// slots, and writes down if none is free. What is killed leaves its slot with its last
+/// process; the body must leave nothing running.
+pub fn gated(limit: u32, body: &str) -> String {
+    let slots: String = (0..limit)
+        .map(|slot| {
+            format!("[ $slot != 75 ] || {{ exec 8>>\"$ORACLE/slot-$QUEUECTL_QUEUE-{slot}\"; flock -n -E 75 8; slot=$?; }}; ")
+        })
+        .collect();
+    let exceeded =
+        "[ $slot != 75 ] || echo \"exceeded $QUEUECTL_JOB_ID $QUEUECTL_JOB_LEASE\" >>\"$ORACLE/log\"; ";
+    watched(&format!("slot=75; {slots}{exceeded}{body}"))
+}
+
 impl Oracle {
     /// Watches over a user; `home` must not have been used.
     pub fn new(home: Home) -> Self {
@@ -137,6 +151,10 @@ impl Oracle {
         let entries = self.entries();
         for entry in entries.iter().filter(|entry| entry.what == "twice") {
             breaches.push(format!("job {} ran twice at once (lease {})", entry.id, entry.lease));
+        }
+        for entry in entries.iter().filter(|entry| entry.what == "exceeded") {
+            breaches
+                .push(format!("job {} ran beyond the limit of its queue (lease {})", entry.id, entry.lease));
         }
         let mut by_job: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
         for entry in &entries {

@@ -1,8 +1,9 @@
 //! The harness can fail: each bug of `Bug` is planted and must be found, and the
 //! same scenario without it must find nothing.
 
-use super::oracle::{Breach, Oracle, watched};
+use super::oracle::{Breach, Oracle, gated, watched};
 use super::scale::report;
+use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, Worker, alive, send, wait_until};
 use nix::sys::signal::Signal;
@@ -17,6 +18,7 @@ trials![
     a_result_that_counts_whoever_hands_it_in_is_found if PlantedBugs,
     an_acknowledgement_before_the_commit_is_found if PlantedBugs and Strace,
     an_enqueue_that_does_not_sync_is_found if PlantedBugs and Strace,
+    a_limit_that_is_counted_without_its_gate_is_found if PlantedBugs and Postgres,
 ];
 
 /// Runs a scenario without the bug, where it must find nothing, and with it.
@@ -69,6 +71,25 @@ const POLICY: RetryPolicy = RetryPolicy { base: 0.0, max: Duration::ZERO, crash_
 fn register(store: &mut dyn Store, pid: u32) -> Registration {
     let newcomer = NewWorker { pid, manager_pid: pid, ..NewWorker::of_this_process(1) };
     store.register(&newcomer, now()).unwrap()
+}
+
+/// Many workers claim one job at a time of a queue with a limit of one.
+fn a_limit_that_is_counted_without_its_gate_is_found() {
+    const JOBS: usize = 150;
+    let run = |home: Home| {
+        let oracle = Oracle::new(home.on_server(Server::shared()));
+        oracle.home().queuectl(["queue", "set", "one", "--limit", "1"]).assert().success();
+        for number in 0..JOBS {
+            oracle.enqueue(&format!("job-{number}"), &gated(1, "sleep 0.005"), &["--queue", "one"]);
+        }
+        oracle.home().queuectl(["worker", "start", "--drain", "--count", "6"]).assert().success();
+        oracle.look()
+    };
+    assert_eq!(run(Home::quick()), [""; 0], "nothing is planted here");
+    let bug = Bug::NoGate;
+    let found = run(Home::quick().with("QUEUECTL_PLANTED_BUG", bug.name()));
+    assert!(found.iter().any(|found| found.contains("ran beyond the limit of its queue")), "{found:?}");
+    report(&format!("planted: {} is found {} times", bug.name(), found.len()));
 }
 
 fn a_rescue_that_is_too_early_is_found() {

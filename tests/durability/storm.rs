@@ -1,12 +1,13 @@
-//! F1: signals fall on workers, managers, jobs and enqueuers, and nothing is lost
-//! and nothing doubled.
+//! F1: signals fall on workers, managers, jobs and enqueuers, and nothing is lost,
+//! nothing doubled, and no limit of a queue exceeded.
 //!
 //! `QUEUECTL_STORM_SEED` repeats the choices of an earlier storm, though not its
 //! moments. A breach is shown with what the oracle and the workers have written
 //! about its job.
 
-use super::oracle::{Breach, Oracle, failing, watched};
+use super::oracle::{Breach, Oracle, failing, gated, watched};
 use super::scale::{report, rounds};
+use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, Spelling, marked, wait_until};
 use queuectl_core::State;
@@ -20,7 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-trials![no_signal_to_anybody_loses_or_doubles_a_job];
+trials![
+    no_signal_to_anybody_loses_or_doubles_a_job_or_exceeds_a_limit,
+    the_same_on_a_server if Postgres,
+];
+
+/// Queues with a limit.
+const LIMITED: [(&str, u32); 2] = [("one", 1), ("two", 2)];
 
 /// Managers there always are, and what each of them is asked for: 4 workers in
 /// all, with 4 slots each.
@@ -263,6 +270,12 @@ fn kind_of(pid: i32) -> Option<Victim> {
 /// A job of some kind, with its options.
 fn some_job(dice: &mut Dice) -> (String, &'static [&'static str]) {
     let seconds = format!("0.{:03}", dice.between(20, 200));
+    if dice.below(3) == 0 {
+        let (queue, limit) = dice.of(&LIMITED);
+        let options: &[&str] = if queue == "one" { &["--queue", "one"] } else { &["--queue", "two"] };
+        let command = gated(limit, &format!("sleep {seconds}"));
+        return (if dice.below(4) == 0 { format!("{command}; exit 1") } else { command }, options);
+    }
     match dice.below(10) {
         0..=2 => (watched(""), &[]),
         3 | 4 => (watched(&format!("sleep {seconds}")), &[]),
@@ -288,12 +301,25 @@ fn go_on_enqueuing(oracle: &Oracle, who: usize, seed: u64, is_over: &AtomicBool)
     }
 }
 
-fn no_signal_to_anybody_loses_or_doubles_a_job() {
+fn no_signal_to_anybody_loses_or_doubles_a_job_or_exceeds_a_limit() {
+    weather(Home::quick());
+}
+
+fn the_same_on_a_server() {
+    weather(Home::quick().on_server(Server::shared()));
+}
+
+/// A storm, and what is left of it.
+fn weather(home: Home) {
     let seed = std::env::var("QUEUECTL_STORM_SEED").ok().and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) ^ now_nanos());
     report(&format!("storm: QUEUECTL_STORM_SEED={seed}"));
     let began = Instant::now();
-    let oracle = Oracle::new(Home::quick());
+    let oracle = Oracle::new(home);
+    for (queue, limit) in LIMITED {
+        let limit = limit.to_string();
+        oracle.home().queuectl(["queue", "set", queue, "--limit", &limit]).assert().success();
+    }
     // So that there is a queue to look at.
     assert!(oracle.enqueue("first", &watched(""), &[]));
     let is_over = AtomicBool::new(false);

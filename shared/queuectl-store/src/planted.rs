@@ -21,6 +21,8 @@ pub enum Bug {
     LeaseOverrun,
     /// Guards leave a dead or hanging worker's processes alone.
     NoGuard,
+    /// How many jobs of a queue workers hold is counted without holding its gate.
+    NoGate,
 }
 
 impl Bug {
@@ -34,6 +36,7 @@ impl Bug {
             Self::LivenessByPid => "liveness-by-pid",
             Self::LeaseOverrun => "lease-overrun",
             Self::NoGuard => "no-guard",
+            Self::NoGate => "no-gate",
         }
     }
 

@@ -7,6 +7,7 @@
 use super::row::{self, all};
 use super::sql;
 use super::trouble::Trouble;
+use crate::planted::Bug;
 use crate::worker::Exchange;
 use queuectl_core::{Job, Lease, Limits};
 use queuectl_postgres::session::{Session, values};
@@ -104,7 +105,8 @@ pub(super) fn hold(
         return Ok(Rooms::new());
     }
     let names: Vec<&str> = queues.iter().map(String::as_str).collect();
-    let limits = all(&session.rows(sql::HOLD_GATES, values![names])?, |found| {
+    let hold = if Bug::NoGate.is_planted() { sql::LOOK_AT_GATES } else { sql::HOLD_GATES };
+    let limits = all(&session.rows(hold, values![names])?, |found| {
         Ok((row::get::<String>(found, "queue")?, row::nearest::<u32>(found, "job_limit")?))
     })?;
     let held = all(&session.rows(sql::HELD_OF_QUEUES, values![names])?, |found| {

@@ -288,7 +288,10 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
 /// gate until the claim is committed.
 ///
 /// SQLite has no twin of it: there each exchange is the only writer.
-pub(crate) const HOLD_GATES: &str = "SELECT queue, job_limit FROM @rules WHERE queue = ANY ($1) AND job_limit IS NOT NULL ORDER BY queue FOR UPDATE";
+pub(crate) const HOLD_GATES: &str = concatcp!(LOOK_AT_GATES, " FOR UPDATE");
+/// Only for `Bug::NoGate`.
+pub(crate) const LOOK_AT_GATES: &str =
+    "SELECT queue, job_limit FROM @rules WHERE queue = ANY ($1) AND job_limit IS NOT NULL ORDER BY queue";
 /// How many jobs of these queues workers hold: the rows of the claimed themselves. A
 /// statement of its own behind `HOLD_GATES`, so that it sees what was committed before.
 pub(crate) const HELD_OF_QUEUES: &str = "SELECT queue, count(*) AS jobs FROM @claimed \
