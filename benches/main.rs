@@ -28,6 +28,7 @@ mod floor;
 mod ground;
 mod idle;
 mod latency;
+mod limits;
 mod look;
 mod output;
 mod recovery;
@@ -42,7 +43,7 @@ use support::{Bench, Extent, Result, stamp};
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 23] = [
+const BENCHMARKS: [Benchmark; 25] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
     ("drain", drain::run),                               // S1, S2
@@ -53,6 +54,7 @@ const BENCHMARKS: [Benchmark; 23] = [
     ("look", look::run),                                 // S7
     ("store", store::run),                               // S8
     ("unserved", unserved::run),                         // S13
+    ("limits", limits::run),                             // S14, S15
     ("idle", idle::run),                                 // S9
     ("output", output::run),                             // S10
     ("crowd", crowd::run),                               // S11
@@ -61,6 +63,7 @@ const BENCHMARKS: [Benchmark; 23] = [
     ("machines", server::machines::run),                 // P3
     ("server-store", server::store::run),                // P4
     ("server-unserved", unserved::run_on_server),        // P11
+    ("server-limits", limits::run_on_server),            // P12, P13
     ("server-bulk", server::bulk::run),                  // P5
     ("server-latency", server::latency::run),            // P6
     ("idle-transaction", server::idle_transaction::run), // P7
