@@ -27,7 +27,7 @@ const RECIPES: [(&str, &str, &str); 24] = [
     (
         "In a script: wait for all, and fail if one has died",
         "queuectl enqueue --max-retries 0 false; queuectl enqueue --delay 1h true; \
-         queuectl worker start --drain=ready; echo true >commands.txt",
+         queuectl worker start --drain=ready --exit-zero; echo true >commands.txt",
         "jobs completed 1 && jobs total 1",
     ),
     (
@@ -72,13 +72,13 @@ const RECIPES: [(&str, &str, &str); 24] = [
     ("What runs now", "queuectl enqueue true", "jobs pending 1"),
     (
         "What has died, and why",
-        "queuectl enqueue 'exit 3' --id a --max-retries 0; queuectl worker start --drain",
+        "queuectl enqueue 'exit 3' --id a --max-retries 0; queuectl worker start --drain --exit-zero",
         "said 'a\texit code 3'",
     ),
     (
         "Run again what died of a kind",
         "queuectl enqueue 'echo connection refused >&2; exit 1' --max-retries 0; \
-         queuectl enqueue 'exit 2' --max-retries 0; queuectl worker start --drain",
+         queuectl enqueue 'exit 2' --max-retries 0; queuectl worker start --drain --exit-zero",
         "jobs pending 1 && jobs dead 1",
     ),
     (
@@ -111,7 +111,7 @@ const RECIPES: [(&str, &str, &str); 24] = [
     ),
     (
         "Say so if something has died",
-        "queuectl enqueue --max-retries 0 false; queuectl worker start --drain",
+        "queuectl enqueue --max-retries 0 false; queuectl worker start --drain --exit-zero",
         "said 'jobs have died: queuectl dlq list' && ! test -e nothing-died",
     ),
     (

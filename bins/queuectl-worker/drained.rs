@@ -1,6 +1,6 @@
 //! What a drain has done, told at its end.
 
-use queuectl_cli::{Context, Failure, with_typed_places};
+use queuectl_cli::{Context, Exit, Failure, with_typed_places};
 use queuectl_core::{Job, QueueSet};
 use queuectl_runtime::Drain;
 use queuectl_service::amounts::plural;
@@ -20,9 +20,33 @@ pub(crate) fn begin(cx: &Context, drain: Drain, queues: QueueSet) -> Result<Drai
     Ok(DrainBegin::look(&mut *open(cx)?, jobs_of(drain), queues)?)
 }
 
+/// What a drain during which jobs died comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDead {
+    /// It fails: a script is to hear of it.
+    Fail,
+    /// It is done all the same.
+    Succeed,
+}
+
 /// Logs what has become of the jobs since then, also of those that other workers ran.
-pub(crate) fn tell(cx: &Context, begin: &DrainBegin) -> Result<(), Failure> {
-    let end = begin.end(&mut *open(cx)?)?;
+///
+/// # Errors
+///
+/// If jobs died, and they are to be heard of.
+pub(crate) fn tell(cx: &Context, begin: &DrainBegin, on_dead: OnDead) -> Result<(), Failure> {
+    let end = match open(cx).and_then(|mut store| Ok(begin.end(&mut *store)?)) {
+        Ok(end) => end,
+        // Whether jobs died is not known then, and a script must not take it for a "no".
+        Err(error) if on_dead == OnDead::Fail => {
+            return Err(error.about("what was drained cannot be told"));
+        }
+        // The jobs are done, whether it can be told or not.
+        Err(error) => {
+            tracing::warn!("What was drained cannot be told: {}", error.message());
+            return Ok(());
+        }
+    };
     let mut parts = vec![format!("{} completed", end.completed), format!("{} died", end.died)];
     if end.cancelled > 0 {
         parts.push(format!("{} cancelled", end.cancelled));
@@ -40,7 +64,15 @@ pub(crate) fn tell(cx: &Context, begin: &DrainBegin) -> Result<(), Failure> {
         let see_them = with_typed_places("see them with `queuectl dlq list`");
         tracing::info!("… and {}: {see_them}", plural(end.more_dead(), "more job"));
     }
-    Ok(())
+    if end.died == 0 || on_dead == OnDead::Succeed {
+        return Ok(());
+    }
+    // No program fails without a word, however little its log is to say.
+    if !tracing::enabled!(tracing::Level::INFO) {
+        let see_them = with_typed_places("see which and why with `queuectl dlq list`");
+        tracing::error!("{} died: {see_them}", plural(end.died, "job"));
+    }
+    Err(Failure::said(Exit::Error))
 }
 
 fn named(job: &Job) -> String {

@@ -1,5 +1,6 @@
 //! `queuectl worker start`: runs workers, in this terminal or in the background.
 
+use crate::drained::OnDead;
 use crate::{detach, drained, progress};
 use queuectl_cli::text::escape;
 use queuectl_cli::{
@@ -45,6 +46,10 @@ pub(crate) struct StartArgs {
     /// are held; with `ready`, ignore what is not due yet [default: go on]
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
     drain: Option<DrainArg>,
+
+    /// Exit with 0 though jobs died while it drained [default: exit with 1 then]
+    #[arg(long, requires = "drain")]
+    exit_zero: bool,
 
     /// Look for jobs this often when nobody rings [default: poll-interval of the configuration]
     #[arg(long, value_name = "TIME")]
@@ -98,8 +103,11 @@ enum DrainArg {
 const EXAMPLES: &str = "\
 Examples:
   queuectl worker start --count 4
-  queuectl worker start --drain && echo drained
-  queuectl worker start --count 2 --detach";
+  queuectl worker start --drain && echo 'all is done'
+  queuectl worker start --count 2 --detach
+
+Exit codes: 0 done, 1 error, 2 the command line is wrong, 4 not found, 75 busy: try again;
+with --drain 1 also if a job died meanwhile";
 
 pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     hand_on_no_open_files();
@@ -165,11 +173,14 @@ pub(crate) fn start(cx: &Context, args: &StartArgs) -> Result<(), Failure> {
     }
     let ended = manager.run(count).map_err(failure);
     drop(bar);
-    // The jobs are done, whether it can be told or not.
-    if let Some(Err(error)) = drained.map(|begin| drained::tell(cx, &begin)) {
-        tracing::warn!("What was drained cannot be told: {}", error.message());
+    let drained = drained.map_or(Ok(()), |begin| drained::tell(cx, &begin, args.on_dead()));
+    ended.and(drained)
+}
+
+impl StartArgs {
+    fn on_dead(&self) -> OnDead {
+        if self.exit_zero { OnDead::Succeed } else { OnDead::Fail }
     }
-    ended
 }
 
 /// What the lines of a process begin with, in a log that has the lines of many.

@@ -2,14 +2,16 @@
 
 use crate::support::terminal::Terminal;
 use crate::support::trials::trials;
-use crate::support::{DEADLINE, HELD, Home, Spelling, wait_until};
+use crate::support::{DEADLINE, HELD, Home, Spelling, both, wait_until};
 use predicates::prelude::PredicateBooleanExt as _;
-use predicates::str::contains;
+use predicates::str::{contains, ends_with, starts_with};
 use queuectl_core::State;
 use serde_json::json;
 
 trials![
     a_drain_tells_what_became_of_the_jobs,
+    a_drain_fails_if_a_job_died_while_it_ran,
+    a_job_that_dies_again_while_a_drain_runs_makes_it_fail,
     a_drain_that_is_stopped_says_so,
     a_drain_says_in_how_long_the_next_is_due,
     a_quiet_drain_says_nothing,
@@ -30,7 +32,7 @@ fn a_drain_tells_what_became_of_the_jobs() {
     home.queuectl(["enqueue", "true", "--delay", "1h", "--id", "later"]).assert().success();
     home.queuectl(["worker", "start", "--drain=ready"])
         .assert()
-        .success()
+        .code(1)
         .stderr(contains("Drained: 2 completed, 1 died, 1 left."))
         .stderr(contains("Died: job bad (number 4): exit code 3: why"))
         .stderr(contains("died-before").not());
@@ -44,6 +46,36 @@ fn a_drain_tells_what_became_of_the_jobs() {
     wait_until(DEADLINE, "the log tells what was drained", || {
         std::fs::read_to_string(&log).unwrap_or_default().contains("Drained: 1 completed, 0 died, 0 left.")
     });
+}
+
+fn a_drain_fails_if_a_job_died_while_it_ran() {
+    both(|spelling| {
+        let home = Home::quick();
+        let drain = |more: &[&str]| {
+            let words = ["worker", "start", "--drain"];
+            home.run(spelling, words.iter().chain(more)).assert()
+        };
+        home.enqueue_once("bad", "exit 3");
+        drain(&[]).code(1).stderr(contains("Died: job bad").and(contains("error").not()));
+        drain(&[]).code(0);
+        // It was dead already, and died again.
+        home.queuectl(["dlq", "retry", "bad"]).assert().success();
+        drain(&["--exit-zero"]).code(0).stderr(contains("Drained: 0 completed, 1 died, 0 left."));
+        // Where the log is not to be seen, the reason is.
+        home.queuectl(["dlq", "retry", "bad"]).assert().success();
+        let said = "] error: 1 job died: see which and why with `queuectl dlq list`\n";
+        drain(&["-q"]).code(1).stdout("").stderr(starts_with("[Manager PID ").and(ends_with(said)));
+        home.run(spelling, ["worker", "start", "--exit-zero"]).assert().code(2);
+    });
+}
+
+fn a_job_that_dies_again_while_a_drain_runs_makes_it_fail() {
+    let home = Home::quick();
+    home.enqueue_once("bad", "exit 3");
+    home.drain();
+    home.enqueue("retries", "queuectl -q dlq retry bad");
+    let drained = home.typed(Spelling::Dispatched, "queuectl worker start --drain").assert().code(1);
+    drained.stderr(contains("Drained: 1 completed, 1 died, 0 left.").and(contains("Died: job bad")));
 }
 
 fn a_drain_that_is_stopped_says_so() {
@@ -80,7 +112,6 @@ fn a_drain_says_in_how_long_the_next_is_due() {
 
 fn a_quiet_drain_says_nothing() {
     let home = Home::quick();
-    home.enqueue_once("bad", "exit 3");
     home.enqueue("good", "true");
     home.queuectl(["-q", "worker", "start", "--drain"]).assert().success().stdout("").stderr("");
     home.enqueue("good-too", "true");
@@ -94,7 +125,7 @@ fn a_drain_names_only_some_of_many_that_died() {
     home.enqueue_all(
         (0..25).map(|n| json!({"id": format!("bad-{n}"), "command": "exit 3", "max_retries": 0})),
     );
-    let said = home.queuectl(["worker", "start", "--drain", "--concurrency", "4"]).assert().success();
+    let said = home.queuectl(["worker", "start", "--drain", "--concurrency", "4"]).assert().code(1);
     let said = String::from_utf8(said.get_output().stderr.clone()).unwrap();
     assert!(said.contains("Drained: 0 completed, 25 died, 0 left."), "{said}");
     assert_eq!(said.matches("Died: job bad-").count(), 10, "{said}");
@@ -107,8 +138,8 @@ fn the_bar_of_a_drain_fits_and_tells_failures() {
         home.enqueue_once("bad", "exit 3");
         home.enqueue("waits", "until [ -e go ]; do sleep 0.05; done");
         home.enqueue("after", "true");
-        let terminal =
-            Terminal::run(home.command(Spelling::Dispatched, ["worker", "start", "--drain"]), columns);
+        let words = ["worker", "start", "--drain", "--exit-zero"];
+        let terminal = Terminal::run(home.command(Spelling::Dispatched, words), columns);
         wait_until(DEADLINE, "the bar tells of the failure", || {
             terminal.written().contains("1 died, 0 to retry")
         });

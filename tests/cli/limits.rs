@@ -162,7 +162,7 @@ fn jobs_have_the_limit_and_die_of_it_as_ever() {
     home.enqueue_once("writes", "ulimit -f >limit; head -c 300000 /dev/zero >file; exit $?");
     home.enqueue_once("dies", "exec head -c 3000000 /dev/zero >other");
     home.enqueue_once("ignores", "grep ^SigIgn /proc/self/status >ignored");
-    limited(&home, "ulimit -f 4000", "exec queuectl worker start --drain").success();
+    limited(&home, "ulimit -f 4000", "exec queuectl worker start --drain").code(1);
     assert_eq!(home.lines("limit"), ["4000"]);
     assert_eq!(home.state("writes"), State::Completed);
     assert_eq!(home.attempts("dies")[0].outcome, Some(Outcome::Signal(25)));

@@ -57,7 +57,7 @@ fn a_missing_command_shows_the_path_and_a_hint() {
     let home = Home::quick();
     home.enqueue_once("a", "no-such-program-anywhere");
     let path = "/usr/local/bin:/usr/bin:/bin:/nowhere/special";
-    home.queuectl(["worker", "start", "--drain"]).env("PATH", path).assert().success();
+    home.queuectl(["worker", "start", "--drain"]).env("PATH", path).assert().code(1);
     assert_eq!(home.job("a").exit_code, Some(127));
     let assert = home.queuectl(["show", "a"]).assert().success();
     let output = assert.get_output();

@@ -71,7 +71,7 @@ fn is_set_aside(home: &Home, problem: &str) {
     home.queuectl(["status"]).assert().success();
     complains(home, "error", "rows", "job bad (seq 1): ");
 
-    home.queuectl(["worker", "start", "--drain"])
+    home.queuectl(["worker", "start", "--drain", "--exit-zero"])
         .assert()
         .success()
         .stderr(contains("Job bad cannot be run and is dead").and(contains(problem)));
@@ -125,7 +125,10 @@ fn a_job_in_a_state_that_is_none_is_set_aside() {
         home.queuectl(["list"]).assert().success().stderr(contains(problem));
         home.queuectl(["cancel", "bad"]).assert().code(1).stderr(contains("job bad cannot be read"));
         complains(&home, "error", "rows", problem);
-        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        home.queuectl(["worker", "start", "--drain", "--exit-zero"])
+            .assert()
+            .success()
+            .stderr(contains(problem));
         assert!(home.job("bad").last_error.unwrap().contains(problem));
         home.queuectl(["doctor"]).assert().success();
         home.queuectl(["dlq", "retry", "bad"]).assert().success();
@@ -149,7 +152,10 @@ fn a_ready_job_that_says_it_is_finished_is_set_aside() {
     let home = Home::quick();
     with_three(&home);
     in_file(&home, "UPDATE job SET state = 'completed' WHERE id = 'bad'");
-    home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains("the job is ready"));
+    home.queuectl(["worker", "start", "--drain", "--exit-zero"])
+        .assert()
+        .success()
+        .stderr(contains("the job is ready"));
     assert_eq!(home.state("bad"), State::Dead);
 }
 
@@ -199,7 +205,10 @@ fn a_text_of_any_bytes_on_a_server_is_set_aside() {
             .unwrap();
         home.queuectl(["list"]).assert().success().stderr(contains(problem));
         home.queuectl(["doctor"]).assert().code(1).stdout(contains(problem));
-        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        home.queuectl(["worker", "start", "--drain", "--exit-zero"])
+            .assert()
+            .success()
+            .stderr(contains(problem));
         let states = home.json(["status", "--json"]);
         assert_eq!(
             (&states["jobs"]["dead"], &states["jobs"]["completed"]),
@@ -225,7 +234,10 @@ fn a_row_that_the_server_itself_cannot_claim_is_set_aside() {
         );
         on_server(&home, &format!("UPDATE job SET {change} WHERE id = 'bad'"));
         home.queuectl(["list"]).assert().success();
-        home.queuectl(["worker", "start", "--drain"]).assert().success().stderr(contains(problem));
+        home.queuectl(["worker", "start", "--drain", "--exit-zero"])
+            .assert()
+            .success()
+            .stderr(contains(problem));
         let counts = home.counts();
         assert_eq!((counts[State::Dead], counts[State::Completed], counts.total()), (1, 2, 3), "{change}");
         home.queuectl(["doctor"]).assert().stdout(contains("counts by state are right"));
@@ -238,7 +250,7 @@ fn many_are_set_aside(home: &Home, spoil: &dyn Fn(&Home)) {
     );
     home.enqueue("good", "true");
     spoil(home);
-    home.queuectl(["worker", "start", "--drain"]).assert().success();
+    home.queuectl(["worker", "start", "--drain", "--exit-zero"]).assert().success();
     let counts = home.counts();
     assert_eq!((counts[State::Dead], counts[State::Completed]), (2500, 1));
 }

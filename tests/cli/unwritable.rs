@@ -29,7 +29,7 @@ const BEGINNING: &str = r#"
     export QUEUECTL_HOME="$PWD/disk/queue"
     queuectl enqueue --id good "echo hello" >said
     queuectl enqueue --id bad --max-retries 0 "echo words; exit 3" >said
-    queuectl --quiet worker start --drain
+    queuectl --quiet worker start --drain --exit-zero
     queuectl enqueue --id waits true >said
     fill() { dd if=/dev/zero of=disk/filler bs=4k 2>said || :; }
 "#;
@@ -173,7 +173,7 @@ const FILLED: &str = r#"
     for n in $(seq 40); do
         echo "{\"id\":\"small-$n\",\"max_retries\":0,\"command\":\"yes $n | head -c 40000; exit $((n % 2))\"}"
     done | queuectl enqueue --file - >said
-    queuectl --quiet worker start --drain
+    queuectl --quiet worker start --drain --exit-zero
     free() { df --output=avail -B1 disk | tail -n 1; }
     fill
     if queuectl enqueue true 2>said; then exit 51; fi
@@ -184,7 +184,7 @@ const FILLED: &str = r#"
 const ROOM_AGAIN: &str = r#"
     [ "$(free)" -gt 2000000 ]
     queuectl enqueue --id after true
-    queuectl --quiet worker start --drain
+    queuectl --quiet worker start --drain --exit-zero
     queuectl list --state completed --json | grep -q '"id":"after"'
     queuectl doctor >said || :
     grep -q "integrity: no damage was found" said
@@ -236,7 +236,7 @@ fn jobs_are_deleted_though_the_log_has_taken_the_last_room() {
         [ -s disk/queue/queue.db-reserve ]
         queuectl prune --state completed --older-than 0s | grep -q 'Deleted [1-9]'
         [ "$(queuectl list --state completed --json | grep -c '"id"')" = 0 ]
-        queuectl --quiet worker start --drain
+        queuectl --quiet worker start --drain --exit-zero
         queuectl prune --state completed --older-than 0s
         {ROOM_AGAIN}"#
     ));

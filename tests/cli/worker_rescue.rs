@@ -196,7 +196,7 @@ fn a_poison_job_is_dead_in_the_end_and_takes_no_neighbour_along() {
     harmless(0..15);
     home.enqueue("poison", "kill -9 $PPID; sleep 1000");
     harmless(15..30);
-    home.queuectl(["worker", "start", "--count", "2", "--concurrency", "4", "--drain"]).assert().success();
+    home.queuectl(["worker", "start", "--count", "2", "--concurrency", "4", "--drain"]).assert().code(1);
     let poison = home.job("poison");
     assert_eq!((poison.state, poison.crashes), (State::Dead, 6));
     for number in 0..30 {

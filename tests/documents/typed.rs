@@ -35,7 +35,8 @@ cargo() { test "$*" = 'install --locked --path .'; }
 
 /// Types the blocks of a document, those of one section in one shell with a home of its own.
 ///
-/// A block of `text` below one of `sh` is what that printed.
+/// A block of `text` below one of `sh` is what that printed. A line whose comment says
+/// `exits with 1` does that, and has to.
 fn typed(name: &str) -> String {
     let text = document(name);
     let mut all_printed = String::new();
@@ -46,7 +47,7 @@ fn typed(name: &str) -> String {
         }
         let home = Home::new();
         let script: String =
-            groups.iter().map(|(lines, _)| format!("{lines}echo '{END_OF_BLOCK}'\n")).collect();
+            groups.iter().map(|(lines, _)| format!("{}echo '{END_OF_BLOCK}'\n", checked(lines))).collect();
         fs::write(home.path("typed.sh"), format!("{BEFORE}exec 2>&1\n{script}")).unwrap();
         let assert = home.typed(Spelling::Dispatched, "sh -eu ./typed.sh").assert().success();
         let printed = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
@@ -62,6 +63,17 @@ fn typed(name: &str) -> String {
         all_printed += &printed;
     }
     all_printed
+}
+
+/// Has each line that is said to exit with 1 do that, and nothing else.
+fn checked(lines: &str) -> String {
+    let checked = lines.lines().map(|line| match line.split_once(" # ") {
+        Some((typed, comment)) if comment.contains("exits with 1") => {
+            format!("code=0; {typed} || code=$?; test $code = 1\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    checked.collect()
 }
 
 const END_OF_BLOCK: &str = "--- end of block";
@@ -213,7 +225,7 @@ fn every_command_of_the_postgres_document_can_be_typed() {
     }
     as_role("worker", "queue", "queuectl cancel c d").success();
     as_role("intake", "queue", "queuectl status").code(1).stderr(contains("permission denied"));
-    as_role("worker", "queue", "queuectl worker start --drain").success();
+    as_role("worker", "queue", "queuectl worker start --drain").code(1);
     as_role("worker", "queue", "queuectl dlq retry a").success();
     as_role("worker", "queue", "queuectl cancel a").success();
     as_role("worker", "queue", "queuectl prune --state cancelled --older-than 0s")

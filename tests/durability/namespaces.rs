@@ -47,7 +47,7 @@ fn a_stranger_with_the_pid_of_a_dead_job_or_worker_is_never_signalled() {
             while [ -e /proc/$worker ] || [ -e /proc/$job ]; do sleep 0.05; done
             {strangers}
             until grep -q sleep /proc/$worker/cmdline && grep -q sleep /proc/$job/cmdline; do sleep 0.05; done
-            queuectl worker start --drain
+            queuectl worker start --drain --exit-zero
             alive() {{ grep -qs \"^State:.[RSD]\" /proc/$1/status; }}
             alive $worker && echo worker >>lives
             alive $job && echo job >>lives

@@ -84,7 +84,7 @@ fn workers_suffer(what: &str, sample: u32, faults: &[Fault], run: impl Fn(&Home,
 }
 
 fn drain_words() -> Vec<String> {
-    words(["worker", "start", "--drain"])
+    words(["worker", "start", "--drain", "--exit-zero"])
 }
 
 fn a_manager_killed_at_any_step_loses_nothing() {

@@ -143,11 +143,9 @@ impl DrainBegin {
             DrainedJobs::All => 0,
             DrainedJobs::Due => store.count(&self.scheduled(), u32::MAX)?,
         };
-        let died = self.more(State::Dead, &now);
-        let dead_jobs = match died {
-            0 => Vec::new(),
-            _ => store.jobs(&self.died_since())?,
-        };
+        let dead_jobs = store.jobs(&self.died_since())?;
+        // One that was dead at the beginning, was retried and died again is no more in the counts.
+        let died = self.more(State::Dead, &now).max(dead_jobs.len() as u64);
         Ok(DrainEnd {
             completed: self.more(State::Completed, &now),
             died,
