@@ -161,6 +161,7 @@ suite! {
     inspect:
         an_empty_queue_is_empty,
         an_unknown_job_is_not_found,
+        states_are_told_of_the_jobs_that_are_there,
         jobs_are_listed_in_the_order_of_acceptance,
         jobs_are_listed_by_state,
         jobs_are_listed_page_by_page,

@@ -20,6 +20,41 @@ pub fn an_unknown_job_is_not_found(place: &dyn Place) {
     assert_eq!(queue.store.job(&id("%")).unwrap(), None);
 }
 
+pub fn states_are_told_of_the_jobs_that_are_there(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    assert_eq!(queue.store.states(&[]).unwrap(), []);
+    let hopeless = |name| NewJob { max_retries: 0, ..new_job(name) };
+    queue.accept(&[new_job("good"), new_job("bad"), hopeless("worse"), new_job("runs")], T0);
+    let worker = queue.register();
+    let claimed = queue.claim(worker.id, 4, T0);
+    for (job, code) in claimed.iter().zip([0, 1, 1]) {
+        queue.end(worker.id, job.last_lease(), Outcome::Exit(code), T0);
+    }
+    queue.enqueue(&["waits", "ended"]);
+    queue.accept(&[NewJob { hold: true, ..new_job("held") }], T0);
+    queue.store.cancel(&id("ended"), T0).unwrap();
+    let seqs: Vec<Seq> = queue.all().iter().map(|job| job.seq).collect();
+    let mut states = |seqs: &[Seq]| {
+        let mut states = queue.store.states(seqs).unwrap();
+        states.sort_unstable_by_key(|(seq, _)| *seq);
+        states
+    };
+    let expected = [
+        State::Completed,
+        State::Failed,
+        State::Dead,
+        State::Processing,
+        State::Pending,
+        State::Cancelled,
+        State::Pending,
+    ];
+    assert_eq!(states(&seqs), seqs.iter().copied().zip(expected).collect::<Vec<_>>());
+    assert_eq!(states(&[Seq(i64::MAX), seqs[2], Seq(0)]), [(seqs[2], State::Dead)]);
+    let before = queue.store.states(&seqs).unwrap().len();
+    queue.prune(&[State::Dead], at(9), 9).unwrap();
+    assert_eq!(queue.store.states(&seqs).unwrap().len(), before - 1);
+}
+
 pub fn jobs_are_listed_in_the_order_of_acceptance(place: &dyn Place) {
     let mut queue = Queue::open(place);
     let priorities = [("c", 0), ("a", 9), ("b", -9)];

@@ -110,6 +110,7 @@ fn work(place: &dyn Place, name: &str) {
     queue.accept(&[new_job(name)], at(21));
     queue.store.taken_ids(&[&id(name)]).unwrap();
     queue.store.job(&id(name)).unwrap();
+    queue.store.states(&[held[0].seq, held[1].seq]).unwrap();
     queue.store.attempts(held[0].seq).unwrap();
     queue.store.output(lease, 0, 10).unwrap();
     look(&mut queue);

@@ -3,8 +3,7 @@
 
 use crate::options::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules,
-    RetryPolicy, Seq, Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules, RetryPolicy, Seq, State, Timestamp, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,
@@ -199,6 +198,7 @@ impl Reader for Moody {
 
     with_moods! {
         job(&mut self, id: &JobId) -> Option<Job>;
+        states(&mut self, seqs: &[Seq]) -> Vec<(Seq, State)>;
         jobs(&mut self, filter: &Filter) -> Vec<Job>;
         count(&mut self, filter: &Filter, most: u32) -> u64;
         jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Vec<Job>;

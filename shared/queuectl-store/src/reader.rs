@@ -6,7 +6,7 @@ use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
 use crate::worker_record::WorkerRecord;
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, WorkerId};
 
 /// Looking at the queue. Changes nothing.
 pub trait Reader {
@@ -15,6 +15,10 @@ pub trait Reader {
 
     /// Finds a job by its id.
     fn job(&mut self, id: &JobId) -> Result<Option<Job>>;
+
+    /// The states of the jobs of these numbers, as far as they are there, in no certain
+    /// order; reads nothing else of them, so that it can be asked again and again.
+    fn states(&mut self, seqs: &[Seq]) -> Result<Vec<(Seq, State)>>;
 
     /// Lists the jobs that a filter means, in its order.
     fn jobs(&mut self, filter: &Filter) -> Result<Vec<Job>>;

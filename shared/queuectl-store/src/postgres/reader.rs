@@ -14,7 +14,7 @@ use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine, stored};
 use queuectl_core::{
-    Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueRules, QueueSet, Seq, WorkerId,
+    Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueRules, QueueSet, Seq, State, WorkerId,
 };
 use queuectl_postgres::session::{Session, Value, values};
 use std::collections::HashSet;
@@ -27,6 +27,14 @@ impl Reader for PostgresStore {
 
     fn job(&mut self, id: &JobId) -> Result<Option<Job>> {
         self.read(|session| Ok(row::jobs(&session.rows(sql::JOB, values![id.as_str()])?)?.pop()))
+    }
+
+    fn states(&mut self, seqs: &[Seq]) -> Result<Vec<(Seq, State)>> {
+        let numbers: Vec<i64> = seqs.iter().map(|seq| seq.0).collect();
+        self.read(|session| {
+            let rows = session.rows(sql::STATES_OF_SEQS, values![numbers])?;
+            all(&rows, |found| Ok((Seq(row::get(found, "seq")?), row::state(found)?)))
+        })
     }
 
     fn jobs(&mut self, filter: &Filter) -> Result<Vec<Job>> {

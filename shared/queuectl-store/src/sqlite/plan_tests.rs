@@ -36,6 +36,7 @@ fn a_claim_walks_the_ready_of_a_queue_and_sorts_nothing() {
     assert_eq!(plan(sql::READY_KEYS), OF_QUEUE_ONLY);
     assert!(plan(sql::HOW_MANY_READY).contains(OF_QUEUE_ONLY), "{}", plan(sql::HOW_MANY_READY));
     assert_eq!(plan(sql::JOB_OF_SEQ), BY_NUMBER);
+    assert_eq!(plan(sql::STATE_OF_SEQ), BY_NUMBER);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::output::OutputPart;
 use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, QueueSet, Seq, State, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Reader for SqliteStore {
@@ -25,6 +25,19 @@ impl Reader for SqliteStore {
                 .prepare_cached(sql::JOB)?
                 .query_row([id.as_str()], |found| Ok(row::job(found)))
                 .optional()?)
+        })
+    }
+
+    fn states(&mut self, seqs: &[Seq]) -> Result<Vec<(Seq, State)>> {
+        self.read(|connection| {
+            let mut state = connection.prepare_cached(sql::STATE_OF_SEQ)?;
+            let mut states = Vec::with_capacity(seqs.len());
+            for &seq in seqs {
+                if let Some(state) = state.query_row([seq.0], |found| row::state(found, 0)).optional()? {
+                    states.push((seq, state));
+                }
+            }
+            Ok(states)
         })
     }
 

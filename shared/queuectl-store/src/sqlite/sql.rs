@@ -261,6 +261,7 @@ pub(crate) const CLAIMED_AT: &str = "SELECT max(started_at_ms, \
 
 const JOB_COLUMNS: &str = concatcp!("SELECT ", job::LIST, " FROM job");
 pub(crate) const JOB: &str = concatcp!(JOB_COLUMNS, " WHERE id = ?1");
+pub(crate) const STATE_OF_SEQ: &str = "SELECT state FROM job WHERE seq = ?1";
 /// Beginnings of statements, behind which conditions stand: see `filter`.
 pub(crate) const JOBS: &str = concatcp!(JOB_COLUMNS, " WHERE true");
 pub(crate) const JOBS_AFTER: &str = concatcp!(JOB_COLUMNS, " WHERE seq > ?1");

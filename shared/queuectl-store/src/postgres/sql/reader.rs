@@ -9,6 +9,12 @@ use const_format::concatcp;
 const SELECT_JOBS: &str = concatcp!("SELECT ", job::LIST, " FROM ", JOBS_NOW);
 
 pub(crate) const JOB: &str = concatcp!(SELECT_JOBS, " WHERE id = $1");
+/// The states of jobs by their numbers. Differs from its twin, which is asked for one job
+/// after the other: each question to a server costs a round trip.
+pub(crate) const STATES_OF_SEQS: &str = "SELECT job.seq, CASE WHEN claimed.seq IS NOT NULL THEN 'processing' \
+     ELSE coalesce(finished.state, job.state) END AS state FROM @job \
+     LEFT JOIN @claimed ON claimed.seq = job.seq LEFT JOIN @finished ON finished.seq = job.seq \
+     WHERE job.seq = ANY ($1)";
 /// Statements of which the rest, the conditions, is made by `filter`.
 pub(crate) const SELECT_JOBS_AFTER: &str =
     concatcp!("SELECT ", job::LIST, " FROM ", JOBS_AFTER, " WHERE true");
