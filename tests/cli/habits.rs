@@ -35,7 +35,7 @@ fn words_of_others_lead_on() {
     for (word, lead) in [
         ("run", "`queuectl enqueue COMMAND`"),
         ("submit", "`queuectl enqueue COMMAND`"),
-        ("wait", "`queuectl logs -f ID`"),
+        ("join", "`queuectl wait ID…`"),
         ("pause", "`queuectl queue pause NAME`"),
         ("resume", "`queuectl queue resume NAME`"),
         ("restart", "`queuectl stop`, then `queuectl start`"),

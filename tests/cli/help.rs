@@ -13,13 +13,14 @@ trials![
     every_action_is_among_them,
 ];
 
-const VERBS: [&str; 38] = [
+const VERBS: [&str; 39] = [
     "enqueue",
     "list",
     "status",
     "show",
     "logs",
     "cancel",
+    "wait",
     "release",
     "queue",
     "queue list",
@@ -124,6 +125,10 @@ fn surroundings(verb: &str) -> Home {
         "queue drain" => {}
         "queue remove" => {
             home.queuectl(["queue", "set", "old-imports", "--limit", "1"]).assert().success();
+        }
+        "wait" => {
+            home.enqueue_all(jobs(["job-1", "job-2"]));
+            home.drain();
         }
         "release" => {
             let held = |id| json!({"id": id, "command": "true", "hold": true});

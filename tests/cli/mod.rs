@@ -58,6 +58,7 @@ mod unreadable;
 mod unreadable_rows;
 mod unwritable;
 mod voice;
+mod wait;
 mod waiting;
 mod worker_hostile;
 mod worker_hostile_files;
@@ -90,6 +91,7 @@ pub fn trials() -> Vec<Trial> {
         surroundings::trials(),
         terminals::trials(),
         voice::trials(),
+        wait::trials(),
         waiting::trials(),
         worker_log::trials(),
         draining::trials(),

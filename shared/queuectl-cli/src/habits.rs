@@ -21,8 +21,8 @@ const COMMANDS: Habits = &[
         "run jobs with `queuectl worker start`, or in the background with `queuectl start`",
     ),
     (
-        &["wait", "join"],
-        "follow a job with `queuectl logs -f ID`, or run everything that is left with `queuectl worker start --drain`",
+        &["join", "await"],
+        "wait for jobs with `queuectl wait ID…`, or run everything that is left with `queuectl worker start --drain`",
     ),
     (
         &["pause", "suspend", "freeze"],

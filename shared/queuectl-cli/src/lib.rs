@@ -20,6 +20,7 @@
 //! | `replace` | how a process becomes another program |
 //! | `states` | the names of states, and what others call them |
 //! | `typed_places` | how a hint leads to the queue that was named |
+//! | `waiting` | what keeps a job waiting |
 //! | `signals` | signals that would end a program without a word |
 
 mod arguments;
@@ -49,6 +50,7 @@ mod usage;
 mod variables;
 mod verbosity;
 mod visible;
+mod waiting;
 
 pub use arguments::{check_place, command, report_as_they_ask};
 pub use context::Context;
@@ -59,7 +61,7 @@ pub use failure::Failure;
 pub use global::{GlobalArgs, LOG_LEVEL_VARIABLE};
 pub use habits::habit;
 pub use logging::{begin_lines_with_times, start_log, start_log_through};
-pub use named::each_named;
+pub use named::{each_named, find_named};
 pub use output::{JsonArray, Output};
 pub use pages::each_page;
 pub use programs::{PROGRAM_PREFIX, is_program, program_in};
@@ -73,6 +75,7 @@ pub use typed_places::with_typed_places;
 pub use variables::{Variables, inherited_variables, variables};
 pub use verbosity::Verbosity;
 pub use visible::{Coloring, Visible};
+pub use waiting::Waiting;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

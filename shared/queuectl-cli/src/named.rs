@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use queuectl_core::{Exit, Job, JobId};
 use queuectl_service::job_fields::JobDocument;
-use queuectl_service::named;
+use queuectl_service::named::{self, find_jobs};
 use queuectl_store::Store;
 
 /// Does something to each job that is named, and goes on after what is refused; with
@@ -26,4 +26,16 @@ pub fn each_named(
         cx.output().json(&jobs.iter().map(JobDocument::from).collect::<Vec<_>>())?;
     }
     worst.map_or(Ok(()), |code| Err(Failure::said(code)))
+}
+
+/// Finds all jobs that are named, one that is named twice once; if one is not there, says
+/// so of each that is not, and gives none.
+pub fn find_named(store: &mut dyn Store, given: &[String]) -> Result<Vec<Job>, Failure> {
+    let mut worst: Option<Exit> = None;
+    let jobs = find_jobs(store, given, |error| {
+        let failure = Failure::from(error);
+        failure.report();
+        worst.get_or_insert(failure.code());
+    });
+    worst.map_or(Ok(jobs), |code| Err(Failure::said(code)))
 }

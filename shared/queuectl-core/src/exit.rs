@@ -4,24 +4,25 @@ use std::process::ExitCode;
 
 /// What the exit code of a program says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum Exit {
     /// It is done.
-    Done = 0,
+    Done,
     /// It could not be done, or what was given cannot be taken: JSON, an id, a value.
-    Error = 1,
+    Error,
     /// The command line itself is wrong.
-    Usage = 2,
+    Usage,
     /// What was named is not there.
-    NotFound = 4,
+    NotFound,
     /// Another process is at it; the same call may succeed later.
-    Busy = 75,
-    /// What was waited for did not come in time.
-    TimedOut = 124,
+    Busy,
+    /// What was waited for has not come in the time that was given.
+    TimedOut,
     /// The subcommand was found and cannot be run.
-    CannotRun = 126,
+    CannotRun,
     /// There is no such subcommand.
-    UnknownCommand = 127,
+    UnknownCommand,
+    /// The job that was waited for has ended with this code.
+    OfJob(u8),
 }
 
 impl Exit {
@@ -31,7 +32,17 @@ impl Exit {
 
     /// The number as the system is given it.
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Usage => 2,
+            Self::NotFound => 4,
+            Self::Busy => 75,
+            Self::TimedOut => 124,
+            Self::CannotRun => 126,
+            Self::UnknownCommand => 127,
+            Self::OfJob(code) => code,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! about. A face adds nothing to them but how they are shown.
 
 mod content;
-mod jobs;
+pub mod jobs;
 mod moves;
 mod server;
 pub mod store;

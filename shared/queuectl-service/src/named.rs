@@ -114,10 +114,18 @@ pub fn as_it_is_then(store: &mut dyn Store, id: &JobId, done: &'static str) -> R
 /// Finds all jobs that are named before anything is done to one of them: what names a job
 /// twice would name none, or another, after that. A job that is named twice is one job.
 pub fn find_each(store: &mut dyn Store, given: &[String]) -> Vec<Result<(JobId, State), FindError>> {
+    find_once(store, given).map(|found| found.map(|job| (job.id, job.state))).collect()
+}
+
+/// The same, with all that is known of the jobs; tells of each that is not found.
+pub fn find_jobs(store: &mut dyn Store, given: &[String], mut refused: impl FnMut(FindError)) -> Vec<Job> {
+    find_once(store, given).filter_map(|found| found.map_err(&mut refused).ok()).collect()
+}
+
+fn find_once(store: &mut dyn Store, given: &[String]) -> impl Iterator<Item = Result<Job, FindError>> {
     let mut seen = HashSet::new();
     let found = given.iter().map(|given| find_job(store, given));
-    let once = found.filter(|found| found.as_ref().map_or(true, |job| seen.insert(job.seq)));
-    once.map(|found| found.map(|job| (job.id, job.state))).collect()
+    found.filter(move |found| found.as_ref().map_or(true, |job| seen.insert(job.seq)))
 }
 
 #[cfg(test)]

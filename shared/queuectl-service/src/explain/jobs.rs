@@ -2,7 +2,7 @@
 
 use crate::explanation::Explanation;
 use crate::words::typed;
-use queuectl_core::{Event, Exit, IllegalTransition, JobId, State};
+use queuectl_core::{Event, Exit, IllegalTransition, Job, JobId, State};
 use queuectl_store::StoreError;
 
 /// What is said of one job.
@@ -43,6 +43,27 @@ pub(crate) fn of_job(error: &StoreError, message: String) -> Explanation {
         }
         _ => Explanation::error(message),
     }
+}
+
+/// What is said of a job that was waited for and did not complete; nothing of any other.
+pub fn of_bad_end(job: &Job) -> Option<Explanation> {
+    let id = &job.id;
+    match job.state {
+        State::Dead => {
+            let error = job.last_error.as_deref().unwrap_or("no reason known");
+            Some(Explanation::error(format!("job {id} is dead: {error}")).hint(format!(
+                "give it another life with `queuectl dlq retry {typed}`",
+                typed = typed(id.as_str())
+            )))
+        }
+        State::Cancelled => Some(Explanation::error(format!("job {id} was cancelled"))),
+        _ => None,
+    }
+}
+
+/// What is said of a job that was deleted before it was seen how it ended.
+pub fn of_gone(id: &JobId) -> Explanation {
+    Explanation::new(Exit::NotFound, format!("job {id} is not known any more: it was deleted"))
 }
 
 /// What is said of an event that cannot happen to a job. In which states it can, the
