@@ -1,6 +1,7 @@
 //! Many jobs, from a file: checked to the end before the first is written.
 
-use crate::{Args, notes};
+use crate::args::Args;
+use crate::notes;
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_service::add::{BATCH, Repetition, add_jobs, refuse_taken};

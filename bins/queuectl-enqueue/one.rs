@@ -1,6 +1,8 @@
 //! One job, from the command line.
 
-use crate::{Args, notes};
+use crate::args::Args;
+use crate::wait::Added;
+use crate::{notes, wait};
 use queuectl_cli::{Context, Failure, Verbosity};
 use queuectl_core::{CommandLine, JobId};
 use queuectl_service::document::job::AddedJob;
@@ -11,7 +13,7 @@ use queuectl_service::draft::{json, lookalike};
 use queuectl_service::explain::store::of_change;
 use queuectl_service::job_fields::Draft;
 use queuectl_service::{typed, typed_option};
-use queuectl_store::{Access, OnTaken};
+use queuectl_store::{Access, OnTaken, Store};
 use std::ffi::OsString;
 
 /// Adds the job and prints its id.
@@ -39,32 +41,43 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     if enqueued.added == 0 {
         cx.output().note(format!("job {} exists already: skipped", job.id));
     }
-    let said = if args.json {
-        let found = store.job(&job.id).map_err(Failure::from);
-        let skipped = enqueued.added == 0;
-        found.and_then(|job| {
-            let document = job.as_ref().map(|job| AddedJob { job: job.into(), skipped });
-            cx.output().json(&document)
-        })
-    } else if enqueued.added > 0 {
-        match cx.output().verbosity() {
-            // For a script that keeps it.
-            Verbosity::Quiet => cx.output().line(&job.id),
-            _ => cx.output().line(format!("Job added with ID: {}", job.id)),
-        }
-    } else {
-        Ok(())
-    };
-    if enqueued.added > 0 {
+    let added = if enqueued.added > 0 { Added::Now } else { Added::Before };
+    let said = if args.wait { Ok(()) } else { say(cx, &mut *store, &job.id, added, args.json) };
+    if args.wait && added == Added::Now {
+        // Standard output is the job's.
+        cx.output().note(format!("Job added with ID: {}", job.id));
+    }
+    if added == Added::Now {
         let queue = (!job.hold).then_some(job.queue.as_str());
         notes::added(cx, &mut *store, new, &completion, queue);
     }
-    match said {
+    let at_rest = said.and_then(|()| match (args.wait, args.json) {
+        (false, _) => Ok(None),
+        (true, false) => wait::pass_on(cx, &mut *store, &job.id).map(Some),
+        (true, true) => wait::print(cx, &mut *store, &job.id, added).map(Some),
+    });
+    match at_rest {
+        Ok(at_rest) => at_rest.as_ref().map_or(Ok(()), wait::end),
         // To try again would add it twice.
-        Err(failure) if enqueued.added > 0 && !failure.message().is_empty() => {
+        Err(failure) if added == Added::Now && !failure.message().is_empty() => {
             Err(failure.about(format!("job {} was added", job.id)))
         }
-        said => said,
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Prints the id of the job, or the document of it.
+fn say(cx: &Context, store: &mut dyn Store, id: &JobId, added: Added, json: bool) -> Result<(), Failure> {
+    if json {
+        let job = store.job(id)?;
+        let skipped = added == Added::Before;
+        return cx.output().json(&job.as_ref().map(|job| AddedJob { job: job.into(), skipped }));
+    }
+    match (added, cx.output().verbosity()) {
+        (Added::Before, _) => Ok(()),
+        // For a script that keeps it.
+        (Added::Now, Verbosity::Quiet) => cx.output().line(id),
+        (Added::Now, _) => cx.output().line(format!("Job added with ID: {id}")),
     }
 }
 

@@ -19,6 +19,7 @@ mod enqueue;
 mod enqueue_fields;
 mod enqueue_file;
 mod enqueue_folder;
+mod enqueue_wait;
 mod enqueue_words;
 mod file_types;
 mod guardian;
@@ -82,6 +83,7 @@ pub fn trials() -> Vec<Trial> {
         help::trials(),
         json_words::trials(),
         enqueue_folder::trials(),
+        enqueue_wait::trials(),
         enqueue_words::trials(),
         habits::trials(),
         list::trials(),

@@ -21,6 +21,16 @@ pub struct ShownJob<'a> {
     pub attempt_history: Vec<AttemptDocument<'a>>,
 }
 
+/// The job that was to be added, when it has come to rest.
+#[derive(Debug, Serialize)]
+pub struct AwaitedJob<'a> {
+    /// The job, with what its attempts left behind.
+    #[serde(flatten)]
+    pub shown: ShownJob<'a>,
+    /// It was there already, and what was given was left out.
+    pub skipped: bool,
+}
+
 /// The job that is in the queue after it was to be added.
 #[derive(Debug, Serialize)]
 pub struct AddedJob<'a> {

@@ -1,7 +1,7 @@
 //! A job is followed until it has come to rest, through its retries.
 
 use crate::detail::{attempt_number, last_attempt};
-use queuectl_core::{Job, JobId, Lease};
+use queuectl_core::{Exit, Job, JobId, Lease, State};
 use queuectl_store::{Store, StoreError};
 
 /// A job that is followed, and how far its output was read.
@@ -67,6 +67,24 @@ impl Follow {
     }
 }
 
+/// How a program ends that stands for a job which has come to rest: as the shell would
+/// tell of its command, if that is known.
+pub fn exit_of(job: &Job) -> Exit {
+    let code = match (job.state, job.exit_code, job.signal) {
+        (State::Completed, ..) => return Exit::Done,
+        (State::Dead, Some(code), _) => Some(code),
+        (State::Dead, None, Some(signal)) => Some(signal.saturating_add(AFTER_SIGNALS)),
+        _ => None,
+    };
+    match code.and_then(|code| u8::try_from(code).ok()) {
+        None | Some(0) => Exit::Error,
+        Some(code) => Exit::OfJob(code),
+    }
+}
+
+/// What a shell adds to the number of the signal by which a command was ended.
+const AFTER_SIGNALS: i32 = 128;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +92,20 @@ mod tests {
 
     fn look(follow: &mut Follow, queue: &mut Queue) -> Look {
         follow.look(queue.store(), |_, _, next| Ok::<_, StoreError>(next)).unwrap()
+    }
+
+    #[test]
+    fn a_program_ends_as_the_job_for_which_it_stands() {
+        let mut queue = Queue::new();
+        queue.add_dead(&["a"]);
+        let dead = queue.job("a");
+        assert_eq!(exit_of(&dead), Exit::OfJob(7));
+        let ended = |state, exit_code, signal| exit_of(&Job { state, exit_code, signal, ..dead.clone() });
+        assert_eq!(ended(State::Completed, Some(0), None), Exit::Done);
+        assert_eq!(ended(State::Dead, None, Some(9)), Exit::OfJob(137));
+        for (state, exit_code) in [(State::Dead, None), (State::Dead, Some(0)), (State::Cancelled, Some(3))] {
+            assert_eq!(ended(state, exit_code, None), Exit::Error, "{state} {exit_code:?}");
+        }
     }
 
     #[test]
