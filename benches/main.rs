@@ -37,6 +37,7 @@ mod server;
 mod store;
 mod support;
 mod unserved;
+mod wait;
 
 use support::{Bench, Extent, Result, stamp};
 
@@ -59,6 +60,7 @@ const BENCHMARKS: [Benchmark; 25] = [
     ("output", output::run),                             // S10
     ("crowd", crowd::run),                               // S11
     ("retries", retries::run),                           // S12
+    ("wait", wait::run),                                 // R11
     ("recovery", recovery::run),                         // F12
     ("machines", server::machines::run),                 // P3
     ("server-store", server::store::run),                // P4
@@ -67,6 +69,7 @@ const BENCHMARKS: [Benchmark; 25] = [
     ("server-bulk", server::bulk::run),                  // P5
     ("server-latency", server::latency::run),            // P6
     ("idle-transaction", server::idle_transaction::run), // P7
+    ("server-wait", wait::run_on_server),                // R11
     ("server-look", server::look::run),                  // P8
     ("server-counts", server::counts::run),              // P10
 ];

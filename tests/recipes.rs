@@ -8,7 +8,7 @@ use std::fs;
 trials![every_recipe_does_what_it_says if Jq];
 
 /// Recipes, what is there before, and what must be true afterwards; both are shell.
-const RECIPES: [(&str, &str, &str); 24] = [
+const RECIPES: [(&str, &str, &str); 25] = [
     (
         "A job for each file of a folder",
         "echo a >'a b.log'; echo c >-c.log",
@@ -29,6 +29,11 @@ const RECIPES: [(&str, &str, &str); 24] = [
         "queuectl enqueue --max-retries 0 false; queuectl enqueue --delay 1h true; \
          queuectl worker start --drain=ready --exit-zero; echo true >commands.txt",
         "jobs completed 1 && jobs total 1",
+    ),
+    (
+        "In a script: wait for some jobs",
+        "mine one.sh 'sleep 0.2'; mine two.sh 'echo two'; queuectl start",
+        "jobs completed 2; queuectl stop",
     ),
     (
         "Every night, by cron",

@@ -33,11 +33,13 @@ impl Waiting {
                 _ => format!("Job {} is due: {due}", job.id),
             });
         }
-        let is_worth_a_look = self.doubted_at.is_none_or(|at| at.elapsed() >= DOUBTS_EVERY);
-        if job.blocked_by.is_some() || is_worth_a_look {
-            self.tell(cx, store, std::slice::from_ref(job));
+        if job.blocked_by.is_none() {
+            if self.doubted_at.is_some_and(|at| at.elapsed() < DOUBTS_EVERY) {
+                return;
+            }
             self.doubted_at = Some(Instant::now());
         }
+        self.tell(cx, store, std::slice::from_ref(job));
     }
 
     /// Says of jobs what they wait for that only a person can do: a worker is to be
