@@ -10,8 +10,9 @@ pub const MOST_NAMED: usize = 10;
 /// How often is looked whether anything is there to run what waits.
 const DOUBTS_EVERY: Duration = Duration::from_secs(5);
 
-/// A look at very many jobs takes its time; so many times that is paused.
-const PAUSE_PER_LOOK: u32 = 4;
+/// A look at very many jobs, or one at a server that is busy with those of others, takes
+/// its time; so many times that is paused.
+const PAUSE_PER_LOOK: u32 = 10;
 
 /// When a wait is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,11 +230,11 @@ impl Pace {
     /// For a queue at this place. A look into a file costs no other process anything; at a
     /// server all who wait ask the same one.
     pub fn of(place: &Location) -> Self {
-        let longest = Duration::from_millis(20);
-        match place {
-            Location::File(_) => Self { next: Duration::from_millis(5), longest },
-            Location::Url(_) => Self { next: longest, longest },
-        }
+        let (next, longest) = match place {
+            Location::File(_) => (5, 10),
+            Location::Url(_) => (20, 20),
+        };
+        Self { next: Duration::from_millis(next), longest: Duration::from_millis(longest) }
     }
 
     /// How long to pause after a look that took so long.
@@ -315,7 +316,7 @@ mod tests {
         for _ in 0..100 {
             pace.after(Duration::ZERO);
         }
-        assert_eq!(pace.after(Duration::ZERO), Duration::from_millis(20));
-        assert_eq!(pace.after(Duration::from_millis(50)), Duration::from_millis(200));
+        assert_eq!(pace.after(Duration::ZERO), Duration::from_millis(10));
+        assert_eq!(pace.after(Duration::from_millis(50)), Duration::from_millis(500));
     }
 }
