@@ -44,7 +44,7 @@ use support::{Bench, Extent, Result, stamp};
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 25] = [
+const BENCHMARKS: [Benchmark; 27] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
     ("drain", drain::run),                               // S1, S2

@@ -3,7 +3,8 @@
 
 use crate::options::WorkerOptions;
 use queuectl_core::{
-    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules, RetryPolicy, Seq, State, Timestamp, WorkerId,
+    Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules,
+    RetryPolicy, Seq, State, Timestamp, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,

@@ -11,7 +11,7 @@ use crate::output::OutputPart;
 use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, QueueSet, Seq, State, WorkerId};
+use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, WorkerId};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Reader for SqliteStore {
