@@ -1,7 +1,7 @@
 //! `queuectl prune`: deletes jobs that have come to rest.
 
-use queuectl_cli::{Failure, delete_named, delete_settled, settled_state_parser};
-use queuectl_core::{Filter, State};
+use queuectl_cli::{Conditions, Failure, delete_named, delete_settled, settled_state_parser};
+use queuectl_core::{Filter, State, TimeRange, Timestamp};
 use queuectl_service::amounts::{parse_duration, plural};
 use queuectl_service::document::done::DeletedJobs;
 use std::process::ExitCode;
@@ -11,12 +11,13 @@ use std::time::Duration;
 ///
 /// Those that did so long ago, or those that are named. Their ids are free again.
 /// Their room is given back to the disk, in steps, while workers go on. It works on a
-/// full disk too: room for that is kept back beside the queue.
+/// full disk too: room for that is kept back beside the queue. On a terminal it asks before
+/// it deletes those that are not named.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-prune", after_help = EXAMPLES)]
 struct Args {
     /// Delete these jobs: completed, dead or cancelled ones
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", conflicts_with = "conditions")]
     ids: Vec<String>,
 
     /// Delete jobs in this state; can be repeated
@@ -29,9 +30,16 @@ struct Args {
     #[arg(value_parser = parse_duration)]
     older_than: Option<Duration>,
 
+    #[command(flatten)]
+    conditions: Conditions,
+
     /// Delete nothing, only count
     #[arg(long)]
     dry_run: bool,
+
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -42,6 +50,7 @@ const EXAMPLES: &str = "\
 Examples:
   queuectl prune --state completed --older-than 7d
   queuectl prune --state completed --state cancelled --older-than 12h --dry-run
+  queuectl prune --state dead --older-than 0 --queue mail --exit 3 --yes
   queuectl prune job-1";
 
 fn main() -> ExitCode {
@@ -49,8 +58,11 @@ fn main() -> ExitCode {
         let (deleted, worst) = match args.older_than {
             None => delete_named(cx, &args.ids, &finished(), args.dry_run.into(), Failure::from)?,
             Some(older_than) => {
-                let old = || Filter::finished_before(&args.state, cx.now().before(older_than));
-                (delete_settled(cx, args.dry_run.into(), old)?, None)
+                let old = |now: Timestamp| {
+                    let finished = TimeRange { from: None, until: Some(now.before(older_than)) };
+                    Ok(Filter { finished, ..args.conditions.filter(&args.state, now)? })
+                };
+                (delete_settled(cx, args.dry_run.into(), args.yes.into(), "job", old)?, None)
             }
         };
         if args.json {

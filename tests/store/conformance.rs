@@ -5,7 +5,7 @@
 
 use super::{
     claim, filters, holds, inspect, intake, lifecycle, limits, obstacles, output, pauses, queues, race,
-    random, rescue, results, transfer, upkeep, workers,
+    random, rescue, results, transfer, upkeep, wishes, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
@@ -188,7 +188,6 @@ suite! {
         one_job_is_deleted_only_in_the_states_that_are_meant,
         a_retry_resets_attempts_and_keeps_max_retries,
         only_dead_jobs_can_be_retried,
-        retries_take_the_oldest_dead_jobs_up_to_the_limit,
         a_retried_job_becomes_ready_behind_all_others,
         prune_respects_state_age_and_limit,
         prune_deletes_attempts_and_output,
@@ -252,6 +251,14 @@ suite! {
         a_queue_that_was_empty_is_claimed_from_at_once,
         a_retry_that_is_due_is_claimed_with_the_end_of_its_run,
         a_job_that_is_handed_back_can_be_claimed_at_once;
+    wishes:
+        what_is_done_to_many_is_what_the_core_says_of_each,
+        a_step_ends_where_it_says_and_the_next_begins_there,
+        released_and_retried_jobs_join_the_end_in_the_order_of_acceptance,
+        many_wishes_ring_every_worker,
+        a_job_that_waits_can_be_held,
+        a_failed_job_that_is_ready_keeps_its_state_while_it_is_held,
+        jobs_are_cancelled_by_a_filter_while_a_worker_claims_them;
     lifecycle:
         every_event_succeeds_exactly_in_the_states_in_which_it_can_happen;
     random:

@@ -77,7 +77,7 @@ fn assert_pages(queue: &mut Queue, filter: &Filter, wanted: &[Job]) {
 }
 
 /// A filter with some conditions, made of what the jobs are.
-fn any_filter(dice: &mut Dice, all: &[Job]) -> Filter {
+pub fn any_filter(dice: &mut Dice, all: &[Job]) -> Filter {
     let mut filter = Filter::default();
     let one = |dice: &mut Dice| all[dice.below(all.len() as u64) as usize].clone();
     for _ in 0..dice.below(4) {

@@ -30,6 +30,7 @@ mod sqlite_life;
 mod transfer;
 mod transfer_locations;
 mod upkeep;
+mod wishes;
 mod workers;
 
 use libtest_mimic::Trial;

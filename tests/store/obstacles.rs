@@ -88,6 +88,11 @@ fn change(queue: &mut Queue, dice: &mut Dice, now: Timestamp, jobs: &mut u32) {
                 let _refused = queue.store.release(&job.id, now);
             }
         }
-        _ => drop(queue.store.retry_some_dead(queuectl_core::Seq(0), 2, now).unwrap()),
+        _ => {
+            let dead = Filter { limit: 2, ..Filter::of_states(&[State::Dead]) };
+            for job in queue.store.jobs(&dead).unwrap() {
+                queue.store.retry_dead(&job.id, now).unwrap();
+            }
+        }
     }
 }

@@ -6,7 +6,7 @@
 use super::conformance::{self, NOTHING, Place, Queue, at, ended, id, new_job};
 use crate::support::postgres::{Schema, Server};
 use crate::support::trials::trials;
-use queuectl_core::{Filter, Job, NewJob, Order, Outcome, QueueSet, Seq, State, Stream};
+use queuectl_core::{Filter, Job, NewJob, Order, Outcome, QueueSet, Seq, State, Stream, Wish};
 use queuectl_store::{Access, Exchange, Location, OpenOptions, OutputPart, Store};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -115,9 +115,32 @@ fn work(place: &dyn Place, name: &str) {
     queue.store.output(lease, 0, 10).unwrap();
     look(&mut queue);
     queue.store.workers().unwrap();
-    queue.store.retry_some_dead(Seq(0), 10, at(22)).unwrap();
+    wish(&mut queue);
     queue.prune(&[State::Completed], at(0), 10).unwrap();
     queue.store.retire(worker.id, &conformance::POLICY, at(23)).unwrap();
+}
+
+/// Wants something of some of many jobs. (Which they are is found as jobs are listed.)
+fn wish(queue: &mut Queue) {
+    let page = |after| Filter {
+        limit: 30,
+        order: Order::OldestFirst { after: Some(Seq(after)) },
+        ..Filter::default()
+    };
+    for (wish, state) in [
+        (Wish::Retry, State::Dead),
+        (Wish::Retry, State::Failed),
+        (Wish::Hold, State::Pending),
+        (Wish::Release, State::Pending),
+        (Wish::Cancel, State::Pending),
+    ] {
+        let filter = Filter::of_states(&[state]);
+        for after in [1_500, 3_000, 4_200] {
+            let jobs = queue.store.jobs(&page(after)).unwrap();
+            let seqs: Vec<Seq> = jobs.iter().map(|job| job.seq).collect();
+            queue.store.grant_some(wish, &filter, &seqs, at(22)).unwrap();
+        }
+    }
 }
 
 /// Filters whose jobs lie in places of their own, and pages of all jobs. (Those that are

@@ -1,7 +1,7 @@
 //! Random lives of many jobs, the same each time.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, ended, id, new_job};
-use queuectl_core::{CommandLine, Lease, NewJob, Outcome, Seq, State, Timestamp};
+use queuectl_core::{CommandLine, Filter, Lease, NewJob, Outcome, State, Timestamp, Wish};
 use queuectl_store::{Counts, Exchange, OnTaken, Registration};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl World {
             6 => self.lose_a_worker(),
             7 => self.cancel(),
             8 => self.release(),
-            9 => drop(self.queue.store.retry_some_dead(Seq(0), self.dice.below(3) as u32, self.now).unwrap()),
+            9 => self.wish(),
             _ => {
                 let states = [State::Completed, State::Cancelled];
                 let before = self.now.before(Duration::from_secs(self.dice.below(30)));
@@ -183,6 +183,19 @@ impl World {
             let result = self.queue.store.release(&id(job.id.as_str()), self.now);
             assert_eq!(result.is_ok(), job.blocked_by.is_some());
         }
+    }
+
+    /// Wants something of a few jobs at once.
+    fn wish(&mut self) {
+        let wish = self.dice.of(&[Wish::Hold, Wish::Release, Wish::Retry, Wish::Retry]);
+        let mut filter = wish.narrowed(Filter::default()).unwrap();
+        if wish == Wish::Retry {
+            filter.states = vec![self.dice.of(&[State::Dead, State::Dead, State::Failed])];
+        }
+        let mut seqs = self.queue.store.seqs(&filter).unwrap();
+        seqs.truncate(self.dice.below(3) as usize);
+        let granted = self.queue.store.grant_some(wish, &filter, &seqs, self.now).unwrap();
+        assert!(granted.looked_at == seqs.len() && granted.requested.is_empty());
     }
 
     fn check(&mut self, when: &str) {

@@ -2,7 +2,7 @@
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, T0, at, id, new_job, new_worker};
 use super::sqlite::{Folder, queue};
-use queuectl_core::{Filter, Lease, Outcome, Seq, State};
+use queuectl_core::{Filter, Lease, Outcome, Seq, State, Wish};
 use queuectl_store::{
     Exchange, Limits, Move, MoveId, Numbers, OnTaken, Position, Record, Stage, Store, StoreError,
 };
@@ -69,7 +69,8 @@ pub fn a_queue_that_leaves_refuses_jobs_and_workers_and_can_be_read(place: &dyn 
         refused(store.register(&new_worker(), T0).map(drop));
         refused(store.cancel(&id("waits"), T0).map(drop));
         refused(store.retry_dead(&id("dies"), T0));
-        refused(store.retry_some_dead(Seq(0), 5, T0).map(drop));
+        refused(store.grant_some(Wish::Retry, &Filter::default(), &[Seq(1)], T0).map(drop));
+        refused(store.hold(&id("waits"), T0));
         refused(store.prune(&Filter::of_states(&[State::Dead])).map(drop));
         refused(store.insist_open());
         refused(store.leave(&a_move()));

@@ -1,8 +1,8 @@
 //! What people do to jobs.
 
 use super::conformance::{NOTHING, Place, Queue, T0, at, id, ids, new_job};
-use queuectl_core::{Job, NewJob, Outcome, Seq, State, Stream};
-use queuectl_store::{Cancelled, Exchange, OutputPart, Retried, StoreError};
+use queuectl_core::{Job, NewJob, Outcome, State, Stream};
+use queuectl_store::{Cancelled, Exchange, OutputPart, StoreError};
 use std::time::Duration;
 
 /// Brings jobs of these names to death at `T0`.
@@ -198,21 +198,6 @@ pub fn only_dead_jobs_can_be_retried(place: &dyn Place) {
         assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
         assert_eq!(queue.job(name), before);
     }
-    assert_eq!(queue.store.retry_some_dead(Seq(0), 100, at(5)).unwrap(), Retried::default());
-}
-
-pub fn retries_take_the_oldest_dead_jobs_up_to_the_limit(place: &dyn Place) {
-    let mut queue = Queue::open(place);
-    bury(&mut queue, &["a", "b", "c"]);
-    let first = queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap();
-    assert_eq!((first.revived, first.last), (2, Some(queue.job("b").seq)));
-    let states = ["a", "b", "c"].map(|name| queue.state(name));
-    assert_eq!(states, [State::Pending, State::Pending, State::Dead]);
-    let last = queue.job("c").seq;
-    assert_eq!(queue.store.retry_some_dead(last, 2, at(1)).unwrap(), Retried::default(), "none is behind it");
-    assert_eq!(queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap().revived, 1);
-    assert_eq!(queue.store.retry_some_dead(Seq(0), 2, at(1)).unwrap(), Retried::default());
-    assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
 }
 
 pub fn a_retried_job_becomes_ready_behind_all_others(place: &dyn Place) {

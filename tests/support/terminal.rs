@@ -3,7 +3,7 @@
 use super::wait::{DEADLINE, wait_until};
 use nix::pty::{Winsize, openpty};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -15,6 +15,7 @@ pub struct Terminal {
     child: Child,
     written: Arc<Mutex<Vec<u8>>>,
     reader: Option<JoinHandle<()>>,
+    keyboard: File,
 }
 
 impl Terminal {
@@ -26,6 +27,7 @@ impl Terminal {
         let child = command.stdin(slave()).stdout(slave()).stderr(slave()).spawn().unwrap();
         drop(command);
         drop(terminal.slave);
+        let keyboard = File::from(terminal.master.try_clone().unwrap());
         let written = Arc::new(Mutex::new(Vec::new()));
         let reader = {
             let (written, mut master) = (Arc::clone(&written), File::from(terminal.master));
@@ -37,7 +39,13 @@ impl Terminal {
                 }
             })
         };
-        Self { columns, child, written, reader: Some(reader) }
+        Self { columns, child, written, reader: Some(reader), keyboard }
+    }
+
+    /// Types this when the program has written a question.
+    pub fn answer(&mut self, question: &str, answer: &str) {
+        wait_until(DEADLINE, question, || self.written().contains(question));
+        self.keyboard.write_all(answer.as_bytes()).unwrap();
     }
 
     /// What the program has written so far, with its escape sequences.

@@ -13,7 +13,9 @@
 //! | `elsewhere`, `habits` | options and words of others, and where they lead |
 //! | `failure` | how is shown what was not done |
 //! | `pages`, `detail` | how many jobs are shown, and one |
-//! | `named`, `deletion` | what is done to jobs that are named, and how that is told |
+//! | `which` | the flags by which many jobs are meant |
+//! | `named`, `many`, `deletion` | what is done to jobs, and how that is told |
+//! | `confirm` | a question before what cannot be undone |
 //! | `output`, `verbosity`, [`table`], [`text`], `times`, `visible` | how things are printed |
 //! | `logging` | the log of the worker |
 //! | `programs` | which programs are of the family |
@@ -25,6 +27,7 @@
 
 mod arguments;
 mod command_words;
+mod confirm;
 mod context;
 mod deletion;
 mod detail;
@@ -33,6 +36,7 @@ mod failure;
 mod global;
 mod habits;
 mod logging;
+mod many;
 mod named;
 mod notes;
 mod output;
@@ -51,8 +55,10 @@ mod variables;
 mod verbosity;
 mod visible;
 mod waiting;
+mod which;
 
 pub use arguments::{check_place, command, report_as_they_ask};
+pub use confirm::Consent;
 pub use context::Context;
 pub use deletion::{delete_named, delete_settled};
 pub use detail::show_job;
@@ -61,7 +67,8 @@ pub use failure::Failure;
 pub use global::{GlobalArgs, LOG_LEVEL_VARIABLE};
 pub use habits::habit;
 pub use logging::{begin_lines_with_times, start_log, start_log_through};
-pub use named::{each_named, find_named};
+pub use many::{Many, grant_many};
+pub use named::{each_named, each_tried, find_named};
 pub use output::{JsonArray, Output};
 pub use pages::each_page;
 pub use programs::{PROGRAM_PREFIX, is_program, program_in};
@@ -76,6 +83,7 @@ pub use variables::{Variables, inherited_variables, variables};
 pub use verbosity::Verbosity;
 pub use visible::{Coloring, Visible};
 pub use waiting::Waiting;
+pub use which::{AnyState, Cancellable, Conditions, NamedOrMeant, StatesTaken, Waits, Which};
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};

@@ -26,7 +26,8 @@ pub fn settled_state_parser() -> impl TypedValueParser<Value = State> {
     parser_of(State::ALL.into_iter().filter(|state| state.is_finished()))
 }
 
-fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {
+/// Understands the names of some states.
+pub(crate) fn parser_of(states: impl Iterator<Item = State>) -> impl TypedValueParser<Value = State> {
     let states: Vec<&'static str> = states.map(State::as_str).collect();
     Names { parser: PossibleValuesParser::new(states.iter().copied()), states }
         .try_map(|name| name.to_ascii_lowercase().parse::<State>())

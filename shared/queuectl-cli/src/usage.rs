@@ -86,7 +86,24 @@ impl<'a> Typed<'a> {
         if is_missing(word) {
             return others.next().filter(|option| !is_missing(option)).map(|option| format!("`{option}`"));
         }
-        others.all(is_missing).then(|| format!("`{}`", shown(word)))
+        // What was typed already excludes the words.
+        (!others.any(|option| self.has(option))).then(|| format!("`{}`", shown(word)))
+    }
+
+    /// Tells whether this option was typed.
+    fn has(&self, option: &Arg) -> bool {
+        let Some(long) = option.get_long() else { return false };
+        self.words.iter().any(|word| word.split('=').next() == Some(&format!("--{long}")))
+    }
+
+    /// Those of several options, as clap shows them, that were typed; all if none was, so as
+    /// it is shown.
+    fn typed_of(&self, shown: &str) -> String {
+        let is_typed = |name: &&str| {
+            self.action.get_arguments().any(|option| option.to_string() == *name && self.has(option))
+        };
+        let typed: Vec<&str> = shown.split(", ").filter(is_typed).collect();
+        if typed.is_empty() { shown.to_owned() } else { typed.join("`, `") }
     }
 
     fn actions(&self) -> String {
@@ -139,7 +156,9 @@ fn message(error: &clap::Error, typed: &Typed<'_>) -> String {
         ErrorKind::NoEquals => format!("the value of `{argument}` is typed after an equals sign"),
         ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => format!("`{argument}` needs more values"),
         ErrorKind::ArgumentConflict => match about(ContextKind::PriorArg) {
-            Some(prior) if prior != argument => format!("`{argument}` does not go together with `{prior}`"),
+            Some(prior) if prior != argument => {
+                format!("`{argument}` does not go together with `{}`", typed.typed_of(&prior))
+            }
             _ => format!("`{argument}` can be given once only"),
         },
         ErrorKind::MissingRequiredArgument => match typed.instead_of(&argument) {

@@ -8,7 +8,7 @@ use crate::job::{Job, NewJob};
 use crate::lease::WorkerId;
 use crate::outcome::Outcome;
 use crate::retry::RetryPolicy;
-use crate::stage::{Blocker, Next, Position, Wait};
+use crate::stage::{Blocker, Next, Position, Stage, Wait};
 use crate::state::{Event, IllegalTransition, State};
 use crate::time::Timestamp;
 use std::time::Duration;
@@ -43,12 +43,26 @@ impl Effect {
 pub struct Waiting {
     /// Its state.
     pub state: State,
+    /// Where it is; none if that cannot be told.
+    pub stage: Option<Stage>,
+    /// What it waits for that is no time.
+    pub blocked_by: Option<Blocker>,
     /// Starts charged to the budget.
     pub attempts: u32,
     /// Attempts that were lost with their worker.
     pub crashes: u32,
-    /// The time for which it waits; none if its wait is over, or it waits for no time.
+    /// The time for which it waits or, if it is ready, has waited; none if there is none.
     pub wait: Option<Wait>,
+}
+
+impl Waiting {
+    /// What a person who looks at a job knows of it: not when its wait began, but when it is
+    /// over.
+    pub fn seen(job: &Job) -> Self {
+        let Job { state, stage, blocked_by, attempts, crashes, run_at, .. } = *job;
+        let wait = run_at.map(|due_at| Wait { due_at, since: due_at });
+        Self { state, stage: Some(stage), blocked_by, attempts, crashes, wait }
+    }
 }
 
 /// What the store knows about a job whose claim has ended.
@@ -219,16 +233,34 @@ pub fn revive(state: State) -> Result<Effect, IllegalTransition> {
     Ok(Effect { event: Event::Revived, state, next: Next::Ready(Position::Last), attempts: 0, crashes: 0 })
 }
 
-/// Where a failed job goes whose retry a person wants now: its wait is over. None if there
-/// is nothing to do, since it is ready already.
+/// Where a failed job goes whose retry a person wants now: its wait is over. What blocks it
+/// as well still does. None if there is nothing to do, since it is ready already.
 ///
 /// # Errors
 ///
 /// [`IllegalTransition`] if it has not failed.
 pub fn hurry(job: &Waiting, now: Timestamp) -> Result<Option<Next>, IllegalTransition> {
     job.state.after(Event::Hurried)?;
-    let over = |wait: Wait| Next::Scheduled(Wait { due_at: now, since: wait.since.min(now) });
-    Ok(job.wait.map(over))
+    if job.stage == Some(Stage::Ready) {
+        return Ok(None);
+    }
+    let over = job.wait.map(|wait| Wait { due_at: now, since: wait.since.min(now) });
+    Ok(match job.blocked_by {
+        Some(by) => Some(Next::Blocked { by, wait: over }),
+        None => over.map(Next::Scheduled),
+    })
+}
+
+/// Where a job goes that a person wants to wait: it is blocked until a person releases it,
+/// and waits for its time as well. None if there is nothing to do, since it is held already.
+///
+/// # Errors
+///
+/// [`IllegalTransition`] if it does not wait.
+pub fn hold(job: &Waiting) -> Result<Option<Next>, IllegalTransition> {
+    job.state.after(Event::Held)?;
+    let by = Blocker::Hold;
+    Ok((job.blocked_by != Some(by)).then_some(Next::Blocked { by, wait: job.wait }))
 }
 
 /// Where a job goes that was held and that a person releases: it waits for its time, if
@@ -254,7 +286,6 @@ pub fn set_aside(attempts: u32, crashes: u32, now: Timestamp) -> Effect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::Stage;
     use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
@@ -340,6 +371,8 @@ mod tests {
     fn a_released_job_waits_for_its_time_if_that_is_still_to_come() {
         let waiting = |due_at| Waiting {
             state: State::Pending,
+            stage: Some(Stage::Blocked),
+            blocked_by: Some(Blocker::Hold),
             attempts: 0,
             crashes: 0,
             wait: Some(Wait { due_at: Timestamp::from_millis(due_at), since: Timestamp::from_millis(5) }),

@@ -3,7 +3,7 @@
 //! Everything that decides is here and nothing that acts: which state follows
 //! which ([`State::after`]), what an event makes of a job, stage and numbers included
 //! ([`effect`]), how jobs that are due become ready ([`Promotion`]), which queues a worker
-//! serves ([`QueueSet`]), which queues are paused ([`PausedQueues`]), why a job does not run ([`obstacles`]), which jobs are meant ([`Filter`]), how long a retry waits ([`RetryPolicy`]), what may be
+//! serves ([`QueueSet`]), which queues are paused ([`PausedQueues`]), why a job does not run ([`obstacles`]), which jobs are meant ([`Filter`]), what a person wants of them ([`Wish`]), how long a retry waits ([`RetryPolicy`]), what may be
 //! accepted at all ([`JobId`], [`CommandLine`]), where a queue can be
 //! ([`Location`]), what units mean ([`parse_duration`]), how a program ends ([`Exit`]). No I/O, no clock, no
 //! randomness: time comes in as [`Timestamp`], so every rule can be tested with
@@ -34,6 +34,7 @@ mod text;
 mod time;
 mod units;
 mod url;
+mod wish;
 
 pub use attempt::{Attempt, Stream};
 pub use bounds::{MOST_JOBS_AT_ONCE, MOST_WORKERS};
@@ -62,3 +63,4 @@ pub use units::{
     InvalidAmount, LONGEST_DURATION, duration_of_seconds, parse_duration, parse_size, two_units,
 };
 pub use url::{has_password, masked, shown_in_one_line, without_password};
+pub use wish::{Granted, Refusal, Wish};

@@ -202,6 +202,7 @@ impl Reader for Moody {
         states(&mut self, seqs: &[Seq]) -> Vec<(Seq, State)>;
         jobs(&mut self, filter: &Filter) -> Vec<Job>;
         count(&mut self, filter: &Filter, most: u32) -> u64;
+        seqs(&mut self, filter: &Filter) -> Vec<Seq>;
         jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Vec<Job>;
         first_of_newest(&mut self, filter: &Filter, count: u64) -> Option<Seq>;
         counts(&mut self) -> Counts;

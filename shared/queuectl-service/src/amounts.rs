@@ -12,6 +12,19 @@ pub fn plural(number: u64, thing: &str) -> String {
     format!("{number} {thing}{ending}")
 }
 
+/// A large number as people write it: `1,234`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// A duration as people write it, no finer than they care: `340ms`, `2m 5s`.
 pub fn duration(span: Duration) -> String {
     let shown = match span.as_secs() {
@@ -48,6 +61,7 @@ mod tests {
     #[test]
     fn numbers_are_written_as_people_write_them() {
         assert_eq!((plural(1, "job"), plural(0, "job")), ("1 job".into(), "0 jobs".into()));
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(duration(Duration::from_micros(1_234_567)), "1s 234ms");
         assert_eq!(duration(Duration::from_millis(125_999)), "2m 5s");
         assert_eq!(

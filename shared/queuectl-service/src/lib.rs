@@ -12,7 +12,7 @@
 //! | [`add`] | how the jobs of a file are added, in steps |
 //! | [`job_fields`] | every field of a job, as it is said and as it is printed |
 //! | [`find`], [`named`] | which job is meant; what is done to each of several |
-//! | [`verbs`] | cancel, retry, delete, prune: of one job, of several, of many in steps |
+//! | [`verbs`] | cancel, hold, release, retry, delete, prune: of one job, of several, of many in steps |
 //! | [`wait`] | what is waited for, look by look |
 //! | [`status`], [`counts`], [`WorkerState`], [`detail`] | the queue, a worker, a job at one moment |
 //! | [`queues`] | the queues of one place by name, and which are paused |

@@ -2,6 +2,9 @@
 
 pub mod cancel;
 pub mod delete;
+pub mod hold;
+pub mod many;
 pub mod prune;
 pub mod release;
 pub mod retry;
+pub mod would_be;

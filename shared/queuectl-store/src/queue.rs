@@ -1,7 +1,7 @@
 //! What people and programs do to jobs.
 
 use crate::{Result, StoreError};
-use queuectl_core::{Filter, Job, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp, WorkerId};
+use queuectl_core::{Filter, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp, Wish, WorkerId};
 
 /// What to do with a job whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,27 +35,38 @@ pub enum Cancelled {
     },
 }
 
-/// What one step through the dead letter queue has led to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Retried {
-    /// How many jobs are pending again.
-    pub revived: u64,
-    /// Those that stay dead, with what is wrong with their rows: no worker could run them,
-    /// and they would only be set aside again.
-    pub unreadable: Vec<(Seq, JobId, String)>,
-    /// The last job that was looked at; none if none was left.
-    pub last: Option<Seq>,
+/// A job that a worker was asked to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requested {
+    /// The job.
+    pub id: JobId,
+    /// The attempt that is to end.
+    pub lease: Lease,
+    /// Who runs it.
+    pub worker: WorkerId,
 }
 
-impl Retried {
-    /// Tells dead jobs, in their order, apart; also gives those that are to be revived.
-    pub(crate) fn of(dead: Vec<Job>) -> (Self, Vec<Seq>) {
-        let last = dead.last().map(|job| job.seq);
-        let (unreadable, sound): (Vec<Job>, Vec<Job>) =
-            dead.into_iter().partition(|job| job.unreadable.is_some());
-        let unreadable: Vec<(Seq, JobId, String)> =
-            unreadable.into_iter().map(|job| (job.seq, job.id, job.unreadable.unwrap_or_default())).collect();
-        (Self { revived: sound.len() as u64, unreadable, last }, sound.iter().map(|job| job.seq).collect())
+/// What one step of a wish about many jobs has led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// How many of the given jobs were looked at, from the first on; the next step begins
+    /// behind them.
+    pub looked_at: usize,
+    /// How many of these are as they are wanted now, and were not before.
+    pub done: u64,
+    /// Those that run.
+    pub requested: Vec<Requested>,
+    /// Those that no worker could run, so that they stay dead, with what is wrong with their
+    /// rows: they would only be set aside again.
+    pub unreadable: Vec<(Seq, JobId, String)>,
+}
+
+impl Granted {
+    /// How many of the jobs that were looked at are not there any more, or are no longer
+    /// what was meant, or are as they are wanted already.
+    pub fn no_longer_fit(&self) -> u64 {
+        let fitted = self.done + self.requested.len() as u64 + self.unreadable.len() as u64;
+        (self.looked_at as u64).saturating_sub(fitted)
     }
 }
 
@@ -103,6 +114,14 @@ pub trait Queue {
     /// [`StoreError::Refused`](crate::StoreError::Refused) if it has not failed.
     fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
 
+    /// Has a job that waits do so until it is released; nothing, if it is held already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
+    /// [`StoreError::Refused`](crate::StoreError::Refused) if it does not wait.
+    fn hold(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
+
     /// Has a job that was held wait no longer: it is ready, or waits for its time.
     ///
     /// # Errors
@@ -122,8 +141,12 @@ pub trait Queue {
     /// Bounds the jobs of a queue, from the next claim on, and rings the workers.
     fn set_limits(&mut self, queue: &str, limits: &Limits) -> Result<()>;
 
-    /// Takes up to `limit` jobs behind `after` out of the dead letter queue, oldest first.
-    fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried>;
+    /// Does what is wanted of many jobs, in one short transaction: to as many of these, from
+    /// the first on, as can be written in about 20 ms, and only to those that the filter still
+    /// means. Its order and its limit count for nothing here.
+    ///
+    /// None of them is an error: a job for which it cannot come true is left as it is.
+    fn grant_some(&mut self, wish: Wish, filter: &Filter, jobs: &[Seq], now: Timestamp) -> Result<Granted>;
 
     /// Deletes jobs that a filter means, with all their records, up to its limit and in no
     /// certain order; says how many, 0 if there is none left.

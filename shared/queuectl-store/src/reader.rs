@@ -27,6 +27,10 @@ pub trait Reader {
     /// reads them all. Where it begins and how many it wants is left out.
     fn count(&mut self, filter: &Filter, most: u32) -> Result<u64>;
 
+    /// The numbers of all jobs that a filter means at one moment, in the order of acceptance;
+    /// eight bytes for each. Where it begins and how many it wants is left out.
+    fn seqs(&mut self, filter: &Filter) -> Result<Vec<Seq>>;
+
     /// Finds the jobs that a reference may mean, at most `limit` of them.
     ///
     /// Numbers, beginnings and the last job are found by an index; for an ending the

@@ -33,11 +33,50 @@ pub struct ClearedJobs {
     pub dry_run: bool,
 }
 
-/// Dead jobs that are pending again.
+/// Jobs that were cancelled, or would be.
+#[derive(Debug, Serialize)]
+pub struct CancelledJobs {
+    /// How many.
+    pub cancelled: u64,
+    /// How many run still; their workers were asked to end them.
+    pub requested: u64,
+    /// How many were claimed, came to rest or changed before it came to them.
+    pub no_longer_fit: u64,
+    /// They are as they were: it was only tried.
+    pub dry_run: bool,
+}
+
+/// Jobs that are held, or would be.
+#[derive(Debug, Serialize)]
+pub struct HeldJobs {
+    /// How many.
+    pub held: u64,
+    /// How many were claimed, came to rest or changed before it came to them.
+    pub no_longer_fit: u64,
+    /// They are as they were: it was only tried.
+    pub dry_run: bool,
+}
+
+/// Jobs that were released, or would be.
+#[derive(Debug, Serialize)]
+pub struct ReleasedJobs {
+    /// How many.
+    pub released: u64,
+    /// How many were claimed, came to rest or changed before it came to them.
+    pub no_longer_fit: u64,
+    /// They are as they were: it was only tried.
+    pub dry_run: bool,
+}
+
+/// Dead jobs that are pending again, or would be.
 #[derive(Debug, Serialize)]
 pub struct RetriedJobs {
     /// How many.
     pub retried: u64,
+    /// How many were claimed, came to rest or changed before it came to them.
+    pub no_longer_fit: u64,
+    /// They are as they were: it was only tried.
+    pub dry_run: bool,
 }
 
 /// A copy of a queue that was written.

@@ -79,7 +79,7 @@ fn of_refusal(id: &JobId, refused: IllegalTransition, message: String) -> Explan
             let message = only("retried", &[Event::Revived, Event::Hurried]);
             Explanation::new(Exit::NotFound, message).hint(if state.is_finished() {
                 format!(
-                    "run it anew: free its id with `queuectl prune {typed}`, and enqueue it again",
+                    "run it again as a new job: `queuectl show {typed} --json | jq -c 'del(.id)' | queuectl enqueue --file -`",
                     typed = typed(id.as_str())
                 )
             } else {
@@ -89,6 +89,8 @@ fn of_refusal(id: &JobId, refused: IllegalTransition, message: String) -> Explan
         Event::Hurried => Explanation::new(Exit::NotFound, message)
             .hint(format!("see what became of it with `queuectl show {typed}`", typed = typed(id.as_str()))),
         Event::Cancelled => Explanation::error(only("cancelled", &[Event::Cancelled]))
+            .hint(format!("see it with `queuectl show {typed}`", typed = typed(id.as_str()))),
+        Event::Held => Explanation::error(only("held", &[Event::Held]))
             .hint(format!("see it with `queuectl show {typed}`", typed = typed(id.as_str()))),
         _ => Explanation::error(message),
     }
@@ -133,7 +135,9 @@ mod tests {
         assert_eq!(said.message, "job 7f3a is completed; only dead and failed jobs can be retried");
         assert_eq!(
             said.hint.as_deref(),
-            Some("run it anew: free its id with `queuectl prune 7f3a`, and enqueue it again")
+            Some(
+                "run it again as a new job: `queuectl show 7f3a --json | jq -c 'del(.id)' | queuectl enqueue --file -`"
+            )
         );
     }
 

@@ -3,8 +3,9 @@
 use crate::amounts::plural;
 use crate::explain::store::of_change;
 use crate::explanation::Explanation;
-use queuectl_core::Filter;
+use queuectl_core::{Filter, TimeRange, Timestamp};
 use queuectl_store::{Store, StoreError};
+use std::time::Duration;
 
 /// Jobs of one transaction, so that workers are not kept waiting.
 const BATCH: u32 = 1000;
@@ -36,8 +37,11 @@ impl From<PruneError> for Explanation {
     }
 }
 
-/// Deletes jobs that have come to rest and that a filter means, with their output; says
+/// Deletes jobs that have come to rest and that a filter means now, with their output; says
 /// after each step how many are deleted in all. Gives that number.
+///
+/// What comes to rest meanwhile stays. What did so in the future, by a clock that was set
+/// back since, is among those that are deleted last, and no more of it than there was.
 ///
 /// # Errors
 ///
@@ -45,18 +49,29 @@ impl From<PruneError> for Explanation {
 pub fn prune(
     store: &mut dyn Store,
     filter: &Filter,
+    now: Timestamp,
     mut progress: impl FnMut(u64),
 ) -> Result<u64, PruneError> {
-    let step = Filter { limit: BATCH, ..filter.clone() };
+    let failed = |source| PruneError { deleted: 0, source };
+    let meant = store.count(filter, u32::MAX).map_err(failed)?;
+    let later = now.after(Duration::from_millis(1));
+    let until = filter.finished.until.map_or(later, |until| until.min(later));
+    let before_now =
+        Filter { finished: TimeRange { until: Some(until), ..filter.finished }, ..filter.clone() };
     let mut deleted = 0;
-    loop {
-        let more = store.prune(&step).map_err(|source| PruneError { deleted, source })?;
-        if more == 0 {
-            return Ok(deleted);
+    for filter in [&before_now, filter] {
+        while deleted < meant {
+            let limit = u32::try_from(meant - deleted).unwrap_or(BATCH).min(BATCH);
+            let step = Filter { limit, ..filter.clone() };
+            let more = store.prune(&step).map_err(|source| PruneError { deleted, source })?;
+            if more == 0 {
+                break;
+            }
+            deleted += more;
+            progress(deleted);
         }
-        deleted += more;
-        progress(deleted);
     }
+    Ok(deleted)
 }
 
 /// Gives the room of deleted jobs back to the disk, in steps. They are deleted, whether
@@ -84,11 +99,20 @@ mod tests {
         let dead = Filter::of_states(&[State::Dead]);
         let mut told = Vec::new();
         assert_eq!(queue.store().count(&dead, u32::MAX).unwrap(), 2);
-        assert_eq!(prune(queue.store(), &dead, |deleted| told.push(deleted)).unwrap(), 2);
+        let now = queue.now();
+        assert_eq!(prune(queue.store(), &dead, now, |deleted| told.push(deleted)).unwrap(), 2);
         assert_eq!(told, [2]);
-        assert_eq!(prune(queue.store(), &dead, |_| ()).unwrap(), 0);
+        assert_eq!(prune(queue.store(), &dead, now, |_| ()).unwrap(), 0);
         give_room_back(queue.store()).unwrap();
         assert_eq!(queue.store().counts().unwrap().total(), 1);
+    }
+
+    #[test]
+    fn what_came_to_rest_in_the_future_is_deleted_too() {
+        let mut queue = Queue::new();
+        queue.add_dead(&["a", "b"]);
+        let before = queue.now().before(Duration::from_hours(1));
+        assert_eq!(prune(queue.store(), &Filter::of_states(&[State::Dead]), before, |_| ()).unwrap(), 2);
     }
 
     #[test]

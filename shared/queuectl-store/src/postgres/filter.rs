@@ -92,6 +92,20 @@ pub(super) fn count(filter: &Filter, waiting: Waiting, most: u32) -> Statement<'
     Statement { text, values: conditions.values }
 }
 
+/// The numbers of so many of them behind one, as one value.
+pub(super) fn seqs(filter: &Filter, waiting: Waiting, after: Seq, limit: u32) -> Statement<'_> {
+    let mut page =
+        ordered(sql::SELECT_SEQS_AFTER, of_jobs(filter, waiting, vec![after.0.into()]), "seq", limit);
+    page.text.push_str(") AS page");
+    page
+}
+
+/// Where those stand that it means, of some: see [`Statement::rows_among`].
+pub(super) fn standings(filter: &Filter) -> Statement<'_> {
+    let conditions = Conditions::of(filter, &DIALECT, its_name, vec![Cell::Null]);
+    Statement { text: format!("{}{}", sql::STANDINGS_OF_JOBS, conditions.text), values: conditions.values }
+}
+
 /// The number of the oldest of the newest.
 pub(super) fn first_of_newest(filter: &Filter, waiting: Waiting, count: u64) -> Statement<'_> {
     let from = if filter.is_all() { sql::ALL_JOBS } else { sql::JOBS_NOW };
@@ -187,6 +201,14 @@ fn stages_alone(filter: &Filter) -> Option<String> {
 impl Statement<'_> {
     pub(super) fn rows(&self, session: &mut Session) -> Result<Vec<Row>, Error> {
         let values: Vec<Value<'_>> = self.values.iter().map(bound).collect();
+        session.rows_of(&self.text, &values)
+    }
+
+    /// The same where the first value is the numbers of jobs.
+    pub(super) fn rows_among(&self, session: &mut Session, seqs: &Vec<i64>) -> Result<Vec<Row>, Error> {
+        let conditions = self.values.iter().skip(1).map(bound);
+        let values: Vec<Value<'_>> =
+            std::iter::once((seqs as _, Type::INT8_ARRAY)).chain(conditions).collect();
         session.rows_of(&self.text, &values)
     }
 }

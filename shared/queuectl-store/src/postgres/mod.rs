@@ -18,6 +18,7 @@ mod exchange;
 mod filter;
 mod gates;
 pub(crate) mod heartbeat;
+mod known;
 pub(crate) mod migrate;
 pub(crate) mod migrations;
 mod open;
@@ -36,6 +37,7 @@ mod standings;
 pub(crate) mod store;
 mod transaction;
 pub(crate) mod trouble;
+mod wishes;
 mod worker;
 
 pub(crate) use arrays::Arrays;

@@ -20,6 +20,9 @@ use queuectl_postgres::session::{Session, Value, values};
 use std::collections::HashSet;
 use tokio_postgres::Row;
 
+/// Numbers of jobs that are read at once: an answer of the server must not be long in coming.
+const SEQS_ON_PAGE: u32 = 50_000;
+
 impl Reader for PostgresStore {
     fn clock(&self) -> Clock {
         self.clock.clone()
@@ -55,6 +58,23 @@ impl Reader for PostgresStore {
         self.read(|session| {
             let count: i64 = row::get(&one(statement.rows(session)?)?, 0)?;
             Ok(count.max(0).unsigned_abs())
+        })
+    }
+
+    fn seqs(&mut self, filter: &Filter) -> Result<Vec<Seq>> {
+        let waiting = self.waiting(filter)?;
+        self.read(|session| {
+            session.begin_snapshot()?;
+            let (mut seqs, mut after): (Vec<i64>, _) = (Vec::new(), Seq(0));
+            loop {
+                let page = one(filter::seqs(filter, waiting, after, SEQS_ON_PAGE).rows(session)?)?;
+                let page: Vec<i64> = row::get(&page, "seqs")?;
+                let Some(&last) = page.last() else { break };
+                after = Seq(last);
+                seqs.extend(page);
+            }
+            session.commit()?;
+            Ok(seqs.into_iter().map(Seq).collect())
         })
     }
 

@@ -72,6 +72,13 @@ fn wait_a_little(times: i32) -> bool {
     true
 }
 
+/// Lets those write that wait for it: longer than any of them sleeps. For a program that
+/// writes again and again, which would come before them most of the time.
+#[expect(clippy::disallowed_methods, reason = "nobody is told of those that wait")]
+pub(super) fn let_others_write() {
+    std::thread::sleep(Duration::from_millis(2));
+}
+
 #[expect(clippy::disallowed_methods, reason = "SQLite has nothing to wait for but the time")]
 pub(super) fn pause() {
     std::thread::sleep(Duration::from_micros(fastrand::u64(500..1500)));

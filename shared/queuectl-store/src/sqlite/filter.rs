@@ -62,6 +62,17 @@ pub(super) fn first_of_newest(filter: &Filter, count: u64) -> Statement<'_> {
     Statement { text: format!("{}({})", sql::FIRST_OF, newest.text), values: newest.values }
 }
 
+/// The numbers of all of them.
+pub(super) fn seqs(filter: &Filter) -> Statement<'_> {
+    ordered(sql::SEQS, conditions(filter, Vec::new()), "seq", i64::MAX)
+}
+
+/// What is known of one of them, by its number, which is the first value.
+pub(super) fn standing(filter: &Filter) -> Statement<'_> {
+    let conditions = conditions(filter, vec![0.into()]);
+    Statement { text: format!("{}{}", sql::STANDING_OF_SEQ, conditions.text), values: conditions.values }
+}
+
 /// Numbers and queues of jobs that are to be deleted, those that came to rest first before
 /// the others.
 pub(super) fn to_delete(filter: &Filter, limit: u64) -> Statement<'_> {
@@ -77,6 +88,12 @@ impl Statement<'_> {
     pub(super) fn number(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
         let values = params_from_iter(&self.values);
         connection.prepare_cached(&self.text)?.query_row(values, |found| found.get(0))
+    }
+
+    /// Reads numbers.
+    pub(super) fn numbers(&self, connection: &Connection) -> rusqlite::Result<Vec<Seq>> {
+        let mut seqs = connection.prepare(&self.text)?;
+        seqs.query_map(params_from_iter(&self.values), |found| found.get(0).map(Seq))?.collect()
     }
 
     /// Reads jobs.

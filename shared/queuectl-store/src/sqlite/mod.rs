@@ -32,6 +32,7 @@ mod stages;
 mod standing;
 pub(crate) mod trouble;
 pub(crate) mod unwritable;
+mod wishes;
 mod worker;
 
 #[cfg(test)]

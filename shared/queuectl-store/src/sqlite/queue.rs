@@ -4,21 +4,20 @@ use super::connection::SqliteStore;
 use super::counters::Counters;
 use super::reserve::Reserve;
 use super::roster::roster;
-use super::stages::{self, Attempt, Before};
+use super::stages::{self, Attempt};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
-use super::{busy, filter, row, sql};
+use super::{busy, filter, row, sql, wishes};
 use crate::columns::Cell;
 use crate::filter::by_state;
-use crate::queue::{Cancelled, Enqueued, OnTaken, Queue, Retried, insist_finished};
+use crate::queue::{self, Cancelled, Enqueued, OnTaken, Queue, insist_finished};
 use crate::worker::Worker;
 use crate::{Result, StoreError, doorbell, rows};
 use queuectl_core::{
-    Cancellation, Filter, IllegalTransition, Job, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp,
-    effect,
+    Filter, Granted, JobId, Limits, NewJob, Pause, Refusal, Seq, State, Timestamp, Wish, effect,
 };
 use rusqlite::{Connection, OptionalExtension as _, params_from_iter};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Jobs, and pieces of their output, that are deleted at once there.
 const FEW_JOBS: u64 = 16;
@@ -26,6 +25,9 @@ const FEW_PARTS: u64 = 64;
 
 /// How long the readers of the log are waited for to empty it: no program can write meanwhile.
 const EMPTYING_WAITS: Duration = Duration::from_millis(200);
+
+/// After a step of many that took so long, others that wait are let through.
+const LONG_STEP: Duration = Duration::from_millis(4);
 
 impl Queue for SqliteStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
@@ -51,27 +53,13 @@ impl Queue for SqliteStore {
     fn cancel(&mut self, id: &JobId, now: Timestamp) -> Result<Cancelled> {
         let cancelled = self.change(|connection, counters| {
             let job = standing::of_id(connection, id)?;
-            match effect::cancel(&job.waiting(), now).map_err(|source| refused(id, source))? {
-                Cancellation::Done(effect) => {
-                    stages::apply(
-                        connection,
-                        counters,
-                        &job.before(),
-                        job.state,
-                        &effect,
-                        &Attempt::Same,
-                        now,
-                    )?;
-                    Ok(Cancelled::Done)
-                }
-                Cancellation::OfWorker => {
-                    let parameters = (job.seq.0, now.as_millis());
-                    connection.prepare_cached(sql::REQUEST_CANCEL)?.execute(parameters)?;
-                    let lease = Lease { seq: job.seq, number: job.lease };
+            Ok(match wishes::grant(connection, counters, &job, Wish::Cancel, now)? {
+                Ok(Granted::OfWorker) => {
                     let worker = job.worker.ok_or_else(|| unreadable(id, "column worker is NULL"))?;
-                    Ok(Cancelled::Requested { lease, worker })
+                    Cancelled::Requested { lease: job.last_lease(), worker }
                 }
-            }
+                granted => granted.map(|_| Cancelled::Done).map_err(|refusal| refused(id, &job, refusal))?,
+            })
         })?;
         match cancelled {
             Cancelled::Requested { worker, .. } => doorbell::ring(&self.path, worker),
@@ -84,7 +72,7 @@ impl Queue for SqliteStore {
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
         self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
-            let effect = effect::revive(job.state).map_err(|source| refused(id, source))?;
+            let effect = effect::revive(job.state).map_err(|source| refused(id, &job, source.into()))?;
             standing::insist_readable(connection, id)?;
             stages::apply(connection, counters, &job.before(), job.state, &effect, &Attempt::Same, now)?;
             Ok(())
@@ -94,23 +82,21 @@ impl Queue for SqliteStore {
     fn hurry(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
         self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
-            if let Some(next) = effect::hurry(&job.waiting(), now).map_err(|source| refused(id, source))? {
+            let hurried = effect::hurry(&job.waiting(), now);
+            if let Some(next) = hurried.map_err(|source| refused(id, &job, source.into()))? {
                 stages::go_on(connection, counters, &job.before(), &next, Some(now))?;
             }
             Ok(())
         })
     }
 
+    fn hold(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
+        // A worker that drains the queue may have waited for this job.
+        self.grant_one(Wish::Hold, id, now)
+    }
+
     fn release(&mut self, id: &JobId, now: Timestamp) -> Result<()> {
-        self.change_and_ring(|connection, counters| {
-            let job = standing::of_id(connection, id)?;
-            if !job.is_blocked {
-                return Err(StoreError::NotHeld { id: id.clone(), state: job.state }.into());
-            }
-            let next = effect::release(&job.waiting(), now).map_err(|source| refused(id, source))?;
-            stages::go_on(connection, counters, &job.before(), &next, Some(now))?;
-            Ok(())
-        })
+        self.grant_one(Wish::Release, id, now)
     }
 
     fn pause(&mut self, queue: &str, pause: &Pause) -> Result<()> {
@@ -141,19 +127,24 @@ impl Queue for SqliteStore {
         })
     }
 
-    fn retry_some_dead(&mut self, after: Seq, limit: u32, now: Timestamp) -> Result<Retried> {
-        self.change_and_ring(|connection, counters| {
-            let mut statement = connection.prepare_cached(sql::OLDEST_DEAD)?;
-            let dead = statement.query_map((after.0, limit), |found| Ok(row::job(found)))?;
-            let dead: Vec<Job> = dead.collect::<rusqlite::Result<_>>()?;
-            for job in dead.iter().filter(|job| job.unreadable.is_none()) {
-                let effect = effect::revive(job.state)?;
-                let before =
-                    Before { seq: job.seq, queue: Some(&job.queue), position: None, is_blocked: false };
-                stages::apply(connection, counters, &before, job.state, &effect, &Attempt::Same, now)?;
-            }
-            Ok(Retried::of(dead).0)
-        })
+    fn grant_some(
+        &mut self,
+        wish: Wish,
+        filter: &Filter,
+        jobs: &[Seq],
+        now: Timestamp,
+    ) -> Result<queue::Granted> {
+        let began = Instant::now();
+        let (granted, workers) = self.change(|connection, counters| {
+            let granted = wishes::grant_some(connection, counters, wish, filter, jobs, now)?;
+            Ok((granted, roster(connection)?))
+        })?;
+        self.ring_all(&workers);
+        // The caller most likely goes on with the next step at once.
+        if began.elapsed() >= LONG_STEP {
+            busy::let_others_write();
+        }
+        Ok(granted)
     }
 
     fn prune(&mut self, filter: &Filter) -> Result<u64> {
@@ -212,6 +203,14 @@ impl SqliteStore {
         })?;
         self.ring_all(&workers);
         Ok(done)
+    }
+
+    fn grant_one(&mut self, wish: Wish, id: &JobId, now: Timestamp) -> Result<()> {
+        self.change_and_ring(|connection, counters| {
+            let job = standing::of_id(connection, id)?;
+            let granted = wishes::grant(connection, counters, &job, wish, now)?;
+            Ok(granted.map(drop).map_err(|refusal| refused(id, &job, refusal))?)
+        })
     }
 
     /// Deletes so many parts of the output of a job, and the job with the last of them;
@@ -278,8 +277,11 @@ impl SqliteStore {
     }
 }
 
-fn refused(id: &JobId, source: IllegalTransition) -> StoreError {
-    StoreError::Refused { id: id.clone(), source }
+fn refused(id: &JobId, job: &Known, refusal: Refusal) -> StoreError {
+    match refusal {
+        Refusal::State(source) => StoreError::Refused { id: id.clone(), source },
+        Refusal::NotHeld => StoreError::NotHeld { id: id.clone(), state: job.state },
+    }
 }
 
 fn unreadable(id: &JobId, reason: &str) -> StoreError {

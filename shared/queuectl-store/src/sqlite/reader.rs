@@ -50,6 +50,10 @@ impl Reader for SqliteStore {
         Ok(count.unwrap_or(0).max(0).unsigned_abs())
     }
 
+    fn seqs(&mut self, filter: &Filter) -> Result<Vec<Seq>> {
+        self.read(|connection| Ok(filter::seqs(filter).numbers(connection)?))
+    }
+
     fn jobs_meant(&mut self, reference: &JobReference, limit: u32) -> Result<Vec<Job>> {
         match reference {
             JobReference::Number(seq) => self.find(sql::JOB_OF_NUMBER, &[&seq.0, &limit]),

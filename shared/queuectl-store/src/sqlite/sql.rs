@@ -215,10 +215,12 @@ pub(crate) const DUE_BY_ANOTHER_CLOCK: &str = "SELECT queue, seq FROM job WHERE 
 
 pub(crate) const STATE_AND_QUEUE: &str = "SELECT state, queue FROM job WHERE seq = ?1";
 const STANDING_COLUMNS: &str = "SELECT seq, queue, state, position, blocked_by IS NOT NULL, attempts, crashes, \
-     lease, worker, max_retries, cancel_at_ms IS NOT NULL, \
-     iif(stage = 'ready', NULL, run_at_ms), iif(stage = 'ready', NULL, waits_since_ms) FROM job WHERE ";
+     lease, worker, max_retries, cancel_at_ms IS NOT NULL, run_at_ms, waits_since_ms, stage, blocked_by \
+     FROM job WHERE ";
 /// What is known of a job when something happens to it.
 pub(crate) const STANDING: &str = concatcp!(STANDING_COLUMNS, "id = ?1");
+/// The same of one of many, behind which conditions stand: see `filter`.
+pub(crate) const STANDING_OF_SEQ: &str = concatcp!(STANDING_COLUMNS, "seq = ?1");
 pub(crate) const STANDING_OF_LEASE: &str =
     concatcp!(STANDING_COLUMNS, "seq = ?1 AND lease = ?2 AND worker = ?3");
 /// Only for `Bug::NoLeaseCheck`.
@@ -305,8 +307,7 @@ pub(crate) const WORKERS: &str = concatcp!(WORKER_COLUMNS, " WHERE ended_at_ms I
 
 pub(crate) const REQUEST_CANCEL: &str =
     "UPDATE job SET cancel_at_ms = coalesce(cancel_at_ms, ?2), updated_at_ms = ?2 WHERE seq = ?1";
-pub(crate) const OLDEST_DEAD: &str =
-    concatcp!(JOB_COLUMNS, " WHERE state = 'dead' AND seq > ?1 ORDER BY seq LIMIT ?2");
+pub(crate) const ID_OF: &str = "SELECT id FROM job WHERE seq = ?1";
 pub(crate) const DELETE_JOB: &str = "DELETE FROM job WHERE seq = ?1";
 pub(crate) const DELETE_ATTEMPTS: &str = "DELETE FROM attempt WHERE seq = ?1";
 pub(crate) const DELETE_OUTPUT: &str = "DELETE FROM output WHERE seq = ?1";

@@ -4,9 +4,11 @@ use super::stages::Before;
 use super::trouble::Trouble;
 use super::{row, sql};
 use crate::StoreError;
+use crate::columns::Cell;
 use crate::planted::Bug;
-use queuectl_core::{Job, JobId, Lease, Seq, Standing, State, Wait, Waiting, WorkerId};
-use rusqlite::{Connection, OptionalExtension as _, Result, Row};
+use queuectl_core::{Blocker, Job, JobId, Lease, Seq, Stage, Standing, State, Wait, Waiting, WorkerId};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, Statement, params_from_iter};
+use std::str::FromStr;
 
 /// Where a job stands.
 pub(super) struct Known {
@@ -14,16 +16,17 @@ pub(super) struct Known {
     /// None if its name cannot be read.
     pub(super) queue: Option<String>,
     pub(super) state: State,
-    pub(super) lease: i64,
+    lease: i64,
     pub(super) worker: Option<WorkerId>,
     attempts: u32,
     crashes: u32,
     max_retries: u32,
     position: Option<i64>,
     cancel_requested: bool,
-    pub(super) is_blocked: bool,
-    /// None if it is ready: then its wait is over.
+    is_blocked: bool,
     wait: Option<Wait>,
+    stage: Option<Stage>,
+    blocked_by: Option<Blocker>,
 }
 
 impl Known {
@@ -43,6 +46,8 @@ impl Known {
             max_retries: row::nearest(found, 9),
             cancel_requested: found.get(10)?,
             wait: row::wait(found, 11).unwrap_or_default(),
+            stage: word(found, 13),
+            blocked_by: word(found, 14),
         })
     }
 
@@ -50,6 +55,11 @@ impl Known {
     pub(super) fn before(&self) -> Before<'_> {
         let Self { seq, position, is_blocked, .. } = *self;
         Before { seq, queue: self.queue.as_deref(), position, is_blocked }
+    }
+
+    /// The attempt that runs, or the last one.
+    pub(super) fn last_lease(&self) -> Lease {
+        Lease { seq: self.seq, number: self.lease }
     }
 
     /// It, as the core wants to know it when a claim has ended.
@@ -60,9 +70,14 @@ impl Known {
 
     /// It, as the core wants to know it when no worker holds it.
     pub(super) fn waiting(&self) -> Waiting {
-        let Self { state, attempts, crashes, wait, .. } = *self;
-        Waiting { state, attempts, crashes, wait }
+        let Self { state, stage, blocked_by, attempts, crashes, wait, .. } = *self;
+        Waiting { state, stage, blocked_by, attempts, crashes, wait }
     }
+}
+
+/// A word of ours; none if it is another, or there is none.
+fn word<T: FromStr>(found: &Row<'_>, index: usize) -> Option<T> {
+    found.get_ref(index).ok()?.as_str().ok()?.parse().ok()
 }
 
 /// What is known of a job that a worker holds; none if the lease is no longer its own.
@@ -76,6 +91,14 @@ pub(super) fn of_lease(connection: &Connection, worker: WorkerId, lease: Lease) 
             Known::of(found, row::state(found, 2).unwrap_or(State::Processing))
         })
         .optional()
+}
+
+/// What is known of a job, by a statement that finds it, or not.
+pub(super) fn found_by(statement: &mut Statement<'_>, values: &[Cell<'_>]) -> Result<Option<Known>> {
+    let mut rows = statement.query(params_from_iter(values))?;
+    let Some(found) = rows.next()? else { return Ok(None) };
+    // What is in no state that is known is in none in which anything can be wanted of it.
+    row::state(found, 2).map_or(Ok(None), |state| Known::of(found, state).map(Some))
 }
 
 /// What is known of the job of this id.

@@ -36,29 +36,30 @@ pub(crate) const JOBS_NOW: &str = concatcp!(
      LEFT JOIN @claimed ON claimed.seq = job.seq LEFT JOIN @finished ON finished.seq = job.seq) AS job"
 );
 
-macro_rules! jobs_beyond {
-    ($relation:literal) => {
+macro_rules! jobs_with_seq {
+    ($condition:literal) => {
         concatcp!(
             COLUMNS,
             "LEFT JOIN @scheduled ON scheduled.seq = job.seq AND scheduled.seq ",
-            $relation,
-            " $1 LEFT JOIN @blocked ON blocked.seq = job.seq AND blocked.seq ",
-            $relation,
-            " $1 LEFT JOIN @claimed ON claimed.seq = job.seq AND claimed.seq ",
-            $relation,
-            " $1 LEFT JOIN @finished ON finished.seq = job.seq AND finished.seq ",
-            $relation,
-            " $1 WHERE job.seq ",
-            $relation,
-            " $1) AS job"
+            $condition,
+            " LEFT JOIN @blocked ON blocked.seq = job.seq AND blocked.seq ",
+            $condition,
+            " LEFT JOIN @claimed ON claimed.seq = job.seq AND claimed.seq ",
+            $condition,
+            " LEFT JOIN @finished ON finished.seq = job.seq AND finished.seq ",
+            $condition,
+            " WHERE job.seq ",
+            $condition,
+            ") AS job"
         )
     };
 }
 
-/// The same of the jobs after one ($1), and of those before one; the server does not see by
-/// itself that this holds for what is joined as well.
-pub(crate) const JOBS_AFTER: &str = jobs_beyond!(">");
-pub(crate) const JOBS_BEFORE: &str = jobs_beyond!("<");
+/// The same of the jobs after one ($1), of those before one, and of those of some numbers; the
+/// server does not see by itself that this holds for what is joined as well.
+pub(crate) const JOBS_AFTER: &str = jobs_with_seq!("> $1");
+pub(crate) const JOBS_BEFORE: &str = jobs_with_seq!("< $1");
+pub(crate) const JOBS_AMONG: &str = jobs_with_seq!("= ANY ($1)");
 
 /// Jobs that have come to rest; other jobs are not looked at.
 pub(crate) const JOBS_FINISHED: &str = "@finished JOIN @job ON job.seq = finished.seq";

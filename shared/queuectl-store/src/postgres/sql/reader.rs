@@ -18,10 +18,13 @@ pub(crate) const STATES_OF_SEQS: &str = "SELECT job.seq, CASE WHEN claimed.seq I
 /// Statements of which the rest, the conditions, is made by `filter`.
 pub(crate) const SELECT_JOBS_AFTER: &str =
     concatcp!("SELECT ", job::LIST, " FROM ", JOBS_AFTER, " WHERE true");
+pub(crate) const SELECT_SEQS_AFTER: &str = concatcp!(NUMBERS_OF, JOBS_AFTER, " WHERE true");
 pub(crate) const SELECT_JOBS_BEFORE: &str =
     concatcp!("SELECT ", job::LIST, " FROM ", JOBS_BEFORE, " WHERE true");
 pub(crate) const SELECT_FINISHED: &str =
     concatcp!("SELECT finished.seq, job.queue FROM ", JOBS_FINISHED, " WHERE true");
+/// The numbers of a page of jobs as one value, since a row for each is ten times as large.
+const NUMBERS_OF: &str = "SELECT coalesce(array_agg(seq ORDER BY seq), '{}') AS seqs FROM (SELECT seq FROM ";
 pub(crate) const COUNT_OF: &str = "SELECT count(*) FROM (SELECT FROM ";
 pub(crate) const FIRST_OF: &str = "SELECT min(seq) FROM ";
 /// Jobs by their numbers.

@@ -48,14 +48,17 @@ pub(crate) const INTO_FINISHED: &str = "into_finished AS (INSERT INTO @finished 
 /// What a claim makes of the numbers of a job, as `effect::claim` does.
 pub(super) const CLAIMED_NUMBERS: &str = "lease + 1 AS lease, attempts + 1 AS attempts";
 
-/// Takes a job (`:seq`) out of wherever it waits.
-pub(super) const LEFT_WAITING: &str = "left_ready AS (DELETE FROM @ready USING @job WHERE job.seq = :seq AND ready.queue = job.queue \
-         AND ready.rank = -greatest(job.priority, -9223372036854775807) AND ready.position = job.position \
-         RETURNING ready.seq), \
-     left_scheduled AS (DELETE FROM @scheduled WHERE seq = :seq RETURNING seq), \
-     left_blocked AS (DELETE FROM @blocked WHERE seq = :seq RETURNING seq), \
-     left_waiting AS (SELECT seq FROM left_ready UNION ALL SELECT seq FROM left_scheduled \
-         UNION ALL SELECT seq FROM left_blocked)";
+/// Takes jobs (of `given`) out of wherever they wait, with the time for which they waited.
+/// Those that are ready are found by the key that the caller has read, one by one: the table
+/// has no other.
+pub(super) const LEFT_WAITING: &str = "left_ready AS (DELETE FROM @ready WHERE ctid = ANY (ARRAY(\
+         SELECT found.ctid FROM given CROSS JOIN LATERAL (SELECT ready.ctid FROM @ready \
+         WHERE ready.queue = given.queue AND ready.rank = given.rank AND ready.position = given.position \
+         AND ready.seq = given.seq FOR UPDATE) AS found)) RETURNING seq, run_at_ms, waits_since_ms), \
+     left_scheduled AS (DELETE FROM @scheduled WHERE seq = ANY (:seq) RETURNING seq), \
+     left_blocked AS (DELETE FROM @blocked WHERE seq = ANY (:seq) RETURNING seq, run_at_ms, waits_since_ms), \
+     left_waiting AS (SELECT * FROM left_ready UNION ALL SELECT seq, NULL, NULL FROM left_scheduled \
+         UNION ALL SELECT * FROM left_blocked)";
 
 /// Takes jobs (`:seqs`) out of `finished` that are dead, with how they got there.
 pub(super) const LEFT_DEAD: &str =
