@@ -1,8 +1,8 @@
 //! `queuectl dlq list`: lists the dead jobs and why they died.
 
 use queuectl_cli::Narrow::{CutsBeginnings, CutsEnds, CutsEndsLast, Goes, Stays};
-use queuectl_cli::{Context, Failure, Table, each_page};
-use queuectl_core::{Filter, State};
+use queuectl_cli::{Conditions, Context, Failure, Table, each_page};
+use queuectl_core::State;
 use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::borrow::Cow;
@@ -11,6 +11,9 @@ use std::borrow::Cow;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ListArgs {
+    #[command(flatten)]
+    conditions: Conditions,
+
     /// List only the newest N jobs [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
@@ -23,16 +26,17 @@ pub(crate) struct ListArgs {
 const EXAMPLES: &str = "\
 Examples:
   queuectl dlq list
-  queuectl dlq list --limit 20
+  queuectl dlq list --queue default --limit 20
+  queuectl dlq list --exit 3 --since 2h
   queuectl dlq list --json | jq -r '.[].last_error'";
 
 pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let out = cx.output();
-    let dead = || Filter::of_states(&[State::Dead]);
+    let dead = args.conditions.filter(&[State::Dead], cx.now())?;
     if args.json {
         let mut array = out.json_array();
-        each_page(cx.output(), &mut *store, dead(), args.limit, |jobs| {
+        each_page(cx.output(), &mut *store, dead, args.limit, |jobs| {
             jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))
         })?;
         return array.end();
@@ -43,7 +47,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
     let first = usize::from(!out.is_terminal());
     let mut table = Table::new(&header[first..]).fit(out.columns(), &narrow[first..]);
     let mut listed = false;
-    each_page(cx.output(), &mut *store, dead(), args.limit, |jobs| {
+    each_page(cx.output(), &mut *store, dead, args.limit, |jobs| {
         listed = true;
         for job in jobs {
             let (number, attempts) = (job.seq.to_string(), job.attempts.to_string());
@@ -54,7 +58,7 @@ pub(crate) fn list(cx: &Context, args: &ListArgs) -> Result<(), Failure> {
         out.bytes(table.page().as_bytes())
     })?;
     if !listed {
-        cx.note_nothing(&mut *store, "No dead jobs")?;
+        cx.note_nothing(&mut *store, &args.conditions.nothing("dead jobs"))?;
     }
     Ok(())
 }

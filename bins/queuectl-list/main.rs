@@ -1,20 +1,25 @@
 //! `queuectl list`: lists jobs in the order in which they were added.
 
 mod table;
-mod which;
 
-use queuectl_cli::{Context, Elsewhere, Failure, Leads, OthersOptions, each_page, elsewhere};
+use queuectl_cli::{
+    AnyState, Context, Elsewhere, Failure, Leads, OthersOptions, Which, each_page, elsewhere,
+};
+use queuectl_core::{Filter, Order};
 use queuectl_service::job_fields::JobDocument;
 use queuectl_store::Access;
 use std::process::ExitCode;
-use which::Which;
 
 /// List jobs, oldest first
 #[derive(clap::Parser)]
 #[command(name = "queuectl-list", after_help = EXAMPLES)]
 struct Args {
     #[command(flatten)]
-    which: Which,
+    which: Which<AnyState>,
+
+    /// List the newest first
+    #[arg(long)]
+    reverse: bool,
 
     /// List only the newest N jobs [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -64,9 +69,18 @@ fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| if args.json { as_json(cx, &args) } else { table::print(cx, &args) })
 }
 
+impl Args {
+    /// Which jobs are listed, and in which order.
+    fn filter(&self, cx: &Context) -> Result<Filter, Failure> {
+        let filter = self.which.filter(cx.now())?;
+        let order = if self.reverse { Order::NewestFirst { before: None } } else { filter.order };
+        Ok(Filter { order, ..filter })
+    }
+}
+
 fn as_json(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
-    let filter = args.which.filter(cx.now())?;
+    let filter = args.filter(cx)?;
     let mut array = cx.output().json_array();
     each_page(cx.output(), &mut *store, filter, args.limit, |jobs| {
         jobs.iter().try_for_each(|job| array.push(&JobDocument::from(job)))

@@ -13,7 +13,7 @@ const FULL_SCREENS: usize = 999;
 /// Prints the jobs, page by page.
 pub(crate) fn print(cx: &Context, args: &Args) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
-    let filter = args.which.filter(cx.now())?;
+    let filter = args.filter(cx)?;
     let times = Times::of(cx);
     let paused = PausedQueues::of(&store.rules()?, cx.now());
     if let Some(place) = cx.chosen_queue()? {
