@@ -8,7 +8,7 @@ use std::fs;
 trials![every_recipe_does_what_it_says if Jq];
 
 /// Recipes, what is there before, and what must be true afterwards; both are shell.
-const RECIPES: [(&str, &str, &str); 25] = [
+const RECIPES: [(&str, &str, &str); 27] = [
     (
         "A job for each file of a folder",
         "echo a >'a b.log'; echo c >-c.log",
@@ -87,6 +87,12 @@ const RECIPES: [(&str, &str, &str); 25] = [
         "jobs pending 1 && jobs dead 1",
     ),
     (
+        "Run again what died by an exit code",
+        "queuectl enqueue 'exit 75' --max-retries 0; queuectl enqueue 'exit 2' --max-retries 0; \
+         queuectl worker start --drain",
+        "said '1 job would be pending again' && jobs dead 2",
+    ),
+    (
         "Do not wait for the next retry",
         "export QUEUECTL_BACKOFF_BASE=3600; queuectl enqueue --id upload -- test -e there; \
          queuectl worker start --drain=ready; touch there",
@@ -102,6 +108,11 @@ const RECIPES: [(&str, &str, &str); 25] = [
         "export QUEUECTL_BACKOFF_BASE=3600; queuectl enqueue false; queuectl worker start --drain=ready; \
          queuectl enqueue true; queuectl enqueue --delay 1h true",
         "jobs cancelled 3 && jobs pending 0 && jobs failed 0",
+    ),
+    (
+        "Have the jobs of a queue wait",
+        "queuectl enqueue true; queuectl enqueue --delay 1h true",
+        "jobs blocked 2 && queuectl enqueue true; jobs blocked 2; queuectl release --held; jobs blocked 0",
     ),
     (
         "A queue of its own for slow jobs",

@@ -4,31 +4,43 @@ use queuectl_cli::{Context, Failure};
 use queuectl_core::{JobId, Lease, WorkerId};
 use queuectl_runtime::{RescueError, rescue};
 use queuectl_service::typed;
-use queuectl_service::wait::cancel::{CancelWait, Delay, Look};
+use queuectl_service::wait::cancel::{CancelWait, CancelWaitError, Delay, Look};
 use queuectl_service::wait::unseen::{UNSEEN_WAITS, Unseen};
 use queuectl_store::Store;
 use std::time::Duration;
 
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How a job has left processing.
+pub(crate) enum Left {
+    /// As it was to.
+    Cancelled,
+    /// It came to another end before.
+    EndedFirst(CancelWaitError),
+}
+
 /// Waits until the job has left processing. Ctrl+C ends the wait, not the request.
 ///
 /// # Errors
 ///
-/// If the job came to another end first, or what it runs cannot be ended.
+/// If what it runs cannot be ended.
 pub(crate) fn until_left(
     cx: &Context,
     store: &mut dyn Store,
     id: &JobId,
     worker: WorkerId,
     lease: Lease,
-) -> Result<(), Failure> {
+) -> Result<Left, Failure> {
     let mut wait = CancelWait::new(id.clone(), worker, lease);
     let mut unseen = Unseen::default();
     let mut said = None;
     loop {
-        let tell = match wait.look(store)? {
-            Look::Cancelled => return Ok(()),
+        let look = match wait.look(store) {
+            Err(error @ CancelWaitError::EndedFirst { .. }) => return Ok(Left::EndedFirst(error)),
+            look => look?,
+        };
+        let tell = match look {
+            Look::Cancelled => return Ok(Left::Cancelled),
             Look::Running(Some(delay @ Delay::Slow { .. })) => {
                 Some(format!("{delay}; Ctrl+C ends the wait only"))
             }

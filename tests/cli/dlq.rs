@@ -95,7 +95,7 @@ fn retry_of_a_job_that_is_not_dead_exits_4_and_changes_nothing() {
             .code(4)
             .stderr(contains("job 7f3a is completed; only dead and failed jobs can be retried"))
             .stderr(contains(
-                "hint: run it anew: free its id with `queuectl prune 7f3a`, and enqueue it again",
+                "hint: run it again as a new job: `queuectl show 7f3a --json | jq -c 'del(.id)' | queuectl enqueue",
             ));
         assert_eq!(home.job("7f3a"), before);
     });

@@ -13,7 +13,7 @@ trials![
     every_action_is_among_them,
 ];
 
-const VERBS: [&str; 39] = [
+const VERBS: [&str; 40] = [
     "enqueue",
     "list",
     "status",
@@ -21,6 +21,7 @@ const VERBS: [&str; 39] = [
     "logs",
     "cancel",
     "wait",
+    "hold",
     "release",
     "queue",
     "queue list",
@@ -121,7 +122,6 @@ fn surroundings(verb: &str) -> Home {
     home.make_file("two words.txt");
     match verb {
         "enqueue" => {}
-        "cancel" => home.enqueue_all(jobs(["job-1", "job-2"])),
         "queue drain" => {}
         "queue remove" => {
             home.queuectl(["queue", "set", "old-imports", "--limit", "1"]).assert().success();
@@ -129,6 +129,10 @@ fn surroundings(verb: &str) -> Home {
         "wait" => {
             home.enqueue_all(jobs(["job-1", "job-2"]));
             home.drain();
+        }
+        "cancel" | "hold" => {
+            home.enqueue_all(jobs(["job-1", "job-2"]));
+            home.enqueue_all([json!({"id": "mail", "command": "make mail", "queue": "mail"})]);
         }
         "release" => {
             let held = |id| json!({"id": id, "command": "true", "hold": true});

@@ -25,11 +25,13 @@ mod file_types;
 mod guardian;
 mod habits;
 mod help;
+mod hold;
 mod json_words;
 mod limits;
 mod list;
 mod locations;
 mod logs;
+mod many;
 mod memory;
 mod mistakes;
 mod r#move;
@@ -81,6 +83,7 @@ pub fn trials() -> Vec<Trial> {
         enqueue_fields::trials(),
         enqueue_file::trials(),
         help::trials(),
+        hold::trials(),
         json_words::trials(),
         enqueue_folder::trials(),
         enqueue_wait::trials(),
@@ -103,6 +106,7 @@ pub fn trials() -> Vec<Trial> {
         logs::trials(),
         dlq::trials(),
         prune::trials(),
+        many::trials(),
         administration::trials(),
         references::trials(),
         backup::trials(),

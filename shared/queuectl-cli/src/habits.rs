@@ -26,7 +26,7 @@ const COMMANDS: Habits = &[
     ),
     (
         &["pause", "suspend", "freeze"],
-        "start no job of a queue for now with `queuectl queue pause NAME`, or of any with `--all`",
+        "start no job of a queue for now with `queuectl queue pause NAME`, or of any with `--all`; have some wait with `queuectl hold`",
     ),
     (&["resume", "unpause", "continue"], "end a pause with `queuectl queue resume NAME`, or `--all`"),
     (&["queues"], "see the queues with `queuectl queue list`"),
