@@ -1,4 +1,4 @@
-//! S14, P12: what a limit costs those that it bounds; S15, P13: what a paused queue costs
+//! S15, P13: what a limit costs those that it bounds; S16, P14: what a paused queue costs
 //! another.
 
 use crate::dispatch::took;
@@ -13,14 +13,14 @@ const SLOTS: u32 = 2;
 const WORKER: [&str; 7] = ["worker", "start", "--count", "1", "--concurrency", "2", "--drain"];
 
 pub(crate) fn run(bench: &Bench) -> Result {
-    limited(bench, "S14", "SQLite", || Home::new(bench))?;
-    paused(bench, "S15", "SQLite", || Home::new(bench))
+    limited(bench, "S15", "SQLite", || Home::new(bench))?;
+    paused(bench, "S16", "SQLite", || Home::new(bench))
 }
 
 pub(crate) fn run_on_server(bench: &Bench) -> Result {
     let server = start_server(bench, None)?;
-    limited(bench, "P12", "PostgreSQL", || Home::on_server(bench, &server))?;
-    paused(bench, "P13", "PostgreSQL", || Home::on_server(bench, &server))
+    limited(bench, "P13", "PostgreSQL", || Home::on_server(bench, &server))?;
+    paused(bench, "P14", "PostgreSQL", || Home::on_server(bench, &server))
 }
 
 fn limited(bench: &Bench, name: &str, engine: &str, home: impl Fn() -> Result<Home>) -> Result {

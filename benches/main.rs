@@ -38,13 +38,14 @@ mod store;
 mod support;
 mod unserved;
 mod wait;
+mod wishes;
 
 use support::{Bench, Extent, Result, stamp};
 
 /// One benchmark: its name, and what it does.
 type Benchmark = (&'static str, fn(&Bench) -> Result);
 
-const BENCHMARKS: [Benchmark; 27] = [
+const BENCHMARKS: [Benchmark; 29] = [
     ("floor", floor::run),
     ("dispatch", dispatch::run),
     ("drain", drain::run),                               // S1, S2
@@ -55,7 +56,8 @@ const BENCHMARKS: [Benchmark; 27] = [
     ("look", look::run),                                 // S7
     ("store", store::run),                               // S8
     ("unserved", unserved::run),                         // S13
-    ("limits", limits::run),                             // S14, S15
+    ("limits", limits::run),                             // S15, S16
+    ("bulk-verbs", wishes::run),                         // S14
     ("idle", idle::run),                                 // S9
     ("output", output::run),                             // S10
     ("crowd", crowd::run),                               // S11
@@ -65,7 +67,8 @@ const BENCHMARKS: [Benchmark; 27] = [
     ("machines", server::machines::run),                 // P3
     ("server-store", server::store::run),                // P4
     ("server-unserved", unserved::run_on_server),        // P11
-    ("server-limits", limits::run_on_server),            // P12, P13
+    ("server-limits", limits::run_on_server),            // P13, P14
+    ("server-bulk-verbs", wishes::run_on_server),        // P12
     ("server-bulk", server::bulk::run),                  // P5
     ("server-latency", server::latency::run),            // P6
     ("idle-transaction", server::idle_transaction::run), // P7
