@@ -15,8 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Wait until nothing of a queue is ready or runs
 ///
-/// Workers run its jobs, not this command. What waits for a time, or is held, is not waited
-/// for. Ctrl+C ends the wait and nothing else.
+/// Workers run its jobs, not this command. What waits for a time, is held, or is paused until
+/// a person says otherwise is not waited for. Ctrl+C ends the wait and nothing else.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DrainArgs {
@@ -65,7 +65,7 @@ pub(crate) fn drain(cx: &Context, args: &DrainArgs) -> Result<(), Failure> {
         return cx.output().json(&DrainedDocument::from(&end));
     }
     let (completed, died, left) = (end.completed, end.died, end.left);
-    let held = if end.held > 0 { format!(", {} held", end.held) } else { String::new() };
+    let held = if end.held > 0 { format!(", {} held or paused", end.held) } else { String::new() };
     cx.output()
         .line(format!("Nothing of {} runs: {completed} completed, {died} died, {left} left{held}", args.name))
 }

@@ -1,6 +1,7 @@
 //! `queuectl queue pause`: has no job of a queue started.
 
 use crate::named::Named;
+use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure, Times};
 use queuectl_core::{Exit, Pause};
 use queuectl_service::amounts::parse_duration;
@@ -54,7 +55,7 @@ pub(crate) fn pause(cx: &Context, args: &PauseArgs) -> Result<(), Failure> {
         store.pause(name, &pause)?;
         if !args.json {
             let words = pause_in_words(&pause, &Times::of(cx));
-            cx.output().line(format!("Paused {}{words}", queue_in_words(name)))?;
+            cx.output().line(escape(&format!("Paused {}{words}", queue_in_words(name))))?;
         }
     }
     if args.json {

@@ -31,7 +31,7 @@ pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let Queues { queues, pause_of_all } = Queues::look(&mut *store)?;
     let Some(queue) = queues.iter().find(|queue| queue.name == args.name) else {
         return Err(Failure::new(Exit::NotFound, format!("there is no queue {} here", args.name))
-            .hint("list those that have jobs, workers or a pause with `queuectl queue list`"));
+            .hint("list those that have jobs, workers or rules with `queuectl queue list`"));
     };
     if args.json {
         return cx.output().json(&queue.document(pause_of_all.as_ref()));

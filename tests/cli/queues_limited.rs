@@ -1,5 +1,6 @@
 //! `queuectl queue set --limit`: never more jobs of a queue run than may.
 
+use crate::support::postgres::Server;
 use crate::support::trials::trials;
 use crate::support::{DEADLINE, Home, wait_until};
 use nix::sys::signal::Signal;
@@ -16,6 +17,7 @@ trials![
     a_limit_that_is_lowered_or_raised_counts_from_then_on,
     why_names_the_jobs_that_fill_a_queue,
     rules_of_queues_are_backed_up_and_moved,
+    retries_of_a_queue_with_a_limit_wake_its_worker if Postgres,
     a_wrong_limit_changes_nothing,
     only_a_queue_without_jobs_is_removed,
 ];
@@ -132,6 +134,19 @@ fn rules_of_queues_are_backed_up_and_moved() {
         .success()
         .stderr(contains("1 held or paused."));
     home.queuectl(["queue", "resume", "mail"]).assert().failure().stderr(contains("moved"));
+}
+
+fn retries_of_a_queue_with_a_limit_wake_its_worker() {
+    for home in [Home::new(), Home::new().on_server(Server::shared())] {
+        let home = home.with("QUEUECTL_BACKOFF_BASE", "1");
+        limit(&home, "q", "1");
+        let job = |number| json!({"id": format!("q{number}"), "queue": "q", "command": "[ $QUEUECTL_ATTEMPT = 2 ]", "max_retries": 1});
+        home.enqueue_all((0..3).map(job));
+        let _worker = home.worker(["--concurrency", "1", "--poll-interval", "1h"]);
+        for id in ["q0", "q1", "q2"] {
+            home.wait_for(id, State::Completed);
+        }
+    }
 }
 
 fn a_wrong_limit_changes_nothing() {

@@ -17,6 +17,7 @@ trials![
     a_pause_of_all_queues_is_told_of_each,
     queues_are_shown_with_what_is_there,
     a_queue_is_drained_by_its_workers,
+    a_drain_of_a_paused_queue_ends,
     why_names_each_thing_that_is_in_the_way,
 ];
 
@@ -197,6 +198,23 @@ fn a_queue_is_drained_by_its_workers() {
         .success()
         .stdout(contains("Nothing of mail runs: ").and(contains(", 1 left")));
     assert_eq!((home.state("m2"), home.state("v1")), (State::Completed, State::Pending));
+}
+
+fn a_drain_of_a_paused_queue_ends() {
+    let home = home_with_queues();
+    home.queuectl(["queue", "pause", "mail", "--reason", "a\u{1b}[31m"])
+        .assert()
+        .success()
+        .stdout(contains("\u{1b}").not());
+    home.queuectl(["queue", "drain", "mail"])
+        .assert()
+        .success()
+        .stdout("Nothing of mail runs: 0 completed, 0 died, 0 left, 2 held or paused\n");
+    home.queuectl(["queue", "pause", "video", "--for", "1h"]).assert().success();
+    home.queuectl(["worker", "start", "--drain=ready"])
+        .assert()
+        .success()
+        .stderr(contains("Drained: 0 completed, 0 died, 0 left, 3 held or paused."));
 }
 
 fn why_names_each_thing_that_is_in_the_way() {

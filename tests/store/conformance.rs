@@ -223,7 +223,8 @@ suite! {
         a_suspect_is_one_of_those_there_is_room_for,
         workers_that_claim_at_once_never_exceed_a_limit,
         a_limit_and_a_pause_are_two_things,
-        delayed_jobs_of_a_full_queue_keep_no_other_from_becoming_ready;
+        delayed_jobs_of_a_full_queue_keep_no_other_from_becoming_ready,
+        a_job_of_a_queue_with_a_limit_is_claimed_when_it_falls_due;
     obstacles:
         nothing_is_in_the_way_of_exactly_those_jobs_that_are_claimed;
     pauses:

@@ -209,3 +209,22 @@ pub fn delayed_jobs_of_a_full_queue_keep_no_other_from_becoming_ready(place: &dy
     queue.claim(worker.id, 4, at(6));
     assert_eq!(queue.state("b"), State::Processing);
 }
+
+pub fn a_job_of_a_queue_with_a_limit_is_claimed_when_it_falls_due(place: &dyn Place) {
+    let mut queue = Queue::open(place);
+    limit(&mut queue, "a", 1);
+    let delayed = |name, seconds| NewJob { delay: Duration::from_secs(seconds), ..job_of("a", name) };
+    queue.accept(&[delayed("1", 5), delayed("2", 6), delayed("3", 7)], T0);
+    let worker = queue.register();
+    let mut now = T0;
+    let told = queue.exchange(worker.id, &Exchange { want: 1, ..NOTHING }, now);
+    assert_eq!((told.claimed.len(), told.next_due), (0, Some(at(5))));
+    for name in ["1", "2", "3"] {
+        now = now.after(Duration::from_secs(9));
+        assert_eq!(queue.claim_ids(worker.id, 1, now), [name], "in the exchange in which it is due");
+        let lease = queue.job(name).last_lease();
+        queue.end(worker.id, lease, Outcome::Exit(1), now);
+    }
+    // Retries, of which the first is due first.
+    assert_eq!(queue.claim_ids(worker.id, 1, at(9000)), ["1"]);
+}

@@ -1,6 +1,6 @@
 //! Queues of which no job is started for now.
 
-use crate::{Limits, Timestamp};
+use crate::{Limits, QueueSet, Timestamp};
 
 /// A person's wish that no job of a queue is started.
 ///
@@ -78,9 +78,10 @@ impl PausedQueues {
         self.meant(queue).any(|until| until.is_none())
     }
 
-    /// When the first of them ends by itself.
-    pub fn next_end(&self) -> Option<Timestamp> {
-        self.queues.iter().filter_map(|(_, until)| *until).min()
+    /// When the first of those ends by itself that concern these queues.
+    pub fn next_end(&self, queues: &QueueSet) -> Option<Timestamp> {
+        let concern = self.queues.iter().filter(|(name, _)| name == EVERY_QUEUE || queues.serves(name));
+        concern.filter_map(|(_, until)| *until).min()
     }
 
     fn meant<'a>(&'a self, queue: &'a str) -> impl Iterator<Item = Option<Timestamp>> + 'a {
@@ -105,7 +106,8 @@ mod tests {
         let paused = paused(&[("a", Some(99)), ("b", Some(100)), ("c", Some(101)), ("d", None)]);
         let stopped = ["a", "b", "c", "d", "e"].map(|queue| paused.stops(queue));
         assert_eq!(stopped, [false, false, true, true, false]);
-        assert_eq!(paused.next_end(), Some(Timestamp::from_millis(101)));
+        assert_eq!(paused.next_end(&QueueSet::ALL), Some(Timestamp::from_millis(101)));
+        assert_eq!(paused.next_end(&QueueSet::of(["d"]).unwrap()), None, "the other is not served");
         assert!(paused.stops_for_good("d") && !paused.stops_for_good("c"));
         let pause = Pause { since: NOW, until: Some(NOW), by: String::new(), reason: None };
         assert!(!pause.holds(NOW) && pause.holds(NOW.before(std::time::Duration::from_millis(1))));
@@ -115,7 +117,7 @@ mod tests {
     fn a_pause_of_all_stops_every_queue() {
         let paused = paused(&[(EVERY_QUEUE, None)]);
         assert!(paused.stops("anything") && paused.stops_for_good("anything"));
-        assert_eq!(paused.next_end(), None);
+        assert_eq!(paused.next_end(&QueueSet::ALL), None);
         assert!(crate::check_queue_name(EVERY_QUEUE).is_err());
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Coordinator<'a> {
     next_look: Instant,
     failures: Failures,
     announced_due: Option<Timestamp>,
+    /// A queue with a limit has a ready job and room for it.
+    limited_waits: bool,
 }
 
 impl<'a> Coordinator<'a> {
@@ -74,6 +76,7 @@ impl<'a> Coordinator<'a> {
             next_look: Instant::now(),
             failures: Failures::default(),
             announced_due: None,
+            limited_waits: false,
         }
     }
 
@@ -226,7 +229,7 @@ impl<'a> Coordinator<'a> {
         if self.stop.is_some() || at_most == 0 {
             return 0;
         }
-        let ahead = if impatient { 0 } else { self.ahead.limit() };
+        let ahead = if impatient || self.limited_waits { 0 } else { self.ahead.limit() };
         let want = (occupancy.idle + ahead).saturating_sub(occupancy.unstarted).min(at_most);
         self.budget.map_or(want, |budget| want.min(u32::try_from(budget).unwrap_or(u32::MAX)))
     }
@@ -243,11 +246,13 @@ impl<'a> Coordinator<'a> {
             next_due,
             paused,
             limited,
+            limited_waits,
             roster,
             ..
         } = exchanged;
         let outgoing = std::mem::take(&mut self.outgoing);
         self.counts = counts;
+        self.limited_waits = limited_waits;
         let any_set_aside = !set_aside.is_empty();
         // With a suspect here, another may have been passed over.
         self.nothing_is_ready = suspects == Suspects::One && claimed.len() < want as usize && !any_set_aside;

@@ -7,7 +7,7 @@ use queuectl_core::{
     EVERY_QUEUE, Facts, Filter, Job, Limits, Obstacle, Pause, QueueSet, Seq, Server, State, Timestamp,
     WorkerId, obstacles,
 };
-use queuectl_store::{Stage, Store, StoreError};
+use queuectl_store::{Move, Stage, Store, StoreError};
 use serde::Serialize;
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ pub trait TimeWords {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// Which: `held`, `not-due`, `paused`, `limit`, `moving`, `no-worker`, `all-busy`, `suspect`,
-    /// `unreadable`, `at-rest`.
+    /// `unreadable`, `at-rest`, `moved`.
     pub kind: &'static str,
     /// The same for a person, without a full stop.
     pub text: String,
@@ -69,8 +69,11 @@ impl<'a> WhyDocument<'a> {
 /// Those of the store.
 pub fn why(store: &mut dyn Store, job: &Job, times: &dyn TimeWords) -> Result<Vec<Reason>, StoreError> {
     let (workers, rules, now) = (store.workers()?, store.rules()?, store.clock().now());
-    let is_moving =
-        store.whereabouts()?.is_some_and(|here| !matches!(here.stage, Stage::Idle | Stage::Arrived(_)));
+    let stage = store.whereabouts()?.map(|here| here.stage);
+    if let Some(Stage::Left(moved)) = &stage {
+        return Ok(vec![gone(moved)]);
+    }
+    let is_moving = stage.is_some_and(|stage| !matches!(stage, Stage::Idle | Stage::Arrived(_)));
     let suspects = if job.is_suspect() { who_runs_suspects(store)? } else { HashSet::new() };
     let takes_jobs = workers.iter().filter(|worker| worker.takes_jobs());
     let servers: Vec<Server<'_>> = takes_jobs
@@ -85,6 +88,13 @@ pub fn why(store: &mut dyn Store, job: &Job, times: &dyn TimeWords) -> Result<Ve
     let running = if has_limit { running_in(store, &job.queue)? } else { Vec::new() };
     let facts = Facts { now, rules: &rules, held: running.len() as u64, is_moving, servers: &servers };
     Ok(obstacles(job, &facts).iter().map(|obstacle| in_words(job, obstacle, &running, times)).collect())
+}
+
+/// The queue is elsewhere, and this is what was left here.
+fn gone(moved: &Move) -> Reason {
+    let text = format!("the queue was moved to {}, with this job", moved.place);
+    let hint = format!("queuectl why ID {}", typed_option("--database", &moved.place));
+    Reason { kind: "moved", text, until: None, hint: Some(hint) }
 }
 
 /// The numbers of the jobs of a queue that workers hold.

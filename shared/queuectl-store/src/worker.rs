@@ -185,6 +185,9 @@ pub struct Exchanged {
     /// The queues that this worker serves and that have a limit: others may wait for what it
     /// ends there.
     pub limited: Vec<String>,
+    /// One of them has a ready job and room for it: what is claimed in advance of other queues
+    /// would be started before it, whatever its priority.
+    pub limited_waits: bool,
     /// Every worker that has not ended, this one included.
     pub roster: Vec<WorkerId>,
 }

@@ -87,7 +87,7 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn look(store: &mut dyn Store, jobs: DrainedJobs, queues: QueueSet) -> Result<Self, StoreError> {
-        let (at, counts) = (store.clock().now(), counts_of(store, &queues)?);
+        let (at, counts) = (store.clock().now(), counts_of(store, &queues, jobs)?);
         Ok(Self { jobs, queues, at, counts })
     }
 
@@ -97,7 +97,7 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn progress(&self, store: &mut dyn Store) -> Result<DrainProgress, StoreError> {
-        let now = counts_of(store, &self.queues)?;
+        let now = counts_of(store, &self.queues, self.jobs)?;
         let waiting = store.count(&self.scheduled(), MOST_WAITING)?;
         let done = (now.finished() - self.counts.finished()).max(0).unsigned_abs();
         let very_many = waiting >= MOST_WAITING.into();
@@ -120,14 +120,20 @@ impl DrainBegin {
         })
     }
 
-    /// Tells whether none of the jobs is ready or held by a worker.
+    /// Tells whether none of the jobs is held by a worker, or ready in a queue that is not
+    /// paused until a person says otherwise.
     ///
     /// # Errors
     ///
     /// Those of the store.
     pub fn has_nothing_ready(&self, store: &mut dyn Store) -> Result<bool, StoreError> {
+        let paused = PausedQueues::of(&store.rules()?, store.clock().now());
+        let names = self.queues.names();
+        if !names.is_empty() && names.iter().all(|queue| paused.stops_for_good(queue)) {
+            return Ok(counts_of(store, &self.queues, self.jobs)?[State::Processing] == 0);
+        }
         let ready = Filter { stages: vec![Stage::Ready], queues: self.queues.clone(), ..Filter::default() };
-        Ok(counts_of(store, &self.queues)?[State::Processing] == 0 && store.count(&ready, 1)? == 0)
+        Ok(counts_of(store, &self.queues, self.jobs)?[State::Processing] == 0 && store.count(&ready, 1)? == 0)
     }
 
     /// Looks what has become of the jobs.
@@ -136,7 +142,7 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn end(&self, store: &mut dyn Store) -> Result<DrainEnd, StoreError> {
-        let now = counts_of(store, &self.queues)?;
+        let now = counts_of(store, &self.queues, self.jobs)?;
         let left = now.unfinished().max(0).unsigned_abs();
         // What is left though it was to be run was left by a stop, or by a bound.
         let may_be_left = match self.jobs {
@@ -180,9 +186,9 @@ impl DrainBegin {
     }
 }
 
-/// How many jobs of these queues stand where; what waits in a queue that is paused until a
-/// person says otherwise counts as blocked, as it does for the workers.
-fn counts_of(store: &mut dyn Store, queues: &QueueSet) -> Result<Counts, StoreError> {
+/// How many jobs of these queues stand where. What waits in a paused queue counts as blocked,
+/// unless the end of the pause is waited for.
+fn counts_of(store: &mut dyn Store, queues: &QueueSet, jobs: DrainedJobs) -> Result<Counts, StoreError> {
     let paused = PausedQueues::of(&store.rules()?, store.clock().now());
     if queues.is_all() && paused.is_empty() {
         return store.counts();
@@ -190,7 +196,11 @@ fn counts_of(store: &mut dyn Store, queues: &QueueSet) -> Result<Counts, StoreEr
     let mut by_queue = store.counts_by_queue()?;
     by_queue.retain(|(queue, _)| queues.serves(queue));
     for (queue, counts) in &mut by_queue {
-        if paused.stops_for_good(queue) {
+        let is_left = match jobs {
+            DrainedJobs::All => paused.stops_for_good(queue),
+            DrainedJobs::Due => paused.stops(queue),
+        };
+        if is_left {
             counts.block_all();
         }
     }

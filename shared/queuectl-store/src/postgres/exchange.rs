@@ -74,11 +74,19 @@ impl PostgresStore {
         // The exchange has happened: what goes wrong from here on, the next one finds.
         self.claim_what_is_left(worker, exchange, &mut done, has_promoted, now);
         let any_ready = self.complete_signals(worker, exchange, &mut done, now);
-        if any_ready && done.exchanged.set_aside.is_empty() {
-            // They came in since, or in a queue that had none before.
+        let claimed = done.exchanged.claimed.len() as u32;
+        let missing =
+            Exchange { want: exchange.want.saturating_sub(claimed), ended: &[], unstarted: &[], ..*exchange };
+        let has_room = !self.cache.gates_to_hold(&missing).is_empty();
+        if (any_ready || has_room) && done.exchanged.set_aside.is_empty() {
+            // They came in since, or in a queue that had none before, or whose limit was not
+            // known.
             done.passed_over = true;
             self.claim_what_is_left(worker, exchange, &mut done, false, now);
         }
+        done.exchanged.limited_waits = self.cache.gates.any_waits();
+        let again = self.cache.gates.try_again_at(now);
+        done.exchanged.next_due = done.exchanged.next_due.into_iter().chain(again).min();
         Ok(done.exchanged)
     }
 
@@ -275,6 +283,7 @@ impl PostgresStore {
             self.cache.look_anew();
         }
         let known = self.cache.held();
+        let limited = self.cache.gates.limited().to_vec();
         // What becomes ready changes what is due next.
         let mut budget = if promotes.is_none() {
             self.cache.budget(exchange.want, exchange.queues)
@@ -282,6 +291,7 @@ impl PostgresStore {
             self.cache.budget_of_a_look(exchange.want, exchange.queues)
         };
         let gates = self.cache.gates_to_hold(exchange);
+        let mut tried = gates.clone();
         let mut connection = self.cache.connection(worker);
         let mut is_refused = false;
         let first = match doubt {
@@ -307,16 +317,23 @@ impl PostgresStore {
             output::add(session, worker, exchange, &mut standings)?;
             let returned = standings.queues_of(exchange.unstarted);
             standings.hand_back(session, counters, exchange.unstarted, exchange.policy, now)?;
+            let mut became_ready: Vec<String> = returned.into_iter().collect();
             if let Some(promotion) = &promotes
                 && worker::may_claim(stop)
             {
-                budget.also(promote(session, promotion, exchange.queues, now)?, exchange.queues);
+                became_ready.extend(promote(session, promotion, exchange.queues, now)?);
             }
-            budget.also(returned, exchange.queues);
+            tried.clone_from(&gates);
+            if exchange.at_once() > 0 {
+                tried.extend(limited.iter().filter(|queue| became_ready.contains(queue)).cloned());
+            }
+            tried.sort_unstable();
+            tried.dedup();
+            budget.also(became_ready, exchange.queues);
             let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
             budget.rooms =
-                gates::hold(session, &gates, |queue| outcome.ends.of_queue(queue), exchange.at_once())?;
-            budget.also(gates.iter().cloned(), exchange.queues);
+                gates::hold(session, &tried, |queue| outcome.ends.of_queue(queue), exchange.at_once())?;
+            budget.also(tried.iter().cloned(), exchange.queues);
             let request = self::request(worker, exchange, &outcome, &budget, Trust::Certain, connection, now);
             let reply = request.reply(session).inspect_err(|trouble| {
                 is_refused = matches!(trouble, Trouble::Sql(error) if is_about_data(error));
@@ -348,6 +365,7 @@ impl PostgresStore {
         };
         self.cache.is_unclear = false;
         self.cache.gave_up_connection(worker, connection);
+        self.cache.gates.learn(&tried, &budget.rooms, &reply.claimed, self.cache.rings);
         let mut done = self.take_in(exchange, &outcome, reply, &back, &budget, Beginning { now, at });
         done.exchanged.finished.extend(before);
         done.exchanged.superseded = superseded;
@@ -372,19 +390,17 @@ impl PostgresStore {
         }
         let took = began.at.elapsed();
         self.cache.remember(&reply.claimed);
-        let rings = self.cache.rings;
-        self.cache.gates.learn(&budget.rooms, &reply.claimed, rings);
         self.cache.learn(budget, exchange.want, &reply, took);
         let is_short = reply.is_short(exchange.want);
         let Reply { claimed, unreadable, any_suspect, signals, any_returned, .. } = reply;
         let is_counted = signals.more.as_ref().is_some_and(|more| more.counts.is_some());
-        let mut exchanged = self.heard(signals, &own, began);
+        let mut exchanged = self.heard(exchange, signals, &own, began);
         for queue in outcome.ends.returned_queues() {
             self.cache.became_ready(queue);
         }
         if let Some(due) = outcome.first_due {
             let due = self.cache.expect(due, began.now);
-            exchanged.next_due = due.into_iter().chain(exchanged.paused.next_end()).min();
+            exchanged.next_due = due.into_iter().chain(exchanged.paused.next_end(exchange.queues)).min();
         }
         exchanged.claimed = claimed;
         exchanged.finished.clone_from(&outcome.effects);
@@ -414,7 +430,7 @@ impl PostgresStore {
             let told = one(session.ask(&sql::LOOK, &values)?)?;
             Ok((row::get::<bool>(&told, "any_ready")?, Signals::read(&told)?))
         })?;
-        let exchanged = self.heard(signals, &Counts::default(), Beginning { now, at });
+        let exchanged = self.heard(exchange, signals, &Counts::default(), Beginning { now, at });
         let knows_more = self.cache.knows_more_queues(&budget.queues, exchange.queues);
         let has_room = !self.cache.gates_to_hold(exchange).is_empty();
         Ok((any_ready || knows_more || has_room || self.cache.any_due, exchanged))
@@ -422,7 +438,13 @@ impl PostgresStore {
 
     /// Sets the clock by the server's, folds the changes if there are many, and gives
     /// what the worker is told beside its jobs.
-    fn heard(&mut self, signals: Signals, own: &Counts, began: Beginning) -> Exchanged {
+    fn heard(
+        &mut self,
+        exchange: &Exchange<'_>,
+        signals: Signals,
+        own: &Counts,
+        began: Beginning,
+    ) -> Exchanged {
         let took = began.at.elapsed();
         self.clock.set(signals.time, began.at + took);
         let mut exchanged = Exchanged {
@@ -430,12 +452,13 @@ impl PostgresStore {
             stop: signals.stop,
             was_called_dead: signals.was_called_dead,
             paused: PausedQueues::at(began.now, signals.paused),
-            limited: signals.limited,
+            limited: signals.limited.clone(),
             ..Exchanged::default()
         };
-        self.cache.gates.are_ready(signals.limited_and_ready);
+        self.cache.gates.are_there(&signals.limited, signals.limited_and_ready);
         self.cache.tell(signals.more.as_ref(), own, took, began.now, &mut exchanged);
-        exchanged.next_due = exchanged.next_due.into_iter().chain(exchanged.paused.next_end()).min();
+        exchanged.next_due =
+            exchanged.next_due.into_iter().chain(exchanged.paused.next_end(exchange.queues)).min();
         if let Some(more) = signals.more {
             self.fold(more.changes);
         }

@@ -1,15 +1,16 @@
 //! Queues with a limit: whose gates are held, and how many jobs there is room for.
 //!
-//! A gate is the row of a queue's rules. Whoever claims from such a queue holds it from
-//! before the claimed are counted until the claim is committed, so that no two workers
-//! count at the same time; who ends a job holds none, since that only makes room.
+//! A gate is a lock for each queue. Whoever claims from such a queue holds it from before
+//! the claimed are counted until the claim is committed, so that no two workers count at the
+//! same time; who ends a job holds none, since that only makes room. A gate that another
+//! worker holds is not waited for, but tried again soon.
 
 use super::row::{self, all};
 use super::sql;
 use super::trouble::Trouble;
 use crate::planted::Bug;
 use crate::worker::Exchange;
-use queuectl_core::{Job, Lease, Limits};
+use queuectl_core::{Job, Lease, Limits, Timestamp};
 use queuectl_postgres::session::{Session, values};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 /// A queue that was full is looked at again after so long; earlier if somebody rings or a
 /// job of it ends here.
 const FULL_FOR: Duration = Duration::from_millis(500);
+
+/// A gate that another worker held is tried again after so long.
+const TRIED_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// How many jobs of a queue may be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,10 @@ pub(super) type Rooms = BTreeMap<String, Room>;
 pub(super) struct Gates {
     /// Those that have ready jobs and are not paused.
     ready: Vec<String>,
+    /// All that this worker serves.
+    limited: Vec<String>,
+    /// Another worker held the gate of one of them.
+    passed_by: bool,
     /// Those that were full, since when, and how often others had rung before.
     full: HashMap<String, (Instant, u64)>,
 }
@@ -50,14 +58,33 @@ impl Gates {
         self.full.remove(queue);
     }
 
-    /// Learns which queues have ready jobs.
-    pub(super) fn are_ready(&mut self, ready: Vec<String>) {
+    /// Learns which queues have a limit, and which of them have ready jobs.
+    pub(super) fn are_there(&mut self, limited: &[String], ready: Vec<String>) {
         self.full.retain(|queue, _| ready.contains(queue));
+        self.limited = limited.to_vec();
         self.ready = ready;
     }
 
+    /// The queues with a limit that this worker serves.
+    pub(super) fn limited(&self) -> &[String] {
+        &self.limited
+    }
+
+    /// Tells whether a queue has ready jobs and room for them, as far as is known.
+    pub(super) fn any_waits(&self) -> bool {
+        self.ready.iter().any(|queue| !self.full.contains_key(queue))
+    }
+
+    /// When a gate that another worker held is to be tried again, if one was.
+    pub(super) fn try_again_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.passed_by.then(|| now.after(TRIED_AGAIN_AFTER))
+    }
+
     /// Learns from a claim which queues are full.
-    pub(super) fn learn(&mut self, rooms: &Rooms, claimed: &[Job], rings: u64) {
+    pub(super) fn learn(&mut self, tried: &[String], rooms: &Rooms, claimed: &[Job], rings: u64) {
+        let is_held_by_another =
+            |queue: &&String| self.limited.contains(queue) && !rooms.contains_key(*queue);
+        self.passed_by = tried.iter().any(|queue| is_held_by_another(&queue));
         for (queue, room) in rooms {
             let taken = claimed.iter().filter(|job| job.queue == *queue).count() as u64;
             if u64::from(room.free) <= taken {

@@ -15,8 +15,10 @@ use std::collections::BinaryHeap;
 pub(super) struct Served<'a> {
     pub(super) queues: &'a QueueSet,
     pub(super) paused: PausedQueues,
-    /// Each with how many jobs may be claimed of it now.
+    /// Each with how many jobs may be claimed of it by its limit.
     limited: Vec<(Name, u32)>,
+    /// How many of the jobs that are wanted can be started at once.
+    at_once: u32,
 }
 
 impl<'a> Served<'a> {
@@ -34,10 +36,10 @@ impl<'a> Served<'a> {
             if !limits.are_none() && queue.is_served_by(queues) {
                 let held = connection.prepare_cached(sql::HELD_OF_QUEUE)?;
                 let room = limits.room(count(held, &queue)?).unwrap_or(u32::MAX);
-                limited.push((queue, room.min(exchange.at_once())));
+                limited.push((queue, room));
             }
         }
-        Ok(Self { queues, paused: PausedQueues::at(now, paused), limited })
+        Ok(Self { queues, paused: PausedQueues::at(now, paused), limited, at_once: exchange.at_once() })
     }
 
     /// Tells whether jobs of a queue are claimed, as far as it is not full.
@@ -57,7 +59,20 @@ impl<'a> Served<'a> {
     /// How many jobs of a queue may be claimed, of so many that are wanted.
     pub(super) fn room(&self, queue: &Name, want: usize) -> usize {
         let limited = self.limited.iter().find(|(limited, _)| limited == queue);
-        limited.map_or(want, |&(_, room)| want.min(room as usize))
+        limited.map_or(want, |&(_, room)| want.min(room.min(self.at_once) as usize))
+    }
+
+    /// Tells whether a queue with a limit has a ready job and room for it.
+    pub(super) fn limited_waits(&self, connection: &Connection) -> Result<bool> {
+        for (queue, room) in &self.limited {
+            if *room > 0 && !self.is_paused(queue) {
+                let mut any = connection.prepare_cached(sql::HOW_MANY_READY)?;
+                if any.query_row((queue, 1), |found| found.get::<_, u32>(0))? > 0 {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// The names of the queues with a limit.

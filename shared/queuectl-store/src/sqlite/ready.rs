@@ -48,7 +48,7 @@ pub(super) fn anything_to_claim(
 /// When the next job of these queues falls due, or the first pause ends by itself.
 pub(super) fn next_due(connection: &Connection, served: &Served<'_>) -> Result<Option<Timestamp>> {
     let due = scheduled(connection, served)?.into_iter().map(|head| Timestamp::from_millis(head.key.0));
-    Ok(due.chain(served.paused.next_end()).min())
+    Ok(due.chain(served.paused.next_end(served.queues)).min())
 }
 
 fn ready(connection: &Connection, served: &Served<'_>) -> Result<Vec<Head<ReadyKey>>> {

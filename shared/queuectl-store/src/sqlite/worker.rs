@@ -229,6 +229,7 @@ fn reply(
         was_called_dead,
         counts,
         next_due,
+        limited_waits: served.limited_waits(connection)?,
         limited: served.limited(),
         paused: served.paused,
         roster: roster(connection)?,

@@ -283,12 +283,18 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
     MORE_SIGNALS
 ));
 
-/// Holds the gates of queues (`$1`), in the order of their names, so that no two workers
-/// wait for each other; gives the limit of each. Whoever claims from such a queue holds its
-/// gate until the claim is committed.
+/// Holds the gates of queues (`$1`) that no other worker holds; gives the limit of each.
+/// Whoever claims from such a queue holds its gate until the claim is committed.
 ///
-/// SQLite has no twin of it: there each exchange is the only writer.
-pub(crate) const HOLD_GATES: &str = concatcp!(LOOK_AT_GATES, " FOR UPDATE");
+/// A gate is no lock of the row itself, so that a worker which stands still with it keeps
+/// nobody from pausing the queue or changing its limit; and none is waited for, so that it
+/// keeps no other worker from the jobs of other queues. SQLite has no twin of it: there each
+/// exchange is the only writer.
+pub(crate) const HOLD_GATES: &str = concatcp!(
+    "SELECT queue, job_limit FROM (SELECT id, queue, job_limit FROM @rules WHERE queue = ANY ($1) \
+         AND job_limit IS NOT NULL ORDER BY queue OFFSET 0) AS gate \
+     WHERE pg_try_advisory_xact_lock('@rules'::regclass::oid::integer, id::integer)"
+);
 /// Only for `Bug::NoGate`.
 pub(crate) const LOOK_AT_GATES: &str =
     "SELECT queue, job_limit FROM @rules WHERE queue = ANY ($1) AND job_limit IS NOT NULL ORDER BY queue";
