@@ -89,7 +89,7 @@ const RECIPES: [(&str, &str, &str); 27] = [
     (
         "Run again what died by an exit code",
         "queuectl enqueue 'exit 75' --max-retries 0; queuectl enqueue 'exit 2' --max-retries 0; \
-         queuectl worker start --drain",
+         queuectl worker start --drain --exit-zero",
         "said '1 job would be pending again' && jobs dead 2",
     ),
     (

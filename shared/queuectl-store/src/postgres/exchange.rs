@@ -162,9 +162,11 @@ impl PostgresStore {
         (done.is_told, done.is_counted) = (more.is_told, more.is_counted);
         let Exchanged { mut claimed, mut set_aside, finished, superseded, .. } =
             std::mem::take(&mut done.exchanged);
+        // What was claimed before a stop was asked for comes without it: the next exchange tells.
+        let stop = more.exchanged.stop.filter(|_| claimed.is_empty());
         claimed.extend(more.exchanged.claimed.iter().cloned());
         set_aside.extend(more.exchanged.set_aside.iter().cloned());
-        done.exchanged = Exchanged { claimed, set_aside, finished, superseded, ..more.exchanged };
+        done.exchanged = Exchanged { claimed, set_aside, finished, superseded, stop, ..more.exchanged };
         Ok(())
     }
 
