@@ -121,8 +121,7 @@ fn surroundings(verb: &str) -> Home {
     std::fs::write(home.path("commands.txt"), "true\n").unwrap();
     home.make_file("two words.txt");
     match verb {
-        "enqueue" => {}
-        "queue drain" => {}
+        "enqueue" | "queue drain" => {}
         "queue remove" => {
             home.queuectl(["queue", "set", "old-imports", "--limit", "1"]).assert().success();
         }

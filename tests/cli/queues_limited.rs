@@ -8,7 +8,6 @@ use predicates::prelude::PredicateBooleanExt as _;
 use predicates::str::contains;
 use queuectl_core::State;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 trials![
     jobs_of_a_queue_with_a_limit_never_run_at_once,
@@ -73,9 +72,7 @@ fn the_slot_of_a_killed_worker_is_free_again() {
     let holder = home.job("one0").worker.unwrap();
     let pid = home.store().worker(holder).unwrap().unwrap().pid;
     crate::support::send(i32::try_from(pid).unwrap(), Signal::SIGKILL);
-    let killed = Instant::now();
     home.wait_for("one0", State::Completed);
-    assert!(killed.elapsed() < DEADLINE.min(Duration::from_secs(60)));
     assert_eq!(home.job("one0").lease, 2);
 }
 

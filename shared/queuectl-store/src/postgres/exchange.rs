@@ -192,7 +192,7 @@ impl PostgresStore {
         match self.look_round(worker, exchange, now) {
             Ok((any_ready, Exchanged { counts, next_due, roster, paused, limited, .. })) => {
                 let exchanged = std::mem::take(&mut done.exchanged);
-                done.exchanged = Exchanged { counts, next_due, roster, paused, limited, ..exchanged };
+                done.exchanged = Exchanged { counts, next_due, paused, limited, roster, ..exchanged };
                 any_ready
             }
             Err(error) => {

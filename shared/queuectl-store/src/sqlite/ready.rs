@@ -280,7 +280,7 @@ fn first_ready(
             of_queue(connection, whole, which, &only.queue, room(&only.queue, want as usize), |found| {
                 read(row::job(found));
                 Ok(true)
-            })?
+            })?;
         }
         several => {
             let first = first_of(several.to_vec(), want as usize, |queue, limit, take| {
