@@ -195,9 +195,9 @@ pub fn queue_in_words(queue: &str) -> String {
 
 /// Since when, until when, by whom and why, behind `is paused`.
 pub fn pause_in_words(pause: &Pause, times: &dyn TimeWords) -> String {
-    let until = pause.until.map(|until| format!(" until {}", times.due(until))).unwrap_or_default();
+    let until = pause.until.map(|until| format!(" (ends {})", times.due(until))).unwrap_or_default();
     let reason = pause.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    format!(" since {}{until} by {}{reason}", times.past(pause.since), pause.by)
+    format!(" since {} by {}{until}{reason}", times.past(pause.since), pause.by)
 }
 
 /// What ends a pause.
