@@ -6,22 +6,23 @@ mod until;
 
 use bar::Show;
 use end::As;
-use queuectl_cli::{Leads, OthersOptions, find_named};
+use queuectl_cli::{Cancellable, Context, Failure, Leads, NamedOrMeant, OthersOptions, find_named};
+use queuectl_core::{Exit, Filter, Wish};
 use queuectl_service::amounts::parse_duration;
 use queuectl_service::wait::jobs::{JobsWait, Until};
-use queuectl_store::Access;
+use queuectl_store::{Access, Store};
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// Wait until jobs have come to rest: until they are completed, dead or cancelled
 ///
-/// What is dead or was cancelled is named, with its reason. Ctrl+C ends the wait only.
+/// Those that are named, or all that match when it begins and are not at rest. What is dead
+/// or was cancelled is named, with its reason. Ctrl+C ends the wait only.
 #[derive(clap::Parser)]
 #[command(name = "queuectl-wait", after_help = EXAMPLES)]
 struct Args {
-    /// The jobs: ids, numbers, beginnings or ends of ids, @last
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
+    #[command(flatten)]
+    jobs: NamedOrMeant<Cancellable>,
 
     /// Wait only until one of them has come to rest
     #[arg(long)]
@@ -66,12 +67,34 @@ fn main() -> ExitCode {
     queuectl_cli::run(|args: Args, cx| {
         let mut store = cx.store(Access::Read)?;
         cx.note_if_no_queue(&mut *store)?;
-        let jobs = find_named(&mut *store, &args.ids)?;
         let until = if args.any { Until::OneRests } else { Until::AllRest };
-        let mut wait = JobsWait::new(until, &jobs);
+        let mut wait = if args.jobs.ids.is_empty() {
+            all_that_match(cx, &mut *store, &args, until)?
+        } else {
+            JobsWait::new(until, &find_named(&mut *store, &args.jobs.ids)?)
+        };
         let (show, as_what) =
             if args.json { (Show::Nothing, As::Json) } else { (Show::OnTerminal, As::Words) };
         let ended = until::over(cx, &mut *store, &mut wait, args.timeout, show)?;
         end::tell(cx, &wait.end(&mut *store)?, &wait.progress(), ended, as_what)
     })
+}
+
+/// Begins to wait for those that match and are not at rest.
+fn all_that_match(
+    cx: &Context,
+    store: &mut dyn Store,
+    args: &Args,
+    until: Until,
+) -> Result<JobsWait, Failure> {
+    let mut filter = args.jobs.which.filter(cx.now())?;
+    if filter.states.is_empty() {
+        filter = Filter { states: Wish::Cancel.states(), ..filter };
+    }
+    let wait = JobsWait::for_all(until, store, filter)?;
+    if wait.is_empty() {
+        return Err(Failure::new(Exit::NotFound, "no jobs match that are not at rest")
+            .hint("see all with `queuectl list`"));
+    }
+    Ok(wait)
 }

@@ -13,6 +13,7 @@ use std::os::unix::process::ExitStatusExt as _;
 trials![
     a_wait_ends_when_all_have_come_to_rest,
     a_wait_for_any_ends_when_one_has,
+    all_that_match_are_waited_for_and_none_that_comes_later if Postgres,
     a_wait_on_a_server_ends_as_on_a_file if Postgres,
     what_is_dead_or_cancelled_is_named_and_the_wait_fails,
     only_some_of_many_that_died_are_named,
@@ -56,6 +57,31 @@ fn a_wait_on_a_server_ends_as_on_a_file() {
     home.drain();
     home.queuectl(["wait", "bad", "slow"]).assert().code(1).stderr(contains("job bad is dead"));
     home.queuectl(["wait", "none"]).assert().code(4);
+}
+
+fn all_that_match_are_waited_for_and_none_that_comes_later() {
+    for home in [Home::quick(), Home::quick().on_server(Server::shared())] {
+        for (id, queue) in [("m1", "mail"), ("m2", "mail"), ("v1", "video")] {
+            home.queuectl(["enqueue", "--queue", queue, "--id", id, "--shell", UNTIL_GO]).assert().success();
+        }
+        let mut wait = home.background(Spelling::Direct, ["wait", "--queue", "mail", "--json"]);
+        let _worker = home.worker(["--queue", "mail", "--concurrency", "2"]);
+        home.wait_for("m2", State::Processing);
+        assert!(!wait.has_ended());
+        home.queuectl(["enqueue", "--queue", "mail", "--id", "later", "--hold", "true"]).assert().success();
+        home.make_file("go");
+        wait.wait_for_success();
+        let jobs: serde_json::Value = serde_json::from_str(&wait.printed()).unwrap();
+        let ids: Vec<_> = jobs.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["m1", "m2"]);
+        // What has come to rest before is not meant: a job that died long ago fails no wait.
+        home.queuectl(["wait", "--queue", "mail", "--command", "nothing"])
+            .assert()
+            .code(4)
+            .stderr(contains("no jobs match"));
+        home.queuectl(["wait", "m1", "--queue", "mail"]).assert().code(2);
+        home.queuectl(["wait"]).assert().code(2);
+    }
 }
 
 fn a_wait_for_any_ends_when_one_has() {

@@ -1,6 +1,7 @@
 //! Jobs are waited for until they have come to rest.
 
-use queuectl_core::{Job, JobId, Seq, Stage, State};
+use crate::pages::JobPages;
+use queuectl_core::{Filter, Job, JobId, Seq, Stage, State};
 use queuectl_store::{Location, Store, StoreError};
 use std::time::{Duration, Instant};
 
@@ -91,14 +92,39 @@ pub struct JobsEnd {
 impl JobsWait {
     /// Begins to wait for these jobs.
     pub fn new(until: Until, jobs: &[Job]) -> Self {
-        let jobs = jobs.iter().map(|job| WaitedJob {
+        let mut wait = Self { until, jobs: Vec::with_capacity(jobs.len()), next_doubt: Instant::now() };
+        wait.add(jobs);
+        wait
+    }
+
+    /// Waits for all jobs that a filter means now; what comes to match later is not waited
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub fn for_all(until: Until, store: &mut dyn Store, filter: Filter) -> Result<Self, StoreError> {
+        let mut wait = Self::new(until, &[]);
+        let mut pages = JobPages::new(store, filter, None)?;
+        while let Some(jobs) = pages.next(store)? {
+            wait.add(&jobs);
+        }
+        Ok(wait)
+    }
+
+    /// Tells whether there is nothing to wait for.
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    fn add(&mut self, jobs: &[Job]) {
+        self.jobs.extend(jobs.iter().map(|job| WaitedJob {
             id: job.id.clone(),
             seq: job.seq,
             state: job.state,
             is_put_off: is_put_off(job),
             is_gone: false,
-        });
-        Self { until, jobs: jobs.collect(), next_doubt: Instant::now() }
+        }));
     }
 
     /// Looks what has become of the jobs, and now and then at what keeps them waiting.
