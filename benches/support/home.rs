@@ -138,6 +138,7 @@ impl Home {
             delay: Duration::ZERO,
             run_at: None,
             hold: false,
+            unique: None,
         })
     }
 

@@ -4,6 +4,7 @@ use queuectl_cli::{Conditions, Consent, Context, Failure, Many, each_named, each
 use queuectl_core::{State, Wish};
 use queuectl_service::document::done::RetriedJobs;
 use queuectl_service::named::as_it_is_then;
+use queuectl_service::verbs::many::Done;
 use queuectl_service::verbs::retry::revive_or_hurry;
 
 /// Put dead jobs back into the queue, with all their retries
@@ -65,8 +66,8 @@ fn retry_many(cx: &Context, args: &RetryArgs) -> Result<(), Failure> {
     let takes_none = args.all && args.conditions.is_empty();
     let many = if takes_none { Many::if_none(many, dry_run) } else { many }?;
     if args.json {
-        let (retried, no_longer_fit) = (many.done.done, many.done.no_longer_fit);
-        cx.output().json(&RetriedJobs { retried, no_longer_fit, dry_run: args.dry_run })?;
+        let Done { done: retried, key_taken, no_longer_fit, .. } = many.done;
+        cx.output().json(&RetriedJobs { retried, key_taken, no_longer_fit, dry_run: args.dry_run })?;
     } else {
         many.tell(cx, Wish::Retry)?;
     }

@@ -72,6 +72,7 @@ Examples:
   queuectl enqueue 'echo hello' --wait
   queuectl enqueue --file jobs.jsonl --skip-existing
   queuectl enqueue --file commands.txt --lines
+  queuectl enqueue 'make site' --unique site --on-duplicate replace
 
 Exit codes: 0 done, 1 error, 2 the command line is wrong, 4 not found, 75 busy: try again;
 with --wait that of the job, 128 and the signal that ended it, 1 if it was cancelled";

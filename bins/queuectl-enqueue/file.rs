@@ -4,13 +4,13 @@ use crate::args::Args;
 use crate::notes;
 use indicatif::{ProgressBar, ProgressStyle};
 use queuectl_cli::{Context, Failure, Verbosity};
-use queuectl_service::add::{BATCH, Repetition, add_jobs, refuse_taken};
+use queuectl_service::add::{BATCH, Repetition, add_jobs, refuse_taken, refuse_taken_keys};
 use queuectl_service::document::done::AddedJobs;
 use queuectl_service::draft::complete::{BaseFolder, Completion};
 use queuectl_service::draft::file::{JobFile, LineKind, Reading, Twice};
 use queuectl_service::draft::file_error::FileError;
 use queuectl_service::draft::run::Run;
-use queuectl_store::{Access, Enqueued, OnTaken, Store};
+use queuectl_store::{Access, DuplicateJob, Enqueued, HolderIs, OnTaken, Store};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -26,29 +26,39 @@ pub(crate) fn add(cx: &Context, path: &Path, args: &Args) -> Result<(), Failure>
     let new = cx.place_of_a_new_queue()?;
     let mut store = cx.store(Access::Write)?;
     let again = how_to_repeat(path, args.lines, &run);
+    // What a run has added before is no obstacle to its repetition.
+    let may_repeat = args.skip_existing || args.run.is_some();
+    let repetition = if may_repeat { Repetition::Possible } else { Repetition::Excluded };
     if !args.skip_existing {
-        let repetition = if args.run.is_some() { Repetition::Possible } else { Repetition::Excluded };
         refuse_taken(&mut *store, &file, repetition).map_err(|error| error.explain(&again))?;
     }
+    refuse_taken_keys(&mut *store, &file, repetition, cx.now()).map_err(|error| error.explain(&again))?;
     // What a run has added before, it leaves out.
-    let on_taken = if args.skip_existing || args.run.is_some() { OnTaken::Skip } else { OnTaken::Refuse };
+    let on_taken = if may_repeat { OnTaken::Skip } else { OnTaken::Refuse };
     if args.run.is_none() && file.jobs.len() > BATCH {
         cx.output().note(format!("This is run {}; if it is interrupted, {again}", run.name()));
     }
     let total = write(cx, &mut *store, &file, on_taken, &again)?;
+    let is_replaced = |duplicate: &&DuplicateJob| duplicate.holder_is == HolderIs::Replaced;
+    let replaced = total.duplicates.iter().filter(is_replaced).count() as u64;
+    let kept = total.duplicates.len() as u64 - replaced + file.repeated;
     if args.json {
         let skipped_ids = total.skipped.iter().take(MOST_NAMED);
         return cx.output().json(&AddedJobs {
             added: total.added,
             skipped: total.skipped.len() as u64,
             skipped_ids: skipped_ids.map(|&place| file.jobs[place].id.to_string()).collect(),
+            kept,
+            replaced,
         });
     }
     let skipped = match (on_taken, total.skipped.len()) {
         (OnTaken::Skip, skipped) => format!(", skipped: {skipped}"),
         _ => String::new(),
     };
-    cx.output().line(format!("Jobs added: {}{skipped}", total.added))?;
+    let counted = |word, jobs| if jobs > 0 { format!(", {word}: {jobs}") } else { String::new() };
+    let duplicates = [counted("kept", kept), counted("replaced", replaced)].concat();
+    cx.output().line(format!("Jobs added: {}{skipped}{duplicates}", total.added))?;
     if total.added > 0 {
         let queues = file.jobs.iter().filter(|job| !job.hold).map(|job| job.queue.as_str());
         notes::added(cx, &mut *store, new, &completion, queues);

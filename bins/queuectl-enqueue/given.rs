@@ -1,7 +1,8 @@
 //! What flags say about a job.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use queuectl_cli::{Failure, Leads, OthersOptions};
-use queuectl_core::{InvalidQueueName, NewJob, check_queue_name};
+use queuectl_core::{InvalidQueueName, InvalidUniqueKey, NewJob, OnDuplicate, UniqueKey, check_queue_name};
 use queuectl_service::amounts::parse_duration;
 use queuectl_service::job_fields::Draft;
 use std::env;
@@ -31,6 +32,20 @@ pub(crate) struct Given {
     #[arg(long)]
     hold: bool,
 
+    /// Leave the job out while another with this key is not at rest, and print that one's id
+    /// [default: none]
+    #[arg(long, value_name = "KEY", value_parser = unique_key)]
+    unique: Option<UniqueKey>,
+
+    /// Keep the key for this time after the job is added, even if it ends earlier [default: 0]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true)]
+    unique_for: Option<Duration>,
+
+    /// Say what to do if the key is taken: `keep` the other job, `replace` what it says if it
+    /// still waits, or `fail` [default: keep]
+    #[arg(long, value_name = "WHAT", value_parser = on_duplicate())]
+    on_duplicate: Option<OnDuplicate>,
+
     /// Run jobs of a larger number first [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     priority: Option<i32>,
@@ -56,6 +71,9 @@ impl Given {
             env,
             queue: self.queue.clone(),
             hold: self.hold.then_some(true),
+            unique: self.unique.clone(),
+            unique_for: self.unique_for,
+            on_duplicate: self.on_duplicate,
             priority: self.priority,
             max_retries: self.max_retries,
             timeout: self.timeout,
@@ -63,6 +81,17 @@ impl Given {
             ..Draft::default()
         })
     }
+}
+
+/// Understands a unique key.
+fn unique_key(text: &str) -> Result<UniqueKey, InvalidUniqueKey> {
+    UniqueKey::new(text)
+}
+
+/// The words for what becomes of a duplicate.
+fn on_duplicate() -> impl clap::builder::TypedValueParser<Value = OnDuplicate> {
+    let words = PossibleValuesParser::new(OnDuplicate::ALL.map(OnDuplicate::as_str));
+    words.try_map(|word| word.parse::<OnDuplicate>())
 }
 
 /// Understands the name of a queue.
@@ -86,6 +115,10 @@ impl OthersOptions for Others {
         (
             &["--after", "--depends-on", "--then"],
             r#"have the first job add the next: `queuectl enqueue 'FIRST && "$QUEUECTL" enqueue NEXT'`"#,
+        ),
+        (
+            &["--key", "--unique-key", "--job-key", "--idempotency-key", "--dedupe"],
+            "name the key with `--unique KEY`",
         ),
         (&["--name"], "give the job a name with `--id NAME`"),
         (&["--dir", "-w"], "say in which folder it runs with `--cwd DIR`"),

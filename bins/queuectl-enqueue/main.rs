@@ -1,6 +1,7 @@
 //! `queuectl enqueue`: adds a job, or many, and prints the ids.
 
 mod args;
+mod duplicate;
 mod file;
 mod given;
 mod notes;

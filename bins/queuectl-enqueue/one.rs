@@ -2,9 +2,9 @@
 
 use crate::args::Args;
 use crate::wait::Added;
-use crate::{notes, wait};
+use crate::{duplicate, notes, wait};
 use queuectl_cli::{Context, Failure, Verbosity};
-use queuectl_core::{CommandLine, JobId};
+use queuectl_core::{CommandLine, Job, JobId};
 use queuectl_service::document::job::AddedJob;
 use queuectl_service::draft::complete::{BaseFolder, Completion};
 use queuectl_service::draft::error::Written;
@@ -38,6 +38,14 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
             ),
         )
     })?;
+    if let Some(duplicate) = enqueued.duplicates.first() {
+        if args.wait {
+            duplicate::say_why(cx, &mut *store, &job, duplicate)?;
+            let at_rest = wait_for(cx, &mut *store, &duplicate.holder, Added::Never, args.json)?;
+            return wait::end(&at_rest);
+        }
+        return duplicate::tell(cx, &mut *store, &job, duplicate, args.json);
+    }
     if enqueued.added == 0 {
         cx.output().note(format!("job {} exists already: skipped", job.id));
     }
@@ -51,10 +59,9 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
         let queue = (!job.hold).then_some(job.queue.as_str());
         notes::added(cx, &mut *store, new, &completion, queue);
     }
-    let at_rest = said.and_then(|()| match (args.wait, args.json) {
-        (false, _) => Ok(None),
-        (true, false) => wait::pass_on(cx, &mut *store, &job.id).map(Some),
-        (true, true) => wait::print(cx, &mut *store, &job.id, added).map(Some),
+    let at_rest = said.and_then(|()| {
+        let wait = args.wait.then(|| wait_for(cx, &mut *store, &job.id, added, args.json));
+        wait.transpose()
     });
     match at_rest {
         Ok(at_rest) => at_rest.as_ref().map_or(Ok(()), wait::end),
@@ -66,15 +73,30 @@ pub(crate) fn add(cx: &Context, args: &Args) -> Result<(), Failure> {
     }
 }
 
+/// Waits until the job has come to rest; passes on what it writes, or prints the document.
+fn wait_for(
+    cx: &Context,
+    store: &mut dyn Store,
+    id: &JobId,
+    added: Added,
+    json: bool,
+) -> Result<Job, Failure> {
+    if json { wait::print(cx, store, id, added) } else { wait::pass_on(cx, store, id) }
+}
+
 /// Prints the id of the job, or the document of it.
 fn say(cx: &Context, store: &mut dyn Store, id: &JobId, added: Added, json: bool) -> Result<(), Failure> {
     if json {
         let job = store.job(id)?;
         let skipped = added == Added::Before;
-        return cx.output().json(&job.as_ref().map(|job| AddedJob { job: job.into(), skipped }));
+        return cx.output().json(&job.as_ref().map(|job| AddedJob {
+            job: job.into(),
+            skipped,
+            existing: false,
+        }));
     }
     match (added, cx.output().verbosity()) {
-        (Added::Before, _) => Ok(()),
+        (Added::Before | Added::Never, _) => Ok(()),
         // For a script that keeps it.
         (Added::Now, Verbosity::Quiet) => cx.output().line(id),
         (Added::Now, _) => cx.output().line(format!("Job added with ID: {id}")),

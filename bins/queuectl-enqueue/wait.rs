@@ -20,6 +20,8 @@ pub(crate) enum Added {
     Now,
     /// Before it, which has left out what was given.
     Before,
+    /// It was not: another has its unique key, and is there.
+    Never,
 }
 
 /// Waits until the job has come to rest, and passes on what it writes to where it would
@@ -36,8 +38,8 @@ pub(crate) fn pass_on(cx: &Context, store: &mut dyn Store, id: &JobId) -> Result
 pub(crate) fn print(cx: &Context, store: &mut dyn Store, id: &JobId, added: Added) -> Result<Job, Failure> {
     let job = until_rest(cx, store, id, |_, _, from| Ok(from))?;
     let detail = JobDetail::read(store, &job)?;
-    let skipped = added == Added::Before;
-    cx.output().json(&AwaitedJob { shown: detail.document(&job), skipped })?;
+    let (skipped, existing) = (added == Added::Before, added == Added::Never);
+    cx.output().json(&AwaitedJob { shown: detail.document(&job), skipped, existing })?;
     Ok(job)
 }
 

@@ -110,6 +110,7 @@ fn its_json_names_each_check_with_what_was_found() {
         "sync",
         "integrity",
         "counts",
+        "keys",
         "lock-file",
         "workers",
         "leases",

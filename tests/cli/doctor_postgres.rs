@@ -151,6 +151,7 @@ fn its_json_names_each_check() {
         "indexes",
         "constraints",
         "counts",
+        "keys",
         "changes",
         "autovacuum",
         "dead-rows",

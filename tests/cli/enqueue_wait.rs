@@ -19,6 +19,7 @@ trials![
     a_job_that_is_cancelled_ends_the_wait,
     as_json_the_document_comes_at_the_end,
     a_job_that_exists_already_is_waited_for,
+    the_job_that_has_the_unique_key_is_waited_for,
     a_file_of_jobs_is_not_waited_for,
     a_wait_that_is_broken_off_ends_no_job,
     a_terminal_obeys_nothing_of_what_is_passed_on,
@@ -101,6 +102,41 @@ fn a_job_that_exists_already_is_waited_for() {
     home.drain();
     let words = ["enqueue", "--wait", "--skip-existing", "--id", "a", "echo is"];
     home.queuectl(words).assert().code(3).stdout("was\n").stderr(contains("job a exists already: skipped"));
+}
+
+fn the_job_that_has_the_unique_key_is_waited_for() {
+    both(|spelling| {
+        let home = Home::quick();
+        let job =
+            ["enqueue", "--id", "first", "--unique", "k", "echo first; until [ -e go ]; do sleep 0.02; done"];
+        home.queuectl(job).assert().success();
+        let mut wait = home.background(spelling, ["enqueue", "--wait", "--unique", "k", "echo second"]);
+        wait.wait_until_it_says("already queued: job first has had the key k since ");
+        wait.wait_until_it_says("waiting for job first");
+        let _worker = home.worker([""; 0]);
+        home.make_file("go");
+        wait.wait_for_success();
+        assert_eq!(wait.printed(), "first\n");
+        assert_eq!(home.counts().total(), 1);
+
+        let window = ["--unique", "w", "--unique-for", "1h", "--max-retries", "0"];
+        let run = |more: &[&str]| {
+            home.run(spelling, ["enqueue", "--wait"].iter().chain(&window).chain(more)).assert()
+        };
+        run(&["--id", "bad", "echo bad; exit 7"]).code(7).stdout("bad\n");
+        run(&["true"]).code(7).stdout("bad\n").stderr(contains("job bad is dead, and has the key w from "));
+        let printed = run(&["--json", "true"]).code(7);
+        let document: Value = serde_json::from_slice(&printed.get_output().stdout).unwrap();
+        assert_eq!(
+            (&document["id"], &document["existing"], &document["skipped"]),
+            (&"bad".into(), &true.into(), &false.into())
+        );
+        home.queuectl(["dlq", "clear", "--yes"]).assert().success();
+        run(&["true"])
+            .code(4)
+            .stdout("")
+            .stderr(contains("job bad, which is deleted, keeps the key w until "));
+    });
 }
 
 fn a_file_of_jobs_is_not_waited_for() {

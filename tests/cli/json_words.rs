@@ -109,7 +109,8 @@ fn what_was_skipped_is_told() {
             .get_output()
             .clone();
         let document: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(document, json!({"added": 1, "skipped": 1, "skipped_ids": ["a"]}));
+        let expected = json!({"added": 1, "skipped": 1, "skipped_ids": ["a"], "kept": 0, "replaced": 0});
+        assert_eq!(document, expected);
         // What is printed can be enqueued again.
         let mut printed = first;
         printed["id"] = json!("c");

@@ -57,6 +57,7 @@ mod status;
 mod surroundings;
 mod terminal;
 mod terminals;
+mod unique;
 mod unreadable;
 mod unreadable_rows;
 mod unwritable;
@@ -91,6 +92,7 @@ pub fn trials() -> Vec<Trial> {
         habits::trials(),
         list::trials(),
         status::trials(),
+        unique::trials(),
         unreadable::trials(),
         unreadable_rows::trials(),
         surroundings::trials(),

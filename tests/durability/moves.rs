@@ -47,6 +47,7 @@ fn fill(store: &mut dyn Store, jobs: u64) {
         delay: Duration::ZERO,
         run_at: None,
         hold: false,
+        unique: None,
     };
     let all: Vec<NewJob> = (0..jobs).map(new_job).collect();
     for jobs in all.chunks(10_000) {

@@ -19,6 +19,7 @@ trials![
     an_acknowledgement_before_the_commit_is_found if PlantedBugs and Strace,
     an_enqueue_that_does_not_sync_is_found if PlantedBugs and Strace,
     a_limit_that_is_counted_without_its_gate_is_found if PlantedBugs and Postgres,
+    a_key_that_is_given_back_too_early_is_found if PlantedBugs,
 ];
 
 /// Runs a scenario without the bug, where it must find nothing, and with it.
@@ -104,6 +105,25 @@ fn a_rescue_that_is_too_early_is_found() {
         oracle.look()
     };
     must_be_found(Bug::EarlyRescue, scenario, "job a ran twice at once (lease 2)");
+}
+
+fn a_key_that_is_given_back_too_early_is_found() {
+    let scenario = |oracle: Oracle, _| {
+        let home = oracle.home();
+        let fails_once =
+            "[ $QUEUECTL_ATTEMPT = 2 ] || exit 1; touch again; until [ -e go ]; do sleep 0.05; done";
+        oracle.enqueue("a", &watched(fails_once), &["--unique", "k"]);
+        let worker = home.worker([""; 0]);
+        home.wait_for_file("again");
+        let said = home.stdout(["enqueue", "--unique", "k", "true"]);
+        home.make_file("go");
+        home.wait_for("a", State::Completed);
+        stop(worker);
+        let mut breaches = oracle.look();
+        breaches.extend(said.contains("added").then(|| format!("two jobs of a key: {said}")));
+        breaches
+    };
+    must_be_found(Bug::KeyGivenBackEarly, scenario, "two jobs of a key");
 }
 
 /// The worker stays a zombie, since its manager is stopped.

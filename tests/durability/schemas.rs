@@ -260,7 +260,7 @@ fn golden() -> (Oracle, Worker) {
     home.wait_for("processing", State::Processing);
     add("pending", "true", &[]);
     add("urgent", "[ \"$COLOUR\" = 'dark green' ]", &["--priority", "9", "--env", "COLOUR=dark green"]);
-    add("delayed", "true", &["--delay", "30d"]);
+    add("delayed", "true", &["--delay", "30d", "--unique", "golden"]);
     (oracle, worker)
 }
 

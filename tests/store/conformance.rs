@@ -5,7 +5,7 @@
 
 use super::{
     claim, filters, holds, inspect, intake, lifecycle, limits, obstacles, output, pauses, queues, race,
-    random, rescue, results, transfer, upkeep, wishes, workers,
+    random, rescue, results, transfer, unique, unique_race, upkeep, wishes, workers,
 };
 use crate::support::trials::{Means, named_trial};
 use libtest_mimic::Trial;
@@ -32,12 +32,16 @@ pub trait Harness: Sized + Sync + 'static {
 
     /// Makes the kept counts wrong, behind the store's back.
     fn falsify_the_counts(&self);
+
+    /// Gives every key to a job that is not there, behind the store's back.
+    fn falsify_the_keys(&self);
 }
 
 /// A harness of which a test does not know the type.
 pub trait Place: Sync {
     fn connect(&self) -> Box<dyn Store>;
     fn falsify_the_counts(&self);
+    fn falsify_the_keys(&self);
 }
 
 impl<H: Harness> Place for H {
@@ -47,6 +51,10 @@ impl<H: Harness> Place for H {
 
     fn falsify_the_counts(&self) {
         Harness::falsify_the_counts(self);
+    }
+
+    fn falsify_the_keys(&self) {
+        Harness::falsify_the_keys(self);
     }
 }
 
@@ -225,6 +233,26 @@ suite! {
         a_limit_and_a_pause_are_two_things,
         delayed_jobs_of_a_full_queue_keep_no_other_from_becoming_ready,
         a_job_of_a_queue_with_a_limit_is_claimed_when_it_falls_due;
+    unique:
+        a_key_is_taken_until_its_job_has_come_to_rest,
+        no_way_of_a_job_that_goes_on_gives_its_key_back,
+        a_window_outlives_its_job_and_also_its_row,
+        a_window_that_has_ended_keeps_no_key_of_a_job_that_goes_on,
+        the_first_of_a_key_in_a_batch_wins,
+        a_duplicate_that_is_to_fail_leaves_nothing_behind,
+        a_duplicate_replaces_what_a_waiting_job_says,
+        what_runs_or_has_ended_is_never_replaced,
+        a_dead_job_takes_its_key_again_or_stays_dead,
+        of_several_dead_jobs_of_a_key_the_first_is_revived,
+        of_many_jobs_that_are_cancelled_each_gives_its_key_back,
+        a_job_whose_id_is_taken_takes_no_key,
+        keys_are_told_by_those_who_have_them,
+        keys_are_moved_and_copied_with_their_jobs,
+        check_finds_keys_that_are_wrong,
+        keys_whose_windows_have_ended_do_not_pile_up;
+    unique_race:
+        eight_threads_that_enqueue_the_same_keys_add_each_once,
+        a_claim_and_a_duplicate_that_replaces_never_both_win;
     obstacles:
         nothing_is_in_the_way_of_exactly_those_jobs_that_are_claimed;
     pauses:
@@ -301,6 +329,7 @@ pub fn new_job(name: &str) -> NewJob {
         delay: Duration::ZERO,
         run_at: None,
         hold: false,
+        unique: None,
     }
 }
 

@@ -58,7 +58,7 @@ pub fn a_duplicate_is_skipped_on_request(place: &dyn Place) {
     queue.enqueue(&["a"]);
     let batch = [new_job("b"), new_job("a"), new_job("c"), new_job("c")];
     let enqueued = queue.store.enqueue(&batch, OnTaken::Skip, at(1)).unwrap();
-    assert_eq!(enqueued, Enqueued { added: 2, skipped: vec![1, 3] });
+    assert_eq!(enqueued, Enqueued { added: 2, skipped: vec![1, 3], duplicates: vec![] });
     assert_eq!(ids(&queue.all()), ["a", "b", "c"]);
     assert_eq!(queue.store.counts().unwrap()[State::Pending], 3);
 }
@@ -93,6 +93,7 @@ pub fn every_field_of_a_job_round_trips(place: &dyn Place) {
         delay: Duration::from_mins(1),
         run_at: None,
         hold: false,
+        unique: None,
     };
     queue.accept(std::slice::from_ref(&given), T0);
     let job = queue.job("a");

@@ -16,6 +16,7 @@ mod output;
 mod pauses;
 mod postgres;
 mod postgres_answers;
+mod postgres_keys;
 mod postgres_plans;
 mod postgres_schemas;
 mod postgres_tls;
@@ -29,6 +30,8 @@ mod sqlite_files;
 mod sqlite_life;
 mod transfer;
 mod transfer_locations;
+mod unique;
+mod unique_race;
 mod upkeep;
 mod wishes;
 mod workers;
@@ -40,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
         conformance::trials::<sqlite::Harness>(),
         conformance::trials::<postgres::Harness>(),
         postgres_answers::trials(),
+        postgres_keys::trials(),
         postgres_plans::trials(),
         postgres_tls::trials(),
         sqlite_files::trials(),

@@ -57,4 +57,8 @@ impl conformance::Harness for Harness {
     fn falsify_the_counts(&self) {
         self.schema.client().execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[]).unwrap();
     }
+
+    fn falsify_the_keys(&self) {
+        self.schema.client().execute("UPDATE unique_key SET seq = seq + 100", &[]).unwrap();
+    }
 }

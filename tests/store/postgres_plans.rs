@@ -47,6 +47,10 @@ impl conformance::Harness for Watched {
     fn falsify_the_counts(&self) {
         self.schema.client().execute("INSERT INTO change (queue, dead) VALUES ('default', 1)", &[]).unwrap();
     }
+
+    fn falsify_the_keys(&self) {
+        self.schema.client().execute("UPDATE unique_key SET seq = seq + 100", &[]).unwrap();
+    }
 }
 
 fn a_busy_queue_is_never_read_from_end_to_end() {

@@ -1,9 +1,11 @@
 //! Random lives of many jobs, the same each time.
 
 use super::conformance::{NOTHING, POLICY, Place, Queue, ended, id, new_job};
-use queuectl_core::{CommandLine, Filter, Lease, NewJob, Outcome, State, Timestamp, Wish};
+use queuectl_core::{
+    CommandLine, Filter, Lease, NewJob, OnDuplicate, Outcome, State, Timestamp, Unique, UniqueKey, Wish,
+};
 use queuectl_store::{Counts, Exchange, OnTaken, Registration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A small pseudo-random generator (xorshift64*), so that a seed is a test.
@@ -115,6 +117,7 @@ impl World {
                     queue: self.dice.of(&["default", "default", "mail", "video"]).into(),
                     hold: self.dice.below(5) == 0,
                     command: CommandLine::new(self.dice.of(&COMMANDS)).unwrap(),
+                    unique: self.unique(),
                     // Now and then one that is taken.
                     ..new_job(&format!("job-{}", self.jobs - self.dice.of(&[0, 0, 0, 0, 0, 1])))
                 }
@@ -122,6 +125,14 @@ impl World {
             .collect();
         let on_taken = self.dice.of(&[OnTaken::Skip, OnTaken::Refuse]);
         let _taken_is_fine = self.queue.store.enqueue(&jobs, on_taken, self.now);
+    }
+
+    /// Now and then a key, of few.
+    fn unique(&mut self) -> Option<Unique> {
+        let window = self.dice.of(&[None, None, Some(Duration::from_secs(20))]);
+        let on_duplicate = self.dice.of(&[OnDuplicate::Keep, OnDuplicate::Replace, OnDuplicate::Fail]);
+        let key = UniqueKey::new(self.dice.of(&["a", "b", "é/%_"])).unwrap();
+        (self.dice.below(3) == 0).then_some(Unique { key, window, on_duplicate })
     }
 
     fn exchange(&mut self) {
@@ -201,7 +212,11 @@ impl World {
     fn check(&mut self, when: &str) {
         let mut counted = Counts::default();
         let mut by_queue: BTreeMap<String, Counts> = BTreeMap::new();
+        let mut keys = BTreeSet::new();
         for job in self.queue.all() {
+            if let Some(key) = job.unique_key.filter(|_| !job.state.is_finished()) {
+                assert!(keys.insert(key), "{when}: two jobs of a key");
+            }
             let of_queue = by_queue.entry(job.queue).or_default();
             for counts in [&mut counted, of_queue] {
                 counts[job.state] += 1;

@@ -35,6 +35,11 @@ impl conformance::Harness for Harness {
         let connection = Connection::open(self.database()).unwrap();
         connection.execute("UPDATE counts SET dead = dead + 1", []).unwrap();
     }
+
+    fn falsify_the_keys(&self) {
+        let connection = Connection::open(self.database()).unwrap();
+        connection.execute("UPDATE unique_key SET seq = seq + 100", []).unwrap();
+    }
 }
 
 /// A folder for databases.

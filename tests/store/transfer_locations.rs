@@ -31,8 +31,13 @@ trials![
 ];
 
 /// The tables, and what orders their rows.
-const TABLES: [(&str, &str); 4] =
-    [("worker", "id"), ("job", "seq"), ("attempt", "seq, lease"), ("output", "seq, lease, n")];
+const TABLES: [(&str, &str); 5] = [
+    ("unique_key", "seq"),
+    ("worker", "id"),
+    ("job", "seq"),
+    ("attempt", "seq, lease"),
+    ("output", "seq, lease, n"),
+];
 
 type Rows = BTreeMap<&'static str, Vec<Map<String, Value>>>;
 
@@ -74,7 +79,7 @@ fn dump_file(database: &std::path::Path) -> Rows {
 
 /// A job as one row, of which a server has the parts in several tables.
 const JOB_ON_A_SERVER: &str = "SELECT j.seq, j.id, j.queue, j.priority, j.max_retries, j.timeout_ms,
-        j.created_at_ms, j.env, j.cwd, j.command, j.position, c.worker, c.cancel_at_ms, b.blocked_by,
+        j.created_at_ms, j.unique_key, j.env, j.cwd, j.command, j.position, c.worker, c.cancel_at_ms, b.blocked_by,
         CASE WHEN r.seq IS NOT NULL THEN 'ready' WHEN s.seq IS NOT NULL THEN 'scheduled'
             WHEN b.seq IS NOT NULL THEN 'blocked' WHEN c.seq IS NOT NULL THEN 'claimed'
             WHEN f.seq IS NOT NULL THEN 'finished' END AS stage,

@@ -4,10 +4,11 @@ use super::conformance::{NOTHING, Place, Queue, T0, at, ended, id, ids, new_job}
 use super::filters::any_filter;
 use super::random::{self, Dice};
 use queuectl_core::{
-    Blocker, Filter, Granted, Job, NewJob, Next, Outcome, QueueSet, Seq, Stage, State, Timestamp, Wait,
-    Waiting, Wish,
+    Blocker, Filter, Granted, Job, NewJob, Next, Outcome, QueueSet, Seq, Stage, State, Timestamp, UniqueKey,
+    Wait, Waiting, Wish,
 };
 use queuectl_store::Exchange;
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ fn wish_and_compare(queue: &mut Queue, dice: &mut Dice, wish: Wish, now: Timesta
     let mut given: Vec<Seq> = before.iter().map(|job| job.seq).collect();
     given.push(Seq(1 << 40));
     let (mut done, mut requested, mut others, mut left) = (0, Vec::new(), 0, given.as_slice());
+    let mut key_taken = 0;
     while !left.is_empty() {
         let some = &left[..left.len().min(1 + dice.below(40) as usize)];
         let granted = queue.store.grant_some(wish, &filter, some, now).unwrap();
@@ -51,13 +53,25 @@ fn wish_and_compare(queue: &mut Queue, dice: &mut Dice, wish: Wish, now: Timesta
         assert_eq!(granted.unreadable, []);
         done += granted.done as usize;
         others += granted.no_longer_fit() as usize;
+        key_taken += granted.key_taken as usize;
         requested.extend(granted.requested.into_iter().map(|requested| requested.lease));
         left = &left[granted.looked_at..];
     }
-    let wanted: Vec<Job> = before
-        .iter()
-        .map(|job| if filter.matches(job) { granted(job, wish, now) } else { job.clone() })
-        .collect();
+    // Every window has ended by now.
+    let unfinished = before.iter().filter(|job| !job.state.is_finished());
+    let mut keys: BTreeSet<UniqueKey> = unfinished.filter_map(|job| job.unique_key.clone()).collect();
+    let mut stay_dead = 0;
+    let mut becomes = |job: &Job| {
+        let is_revived = wish == Wish::Retry && job.state == State::Dead;
+        if is_revived && job.unique_key.clone().is_some_and(|key| !keys.insert(key)) {
+            stay_dead += 1;
+            return job.clone();
+        }
+        granted(job, wish, now)
+    };
+    let wanted: Vec<Job> =
+        before.iter().map(|job| if filter.matches(job) { becomes(job) } else { job.clone() }).collect();
+    assert_eq!(key_taken, stay_dead, "{filter:?}");
     let after = queue.all();
     for (got, wanted) in after.iter().zip(&wanted) {
         assert_eq!(got, wanted, "{wish:?} {filter:?}");
@@ -69,7 +83,7 @@ fn wish_and_compare(queue: &mut Queue, dice: &mut Dice, wish: Wish, now: Timesta
         .iter()
         .filter(|job| wish == Wish::Cancel && filter.matches(job) && job.stage == Stage::Claimed);
     assert_eq!(requested, asked.map(Job::last_lease).collect::<Vec<_>>(), "{filter:?}");
-    assert_eq!(done + requested.len() + others, given.len());
+    assert_eq!(done + requested.len() + others + key_taken, given.len());
     assert!(done >= changed, "{wish:?} {filter:?}");
     changed
 }

@@ -68,6 +68,9 @@ fn fields(job: &Job, times: &Times) -> String {
         add("variable", &format!("{name}={value}"));
     }
     add("queue", &job.queue);
+    if let Some(key) = &job.unique_key {
+        add("unique key", key.as_str());
+    }
     add("priority", &job.priority.to_string());
     let wish = match job.blocked_by {
         Some(blocker) => format!(", {}", blocker.in_words()),

@@ -71,7 +71,7 @@ impl Many {
     /// Says it, in words.
     pub fn tell(&self, cx: &Context, wish: Wish) -> Result<(), Failure> {
         let told = if self.dry_run == DryRun::No { many::told } else { many::would_be };
-        cx.output().line(told(wish, self.done.done))?;
+        cx.output().line(told(wish, self.done.done) + &many::told_of_keys(self.done.key_taken))?;
         if let Some(others) = many::told_of_others(self.done.no_longer_fit) {
             cx.output().note(others);
         }

@@ -277,6 +277,22 @@ pub fn release(job: &Waiting, now: Timestamp) -> Result<Next, IllegalTransition>
     })
 }
 
+/// Where a job goes of which a person says anew what is to be run, and when; none if it does
+/// not wait. It stays held if it was, and goes on where it was among the ready.
+pub fn replace(job: &Job, new: &NewJob, now: Timestamp) -> Option<Next> {
+    if !matches!(job.state, State::Pending | State::Failed) {
+        return None;
+    }
+    let wait = new.due_at(now).map(|due_at| Wait { due_at, since: now });
+    let held = job.blocked_by.or(new.hold.then_some(Blocker::Hold));
+    Some(match (held, wait) {
+        (Some(by), wait) => Next::Blocked { by, wait },
+        (None, Some(wait)) => Next::Scheduled(wait),
+        (None, None) if job.stage == Stage::Ready => Next::Ready(Position::Kept),
+        (None, None) => Next::Ready(Position::Last),
+    })
+}
+
 /// What it means that nobody can run a job, since its row cannot be read: it is dead.
 pub fn set_aside(attempts: u32, crashes: u32, now: Timestamp) -> Effect {
     let next = Next::Finished { at: now };

@@ -1,6 +1,6 @@
 //! How a job is called.
 
-use crate::text::is_hidden;
+use crate::text::first_hidden;
 use std::fmt;
 use std::str::FromStr;
 
@@ -51,7 +51,7 @@ impl JobId {
         if characters > Self::MAX_CHARACTERS {
             return Err(InvalidJobId::TooLong { characters });
         }
-        match id.chars().find(|&c| c == ' ' || is_hidden(c)) {
+        match first_hidden(&id) {
             Some(character) => Err(InvalidJobId::Hidden { id, character }),
             None => Ok(Self(id)),
         }

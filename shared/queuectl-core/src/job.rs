@@ -6,6 +6,7 @@ use crate::lease::{Lease, Seq, WorkerId};
 use crate::stage::{Blocker, Stage};
 use crate::state::State;
 use crate::time::Timestamp;
+use crate::unique::{Unique, UniqueKey};
 use std::time::Duration;
 
 /// The queue of a job that names none.
@@ -57,6 +58,8 @@ pub struct NewJob {
     pub run_at: Option<Timestamp>,
     /// Whether it waits until a person releases it.
     pub hold: bool,
+    /// The key that no other job may have meanwhile.
+    pub unique: Option<Unique>,
 }
 
 impl NewJob {
@@ -85,6 +88,8 @@ pub struct Job {
     pub env: Environment,
     /// The queue it belongs to.
     pub queue: String,
+    /// The key that no other job has until it has come to rest.
+    pub unique_key: Option<UniqueKey>,
     /// Larger numbers go first.
     pub priority: i32,
     /// Where it stands.

@@ -1,6 +1,6 @@
 //! Names of queues, and which of them a worker serves.
 
-use crate::text::is_hidden;
+use crate::text::first_hidden;
 use std::fmt;
 
 /// Why a text cannot be the name of a queue.
@@ -57,7 +57,7 @@ pub fn check_queue_name(name: &str) -> Result<(), InvalidQueueName> {
     if characters > QueueSet::MAX_CHARACTERS {
         return Err(InvalidQueueName::TooLong { characters });
     }
-    if let Some(character) = name.chars().find(|&c| c == ' ' || is_hidden(c)) {
+    if let Some(character) = first_hidden(name) {
         return Err(InvalidQueueName::Hidden { name: name.to_owned(), character });
     }
     if name.contains(',') {

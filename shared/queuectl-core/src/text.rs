@@ -32,6 +32,11 @@ pub fn is_hidden(character: char) -> bool {
         )
 }
 
+/// The first character of a name that shows nothing or is white space: names have none.
+pub(crate) fn first_hidden(name: &str) -> Option<char> {
+    name.chars().find(|&character| character == ' ' || is_hidden(character))
+}
+
 /// Tells whether a character of a longer text does something to a terminal instead of
 /// being written, or turns the text around it: control characters, line separators,
 /// marks that turn the direction of writing.

@@ -4,7 +4,7 @@
 use crate::options::WorkerOptions;
 use queuectl_core::{
     Attempt, CommandLine, Environment, Filter, Job, JobId, JobReference, Lease, NewJob, QueueRules,
-    RetryPolicy, Seq, State, Timestamp, WorkerId,
+    RetryPolicy, Seq, State, Timestamp, UniqueKey, WorkerId,
 };
 use queuectl_store::{
     Access, Clock, Counts, Exchange, Exchanged, Finding, Location, LockFile, NewWorker, OnTaken, OpenOptions,
@@ -61,6 +61,7 @@ impl Queue {
             delay: Duration::ZERO,
             run_at: None,
             hold: false,
+            unique: None,
         };
         let mut store = self.store();
         let now = store.clock().now();
@@ -214,6 +215,7 @@ impl Reader for Moody {
         worker(&mut self, id: WorkerId) -> Option<WorkerRecord>;
         workers(&mut self) -> Vec<WorkerRecord>;
         taken_ids(&mut self, ids: &[&JobId]) -> Vec<JobId>;
+        taken_keys(&mut self, keys: &[&UniqueKey], now: Timestamp) -> Vec<(UniqueKey, JobId)>;
         check(&mut self) -> Vec<String>;
     }
 

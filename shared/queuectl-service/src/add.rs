@@ -2,8 +2,8 @@
 
 use crate::draft::file::JobFile;
 use crate::explanation::Explanation;
-use queuectl_core::{JobId, NewJob, Timestamp};
-use queuectl_store::{Enqueued, OnTaken, Store, StoreError};
+use queuectl_core::{JobId, NewJob, OnDuplicate, Timestamp, UniqueKey};
+use queuectl_store::{DuplicateJob, Enqueued, OnTaken, Store, StoreError};
 
 /// Jobs of one transaction.
 pub const BATCH: usize = 5000;
@@ -20,6 +20,18 @@ pub enum AddError {
         line: usize,
         /// Its id.
         id: JobId,
+    },
+    /// The unique key of one that is to fail then is taken; nothing was added.
+    #[error("{name}, line {line}: job {holder} has the unique key {key} already")]
+    KeyTaken {
+        /// What the file is called.
+        name: String,
+        /// The line of the job, from 1.
+        line: usize,
+        /// The key.
+        key: UniqueKey,
+        /// The job that has it.
+        holder: JobId,
     },
     /// A step failed; those before are done.
     #[error("{}: {source}", .step.place())]
@@ -63,6 +75,10 @@ impl AddError {
             Self::Taken { name, line, id } => Explanation::from(StoreError::DuplicateId { id, index: 0 })
                 .about(format_args!("{name}, line {line}"))
                 .hint("leave out what is there already with `--skip-existing`"),
+            Self::KeyTaken { name, line, key, holder } => {
+                Explanation::from(StoreError::DuplicateKey { key, holder, index: 0 })
+                    .about(format_args!("{name}, line {line}"))
+            }
             Self::Step { step, source } => {
                 let is_known = !matches!(source, StoreError::OutcomeUnknown { .. });
                 let said = Explanation::from(source).about(step.place());
@@ -104,6 +120,39 @@ pub fn refuse_taken(store: &mut dyn Store, file: &JobFile, repetition: Repetitio
     Ok(())
 }
 
+/// Makes sure that no unique key is taken of a job that is to fail then, before anything is
+/// added.
+///
+/// # Errors
+///
+/// [`AddError::KeyTaken`].
+pub fn refuse_taken_keys(
+    store: &mut dyn Store,
+    file: &JobFile,
+    repetition: Repetition,
+    now: Timestamp,
+) -> Result<(), AddError> {
+    let unique =
+        |job: &'_ NewJob| job.unique.clone().filter(|unique| unique.on_duplicate == OnDuplicate::Fail);
+    let fails: Vec<(usize, UniqueKey)> =
+        (0..file.jobs.len()).filter_map(|place| Some((place, unique(&file.jobs[place])?.key))).collect();
+    for step in fails.chunks(BATCH) {
+        let keys: Vec<&UniqueKey> = step.iter().map(|(_, key)| key).collect();
+        for (key, holder) in store.taken_keys(&keys, now)? {
+            let place = step.iter().find(|(_, one)| *one == key).map_or(0, |(place, _)| *place);
+            if repetition == Repetition::Excluded || file.jobs[place].id != holder {
+                return Err(AddError::KeyTaken {
+                    name: file.name.clone(),
+                    line: file.lines[place],
+                    key,
+                    holder,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Tells whether a job was added as this line says.
 fn is_there(store: &mut dyn Store, job: &NewJob) -> Result<bool, StoreError> {
     let found = store.job(&job.id)?;
@@ -131,16 +180,20 @@ pub fn add_jobs(
         let enqueued = store.enqueue(jobs, on_taken, now()).map_err(|source| {
             let first = lines[0];
             let about = match &source {
-                StoreError::DuplicateId { index, .. } => (lines[*index], lines[*index]),
+                StoreError::DuplicateId { index, .. } | StoreError::DuplicateKey { index, .. } => {
+                    (lines[*index], lines[*index])
+                }
                 StoreError::OutcomeUnknown { .. } => (first, lines[lines.len() - 1]),
                 _ => (first, first),
             };
-            let done = total.added + total.skipped.len() as u64;
+            let done = total.added + (total.skipped.len() + total.duplicates.len()) as u64;
             let step = Step { name: file.name.clone(), first, about, done };
             AddError::Step { step: Box::new(step), source }
         })?;
         total.added += enqueued.added;
         total.skipped.extend(enqueued.skipped.into_iter().map(|index| before + index));
+        let placed = |duplicate: DuplicateJob| DuplicateJob { index: before + duplicate.index, ..duplicate };
+        total.duplicates.extend(enqueued.duplicates.into_iter().map(placed));
         before += jobs.len();
         progress(jobs.len());
     }
@@ -158,6 +211,7 @@ mod tests {
             jobs: ids.iter().map(|id| job(id)).collect(),
             lines: (1..=ids.len()).map(|line| line * 2).collect(),
             chosen: (0..ids.len()).collect(),
+            repeated: 0,
         }
     }
 

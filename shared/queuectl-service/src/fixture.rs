@@ -112,6 +112,7 @@ pub(crate) fn job(id: &str) -> NewJob {
         delay: Duration::ZERO,
         run_at: None,
         hold: false,
+        unique: None,
     }
 }
 

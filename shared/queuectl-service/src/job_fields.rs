@@ -11,7 +11,8 @@ use crate::dates::{optional_rfc3339, rfc3339};
 use crate::draft::error::{DraftError, FieldProblem};
 use crate::draft::value::{expected, flag, milliseconds, number, retries, span, text, time, variables};
 use queuectl_core::{
-    Blocker, CommandLine, DEFAULT_QUEUE, Environment, Job, JobId, NewJob, State, Timestamp, check_queue_name,
+    Blocker, CommandLine, DEFAULT_QUEUE, Environment, Job, JobId, NewJob, OnDuplicate, State, Timestamp,
+    Unique, UniqueKey, check_queue_name,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -45,6 +46,12 @@ pub struct Draft {
     pub run_at: Option<Timestamp>,
     /// Whether it waits until it is released.
     pub hold: Option<bool>,
+    /// The key that no other job may have meanwhile.
+    pub unique: Option<UniqueKey>,
+    /// For how long after acceptance that stays taken at least.
+    pub unique_for: Option<Duration>,
+    /// What becomes of it if the key is taken.
+    pub on_duplicate: Option<OnDuplicate>,
 }
 
 impl Draft {
@@ -66,7 +73,24 @@ impl Draft {
             run_at: self.run_at.or(weaker.run_at.filter(|_| self.delay.is_none())),
             delay: self.delay.or(weaker.delay),
             hold: self.hold.or(weaker.hold),
+            unique: self.unique.or(weaker.unique),
+            unique_for: self.unique_for.or(weaker.unique_for),
+            on_duplicate: self.on_duplicate.or(weaker.on_duplicate),
         }
+    }
+
+    /// What it says of its unique key.
+    fn unique(&self) -> Result<Option<Unique>, DraftError> {
+        let Some(key) = self.unique.clone() else {
+            let about_none = match (self.unique_for, self.on_duplicate) {
+                (Some(_), _) => "unique_for",
+                (None, Some(_)) => "on_duplicate",
+                (None, None) => return Ok(None),
+            };
+            return Err(DraftError::NoKey { name: about_none });
+        };
+        let window = self.unique_for.filter(|window| !window.is_zero());
+        Ok(Some(Unique { key, window, on_duplicate: self.on_duplicate.unwrap_or_default() }))
     }
 
     /// Makes it the job it stands for, which runs in the folder that is found for the one
@@ -74,12 +98,14 @@ impl Draft {
     ///
     /// # Errors
     ///
-    /// If it has no command, or its folder or its variables cannot be.
+    /// If it has no command, or its folder, its variables or what it says of its key cannot
+    /// be.
     pub(crate) fn complete(
         self,
         defaults: &Defaults,
         folder: impl FnOnce(Option<PathBuf>) -> Result<String, DraftError>,
     ) -> Result<NewJob, DraftError> {
+        let unique = self.unique()?;
         let command = self.command.ok_or(DraftError::NoCommand)?;
         let timeout = match self.timeout {
             Some(timeout) => (!timeout.is_zero()).then_some(timeout),
@@ -97,6 +123,7 @@ impl Draft {
             delay: self.delay.unwrap_or_default(),
             run_at: self.run_at,
             hold: self.hold.unwrap_or(false),
+            unique,
         })
     }
 }
@@ -121,7 +148,7 @@ pub struct Field {
 
 /// Fields that mean something; the others of a printed job are what became of
 /// it, and are ignored.
-pub const FIELDS: [Field; 12] = [
+pub const FIELDS: [Field; 15] = [
     Field {
         name: "id",
         others: &["job_id", "name", "key", "uuid"],
@@ -218,6 +245,31 @@ pub const FIELDS: [Field; 12] = [
             Ok(())
         },
     },
+    Field {
+        name: "unique",
+        others: &["unique_key", "job_key", "dedup_key", "dedupe_key", "idempotency_key"],
+        take: |draft, value| {
+            draft.unique = Some(UniqueKey::new(text(value)?)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "unique_for",
+        others: &["unique_period", "unique_ttl", "unique_seconds"],
+        take: |draft, value| {
+            draft.unique_for = Some(span(value)?);
+            Ok(())
+        },
+    },
+    Field {
+        name: "on_duplicate",
+        others: &["on_conflict", "if_duplicate", "replace"],
+        take: |draft, value| {
+            let word = text(value)?;
+            draft.on_duplicate = Some(word.parse().map_err(|_| expected("keep, replace or fail", value))?);
+            Ok(())
+        },
+    },
 ];
 
 /// Fields that say the same thing: a job has one of the two.
@@ -265,13 +317,14 @@ fn queue(value: &Value) -> Result<String, FieldProblem> {
 }
 
 /// Every key of a printed job, so that what is printed can be enqueued again.
-pub const JOB_KEYS: [&str; 31] = [
+pub const JOB_KEYS: [&str; 33] = [
     "seq",
     "id",
     "command",
     "cwd",
     "env",
     "queue",
+    "unique",
     "priority",
     "state",
     "attempts",
@@ -298,6 +351,7 @@ pub const JOB_KEYS: [&str; 31] = [
     "attempt_history",
     // Of `enqueue`.
     "skipped",
+    "existing",
 ];
 
 /// A job.
@@ -310,6 +364,7 @@ pub struct JobDocument<'a> {
     pub cwd: &'a str,
     pub env: &'a BTreeMap<String, String>,
     pub queue: &'a str,
+    pub unique: Option<&'a str>,
     pub priority: i32,
     pub state: &'static str,
     pub attempts: u32,
@@ -342,6 +397,7 @@ impl<'a> From<&'a Job> for JobDocument<'a> {
             cwd: &job.cwd,
             env: job.env.variables(),
             queue: &job.queue,
+            unique: job.unique_key.as_ref().map(UniqueKey::as_str),
             priority: job.priority,
             state: job.state.as_str(),
             attempts: job.attempts,

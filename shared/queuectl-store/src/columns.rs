@@ -149,6 +149,19 @@ table! {
 }
 
 table! {
+    /// A key that a job has, or had and that stays taken.
+    unique_key {
+        key { seq: Number }
+        rest {
+            key: Text,
+            job_id: Text,
+            is_held: Number,
+            until_ms: Number,
+        }
+    }
+}
+
+table! {
     /// A worker, also one that has ended.
     worker {
         key { id: Number }

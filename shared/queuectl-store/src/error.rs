@@ -1,7 +1,7 @@
 //! What can go wrong with a store.
 
 use crate::location::Location;
-use queuectl_core::{IllegalTransition, JobId, State, WorkerId};
+use queuectl_core::{IllegalTransition, JobId, State, UniqueKey, WorkerId};
 use queuectl_files::{FileError, Unfit};
 use queuectl_postgres::ServerProblem;
 use std::io;
@@ -19,6 +19,26 @@ pub enum StoreError {
         id: JobId,
         /// Which of the jobs that were to be accepted, from 0.
         index: usize,
+    },
+    /// Another job has this unique key.
+    #[error("job {holder} has the unique key {key} already")]
+    DuplicateKey {
+        /// The key.
+        key: UniqueKey,
+        /// The job that has it; it may be at rest, or gone, within its window.
+        holder: JobId,
+        /// Which of the jobs that were to be accepted, from 0.
+        index: usize,
+    },
+    /// A dead job cannot go on, since another job has its unique key.
+    #[error("job {id} stays dead: job {holder} has its unique key {key}")]
+    KeyTaken {
+        /// The dead job.
+        id: JobId,
+        /// Its key.
+        key: UniqueKey,
+        /// The job that has it.
+        holder: JobId,
     },
     /// No job has this id.
     #[error("there is no job {id}")]

@@ -2,10 +2,10 @@
 //!
 //! A new field of a job is a line in each of the three here, and in the migrations.
 
-use crate::columns::{Cell, table};
+use crate::columns::{Cell, Column, table};
 use crate::raw::{Raw, RowReader};
 use crate::stored;
-use queuectl_core::{Job, JobId, NewJob, Seq, Stage, State, Timestamp, WorkerId};
+use queuectl_core::{Job, JobId, NewJob, Seq, Stage, State, Timestamp, UniqueKey, WorkerId};
 use std::time::Duration;
 
 table! {
@@ -19,6 +19,7 @@ table! {
             max_retries: Number,
             timeout_ms: Number,
             created_at_ms: Number,
+            unique_key: Text,
             env: Text,
             cwd: Text,
             command: Text,
@@ -68,6 +69,7 @@ pub(crate) fn read<'a>(read: impl Fn(usize) -> Raw<'a>) -> Job {
         state,
         stage: stage(&mut row, state),
         queue: row.text(job::queue),
+        unique_key: row.optional_text(job::unique_key).map(UniqueKey::trusted),
         priority: row.number(job::priority),
         attempts,
         max_retries: row.number(job::max_retries),
@@ -111,9 +113,35 @@ pub(crate) fn given(job: &NewJob, now: Timestamp) -> [Cell<'_>; job::GIVEN.len()
         i64::from(job.max_retries).into(),
         job.timeout.map(millis).into(),
         now.as_millis().into(),
+        job.unique.as_ref().map(|unique| unique.key.as_str()).into(),
         stored::environment_text(&job.env).into(),
         job.cwd.as_str().into(),
         job.command.as_str().into(),
+    ]
+}
+
+/// The columns that another job replaces which has the same unique key, in the order of
+/// [`replaced`].
+pub(crate) const REPLACED: [Column; 6] = [
+    job::COLUMNS[job::priority],
+    job::COLUMNS[job::max_retries],
+    job::COLUMNS[job::timeout_ms],
+    job::COLUMNS[job::env],
+    job::COLUMNS[job::cwd],
+    job::COLUMNS[job::command],
+];
+
+/// What they are given.
+pub(crate) fn replaced(job: &NewJob, now: Timestamp) -> [Cell<'_>; REPLACED.len()] {
+    let given = given(job, now);
+    let of = |column: usize| given[column - job::id].clone();
+    [
+        of(job::priority),
+        of(job::max_retries),
+        of(job::timeout_ms),
+        of(job::env),
+        of(job::cwd),
+        of(job::command),
     ]
 }
 

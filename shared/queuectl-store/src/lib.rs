@@ -50,7 +50,7 @@ pub use location::{Access, Location, OpenOptions, with_files_from, without_passw
 pub use output::{OutputPart, OutputTrim};
 pub use planted::Bug;
 pub use postgres::PostgresStore;
-pub use queue::{Cancelled, Enqueued, Granted, OnTaken, Queue, Requested};
+pub use queue::{Cancelled, DuplicateJob, Enqueued, Granted, HolderIs, OnTaken, Queue, Requested};
 pub use queuectl_postgres::ServerProblem;
 pub use reader::Reader;
 pub use readers::Readers;

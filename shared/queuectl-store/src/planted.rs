@@ -23,6 +23,8 @@ pub enum Bug {
     NoGuard,
     /// How many jobs of a queue workers hold is counted without holding its gate.
     NoGate,
+    /// A unique key is given back at the end of the first attempt.
+    KeyGivenBackEarly,
 }
 
 impl Bug {
@@ -37,6 +39,7 @@ impl Bug {
             Self::LeaseOverrun => "lease-overrun",
             Self::NoGuard => "no-guard",
             Self::NoGate => "no-gate",
+            Self::KeyGivenBackEarly => "key-given-back-early",
         }
     }
 

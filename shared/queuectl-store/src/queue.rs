@@ -1,7 +1,11 @@
 //! What people and programs do to jobs.
 
 use crate::{Result, StoreError};
-use queuectl_core::{Filter, JobId, Lease, Limits, NewJob, Pause, Seq, State, Timestamp, Wish, WorkerId};
+use queuectl_core::{
+    Filter, JobId, Lease, Limits, NewJob, OnDuplicate, Pause, Seq, State, Timestamp, Unique, UniqueKey, Wish,
+    WorkerId,
+};
+use std::collections::HashMap;
 
 /// What to do with a job whose id is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +16,13 @@ pub enum OnTaken {
     Skip,
 }
 
+impl OnTaken {
+    /// Tells whether a job may be the one that has its unique key, added once more.
+    pub(crate) fn may_be_itself(self, job: &NewJob, holder: &JobId) -> bool {
+        self == Self::Skip && job.id == *holder
+    }
+}
+
 /// What was accepted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Enqueued {
@@ -19,6 +30,51 @@ pub struct Enqueued {
     pub added: u64,
     /// Which of the given jobs, from 0, were left out because their id was taken.
     pub skipped: Vec<usize>,
+    /// Those that were left out because their unique key was taken.
+    pub duplicates: Vec<DuplicateJob>,
+}
+
+/// A job that was left out, since another has its unique key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DuplicateJob {
+    /// Which of the given jobs it is, from 0.
+    pub index: usize,
+    /// The job that has the key; it may be at rest, or gone, within its window.
+    pub holder: JobId,
+    /// When that window ends.
+    pub until: Option<Timestamp>,
+    /// What has become of the holder.
+    pub holder_is: HolderIs,
+}
+
+/// What has become of a job whose key another was to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HolderIs {
+    /// Nothing.
+    Kept,
+    /// It says from now on what the other says.
+    Replaced,
+}
+
+/// The jobs that stand for the unique keys of a batch: the first of each key, or who had it
+/// before. So the first of a batch wins, whatever its jobs say is to become of duplicates.
+#[derive(Default)]
+pub(crate) struct KeysOfBatch<'a>(HashMap<&'a UniqueKey, JobId>);
+
+impl<'a> KeysOfBatch<'a> {
+    /// Notes who stands for the key of a job.
+    pub(crate) fn note(&mut self, unique: &'a Unique, holder: &JobId) {
+        self.0.insert(&unique.key, holder.clone());
+    }
+
+    /// A job of the batch whose key an earlier one has asked for; none if it is the first.
+    pub(crate) fn duplicate(&self, index: usize, unique: &Unique) -> Result<Option<DuplicateJob>> {
+        let Some(holder) = self.0.get(&unique.key).cloned() else { return Ok(None) };
+        if unique.on_duplicate == OnDuplicate::Fail {
+            return Err(StoreError::DuplicateKey { key: unique.key.clone(), holder, index });
+        }
+        Ok(Some(DuplicateJob { index, holder, until: None, holder_is: HolderIs::Kept }))
+    }
 }
 
 /// What a wish to cancel has led to.
@@ -59,13 +115,15 @@ pub struct Granted {
     /// Those that no worker could run, so that they stay dead, with what is wrong with their
     /// rows: they would only be set aside again.
     pub unreadable: Vec<(Seq, JobId, String)>,
+    /// How many stay dead since other jobs have their unique keys.
+    pub key_taken: u64,
 }
 
 impl Granted {
     /// How many of the jobs that were looked at are not there any more, or are no longer
     /// what was meant, or are as they are wanted already.
     pub fn no_longer_fit(&self) -> u64 {
-        let fitted = self.done + self.requested.len() as u64 + self.unreadable.len() as u64;
+        let fitted = self.done + self.key_taken + (self.requested.len() + self.unreadable.len()) as u64;
         (self.looked_at as u64).saturating_sub(fitted)
     }
 }
@@ -88,6 +146,8 @@ pub trait Queue {
     ///
     /// [`StoreError::DuplicateId`](crate::StoreError::DuplicateId) with the index
     /// of the first job whose id is taken, unless `on_taken` says to skip it.
+    /// [`StoreError::DuplicateKey`](crate::StoreError::DuplicateKey) with that of a job whose
+    /// unique key is taken, if it says that this is to fail. The key is looked at first.
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued>;
 
     /// Cancels a job, or asks its worker to end it.
@@ -103,7 +163,8 @@ pub trait Queue {
     /// # Errors
     ///
     /// [`StoreError::NoSuchJob`](crate::StoreError::NoSuchJob), or
-    /// [`StoreError::Refused`](crate::StoreError::Refused) if it is not dead.
+    /// [`StoreError::Refused`](crate::StoreError::Refused) if it is not dead;
+    /// [`StoreError::KeyTaken`](crate::StoreError::KeyTaken) if another job has its unique key.
     fn retry_dead(&mut self, id: &JobId, now: Timestamp) -> Result<()>;
 
     /// Ends the wait of a failed job for its retry; its attempts stay charged.

@@ -6,7 +6,9 @@ use crate::counts::Counts;
 use crate::finding::Finding;
 use crate::output::OutputPart;
 use crate::worker_record::WorkerRecord;
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, WorkerId};
+use queuectl_core::{
+    Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, Timestamp, UniqueKey, WorkerId,
+};
 
 /// Looking at the queue. Changes nothing.
 pub trait Reader {
@@ -77,6 +79,9 @@ pub trait Reader {
 
     /// Tells which of these ids are taken, in the given order.
     fn taken_ids(&mut self, ids: &[&JobId]) -> Result<Vec<JobId>>;
+
+    /// Tells which of these unique keys are taken, in the given order, and by which jobs.
+    fn taken_keys(&mut self, keys: &[&UniqueKey], now: Timestamp) -> Result<Vec<(UniqueKey, JobId)>>;
 
     /// Examines the whole store; an empty list means that it is sound.
     fn check(&mut self) -> Result<Vec<String>>;

@@ -113,6 +113,7 @@ mod tests {
             delay: Duration::ZERO,
             run_at: None,
             hold: false,
+            unique: None,
         }
     }
 

@@ -33,6 +33,19 @@ pub(crate) fn queue_rules<'a>(read: impl Fn(usize) -> Raw<'a>) -> QueueRules {
     QueueRules { queue, pause, limits, unreadable: row.problem }
 }
 
+/// What is wrong with the unique keys, if so many are held by jobs that are at rest or gone,
+/// and so many jobs that are not at rest lack theirs.
+pub(crate) fn wrong_keys(stray: i64, missing: i64) -> Vec<String> {
+    let mut problems = Vec::new();
+    if stray > 0 {
+        problems.push(format!("{stray} unique keys are held by jobs that are at rest or gone"));
+    }
+    if missing > 0 {
+        problems.push(format!("{missing} jobs that are not at rest do not have their unique keys"));
+    }
+    problems
+}
+
 /// What a new worker's row is given, in the order of `worker::GIVEN`.
 pub(crate) fn given_worker<'a>(
     worker: &'a NewWorker,

@@ -81,6 +81,8 @@ pub struct Inventory {
     pub output_bytes: u64,
     /// Queues of which people have said something.
     pub rules: u64,
+    /// Unique keys that are taken.
+    pub unique_keys: u64,
     /// The last record of each kind that has any.
     pub last: Vec<Position>,
 }
@@ -88,7 +90,8 @@ pub struct Inventory {
 impl Inventory {
     /// All records.
     pub fn records(&self) -> u64 {
-        self.jobs.total().unsigned_abs() + self.workers + self.attempts + self.output_parts + self.rules
+        let jobs = self.jobs.total().unsigned_abs();
+        jobs + self.workers + self.attempts + self.output_parts + self.rules + self.unique_keys
     }
 }
 

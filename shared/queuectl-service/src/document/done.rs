@@ -12,6 +12,10 @@ pub struct AddedJobs {
     pub skipped: u64,
     /// The first of these.
     pub skipped_ids: Vec<String>,
+    /// How many were left out, since other jobs have their unique keys.
+    pub kept: u64,
+    /// How many have replaced what the jobs said that have their unique keys.
+    pub replaced: u64,
 }
 
 /// Jobs that were deleted, or would be.
@@ -73,6 +77,8 @@ pub struct ReleasedJobs {
 pub struct RetriedJobs {
     /// How many.
     pub retried: u64,
+    /// How many stay dead since other jobs have their unique keys.
+    pub key_taken: u64,
     /// How many were claimed, came to rest or changed before it came to them.
     pub no_longer_fit: u64,
     /// They are as they were: it was only tried.

@@ -29,6 +29,8 @@ pub struct AwaitedJob<'a> {
     pub shown: ShownJob<'a>,
     /// It was there already, and what was given was left out.
     pub skipped: bool,
+    /// It has the unique key that the given job was to have.
+    pub existing: bool,
 }
 
 /// The job that is in the queue after it was to be added.
@@ -39,6 +41,22 @@ pub struct AddedJob<'a> {
     pub job: JobDocument<'a>,
     /// It was there already, and what was given was left out.
     pub skipped: bool,
+    /// It has the unique key that the given job was to have, which was left out, or has
+    /// replaced what this one said.
+    pub existing: bool,
+}
+
+/// The same where the job that has the unique key is gone, and the key stays taken.
+#[derive(Debug, Serialize)]
+pub struct GoneJob<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The key.
+    pub unique: &'a str,
+    /// As in [`AddedJob`]: false.
+    pub skipped: bool,
+    /// As in [`AddedJob`]: true.
+    pub existing: bool,
 }
 
 #[cfg(test)]
@@ -57,6 +75,7 @@ mod tests {
             cwd: "/".into(),
             env: Environment::default(),
             queue: "default".into(),
+            unique_key: None,
             priority: 0,
             state,
             stage: Stage::Ready,
@@ -96,7 +115,7 @@ mod tests {
         let failed = shown(State::Failed);
         let mut keys: std::collections::BTreeSet<_> =
             failed.as_object().unwrap().keys().map(String::as_str).collect();
-        keys.insert("skipped");
+        keys.extend(["skipped", "existing"]);
         assert_eq!(keys, JOB_KEYS.into());
         assert_eq!(failed["next_retry_at"], "2026-11-22T09:30:12.007Z");
         assert_eq!(failed["command"], "echo 'a\n\u{202e}'");

@@ -1,7 +1,7 @@
 //! What can be wrong with a job that is to be added.
 
 use crate::explanation::Explanation;
-use queuectl_core::{InvalidAmount, InvalidCommand, InvalidEnvironment, InvalidJobId};
+use queuectl_core::{InvalidAmount, InvalidCommand, InvalidEnvironment, InvalidJobId, InvalidUniqueKey};
 use std::io;
 use std::path::PathBuf;
 
@@ -86,6 +86,12 @@ pub enum DraftError {
         /// The other.
         other: &'static str,
     },
+    /// It says something of a unique key and has none.
+    #[error("the job says {name} and has no unique key")]
+    NoKey {
+        /// What it says.
+        name: &'static str,
+    },
     /// A line of shell that is a job as JSON.
     #[error("this is a JSON job, and with --lines each line is shell")]
     JsonAmongLines,
@@ -112,6 +118,9 @@ pub enum FieldProblem {
     /// It cannot be a command.
     #[error(transparent)]
     Command(#[from] InvalidCommand),
+    /// It cannot be a unique key.
+    #[error(transparent)]
+    Key(#[from] InvalidUniqueKey),
     /// It is of another kind.
     #[error("expected {what}, not {found}")]
     Expected {
@@ -154,6 +163,7 @@ impl DraftError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoCommand => r#"give it one: {"command":"sleep 2"}"#,
+            Self::NoKey { .. } => "give it one with `--unique KEY`, or with the field unique",
             Self::EmptyFolder => "name one, or leave it out for the current folder",
             Self::NoCurrentFolder(_) => "name one with `--cwd /PATH`, or go to one that exists",
             Self::NotJson { hint, .. }

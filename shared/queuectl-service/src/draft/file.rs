@@ -7,8 +7,9 @@ use crate::draft::file_error::{FileError, LineProblem};
 use crate::draft::run::Run;
 use crate::draft::{json, shell_lines};
 use crate::job_fields::Draft;
-use queuectl_core::{JobId, NewJob};
+use queuectl_core::{JobId, NewJob, OnDuplicate, UniqueKey};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{BufRead, Read as _};
 
 /// No job is longer, however much of it is escaped.
@@ -58,6 +59,15 @@ pub struct JobFile {
     pub lines: Vec<usize>,
     /// Places of the jobs whose id stands on their line.
     pub chosen: Vec<usize>,
+    /// How many lines were left out since an earlier one has the same unique key.
+    pub repeated: u64,
+}
+
+/// What stands on earlier lines, and on which.
+#[derive(Default)]
+struct Seen {
+    ids: HashMap<JobId, usize>,
+    keys: HashMap<UniqueKey, usize>,
 }
 
 impl Reading<'_> {
@@ -67,9 +77,14 @@ impl Reading<'_> {
     ///
     /// The first line that is no job.
     pub fn read(&self, mut input: impl BufRead, completion: &mut Completion) -> Result<JobFile, FileError> {
-        let mut file =
-            JobFile { name: self.name.to_owned(), jobs: Vec::new(), lines: Vec::new(), chosen: Vec::new() };
-        let mut seen: HashMap<JobId, usize> = HashMap::new();
+        let mut file = JobFile {
+            name: self.name.to_owned(),
+            jobs: Vec::new(),
+            lines: Vec::new(),
+            chosen: Vec::new(),
+            repeated: 0,
+        };
+        let mut seen = Seen::default();
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
@@ -89,7 +104,7 @@ impl Reading<'_> {
     fn take_line(
         &self,
         file: &mut JobFile,
-        seen: &mut HashMap<JobId, usize>,
+        seen: &mut Seen,
         number: usize,
         bytes: &[u8],
         completion: &mut Completion,
@@ -108,16 +123,32 @@ impl Reading<'_> {
         };
         let Some(said) = said else { return Ok(()) };
         let mut draft = self.flags.clone().over(said);
+        let is_chosen = draft.id.is_some();
         if let Some(id) = &draft.id {
-            let first = seen.insert(id.clone(), number).filter(|_| self.twice == Twice::Refused);
+            let first = seen.ids.insert(id.clone(), number).filter(|_| self.twice == Twice::Refused);
             if let Some(first) = first {
                 return Err(LineProblem::Twice { id: id.clone(), first });
             }
-            file.chosen.push(file.jobs.len());
         } else {
             draft.id = Some(self.run.id(number, text.trim()));
         }
-        file.jobs.push(completion.complete(draft)?);
+        let job = completion.complete(draft)?;
+        if let Some(unique) = &job.unique {
+            match seen.keys.entry(unique.key.clone()) {
+                Entry::Vacant(free) => drop(free.insert(number)),
+                Entry::Occupied(first) if unique.on_duplicate == OnDuplicate::Fail => {
+                    return Err(LineProblem::KeyTwice { key: unique.key.clone(), first: *first.get() });
+                }
+                Entry::Occupied(_) => {
+                    file.repeated += 1;
+                    return Ok(());
+                }
+            }
+        }
+        if is_chosen {
+            file.chosen.push(file.jobs.len());
+        }
+        file.jobs.push(job);
         file.lines.push(number);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::draft::error::DraftError;
 use crate::explanation::Explanation;
-use queuectl_core::JobId;
+use queuectl_core::{JobId, UniqueKey};
 use std::io;
 
 /// What is wrong with a file of jobs.
@@ -48,6 +48,14 @@ pub enum LineProblem {
     Twice {
         /// The id.
         id: JobId,
+        /// The other line, from 1.
+        first: usize,
+    },
+    /// Its unique key stands on another line too, and that is to fail.
+    #[error("the unique key {key} is on line {first} already")]
+    KeyTwice {
+        /// The key.
+        key: UniqueKey,
         /// The other line, from 1.
         first: usize,
     },

@@ -26,6 +26,12 @@ pub(crate) fn of_job(error: &StoreError, message: String) -> Explanation {
             "see it with `queuectl show {typed}`, or choose another --id",
             typed = typed(id.as_str())
         )),
+        StoreError::DuplicateKey { holder, .. } | StoreError::KeyTaken { holder, .. } => {
+            Explanation::error(message).hint(format!(
+                "see it with `queuectl show {typed}`; its key is free when it has come to rest and its time has passed",
+                typed = typed(holder.as_str())
+            ))
+        }
         StoreError::NotFinished { .. } => {
             Explanation::error(message).hint("end them first with `queuectl cancel ID`")
         }

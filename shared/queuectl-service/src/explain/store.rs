@@ -41,6 +41,8 @@ fn of_store(error: &StoreError) -> Explanation {
         | StoreError::UnreadableJob { .. }
         | StoreError::OtherState { .. }
         | StoreError::DuplicateId { .. }
+        | StoreError::DuplicateKey { .. }
+        | StoreError::KeyTaken { .. }
         | StoreError::NotHeld { .. }
         | StoreError::NotFinished { .. } => of_job(error, message),
         StoreError::UnreadableRecord { .. } => Explanation::error(message)

@@ -28,6 +28,8 @@ pub struct Done {
     pub done: u64,
     /// Those that run, and whose workers were asked to end them.
     pub requested: Vec<Requested>,
+    /// How many stay dead since other jobs have their unique keys.
+    pub key_taken: u64,
     /// How many were claimed, came to rest or were deleted before it came to them.
     pub no_longer_fit: u64,
 }
@@ -134,6 +136,7 @@ impl Meant {
             })?;
             left = &left[step.looked_at..];
             all.done += step.done;
+            all.key_taken += step.key_taken;
             all.no_longer_fit += step.no_longer_fit();
             all.requested.extend(step.requested);
             for (seq, id, reason) in step.unreadable {
@@ -161,6 +164,16 @@ pub fn count(store: &mut dyn Store, wish: Wish, filter: Filter) -> Result<u64, M
 pub fn told(wish: Wish, done: u64) -> String {
     let are = if done == 1 { "is" } else { "are" };
     format!("{} {are} {}", plural(done, "job"), participle(wish))
+}
+
+/// What is said beside that of jobs that stay dead, since other jobs have their unique keys;
+/// nothing if there are none.
+pub fn told_of_keys(key_taken: u64) -> String {
+    match key_taken {
+        0 => String::new(),
+        1 => "; 1 stays dead, since another job has its unique key".to_owned(),
+        _ => format!("; {} stay dead, since other jobs have their unique keys", grouped(key_taken)),
+    }
 }
 
 /// What would be done, in words: `2 jobs would be cancelled`.
@@ -231,7 +244,7 @@ mod tests {
         queue.add(&["later"]);
         let _claimed = queue.claim(3);
         let done = grant(&mut queue, &meant);
-        assert_eq!(done, Done { done: 2497, requested: vec![], no_longer_fit: 3 });
+        assert_eq!(done, Done { done: 2497, no_longer_fit: 3, ..Done::default() });
         assert_eq!(queue.job("later").state, State::Pending);
         let rest = Meant::find(queue.store(), Wish::Cancel, Filter::default()).unwrap();
         let done = grant(&mut queue, &rest);
@@ -244,5 +257,7 @@ mod tests {
         assert_eq!(question("Delete", 1, "dead job"), "Delete 1 dead job?");
         assert_eq!(would_be(Wish::Hold, 1), "1 job would be held");
         assert_eq!(told_of_others(0), None);
+        assert_eq!(told_of_keys(0), "");
+        assert_eq!(told_of_keys(2), "; 2 stay dead, since other jobs have their unique keys");
     }
 }

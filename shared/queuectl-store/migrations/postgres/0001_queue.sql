@@ -57,6 +57,18 @@ CREATE TABLE @rules (
         AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
 );
 
+-- Keys that jobs have, each of one job at most.
+CREATE TABLE @unique_key (
+    seq             bigint  PRIMARY KEY,    -- the job that has it, also one that is deleted
+    key             text    COLLATE "C" NOT NULL UNIQUE,
+    job_id          text    COLLATE "C" NOT NULL,
+    is_held         bigint  NOT NULL CONSTRAINT a_key_is_held_or_not CHECK (is_held = 0 OR is_held = 1),
+    until_ms        bigint              -- it stays taken until then, whatever becomes of the job
+) WITH (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+
+-- Windows that can have ended.
+CREATE INDEX unique_key_windows ON @unique_key (until_ms) WHERE is_held = 0;
+
 -- A machine, by the file its workers lock: how often they were asked to stop.
 CREATE TABLE @machine (
     lock_file       text    PRIMARY KEY,
@@ -105,6 +117,7 @@ CREATE TABLE @job (
     max_retries     bigint  NOT NULL,
     timeout_ms      bigint,
     created_at_ms   bigint  NOT NULL,
+    unique_key      text    COLLATE "C",    -- what it has in the table of that name until it is at rest
     env             text,               -- a JSON object, or NULL for none
     cwd             text    NOT NULL,
     command         text    NOT NULL,

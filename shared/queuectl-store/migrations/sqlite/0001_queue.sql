@@ -49,6 +49,18 @@ CREATE TABLE rules (
         AND (paused_at_ms IS NOT NULL OR (paused_until_ms IS NULL AND paused_reason IS NULL)))
 ) STRICT;
 
+-- Keys that jobs have, each of one job at most.
+CREATE TABLE unique_key (
+    seq             INTEGER PRIMARY KEY,    -- the job that has it, also one that is deleted
+    key             TEXT    NOT NULL UNIQUE,
+    job_id          TEXT    NOT NULL,
+    is_held         INTEGER NOT NULL CONSTRAINT a_key_is_held_or_not CHECK (is_held = 0 OR is_held = 1),
+    until_ms        INTEGER             -- it stays taken until then, whatever becomes of the job
+) STRICT;
+
+-- Windows that can have ended.
+CREATE INDEX unique_key_windows ON unique_key (until_ms) WHERE is_held = 0;
+
 CREATE TABLE worker (
     id              INTEGER PRIMARY KEY AUTOINCREMENT,  -- also the byte it locks
     host            TEXT    NOT NULL,
@@ -85,6 +97,7 @@ CREATE TABLE job (
     cancel_at_ms    INTEGER,            -- when its end was asked for while it was held
     timeout_ms      INTEGER,
     created_at_ms   INTEGER NOT NULL,
+    unique_key      TEXT,               -- what it has in the table of that name until it is at rest
     updated_at_ms   INTEGER NOT NULL,
     run_at_ms       INTEGER,            -- when it falls due, while it waits for a time
     waits_since_ms  INTEGER,            -- when that wait began

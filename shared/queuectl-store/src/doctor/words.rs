@@ -37,6 +37,15 @@ pub(super) fn jobs_are(number: u64) -> String {
     if number == 1 { "1 job is".to_owned() } else { format!("{number} jobs are") }
 }
 
+/// Whether the unique keys are held by the jobs that have them.
+pub(super) fn of_keys(problems: &[String], report_it: &str) -> Finding {
+    const CHECK: &str = "keys";
+    match problems {
+        [] => Finding::ok(CHECK, "the unique keys are those of the jobs that have them"),
+        problems => Finding::error(CHECK, listed(problems), report_it),
+    }
+}
+
 /// Where a queue stands in a move; nothing of one that was never in any.
 pub(super) fn of_move(stage: &Stage, here: &Location) -> Option<Finding> {
     const CHECK: &str = "move";

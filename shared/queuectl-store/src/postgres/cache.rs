@@ -42,6 +42,8 @@ const FIRST: Row = (i64::MIN, i64::MIN);
 pub(super) struct Held {
     pub(super) standing: Standing,
     pub(super) queue: String,
+    /// It has a unique key, which its end gives back: that is not done at once.
+    pub(super) has_key: bool,
 }
 
 #[derive(Default)]
@@ -149,9 +151,10 @@ impl ReadBudget {
 }
 
 impl Cache {
-    /// The jobs of these attempts, if it remembers them all.
+    /// The jobs of these attempts, if it remembers them all and none has a unique key.
     pub(super) fn about(&self, ended: &[Ended]) -> Option<HashMap<Lease, Held>> {
-        ended.iter().map(|end| Some((end.lease, self.held.get(&end.lease)?.clone()))).collect()
+        let plain = |lease| self.held.get(lease).filter(|held| !held.has_key).cloned();
+        ended.iter().map(|end| Some((end.lease, plain(&end.lease)?))).collect()
     }
 
     /// How often a worker has given up a connection.
@@ -195,7 +198,10 @@ impl Cache {
                 crashes: job.crashes,
                 cancel_requested: false,
             };
-            self.held.insert(job.last_lease(), Held { standing, queue: job.queue.clone() });
+            self.held.insert(
+                job.last_lease(),
+                Held { standing, queue: job.queue.clone(), has_key: job.unique_key.is_some() },
+            );
         }
     }
 

@@ -308,6 +308,7 @@ impl PostgresStore {
                 strays.retain(|lease| !known.contains_key(lease));
                 let mut standings = Standings::read(session, worker, &strays)?;
                 standings.hand_back(session, counters, &strays, exchange.policy, now)?;
+                standings.give_keys_back(session, now)?;
             }
             let mut standings = Standings::read(session, worker, &all_leases(exchange))?;
             // What is not held any more may have been handed in before.
@@ -319,6 +320,9 @@ impl PostgresStore {
             output::add(session, worker, exchange, &mut standings)?;
             let returned = standings.queues_of(exchange.unstarted);
             standings.hand_back(session, counters, exchange.unstarted, exchange.policy, now)?;
+            let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
+            // Before rows of what waits are locked.
+            standings.give_keys_back(session, now)?;
             let mut became_ready: Vec<String> = returned.into_iter().collect();
             if let Some(promotion) = &promotes
                 && worker::may_claim(stop)
@@ -332,7 +336,6 @@ impl PostgresStore {
             tried.sort_unstable();
             tried.dedup();
             budget.also(became_ready, exchange.queues);
-            let outcome = standings.finish(exchange.ended, exchange.policy, now)?;
             budget.rooms =
                 gates::hold(session, &tried, |queue| outcome.ends.of_queue(queue), exchange.at_once())?;
             budget.also(tried.iter().cloned(), exchange.queues);

@@ -19,6 +19,8 @@ pub(super) struct Known {
     pub(super) waiting: Waiting,
     pub(super) lease: i64,
     pub(super) worker: Option<i64>,
+    /// It has a unique key, or had one before it came to rest.
+    pub(super) has_key: bool,
 }
 
 impl Known {
@@ -48,6 +50,7 @@ impl Known {
             },
             lease: row::get(found, "lease")?,
             worker: row::get(found, "worker")?,
+            has_key: row::get(found, "has_key")?,
         })
     }
 }

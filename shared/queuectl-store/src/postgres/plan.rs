@@ -3,8 +3,8 @@
 //! | Plan | When | Statements, in round trips |
 //! |---|---|---|
 //! | [`Look`](ExchangePlan::Look) | nothing is handed in | 1: `LOOK`; if jobs are wanted and there are some, what `AtOnce` does |
-//! | [`AtOnce`](ExchangePlan::AtOnce) | ends are handed in, and all of them are remembered | 1: `PLAIN_EXCHANGE` if all come to rest without output and little is to be read, else `EXCHANGE`; each is its own transaction |
-//! | [`Carefully`](ExchangePlan::Carefully) | output, claims that were not started, ends that are not remembered; or jobs that are due become ready first; or a queue with a limit may have room, and its gate is held | begin and look at the worker, read the standings, write each kind of thing, `EXCHANGE`, commit |
+//! | [`AtOnce`](ExchangePlan::AtOnce) | ends are handed in, all of them are remembered, and none is of a job with a unique key | 1: `PLAIN_EXCHANGE` if all come to rest without output and little is to be read, else `EXCHANGE`; each is its own transaction |
+//! | [`Carefully`](ExchangePlan::Carefully) | output, claims that were not started, ends that are not remembered or give a unique key back; or jobs that are due become ready first; or a queue with a limit may have room, and its gate is held | begin and look at the worker, read the standings, write each kind of thing, `EXCHANGE`, commit |
 //! | `Carefully` in doubt | the last exchange was sent and not answered | the same; first gives back what was claimed and never heard of |
 //!
 //! What turned out not to be as it was remembered goes carefully after all; and what was
@@ -76,6 +76,8 @@ fn promotes(exchange: &Exchange<'_>, cache: &Cache, now: Timestamp) -> Option<Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job_row::{self, job};
+    use crate::raw::Raw;
     use crate::worker::Ended;
     use queuectl_core::{Outcome, RetryPolicy, Seq};
     use std::time::Duration;
@@ -112,6 +114,25 @@ mod tests {
             matches!(plan, ExchangePlan::Carefully { doubt: Doubt::Nothing, promotes: None }),
             "{plan:?}"
         );
+    }
+
+    #[test]
+    fn the_end_of_a_job_that_has_a_unique_key_goes_carefully() {
+        let claimed = |key: Option<&'static [u8]>| {
+            job_row::read(|column| match (column, key) {
+                (job::unique_key, Some(key)) => Raw::Text(key),
+                (job::seq | job::lease, _) => Raw::Integer(1),
+                _ => Raw::Null,
+            })
+        };
+        let ended = [end(1)];
+        let results = Exchange { ended: &ended, ..Exchange::nothing(&POLICY) };
+        for (key, is_careful) in [(None, false), (Some(&b"k"[..]), true)] {
+            let mut cache = Cache::default();
+            cache.remember(&[claimed(key)]);
+            let plan = ExchangePlan::pick(&results, &cache, ORDINARY);
+            assert_eq!(matches!(plan, ExchangePlan::Carefully { .. }), is_careful, "{plan:?}");
+        }
     }
 
     #[test]

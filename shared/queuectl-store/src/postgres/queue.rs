@@ -1,57 +1,27 @@
 //! What people and programs do to jobs.
 
-use super::arrays::Arrays;
 use super::counters::Counters;
 use super::known::{self, Known};
 use super::row::{self, all};
 use super::store::PostgresStore;
 use super::trouble::Trouble;
-use super::wishes::{self, STAGE, stage_cells, still_there};
-use super::{filter, sql};
+use super::wishes::{self, still_there};
+use super::{filter, intake, sql};
 use crate::filter::by_state;
-use crate::job_row;
-use crate::job_row::job;
-use crate::queue::{self, Cancelled, Enqueued, OnTaken, Queue};
+use crate::queue::{self, Cancelled, DuplicateJob, Enqueued, HolderIs, OnTaken, Queue};
 use crate::{Result, StoreError};
 use queuectl_core::{
-    Filter, Granted, JobId, Limits, NewJob, Next, Pause, Refusal, Seq, Stage, State, Timestamp, Wish,
-    WorkerId, effect,
+    Filter, Granted, JobId, Limits, NewJob, Pause, Refusal, Seq, State, Timestamp, Wish, WorkerId, effect,
 };
-use queuectl_postgres::Named;
 use queuectl_postgres::session::{Session, named, values};
-use std::collections::HashSet;
 use tokio_postgres::Row;
 
 impl Queue for PostgresStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
-        let (mut given, mut stages) = (Arrays::new(job::GIVEN), Arrays::new(&STAGE));
-        let nexts: Vec<Next> = jobs.iter().map(|job| effect::accept(job, now).next).collect();
-        for (job, next) in jobs.iter().zip(&nexts) {
-            given.push(job_row::given(job, now));
-            stages.push(stage_cells(next));
-        }
-        let mut values: Vec<Named<'_>> = given.named();
-        values.extend(stages.named());
-        let at = now.as_millis();
-        values.extend(named![now: at]);
-
-        let enqueued = self.change(|session, counters| {
-            let rows = session.ask(&sql::ENQUEUE, &values)?;
-            if rows.len() < jobs.len() && on_taken == OnTaken::Refuse {
-                let index = not_added(jobs, &rows)?.first().copied().unwrap_or_default();
-                return Err(StoreError::DuplicateId { id: jobs[index].id.clone(), index }.into());
-            }
-            let skipped = if rows.len() < jobs.len() { not_added(jobs, &rows)? } else { Vec::new() };
-            for (index, (job, next)) in jobs.iter().zip(&nexts).enumerate() {
-                if skipped.binary_search(&index).is_err() {
-                    let counts = counters.of(&job.queue);
-                    counts[State::Pending] += 1;
-                    counts.blocked += i64::from(next.stage() == Stage::Blocked);
-                }
-            }
-            Ok(Enqueued { added: rows.len() as u64, skipped })
-        })?;
-        if enqueued.added > 0 {
+        let enqueued =
+            self.change(|session, counters| intake::accept(session, counters, jobs, on_taken, now))?;
+        let has_replaced = |duplicate: &DuplicateJob| duplicate.holder_is == HolderIs::Replaced;
+        if enqueued.added > 0 || enqueued.duplicates.iter().any(has_replaced) {
             self.ring_all();
         }
         Ok(enqueued)
@@ -210,13 +180,6 @@ impl PostgresStore {
         self.ring_all();
         Ok(())
     }
-}
-
-/// Which jobs were not added: their ids were taken, by the queue or by jobs before them.
-fn not_added(jobs: &[NewJob], rows: &[Row]) -> Result<Vec<usize>, Trouble> {
-    let mut added =
-        rows.iter().map(|added| row::get(added, "id")).collect::<Result<HashSet<&str>, Trouble>>()?;
-    Ok((0..jobs.len()).filter(|&index| !added.remove(jobs[index].id.as_str())).collect())
 }
 
 fn refused(id: &JobId, job: &Known, refusal: Refusal) -> StoreError {

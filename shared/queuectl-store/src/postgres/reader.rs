@@ -5,7 +5,7 @@ use super::filter::{self, Waiting};
 use super::row::{self, all, one};
 use super::store::PostgresStore;
 use super::trouble::Trouble;
-use super::{soundness, sql};
+use super::{soundness, sql, unique};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::finding::Finding;
@@ -14,7 +14,8 @@ use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine, stored};
 use queuectl_core::{
-    Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueRules, QueueSet, Seq, State, WorkerId,
+    Attempt, Filter, Job, JobId, JobReference, Lease, Order, QueueRules, QueueSet, Seq, State, Timestamp,
+    UniqueKey, WorkerId,
 };
 use queuectl_postgres::session::{Session, Value, values};
 use std::collections::HashSet;
@@ -184,10 +185,18 @@ impl Reader for PostgresStore {
         })
     }
 
+    fn taken_keys(&mut self, keys: &[&UniqueKey], now: Timestamp) -> Result<Vec<(UniqueKey, JobId)>> {
+        let holders = self.read(|session| unique::holders(session, keys.iter().copied()))?;
+        let holder = |key: &&UniqueKey| holders.get(*key).filter(|holder| !holder.hold.is_stale(now));
+        let taken = keys.iter().filter_map(|key| Some(((*key).clone(), holder(key)?.job_id.clone())));
+        Ok(taken.collect())
+    }
+
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|session| {
             session.begin_snapshot()?;
-            let problems = soundness::wrong_counts(session)?;
+            let mut problems = soundness::wrong_counts(session)?;
+            problems.extend(soundness::wrong_keys(session)?);
             session.commit()?;
             Ok(problems)
         })

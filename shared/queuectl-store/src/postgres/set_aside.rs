@@ -3,9 +3,9 @@
 
 use super::counters::Counters;
 use super::row::{self, all, storable};
-use super::sql;
 use super::store::PostgresStore;
 use super::trouble::Trouble;
+use super::{sql, unique};
 use crate::Result;
 use crate::raw::CANNOT_BE_READ;
 use crate::worker::SetAside;
@@ -35,13 +35,15 @@ pub(super) fn set_aside(
     let seqs: Vec<i64> = jobs.iter().map(|job| job.seq.0).collect();
     let errors: Vec<String> =
         jobs.iter().map(|job| storable(&format!("{CANNOT_BE_READ}: {}", reason(job)))).collect();
+    let at = now;
     let state = effect::set_aside(0, 0, now).state.as_str();
     let now = now.as_millis();
     let values = named![seqs, errors, state, worker: worker.0, now];
-    let mut aside = Vec::with_capacity(jobs.len());
+    let (mut aside, mut keyed) = (Vec::with_capacity(jobs.len()), Vec::new());
     for found in &session.ask(&sql::SET_ASIDE, &values)? {
         let (seq, was_claimed): (i64, bool) = (row::get(found, "seq")?, row::get(found, "was_claimed")?);
         let Some(job) = jobs.iter().find(|job| job.seq.0 == seq) else { continue };
+        keyed.extend(job.unique_key.is_some().then_some(seq));
         let counts = counters.of(row::get(found, "queue")?);
         // As what it was counted while it waited.
         let waited_as: Option<State> = row::state(found).ok();
@@ -55,6 +57,7 @@ pub(super) fn set_aside(
         counts.moved(State::Processing, State::Dead);
         aside.push(SetAside { id: job.id.clone(), reason: reason(job).to_owned() });
     }
+    unique::give_back(session, &keyed, at)?;
     Ok(aside)
 }
 

@@ -5,12 +5,13 @@ use super::row::{self, one};
 use super::sql;
 use super::trouble::Trouble;
 use crate::counts::{self, Counts};
+use crate::rows;
 use queuectl_core::Stage;
 use queuectl_postgres::session::Session;
 use std::collections::BTreeMap;
 
 /// Compares the counts that are kept with the jobs that are there.
-pub(super) fn wrong_counts(session: &mut Session) -> Result<Vec<String>, Trouble> {
+pub(crate) fn wrong_counts(session: &mut Session) -> Result<Vec<String>, Trouble> {
     let (counted, unknown) = count(session)?;
     let kept: BTreeMap<String, Counts> = counters::kept_by_queue(session)?.into_iter().collect();
     let mut problems = counts::differences(&counted, &kept);
@@ -33,6 +34,12 @@ pub(super) fn wrong_counts(session: &mut Session) -> Result<Vec<String>, Trouble
         ));
     }
     Ok(problems)
+}
+
+/// Compares the unique keys that are held with the jobs that have them.
+pub(crate) fn wrong_keys(session: &mut Session) -> Result<Vec<String>, Trouble> {
+    let wrong = one(session.rows(sql::WRONG_KEYS, &[])?)?;
+    Ok(rows::wrong_keys(row::get(&wrong, 0)?, row::get(&wrong, 1)?))
 }
 
 /// Counts the jobs of each queue; and those that are in no state that is known.

@@ -4,8 +4,8 @@ use super::arrays::Arrays;
 use super::cache::Held;
 use super::counters::Counters;
 use super::row::{self, all};
-use super::sql;
 use super::trouble::Trouble;
+use super::{sql, unique};
 use crate::columns::{Cell, ended};
 use crate::counts::Counts;
 use crate::worker::Ended;
@@ -17,6 +17,8 @@ use std::collections::HashMap;
 pub(super) struct Standings {
     held: HashMap<Lease, Held>,
     missed: Vec<Lease>,
+    /// Jobs that have unique keys and come to rest.
+    keys_free: Vec<i64>,
 }
 
 /// The ends of attempts, as one statement takes them.
@@ -50,17 +52,18 @@ impl Standings {
                     crashes: row::nearest(found, "crashes")?,
                     cancel_requested: row::get(found, "cancel_requested")?,
                 };
-                Ok((row::lease(found)?, Held { standing, queue: row::get(found, "queue")? }))
+                let (queue, has_key) = (row::get(found, "queue")?, row::get(found, "has_key")?);
+                Ok((row::lease(found)?, Held { standing, queue, has_key }))
             })?;
             held = read.into_iter().collect();
         }
-        Ok(Self { held, missed: Vec::new() })
+        Ok(Self { held, missed: Vec::new(), keys_free: Vec::new() })
     }
 
     /// Takes for granted what is remembered: it saves a round trip, and the statement that
     /// writes makes sure that it is still so.
     pub(super) fn remembered(held: HashMap<Lease, Held>) -> Self {
-        Self { held, missed: Vec::new() }
+        Self { held, missed: Vec::new(), keys_free: Vec::new() }
     }
 
     /// Tells whether a lease is held.
@@ -109,9 +112,10 @@ impl Standings {
     ) -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::nothing();
         for end in ended {
-            let Some(Held { standing, queue }) = self.let_go(end.lease) else { continue };
+            let Some(Held { standing, queue, has_key }) = self.let_go(end.lease) else { continue };
             let ending = Ending::Ran { outcome: end.outcome, at: end.ended_at };
             let effect = effect::finish(&standing, ending, policy, now)?;
+            self.keys_free.extend((has_key && effect.state.is_finished()).then_some(end.lease.seq.0));
             outcome.counts.moved(standing.state, effect.state);
             if let Next::Scheduled(wait) = effect.next {
                 outcome.first_due = outcome.first_due.into_iter().chain([wait.due_at]).min();
@@ -120,6 +124,12 @@ impl Standings {
             outcome.ends.ends.push((end.clone(), effect, queue));
         }
         Ok(outcome)
+    }
+
+    /// Gives back the unique keys of those that have come to rest: all at once, and before
+    /// more is claimed.
+    pub(super) fn give_keys_back(&mut self, session: &mut Session, now: Timestamp) -> Result<(), Trouble> {
+        unique::give_back(session, &std::mem::take(&mut self.keys_free), now)
     }
 
     /// Takes back claims that were never started and are held, and lets go of them.
@@ -133,8 +143,9 @@ impl Standings {
     ) -> Result<Vec<(Lease, Effect)>, Trouble> {
         let mut back: Vec<(Lease, Effect)> = Vec::with_capacity(unstarted.len());
         for &lease in unstarted {
-            let Some(Held { standing, queue }) = self.let_go(lease) else { continue };
+            let Some(Held { standing, queue, has_key }) = self.let_go(lease) else { continue };
             let effect = effect::finish(&standing, Ending::Unstarted, policy, now)?;
+            self.keys_free.extend((has_key && effect.state.is_finished()).then_some(lease.seq.0));
             counters.of(&queue).moved(standing.state, effect.state);
             back.push((lease, effect));
         }

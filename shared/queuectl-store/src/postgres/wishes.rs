@@ -9,16 +9,17 @@ use super::counters::Counters;
 use super::known::{self, Known};
 use super::row::{self, all};
 use super::trouble::Trouble;
-use super::{filter, sql};
+use super::{filter, sql, unique};
+use crate::StoreError;
 use crate::columns::{Cell, Column, Has};
 use crate::queue::{self, Requested};
 use queuectl_core::{
-    Blocker, Effect, Filter, Granted, JobId, Next, Refusal, Seq, Stage, State, Timestamp, Wish, WorkerId,
-    effect,
+    Blocker, Effect, Filter, Granted, JobId, Next, Refusal, Seq, Stage, State, Timestamp, Wait, Wish,
+    WorkerId, effect,
 };
 use queuectl_postgres::session::{Session, named, values};
 use queuectl_postgres::{Named, Query};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// So often it looks again at jobs that have moved on while it wanted something of them.
 const LOOKS: usize = 3;
@@ -43,13 +44,18 @@ const BEFORE: [Column; 8] = [
     Column { name: "finished_at_ms", has: Has::Number },
 ];
 
-/// The stage that a job goes to, in the order of [`STAGE`].
-pub(super) fn stage_cells(next: &Next) -> [Cell<'static>; STAGE.len()] {
-    let (blocked_by, wait) = match *next {
+/// What a job waits for where it goes.
+pub(super) fn waits_for(next: &Next) -> (Option<Blocker>, Option<Wait>) {
+    match *next {
         Next::Scheduled(wait) => (None, Some(wait)),
         Next::Blocked { by, wait } => (Some(by), wait),
         Next::Ready(_) | Next::Claimed { .. } | Next::Finished { .. } => (None, None),
-    };
+    }
+}
+
+/// The stage that a job goes to, in the order of [`STAGE`].
+pub(super) fn stage_cells(next: &Next) -> [Cell<'static>; STAGE.len()] {
+    let (blocked_by, wait) = waits_for(next);
     [
         next.stage().as_str().into(),
         blocked_by.map(Blocker::as_str).into(),
@@ -78,7 +84,10 @@ pub(super) fn grant(
     };
     let mut wanted = Wanted::default();
     if wanted.add(job, granted) {
-        let done = wanted.carry_out(session, counters, now)?;
+        let Carried { done, key_taken } = wanted.carry_out(session, counters, now)?;
+        if let Some(taken) = key_taken.into_values().next() {
+            return Err(taken.into());
+        }
         still_there(done.len(), 1, ())?;
     }
     Ok(Ok(granted))
@@ -94,7 +103,7 @@ pub(super) fn go_on(
 ) -> Result<(), Trouble> {
     let mut wanted = Wanted::default();
     wanted.moved.push((job, next, job.waiting.state));
-    let done = wanted.carry_out(session, counters, now)?;
+    let Carried { done, .. } = wanted.carry_out(session, counters, now)?;
     still_there(done.len(), 1, ())
 }
 
@@ -128,7 +137,7 @@ pub(super) fn grant_some(
                 asked.push(job);
             }
         }
-        let done = wanted.carry_out(session, counters, now)?;
+        let Carried { done, key_taken } = wanted.carry_out(session, counters, now)?;
         for job in wanted.running.iter().filter(|job| done.contains(&job.seq.0)) {
             let worker = WorkerId(job.worker.unwrap_or_default());
             let id = JobId::trusted(job.id.clone());
@@ -136,7 +145,9 @@ pub(super) fn grant_some(
         }
         all.done +=
             (done.len() - wanted.running.iter().filter(|job| done.contains(&job.seq.0)).count()) as u64;
-        left = asked.iter().map(|job| job.seq.0).filter(|seq| !done.contains(seq)).collect();
+        all.key_taken += key_taken.len() as u64;
+        let is_settled = |seq: &i64| done.contains(seq) || key_taken.contains_key(seq);
+        left = asked.iter().map(|job| job.seq.0).filter(|seq| !is_settled(seq)).collect();
     }
     all.requested.sort_unstable_by_key(|requested| requested.lease.seq);
     Ok(all)
@@ -178,28 +189,45 @@ impl<'a> Wanted<'a> {
         true
     }
 
-    /// Does it; gives the numbers of those to which it was done.
+    /// Does it. Rows that workers hold are locked before keys, as where these come to rest,
+    /// and keys before rows of what waits.
     fn carry_out(
         &self,
         session: &mut Session,
         counters: &mut Counters,
         now: Timestamp,
-    ) -> Result<HashSet<i64>, Trouble> {
-        let mut done = HashSet::new();
-        for (statement, jobs) in [(&sql::FINISH_WAITING, &self.finished), (&sql::MOVE_WAITING, &self.moved)] {
-            done.extend(put(session, counters, statement, jobs, now)?);
-        }
-        if !self.revived.is_empty() {
-            done.extend(revive(session, counters, &self.revived, now)?);
-        }
+    ) -> Result<Carried, Trouble> {
+        let mut carried = Carried::default();
         if !self.running.is_empty() {
             let seqs: Vec<i64> = self.running.iter().map(|job| job.seq.0).collect();
             let leases: Vec<i64> = self.running.iter().map(|job| job.lease).collect();
             let asked = session.rows(sql::REQUEST_CANCEL, values![seqs, leases, now.as_millis()])?;
-            done.extend(all::<i64>(&asked, |found| row::get(found, "seq"))?);
+            carried.done.extend(all::<i64>(&asked, |found| row::get(found, "seq"))?);
         }
-        Ok(done)
+        let keyed = self.finished.iter().filter(|(job, ..)| job.has_key).map(|(job, ..)| job.seq.0);
+        let mut keyed: Vec<i64> = keyed.collect();
+        unique::lock(session, &keyed)?;
+        for (statement, jobs) in [(&sql::FINISH_WAITING, &self.finished), (&sql::MOVE_WAITING, &self.moved)] {
+            carried.done.extend(put(session, counters, statement, jobs, now)?);
+        }
+        keyed.retain(|seq| carried.done.contains(seq));
+        unique::give_back(session, &keyed, now)?;
+        if !self.revived.is_empty() {
+            let Carried { done, key_taken } = revive(session, counters, &self.revived, now)?;
+            carried.done.extend(done);
+            carried.key_taken = key_taken;
+        }
+        Ok(carried)
     }
+}
+
+/// What has come of it.
+#[derive(Default)]
+struct Carried {
+    /// The numbers of those to which it was done.
+    done: HashSet<i64>,
+    /// Those that stay dead, since other jobs have their unique keys.
+    key_taken: HashMap<i64, StoreError>,
 }
 
 /// Takes jobs out of where they wait and puts them where they go.
@@ -249,15 +277,22 @@ fn put(
     Ok(done)
 }
 
-/// Takes jobs out of the dead letter queue.
+/// Takes jobs out of the dead letter queue that have no unique key, or can have it again.
 fn revive(
     session: &mut Session,
     counters: &mut Counters,
     jobs: &[&Known],
     now: Timestamp,
-) -> Result<HashSet<i64>, Trouble> {
+) -> Result<Carried, Trouble> {
+    let mut carried = Carried::default();
+    let mut seqs: Vec<i64> = jobs.iter().map(|job| job.seq.0).collect();
+    if jobs.iter().any(|job| job.has_key) {
+        (seqs, carried.key_taken) = take_keys_again(session, &seqs, now)?;
+    }
+    if seqs.is_empty() {
+        return Ok(carried);
+    }
     let effect = effect::revive(State::Dead)?;
-    let seqs: Vec<i64> = jobs.iter().map(|job| job.seq.0).collect();
     let revived = session.ask(
         &sql::REVIVE,
         &named![
@@ -271,5 +306,31 @@ fn revive(
     for found in &revived {
         counters.of(row::get(found, "queue")?).moved(State::Dead, effect.state);
     }
-    all(&revived, |found| row::get(found, "seq")).map(HashSet::from_iter)
+    carried.done = all(&revived, |found| row::get(found, "seq")).map(HashSet::from_iter)?;
+    Ok(carried)
+}
+
+/// Takes the unique keys of dead jobs again; gives those that can go on, and those that
+/// cannot. They are locked before: a key is not given to a job that is dead no longer.
+fn take_keys_again(
+    session: &mut Session,
+    seqs: &[i64],
+    now: Timestamp,
+) -> Result<(Vec<i64>, HashMap<i64, StoreError>), Trouble> {
+    let dead: Vec<i64> =
+        all(&session.rows(sql::LOCK_DEAD, values![seqs.to_vec()])?, |found| row::get(found, "seq"))?;
+    let mut jobs = row::jobs(&session.rows(sql::JOBS_OF_SEQS, values![dead])?)?;
+    // Of several of one key the first that was accepted gets it.
+    jobs.sort_unstable_by_key(|job| job.seq);
+    let mut holders = unique::take_again(session, &jobs, now)?;
+    let (mut sound, mut key_taken) = (Vec::new(), HashMap::new());
+    for job in jobs {
+        match (holders.remove(&job.seq), job.unique_key) {
+            (Some(holder), Some(key)) => {
+                key_taken.insert(job.seq.0, StoreError::KeyTaken { id: job.id, key, holder });
+            }
+            _ => sound.push(job.seq.0),
+        }
+    }
+    Ok((sound, key_taken))
 }

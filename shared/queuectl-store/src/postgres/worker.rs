@@ -159,13 +159,15 @@ impl Worker for PostgresStore {
                 .map(|&lease| lost_attempt(session, lease, now))
                 .collect::<Result<Vec<Ended>, Trouble>>()?;
             let outcome = standings.finish(&ended, policy, now)?;
+            let back = standings.hand_back(session, counters, &untouched, policy, now)?;
+            standings.give_keys_back(session, now)?;
             let budget = ReadBudget::of_results();
             let request = Request::of_results(worker, &outcome.ends, &budget, connection, now);
             if request.reply(session)?.ended < ended.len() as i64 {
                 return Err(Trouble::Stale);
             }
             let mut jobs = outcome.effects;
-            jobs.extend(standings.hand_back(session, counters, &untouched, policy, now)?);
+            jobs.extend(back);
             jobs.sort_unstable_by_key(|(lease, _)| *lease);
             session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
             Ok(Rescued { jobs })
@@ -216,6 +218,7 @@ pub(super) fn hand_back_all(
     let claims = claims(session, worker)?;
     let mut standings = Standings::read(session, worker, &claims)?;
     standings.hand_back(session, counters, &claims, policy, now)?;
+    standings.give_keys_back(session, now)?;
     session.rows(sql::WORKER_ENDED, values![worker.0, now.as_millis()])?;
     Ok(())
 }

@@ -9,6 +9,7 @@
 pub(crate) mod busy;
 pub(crate) mod connection;
 pub(crate) mod counters;
+mod duplicates;
 mod ends;
 pub(crate) mod explain;
 mod filter;
@@ -31,6 +32,7 @@ pub(crate) mod sql;
 mod stages;
 mod standing;
 pub(crate) mod trouble;
+mod unique;
 pub(crate) mod unwritable;
 mod wishes;
 mod worker;

@@ -7,10 +7,10 @@ use super::roster::roster;
 use super::stages::{self, Attempt};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
-use super::{busy, filter, row, sql, wishes};
+use super::{busy, duplicates, filter, row, sql, unique, wishes};
 use crate::columns::Cell;
 use crate::filter::by_state;
-use crate::queue::{self, Cancelled, Enqueued, OnTaken, Queue, insist_finished};
+use crate::queue::{self, Cancelled, Enqueued, KeysOfBatch, OnTaken, Queue, insist_finished};
 use crate::worker::Worker;
 use crate::{Result, StoreError, doorbell, rows};
 use queuectl_core::{
@@ -33,7 +33,14 @@ impl Queue for SqliteStore {
     fn enqueue(&mut self, jobs: &[NewJob], on_taken: OnTaken, now: Timestamp) -> Result<Enqueued> {
         let (enqueued, workers) = self.change(|connection, counters| {
             let mut enqueued = Enqueued::default();
+            let mut keys = KeysOfBatch::default();
             for (index, job) in jobs.iter().enumerate() {
+                if let Some(duplicate) =
+                    duplicates::meet(connection, counters, &mut keys, (index, job), on_taken, now)?
+                {
+                    enqueued.duplicates.push(duplicate);
+                    continue;
+                }
                 let is_new = stages::accept(connection, counters, job, &effect::accept(job, now), now)?;
                 match (is_new, on_taken) {
                     (false, OnTaken::Refuse) => {
@@ -73,7 +80,11 @@ impl Queue for SqliteStore {
         self.change_and_ring(|connection, counters| {
             let job = standing::of_id(connection, id)?;
             let effect = effect::revive(job.state).map_err(|source| refused(id, &job, source.into()))?;
-            standing::insist_readable(connection, id)?;
+            let dead = standing::readable(connection, id)?;
+            if let (Some(holder), Some(key)) = (unique::take_again(connection, &dead, now)?, dead.unique_key)
+            {
+                return Err(StoreError::KeyTaken { id: id.clone(), key, holder: holder.job_id }.into());
+            }
             stages::apply(connection, counters, &job.before(), job.state, &effect, &Attempt::Same, now)?;
             Ok(())
         })

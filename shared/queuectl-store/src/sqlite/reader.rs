@@ -2,7 +2,7 @@
 
 use super::connection::SqliteStore;
 use super::roster::takers;
-use super::{counters, filter, row, soundness, sql};
+use super::{counters, filter, row, soundness, sql, unique};
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::finding::Finding;
@@ -11,7 +11,9 @@ use crate::output::OutputPart;
 use crate::reader::Reader;
 use crate::worker_record::{Life, WorkerRecord};
 use crate::{Result, machine};
-use queuectl_core::{Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, WorkerId};
+use queuectl_core::{
+    Attempt, Filter, Job, JobId, JobReference, Lease, QueueRules, Seq, State, Timestamp, UniqueKey, WorkerId,
+};
 use rusqlite::{OptionalExtension, ToSql};
 
 impl Reader for SqliteStore {
@@ -178,10 +180,22 @@ impl Reader for SqliteStore {
         })
     }
 
+    fn taken_keys(&mut self, keys: &[&UniqueKey], now: Timestamp) -> Result<Vec<(UniqueKey, JobId)>> {
+        self.read(|connection| {
+            let mut taken = Vec::new();
+            for &key in keys {
+                let holder = unique::holder(connection, key, now)?;
+                taken.extend(holder.map(|holder| (key.clone(), holder.job_id)));
+            }
+            Ok(taken)
+        })
+    }
+
     fn check(&mut self) -> Result<Vec<String>> {
         self.read(|connection| {
             let mut problems = soundness::integrity(connection)?;
             problems.extend(soundness::wrong_counts(connection)?);
+            problems.extend(soundness::wrong_keys(connection)?);
             Ok(problems)
         })
     }

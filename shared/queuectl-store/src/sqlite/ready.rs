@@ -116,7 +116,7 @@ fn promote(
 fn become_ready(connection: &Connection, counters: &mut Counters, due: &[Seq]) -> Result<()> {
     for &seq in due {
         // Neither its state nor what it is blocked by changes, so its queue is not asked for.
-        let job = Before { seq, queue: None, position: None, is_blocked: false };
+        let job = Before { seq, queue: None, position: None, is_blocked: false, has_key: false };
         stages::go_on(connection, counters, &job, &effect::promote(), None)?;
     }
     Ok(())
@@ -191,7 +191,7 @@ fn claim(
     for job in &mut claimed.jobs {
         let effect = effect::claim(job, worker)?;
         // Its position is kept.
-        let before = Before { seq: job.seq, queue: Some(&job.queue), position: None, is_blocked: false };
+        let before = Before::of(job);
         stages::apply(connection, counters, &before, job.state, &effect, &Attempt::Begins(now), now)?;
         as_claimed(job, &effect, worker, now);
     }

@@ -1,7 +1,8 @@
 //! Whether a queue is what it should be.
 
-use super::counters;
+use super::{counters, sql};
 use crate::counts::differences;
+use crate::rows;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -13,6 +14,12 @@ pub(crate) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
         .collect::<rusqlite::Result<_>>()?;
     problems.retain(|problem| problem != "ok");
     Ok(problems)
+}
+
+/// Compares the unique keys that are held with the jobs that have them.
+pub(crate) fn wrong_keys(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let count = |statement| connection.query_row(statement, [], |found| found.get(0));
+    Ok(rows::wrong_keys(count(sql::STRAY_KEYS)?, count(sql::KEYS_MISSING)?))
 }
 
 /// Compares the counts that are kept with the jobs that are there.

@@ -4,7 +4,7 @@
 //! guard against another between two of them. Statements that a claim or a
 //! result depends on have their plan pinned by a test.
 
-use crate::columns::{Column, Has, attempt, output, rules, worker};
+use crate::columns::{Column, Has, attempt, output, rules, unique_key, worker};
 use crate::job_row::job;
 use crate::transfer::Kind;
 use const_format::{concatcp, str_repeat};
@@ -165,6 +165,33 @@ pub(crate) fn set_aside_by_force() -> String {
 
 pub(crate) const ID_IS_TAKEN: &str = "SELECT 1 FROM job WHERE id = ?1";
 
+// Unique keys
+
+const HOLDERS: &str = "SELECT seq, job_id, is_held <> 0, until_ms FROM unique_key";
+pub(crate) const HOLDER: &str = concatcp!(HOLDERS, " WHERE key = ?1");
+/// In the place of a row that is stale, or of the job's own.
+pub(crate) const TAKE_KEY: &str =
+    concatcp!("INSERT OR REPLACE INTO unique_key (", unique_key::LIST, ") VALUES (?1, ?2, ?3, 1, ?4)");
+/// A key without a window has no row once it is free.
+pub(crate) const GIVE_KEY_BACK: [&str; 2] = [
+    "DELETE FROM unique_key WHERE seq = ?1 AND (until_ms IS NULL OR until_ms <= ?2)",
+    "UPDATE unique_key SET is_held = 0 WHERE seq = ?1 AND until_ms > ?2",
+];
+/// Keys whose windows have ended, so that they do not pile up.
+pub(crate) const FORGET_STALE_KEYS: &str = "DELETE FROM unique_key WHERE seq IN (\
+     SELECT seq FROM unique_key WHERE is_held = 0 AND until_ms <= ?1 ORDER BY until_ms LIMIT ?2)";
+/// Held keys of jobs that are at rest, gone, or have another.
+pub(crate) const STRAY_KEYS: &str = "SELECT count(*) FROM unique_key LEFT JOIN job ON job.seq = unique_key.seq \
+     AND job.stage <> 'finished' AND job.unique_key = unique_key.key WHERE is_held <> 0 AND job.seq IS NULL";
+/// Jobs that are not at rest and do not have their keys.
+pub(crate) const KEYS_MISSING: &str = "SELECT count(*) FROM job LEFT JOIN unique_key ON unique_key.seq = job.seq \
+     AND unique_key.key = job.unique_key AND is_held <> 0 WHERE job.unique_key IS NOT NULL \
+     AND job.stage <> 'finished' AND unique_key.seq IS NULL";
+/// What another job of the same key replaces, after it has been put where it goes.
+pub(crate) const REPLACE_JOB: &str = "UPDATE job SET priority = ?, max_retries = ?, timeout_ms = ?, env = ?, cwd = ?, \
+     command = ?, run_at_ms = iif(stage = 'ready', NULL, run_at_ms), \
+     waits_since_ms = iif(stage = 'ready', NULL, waits_since_ms) WHERE seq = ?";
+
 // Work
 
 pub(crate) const REGISTER: &str = concatcp!(
@@ -215,8 +242,8 @@ pub(crate) const DUE_BY_ANOTHER_CLOCK: &str = "SELECT queue, seq FROM job WHERE 
 
 pub(crate) const STATE_AND_QUEUE: &str = "SELECT state, queue FROM job WHERE seq = ?1";
 const STANDING_COLUMNS: &str = "SELECT seq, queue, state, position, blocked_by IS NOT NULL, attempts, crashes, \
-     lease, worker, max_retries, cancel_at_ms IS NOT NULL, run_at_ms, waits_since_ms, stage, blocked_by \
-     FROM job WHERE ";
+     lease, worker, max_retries, cancel_at_ms IS NOT NULL, run_at_ms, waits_since_ms, stage, blocked_by, \
+     unique_key IS NOT NULL FROM job WHERE ";
 /// What is known of a job when something happens to it.
 pub(crate) const STANDING: &str = concatcp!(STANDING_COLUMNS, "id = ?1");
 /// The same of one of many, behind which conditions stand: see `filter`.
@@ -335,25 +362,27 @@ pub(crate) const MOVE_STAGE: &str = "SELECT run, move_stage, move_id, move_place
 pub(crate) const SET_MOVE_STAGE: &str = "UPDATE queue SET move_stage = ?1, move_id = ?2, move_place = ?3";
 /// The keys of the last record of each kind; -1 if there is none.
 pub(crate) const LAST_COPIED: &str = "SELECT coalesce((SELECT max(id) FROM rules), -1), \
-     coalesce((SELECT max(id) FROM worker), -1), \
+     coalesce((SELECT max(seq) FROM unique_key), -1), coalesce((SELECT max(id) FROM worker), -1), \
      coalesce((SELECT max(seq) FROM job), -1), coalesce(a.seq, -1), coalesce(a.lease, -1), \
      coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) FROM (SELECT 1) \
      LEFT JOIN (SELECT seq, lease FROM attempt ORDER BY seq DESC, lease DESC LIMIT 1) AS a ON true \
      LEFT JOIN (SELECT seq, lease, n FROM output ORDER BY seq DESC, lease DESC, n DESC LIMIT 1) AS o ON true";
 pub(crate) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM worker), (SELECT count(*) FROM attempt), \
-     count(*), coalesce(sum(length(bytes)), 0), (SELECT count(*) FROM rules) FROM output";
+     count(*), coalesce(sum(length(bytes)), 0), (SELECT count(*) FROM rules), \
+     (SELECT count(*) FROM unique_key) FROM output";
 pub(crate) const NUMBERS: &str = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'job'), 0), \
      coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'worker'), 0), next_position FROM queue";
 pub(crate) const BEGIN_NUMBERS: &str = "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, 0 \
      WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)";
 pub(crate) const SET_NUMBERS: &str = "UPDATE sqlite_sequence SET seq = max(seq, ?2) WHERE name = ?1";
 /// One after the other.
-pub(crate) const FORGET_EVERYTHING: [&str; 6] = [
+pub(crate) const FORGET_EVERYTHING: [&str; 7] = [
     "DELETE FROM output",
     "DELETE FROM attempt",
     "DELETE FROM job",
     "DELETE FROM worker",
     "DELETE FROM rules",
+    "DELETE FROM unique_key",
     FORGET_COUNTS,
 ];
 

@@ -4,8 +4,9 @@
 //! them. The counts are kept here as well.
 
 use super::counters::Counters;
-use super::sql;
+use super::{sql, unique};
 use crate::job_row;
+use crate::planted::Bug;
 use crate::worker::Ended;
 use queuectl_core::{Effect, Job, NewJob, Next, Position, Seq, Stage, State, Timestamp, Wait};
 use rusqlite::types::Null;
@@ -19,6 +20,16 @@ pub(super) struct Before<'a> {
     /// Its last one among the ready.
     pub(super) position: Option<i64>,
     pub(super) is_blocked: bool,
+    /// It has a unique key, or had one before it came to rest.
+    pub(super) has_key: bool,
+}
+
+impl<'a> Before<'a> {
+    /// A job that was read; the position that it had is kept, or no longer counts.
+    pub(super) fn of(job: &'a Job) -> Self {
+        let (is_blocked, has_key) = (job.blocked_by.is_some(), job.unique_key.is_some());
+        Self { seq: job.seq, queue: Some(&job.queue), position: None, is_blocked, has_key }
+    }
 }
 
 /// What of its last attempt is written with an effect.
@@ -120,6 +131,11 @@ pub(super) fn accept(
     }
     let is_new = accept.execute()? > 0;
     if is_new {
+        if let Some(unique) = &job.unique {
+            // It was free when it was looked at, in this transaction.
+            let seq = Seq(connection.last_insert_rowid());
+            unique::take(connection, &unique.key, (seq, &job.id), unique.until(now), now)?;
+        }
         counters.add(Some(&job.queue), effect.state, 1);
         counters.add_blocked(Some(&job.queue), i64::from(effect.next.stage() == Stage::Blocked));
     }
@@ -157,6 +173,11 @@ pub(super) fn apply(
     }
     apply.bind(job.seq.0)?;
     apply.execute()?;
+    let is_over = effect.next.stage() == Stage::Finished
+        || (Bug::KeyGivenBackEarly.is_planted() && matches!(attempt, Attempt::Ended(_)));
+    if job.has_key && is_over {
+        unique::give_back(connection, job.seq, now)?;
+    }
     counters.moved(job.queue, from, effect.state);
     count_blocked(counters, job, &effect.next);
     Ok(())
@@ -199,7 +220,29 @@ pub(super) fn set_aside(
         written => written,
     };
     connection.pragma_update(None, "ignore_check_constraints", false)?;
+    if job.unique_key.is_some() {
+        unique::give_back(connection, job.seq, now)?;
+    }
     written.map(drop)
+}
+
+/// Has a job say what another of the same unique key says, and puts it where that leads.
+pub(super) fn replace(
+    connection: &Connection,
+    counters: &mut Counters,
+    job: &Before<'_>,
+    new: &NewJob,
+    next: &Next,
+    now: Timestamp,
+) -> Result<()> {
+    go_on(connection, counters, job, next, Some(now))?;
+    let mut replace = Binder::of(connection, sql::REPLACE_JOB)?;
+    for cell in job_row::replaced(new, now) {
+        replace.bind(cell)?;
+    }
+    replace.bind(job.seq.0)?;
+    replace.execute()?;
+    Ok(())
 }
 
 fn count_blocked(counters: &mut Counters, job: &Before<'_>, next: &Next) {

@@ -24,6 +24,7 @@ pub(super) struct Known {
     position: Option<i64>,
     cancel_requested: bool,
     is_blocked: bool,
+    has_key: bool,
     wait: Option<Wait>,
     stage: Option<Stage>,
     blocked_by: Option<Blocker>,
@@ -48,13 +49,14 @@ impl Known {
             wait: row::wait(found, 11).unwrap_or_default(),
             stage: word(found, 13),
             blocked_by: word(found, 14),
+            has_key: found.get(15)?,
         })
     }
 
     /// It, as the door into the next stage wants to know it.
     pub(super) fn before(&self) -> Before<'_> {
-        let Self { seq, position, is_blocked, .. } = *self;
-        Before { seq, queue: self.queue.as_deref(), position, is_blocked }
+        let Self { seq, position, is_blocked, has_key, .. } = *self;
+        Before { seq, queue: self.queue.as_deref(), position, is_blocked, has_key }
     }
 
     /// The attempt that runs, or the last one.
@@ -108,14 +110,17 @@ pub(super) fn of_id(connection: &Connection, id: &JobId) -> Result<Known, Troubl
     let found = rows.next()?.ok_or_else(|| StoreError::NoSuchJob { id: id.clone() })?;
     let known = row::state(found, 2).and_then(|state| Known::of(found, state));
     known.or_else(|error| {
-        insist_readable(connection, id)?;
+        readable(connection, id)?;
         Err(error.into())
     })
 }
 
 /// Refuses a job whose row cannot be read: it would only be set aside again.
-pub(super) fn insist_readable(connection: &Connection, id: &JobId) -> Result<(), Trouble> {
+pub(super) fn readable(connection: &Connection, id: &JobId) -> Result<Job, Trouble> {
     let job: Job =
         connection.prepare_cached(sql::JOB)?.query_row([id.as_str()], |found| Ok(row::job(found)))?;
-    job.unreadable.map_or(Ok(()), |reason| Err(StoreError::UnreadableJob { id: id.clone(), reason }.into()))
+    match job.unreadable {
+        Some(reason) => Err(StoreError::UnreadableJob { id: id.clone(), reason }.into()),
+        None => Ok(job),
+    }
 }

@@ -4,7 +4,7 @@ use super::counters::Counters;
 use super::stages::{self, Attempt};
 use super::standing::{self, Known};
 use super::trouble::Trouble;
-use super::{filter, row, sql};
+use super::{filter, row, sql, unique};
 use crate::queue::{self, Requested};
 use queuectl_core::{Filter, Granted, Job, JobId, Refusal, Seq, State, Timestamp, Wish};
 use rusqlite::Connection;
@@ -63,12 +63,16 @@ pub(super) fn grant_some(
         all.looked_at += 1;
         values[0] = seq.0.into();
         let Some(job) = standing::found_by(&mut statement, &values)? else { continue };
-        if wish == Wish::Retry
-            && job.state == State::Dead
-            && let Some(unreadable) = unreadable(connection, *seq)?
-        {
-            all.unreadable.push(unreadable);
-            continue;
+        if wish == Wish::Retry && job.state == State::Dead {
+            let dead = dead(connection, *seq)?;
+            if let Some(reason) = dead.unreadable {
+                all.unreadable.push((*seq, dead.id, reason));
+                continue;
+            }
+            if unique::take_again(connection, &dead, now)?.is_some() {
+                all.key_taken += 1;
+                continue;
+            }
         }
         match grant(connection, counters, &job, wish, now)? {
             Ok(Granted::Becomes(_) | Granted::Goes(_)) => all.done += 1,
@@ -79,11 +83,10 @@ pub(super) fn grant_some(
     Ok(all)
 }
 
-/// What is wrong with the row of a job, if anything is.
-fn unreadable(connection: &Connection, seq: Seq) -> Result<Option<(Seq, JobId, String)>, Trouble> {
+/// A dead job, with what is wrong with its row, and its unique key.
+fn dead(connection: &Connection, seq: Seq) -> Result<Job, Trouble> {
     let mut statement = connection.prepare_cached(sql::JOB_OF_SEQ)?;
-    let job: Job = statement.query_row([seq.0], |found| Ok(row::job(found)))?;
-    Ok(job.unreadable.map(|reason| (seq, job.id, reason)))
+    Ok(statement.query_row([seq.0], |found| Ok(row::job(found)))?)
 }
 
 /// Whom to wait for; none if the row does not say who holds the job.

@@ -3,7 +3,7 @@
 //! The columns of both are the same and stand for the same, so nothing in between
 //! needs to know what they mean.
 
-use crate::columns::{Column, attempt, output, rules, worker};
+use crate::columns::{Column, attempt, output, rules, unique_key, worker};
 use crate::job_row::job;
 use queuectl_core::State;
 
@@ -12,6 +12,8 @@ use queuectl_core::State;
 pub enum Kind {
     /// What people have said of a queue. First, so that nothing starts that is not to start.
     Rules,
+    /// A unique key. Before the jobs, so that none is there without its own.
+    UniqueKey,
     /// A worker that has ended.
     Worker,
     /// A job.
@@ -24,12 +26,14 @@ pub enum Kind {
 
 impl Kind {
     /// All, in their order.
-    pub const ALL: [Self; 5] = [Self::Rules, Self::Worker, Self::Job, Self::Attempt, Self::Output];
+    pub const ALL: [Self; 6] =
+        [Self::Rules, Self::UniqueKey, Self::Worker, Self::Job, Self::Attempt, Self::Output];
 
     /// Its name, as it is printed.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rules => "rules",
+            Self::UniqueKey => "unique_key",
             Self::Worker => "worker",
             Self::Job => "job",
             Self::Attempt => "attempt",
@@ -41,6 +45,7 @@ impl Kind {
     pub(crate) const fn columns(self) -> &'static [Column] {
         match self {
             Self::Rules => rules::COLUMNS,
+            Self::UniqueKey => unique_key::COLUMNS,
             Self::Worker => worker::COLUMNS,
             Self::Job => job::COLUMNS,
             Self::Attempt => attempt::COLUMNS,
@@ -51,7 +56,7 @@ impl Kind {
     /// How many columns are its key; they are the first, and numbers.
     pub(crate) const fn key_columns(self) -> usize {
         match self {
-            Self::Rules | Self::Worker | Self::Job => 1,
+            Self::Rules | Self::UniqueKey | Self::Worker | Self::Job => 1,
             Self::Attempt => 2,
             Self::Output => 3,
         }
@@ -60,7 +65,8 @@ impl Kind {
     /// What is copied after it.
     pub(crate) const fn next(self) -> Option<Self> {
         match self {
-            Self::Rules => Some(Self::Worker),
+            Self::Rules => Some(Self::UniqueKey),
+            Self::UniqueKey => Some(Self::Worker),
             Self::Worker => Some(Self::Job),
             Self::Job => Some(Self::Attempt),
             Self::Attempt => Some(Self::Output),
@@ -92,11 +98,13 @@ impl Position {
     }
 
     /// After the last record of each kind that has any. Of each kind its key, -1 where
-    /// there is none: rules; worker; job; attempt, two parts; output, three.
-    pub(crate) fn last_of_each(keys: [i64; 8]) -> Vec<Self> {
-        let [rules, worker, job, attempt_seq, attempt_lease, output_seq, output_lease, part] = keys;
+    /// there is none: rules; unique key; worker; job; attempt, two parts; output, three.
+    pub(crate) fn last_of_each(keys: [i64; 9]) -> Vec<Self> {
+        let [rules, unique_key, worker, job, attempt_seq, attempt_lease, output_seq, output_lease, part] =
+            keys;
         let last = [
             Self::after(Kind::Rules, [rules, 0, 0]),
+            Self::after(Kind::UniqueKey, [unique_key, 0, 0]),
             Self::after(Kind::Worker, [worker, 0, 0]),
             Self::after(Kind::Job, [job, 0, 0]),
             Self::after(Kind::Attempt, [attempt_seq, attempt_lease, 0]),

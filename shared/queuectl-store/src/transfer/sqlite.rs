@@ -176,6 +176,7 @@ fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
             output_parts: found.get(2)?,
             output_bytes: found.get(3)?,
             rules: found.get(4)?,
+            unique_keys: found.get(5)?,
             last,
         })
     })
@@ -184,7 +185,7 @@ fn inventory(connection: &Connection) -> rusqlite::Result<Inventory> {
 /// The last record of each kind of which there is any.
 fn last_copied(connection: &Connection) -> rusqlite::Result<Vec<Position>> {
     connection.prepare_cached(sql::LAST_COPIED)?.query_row([], |found| {
-        let mut numbers = [0; 8];
+        let mut numbers = [0; 9];
         for (index, number) in numbers.iter_mut().enumerate() {
             *number = found.get(index)?;
         }

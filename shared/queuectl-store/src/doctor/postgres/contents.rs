@@ -7,11 +7,10 @@ use super::sql;
 use crate::Result;
 use crate::doctor::rows::UnreadableRows;
 use crate::doctor::words::START_A_WORKER;
-use crate::doctor::words::{listed, size};
+use crate::doctor::words::{listed, of_keys, size};
 use crate::finding::Finding;
 use crate::postgres::sql::SCHEMA;
-use crate::postgres::{PostgresStore, row};
-use crate::reader::Reader;
+use crate::postgres::{PostgresStore, row, wrong_counts, wrong_keys};
 use queuectl_core::Seq;
 use queuectl_postgres::session::values;
 use std::collections::BTreeMap;
@@ -261,7 +260,12 @@ impl PostgresStore {
 
     pub(super) fn counts_by_state(&mut self) -> Result<Finding> {
         const CHECK: &str = "counts";
-        let problems = self.check()?;
+        let problems = self.read(|session| {
+            session.begin_snapshot()?;
+            let problems = wrong_counts(session)?;
+            session.commit()?;
+            Ok(problems)
+        })?;
         Ok(match problems.as_slice() {
             [] => Finding::ok(CHECK, "the counts by state are right"),
             problems => Finding::error(
@@ -273,6 +277,11 @@ impl PostgresStore {
                 ),
             ),
         })
+    }
+
+    pub(super) fn keys_are_right(&mut self) -> Result<Finding> {
+        let problems = self.read(wrong_keys)?;
+        Ok(of_keys(&problems, &report_it(&self.address)))
     }
 
     /// How many changes of the counts wait to be made one.

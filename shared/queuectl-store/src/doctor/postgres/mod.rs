@@ -95,6 +95,7 @@ impl PostgresStore {
         findings.extend(self.several("identities", Self::identities));
         findings.push(self.finding("rows", |store| store.rows(server)));
         findings.push(self.finding("counts", Self::counts_by_state));
+        findings.push(self.finding("keys", Self::keys_are_right));
         findings.push(self.finding("changes", Self::changes));
         findings.extend(self.several("autovacuum", Self::autovacuum));
         findings.extend(self.several("dead-rows", Self::dead_rows));

@@ -4,7 +4,7 @@ use super::advice::{after_damage, report_it};
 use crate::Result;
 use crate::doctor::rows::UnreadableRows;
 use crate::doctor::words::START_A_WORKER;
-use crate::doctor::words::listed;
+use crate::doctor::words::{listed, of_keys};
 use crate::finding::Finding;
 use crate::sqlite::connection::SqliteStore;
 use crate::sqlite::unwritable::{self, Way};
@@ -78,6 +78,11 @@ impl SqliteStore {
                 format!("the jobs themselves are there, as `queuectl list` shows; {}", report_it()),
             ),
         })
+    }
+
+    pub(super) fn keys_are_right(&mut self) -> Result<Finding> {
+        let problems = self.read(|connection| Ok(soundness::wrong_keys(connection)?))?;
+        Ok(of_keys(&problems, report_it()))
     }
 }
 

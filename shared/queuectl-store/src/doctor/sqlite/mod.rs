@@ -94,6 +94,7 @@ impl SqliteStore {
             self.finding("integrity", Self::integrity),
             self.finding("rows", Self::rows),
             self.finding("counts", Self::counts_are_right),
+            self.finding("keys", Self::keys_are_right),
         ];
         let stage = self.whereabouts().map(|found| found.map(|found| found.stage).unwrap_or_default());
         findings.extend(match &stage {

@@ -348,7 +348,7 @@ pub(crate) static PROMOTE_DUE_BY_ANOTHER_CLOCK: Query = Query::new(promotes!(con
 
 /// The standing of claims, and locks them.
 pub(crate) const STANDINGS: &str = "SELECT claimed.seq, claimed.lease, claimed.attempts, max_retries, crashes, \
-     cancel_at_ms IS NOT NULL AS cancel_requested, queue \
+     cancel_at_ms IS NOT NULL AS cancel_requested, queue, unique_key IS NOT NULL AS has_key \
      FROM unnest($2::bigint[], $3::bigint[]) AS asked (seq, lease) \
      JOIN @claimed ON claimed.seq = asked.seq AND claimed.lease = asked.lease JOIN @job ON job.seq = asked.seq \
      WHERE claimed.seq = ANY ($2) AND job.seq = ANY ($2) AND claimed.worker = $1 \

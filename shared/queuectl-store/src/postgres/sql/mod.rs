@@ -14,6 +14,7 @@ mod queue;
 mod reader;
 mod schema;
 mod stages;
+mod unique;
 mod wishes;
 mod worker;
 
@@ -24,5 +25,6 @@ pub(crate) use queue::*;
 pub(crate) use reader::*;
 pub(crate) use schema::*;
 pub(crate) use stages::{INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED};
+pub(crate) use unique::*;
 pub(crate) use wishes::*;
 pub(crate) use worker::*;

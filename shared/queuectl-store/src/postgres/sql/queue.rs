@@ -7,32 +7,47 @@ use crate::job_row::job;
 use const_format::concatcp;
 use queuectl_postgres::Query;
 
+/// Accepts the jobs that are given, from a `SELECT` of their numbers on.
+macro_rules! enqueue {
+    ($select:literal, $numbers:literal) => {
+        concatcp!(
+            "WITH given AS MATERIALIZED (",
+            $select,
+            ":stage::text[], :blocked_by::text[], :run_at_ms::bigint[], :waits_since_ms::bigint[]",
+            job::AND_GIVEN_ARRAYS,
+            ") AS given (",
+            $numbers,
+            "stage, blocked_by, run_at_ms, waits_since_ms",
+            job::AND_GIVEN,
+            ")), added AS (INSERT INTO @job (seq",
+            job::AND_GIVEN,
+            ", position, updated_at_ms) SELECT seq",
+            job::AND_GIVEN,
+            ", CASE WHEN stage = 'ready' THEN nextval('@position') END, :now FROM given \
+                 ON CONFLICT (id) DO NOTHING RETURNING seq, position), \
+             accepted AS (SELECT given.*, added.position, 0::bigint AS crashes FROM added JOIN given USING (seq)), \
+             to_ready AS (SELECT * FROM accepted WHERE stage = 'ready'), ",
+            INTO_READY,
+            ", to_scheduled AS (SELECT * FROM accepted WHERE stage = 'scheduled'), ",
+            INTO_SCHEDULED,
+            ", to_blocked AS (SELECT * FROM accepted WHERE stage = 'blocked'), ",
+            INTO_BLOCKED,
+            " SELECT id FROM accepted"
+
+        )
+    };
+}
+
 /// Accepts jobs, with the stage each goes to. Gives the id of each that was accepted: not
 /// of those whose id is taken.
 ///
 /// Differs from its twin in that numbers are taken for those too that are not accepted, so
 /// that a batch is one statement; numbers only have to grow.
-pub(crate) static ENQUEUE: Query = Query::new(concatcp!(
-    "WITH given AS MATERIALIZED (SELECT nextval('@job_seq_seq') AS seq, given.* FROM unnest(:stage::text[], \
-         :blocked_by::text[], :run_at_ms::bigint[], :waits_since_ms::bigint[]",
-    job::AND_GIVEN_ARRAYS,
-    ") AS given (stage, blocked_by, run_at_ms, waits_since_ms",
-    job::AND_GIVEN,
-    ")), added AS (INSERT INTO @job (seq",
-    job::AND_GIVEN,
-    ", position, updated_at_ms) SELECT seq",
-    job::AND_GIVEN,
-    ", CASE WHEN stage = 'ready' THEN nextval('@position') END, :now FROM given \
-         ON CONFLICT (id) DO NOTHING RETURNING seq, position), \
-     accepted AS (SELECT given.*, added.position, 0::bigint AS crashes FROM added JOIN given USING (seq)), \
-     to_ready AS (SELECT * FROM accepted WHERE stage = 'ready'), ",
-    INTO_READY,
-    ", to_scheduled AS (SELECT * FROM accepted WHERE stage = 'scheduled'), ",
-    INTO_SCHEDULED,
-    ", to_blocked AS (SELECT * FROM accepted WHERE stage = 'blocked'), ",
-    INTO_BLOCKED,
-    " SELECT id FROM accepted"
-));
+pub(crate) static ENQUEUE: Query =
+    Query::new(enqueue!("SELECT nextval('@job_seq_seq') AS seq, given.* FROM unnest(", ""));
+/// The same of jobs that have their numbers already (`:seq`).
+pub(crate) static ENQUEUE_NUMBERED: Query =
+    Query::new(enqueue!("SELECT given.* FROM unnest(:seq::bigint[], ", "seq, "));
 pub(crate) const IDS_TAKEN: &str = "SELECT id FROM @job WHERE id = ANY ($1)";
 
 pub(crate) const RULES: &str = concatcp!("SELECT ", rules::LIST, " FROM @rules ORDER BY queue");

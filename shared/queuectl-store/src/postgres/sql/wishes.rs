@@ -12,7 +12,8 @@ use queuectl_postgres::Query;
 const STANDINGS_FROM: &str = concatcp!(
     "SELECT seq, id, queue, ",
     RANK,
-    " AS rank, position, stage, state, attempts, crashes, lease, worker, run_at_ms, waits_since_ms, blocked_by FROM "
+    " AS rank, position, stage, state, attempts, crashes, lease, worker, run_at_ms, waits_since_ms, blocked_by, \
+     unique_key IS NOT NULL AS has_key FROM "
 );
 /// Where a job of this id stands.
 pub(crate) const STANDING_OF_JOB: &str = concatcp!(STANDINGS_FROM, JOBS_NOW, " WHERE id = $1");
@@ -74,6 +75,9 @@ pub(crate) static MOVE_WAITING: Query = Query::new(concatcp!(
 /// Asks for the end of leases ($1, $2); gives a row for each that is held.
 pub(crate) const REQUEST_CANCEL: &str = "UPDATE @claimed SET cancel_at_ms = coalesce(cancel_at_ms, $3) \
      WHERE seq = ANY ($1) AND lease = ($2::bigint[])[array_position($1, seq)] RETURNING seq";
+/// Of these jobs ($1) those that are dead, and that no other transaction changes any more.
+pub(crate) const LOCK_DEAD: &str =
+    "SELECT seq FROM @finished WHERE seq = ANY ($1) AND state = 'dead' ORDER BY seq FOR UPDATE";
 /// Only dead jobs; gives a row for each.
 pub(crate) static REVIVE: Query = Query::new(concatcp!(
     "WITH ",

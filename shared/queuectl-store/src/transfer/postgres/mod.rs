@@ -179,6 +179,7 @@ fn inventory(session: &mut Session) -> Result<Inventory, Trouble> {
         output_parts: row::number(&found, 2)?,
         output_bytes: row::number(&found, 3)?,
         rules: row::number(&found, 4)?,
+        unique_keys: row::number(&found, 5)?,
         last,
     })
 }
@@ -196,7 +197,7 @@ pub(crate) fn numbers(session: &mut Session) -> Result<Numbers, Trouble> {
 /// The last record of each kind of which there is any.
 fn last_of_each(session: &mut Session, statement: &'static str) -> Result<Vec<Position>, Trouble> {
     let found = one(session.rows(statement, &[])?)?;
-    let mut numbers = [0; 8];
+    let mut numbers = [0; 9];
     for (index, number) in numbers.iter_mut().enumerate() {
         *number = row::get(&found, index)?;
     }
@@ -225,6 +226,7 @@ pub(crate) fn export(
 fn page(session: &mut Session, after: Position, limits: Limits) -> Result<Vec<Record>, Trouble> {
     let statement = match after.kind() {
         Kind::Rules => sql::EXPORT_RULES,
+        Kind::UniqueKey => sql::EXPORT_UNIQUE_KEYS,
         Kind::Worker => sql::EXPORT_WORKERS,
         Kind::Job => sql::EXPORT_JOBS,
         Kind::Attempt => sql::EXPORT_ATTEMPTS,
@@ -290,6 +292,7 @@ fn import(session: &mut Session, counters: &mut Counters, records: &[Record]) ->
         let kind = records[0].kind;
         let query = match kind {
             Kind::Rules => &sql::IMPORT_RULES,
+            Kind::UniqueKey => &sql::IMPORT_UNIQUE_KEYS,
             Kind::Worker => &sql::IMPORT_WORKERS,
             Kind::Job => &sql::IMPORT_JOBS,
             Kind::Attempt => &sql::IMPORT_ATTEMPTS,

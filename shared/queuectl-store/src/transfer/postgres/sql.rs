@@ -1,6 +1,6 @@
 //! What a move asks a server.
 
-use crate::columns::{attempt, output, rules, worker};
+use crate::columns::{attempt, output, rules, unique_key, worker};
 use crate::job_row::job;
 use crate::postgres::sql::{
     ATTEMPTS_AFTER, DONE_SINCE, INTO_BLOCKED, INTO_CLAIMED, INTO_FINISHED, INTO_READY, INTO_SCHEDULED,
@@ -38,7 +38,8 @@ macro_rules! gives_out_no_more {
 macro_rules! last_of_each {
     ($attempts:expr) => {
         concatcp!(
-            "SELECT coalesce((SELECT max(id) FROM @rules), -1), coalesce((SELECT max(id) FROM @worker), -1), \
+            "SELECT coalesce((SELECT max(id) FROM @rules), -1), coalesce((SELECT max(seq) FROM @unique_key), -1), \
+             coalesce((SELECT max(id) FROM @worker), -1), \
              coalesce((SELECT max(seq) FROM @job), -1), \
              coalesce(a.seq, -1), coalesce(a.lease, -1), coalesce(o.seq, -1), coalesce(o.lease, -1), coalesce(o.n, -1) \
              FROM (SELECT 1) AS one LEFT JOIN (SELECT seq, lease FROM ",
@@ -54,7 +55,7 @@ pub(super) const LAST_COPIED: &str = last_of_each!(LAST_ATTEMPTS_NOW);
 pub(super) const LAST_IMPORTED: &str = last_of_each!("@attempt");
 pub(super) const HOW_MUCH: &str = "SELECT (SELECT count(*) FROM @worker), (SELECT count(*) FROM @attempt) \
      + (SELECT count(*) FROM @finished WHERE outcome IS NOT NULL), count(*), coalesce(sum(length(bytes)), 0)::bigint, \
-     (SELECT count(*) FROM @rules) FROM @output";
+     (SELECT count(*) FROM @rules), (SELECT count(*) FROM @unique_key) FROM @output";
 pub(super) const NUMBERS: &str = "SELECT coalesce(pg_sequence_last_value('@job_seq_seq'), 0), \
      coalesce(pg_sequence_last_value('@worker_id_seq'), 0), coalesce(pg_sequence_last_value('@position'), 0) + 1";
 pub(super) const SET_NUMBERS: &str = concat!(
@@ -73,6 +74,8 @@ pub(super) const COUNT_STOP_OF_ALL: &str = "INSERT INTO @machine (lock_file, sto
      ON CONFLICT (lock_file) DO UPDATE SET stops = machine.stops + 1";
 pub(super) const EXPORT_RULES: &str =
     concatcp!("SELECT ", rules::LIST, " FROM @rules WHERE id > $1 ORDER BY id LIMIT $2");
+pub(super) const EXPORT_UNIQUE_KEYS: &str =
+    concatcp!("SELECT ", unique_key::LIST, " FROM @unique_key WHERE seq > $1 ORDER BY seq LIMIT $2");
 /// The jobs that a worker has ended stand in its row, and in changes that are not folded.
 pub(super) const EXPORT_WORKERS: &str = concatcp!(
     "SELECT ",
@@ -103,6 +106,13 @@ pub(super) const EXPORT_OUTPUT: &str = concatcp!(
 );
 pub(super) static IMPORT_RULES: Query =
     Query::new(concatcp!("INSERT INTO @rules (", rules::LIST, ") SELECT * FROM unnest(", rules::ARRAYS, ")"));
+pub(super) static IMPORT_UNIQUE_KEYS: Query = Query::new(concatcp!(
+    "INSERT INTO @unique_key (",
+    unique_key::LIST,
+    ") SELECT * FROM unnest(",
+    unique_key::ARRAYS,
+    ")"
+));
 /// No worker that was copied locks a file here.
 pub(super) static IMPORT_WORKERS: Query = Query::new(concatcp!(
     "INSERT INTO @worker (",
@@ -157,7 +167,7 @@ pub(super) static IMPORT_OUTPUT: Query = Query::new(concatcp!(
     ")"
 ));
 /// One after the other.
-pub(super) const FORGET_EVERYTHING: [&str; 10] = [
+pub(super) const FORGET_EVERYTHING: [&str; 11] = [
     "DELETE FROM @output",
     "DELETE FROM @attempt",
     "DELETE FROM @ready",
@@ -168,4 +178,5 @@ pub(super) const FORGET_EVERYTHING: [&str; 10] = [
     "DELETE FROM @job",
     "DELETE FROM @worker",
     "DELETE FROM @rules",
+    "DELETE FROM @unique_key",
 ];
