@@ -8,7 +8,7 @@ use std::fs;
 trials![every_recipe_does_what_it_says if Jq];
 
 /// Recipes, what is there before, and what must be true afterwards; both are shell.
-const RECIPES: [(&str, &str, &str); 27] = [
+const RECIPES: [(&str, &str, &str); 28] = [
     (
         "A job for each file of a folder",
         "echo a >'a b.log'; echo c >-c.log",
@@ -41,6 +41,11 @@ const RECIPES: [(&str, &str, &str); 27] = [
          ln -s \"$(dirname \"$(command -v queuectl)\")\" \"$HOME/.cargo/bin\"",
         "test -z \"$(cron 2>&1)\"; jobs pending 1; queuectl show \"nightly-$(date +%F)\" | grep './nightly.sh'; \
          test \"$(newest -r .cwd)\" = \"$HOME\"",
+    ),
+    (
+        "Again and again, and never two at once",
+        "queuectl enqueue --unique sync ./sync.sh",
+        "jobs pending 1; queuectl show @last | grep 'unique key *: sync'",
     ),
     ("Later", "", "newest '.run_at != null'"),
     (
