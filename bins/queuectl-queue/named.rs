@@ -1,6 +1,8 @@
 //! Which queues are meant.
 
-use queuectl_core::{EVERY_QUEUE, InvalidQueueName, check_queue_name};
+use queuectl_cli::Failure;
+use queuectl_core::{EVERY_QUEUE, Exit, InvalidQueueName, check_queue_name};
+use queuectl_service::queues::QueuePicture;
 
 /// Queues by name, or all of them.
 #[derive(clap::Args)]
@@ -28,4 +30,16 @@ impl Named {
 /// [`InvalidQueueName`].
 pub(crate) fn name(text: &str) -> Result<String, InvalidQueueName> {
     check_queue_name(text).map(|()| text.to_owned())
+}
+
+/// The queue of a name.
+///
+/// # Errors
+///
+/// If it has no jobs, no worker that names it, and no rules.
+pub(crate) fn find<'a>(queues: &'a [QueuePicture], name: &str) -> Result<&'a QueuePicture, Failure> {
+    queues.iter().find(|queue| queue.name == name).ok_or_else(|| {
+        Failure::new(Exit::NotFound, format!("there is no queue {name} here"))
+            .hint("list those that have jobs, workers or rules with `queuectl queue list`")
+    })
 }

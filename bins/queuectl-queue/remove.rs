@@ -1,8 +1,8 @@
 //! `queuectl queue remove`: forgets what was said of a queue.
 
-use crate::named::name;
+use crate::named::{self, name};
 use queuectl_cli::{Context, Failure};
-use queuectl_core::{Exit, Limits};
+use queuectl_core::Limits;
 use queuectl_service::amounts::plural;
 use queuectl_service::queues::Queues;
 use queuectl_service::typed_option;
@@ -30,10 +30,7 @@ Examples:
 pub(crate) fn remove(cx: &Context, args: &RemoveArgs) -> Result<(), Failure> {
     let (name, mut store) = (&args.name, cx.store(Access::Write)?);
     let Queues { queues, .. } = Queues::look(&mut *store)?;
-    let Some(queue) = queues.iter().find(|queue| queue.name == *name) else {
-        return Err(Failure::new(Exit::NotFound, format!("there is no queue {name} here"))
-            .hint("list those that have jobs, workers or rules with `queuectl queue list`"));
-    };
+    let queue = named::find(&queues, name)?;
     let jobs = queue.counts.total();
     if jobs > 0 {
         let list = format!("see them with `queuectl list {}`", typed_option("--queue", name));

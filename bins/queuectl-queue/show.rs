@@ -1,9 +1,9 @@
 //! `queuectl queue show`: tells everything about one queue.
 
-use crate::named::name;
+use crate::named::{self, name};
 use queuectl_cli::text::escape;
 use queuectl_cli::{Context, Failure, Times};
-use queuectl_core::{EVERY_QUEUE, Exit, State};
+use queuectl_core::{EVERY_QUEUE, State};
 use queuectl_service::queues::Queues;
 use queuectl_service::why::pause_in_words;
 use queuectl_store::Access;
@@ -29,10 +29,7 @@ Examples:
 pub(crate) fn show(cx: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let mut store = cx.store(Access::Read)?;
     let Queues { queues, pause_of_all } = Queues::look(&mut *store)?;
-    let Some(queue) = queues.iter().find(|queue| queue.name == args.name) else {
-        return Err(Failure::new(Exit::NotFound, format!("there is no queue {} here", args.name))
-            .hint("list those that have jobs, workers or rules with `queuectl queue list`"));
-    };
+    let queue = named::find(&queues, &args.name)?;
     if args.json {
         return cx.output().json(&queue.document(pause_of_all.as_ref()));
     }

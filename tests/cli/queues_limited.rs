@@ -131,6 +131,10 @@ fn rules_of_queues_are_backed_up_and_moved() {
         .success()
         .stderr(contains("1 held or paused."));
     home.queuectl(["queue", "resume", "mail"]).assert().failure().stderr(contains("moved"));
+    let left = home.json(["why", "mail0", "--json"]);
+    assert_eq!(left["reasons"][0]["kind"], "moved", "{left}");
+    let hint = left["reasons"][0]["hint"].as_str().unwrap();
+    home.typed(crate::support::Spelling::Dispatched, hint).assert().success().stdout(contains("is paused"));
 }
 
 fn retries_of_a_queue_with_a_limit_wake_its_worker() {

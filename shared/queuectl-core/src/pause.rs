@@ -21,7 +21,13 @@ pub struct Pause {
 impl Pause {
     /// Tells whether it has not ended by itself.
     pub fn holds(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|until| now < until)
+        Self::lasts(self.until, now)
+    }
+
+    /// The same of a pause of which only its end is known: the one rule of when a pause is
+    /// over.
+    pub fn lasts(until: Option<Timestamp>, now: Timestamp) -> bool {
+        until.is_none_or(|until| now < until)
     }
 }
 
@@ -52,8 +58,7 @@ pub struct PausedQueues {
 impl PausedQueues {
     /// Those that are paused then.
     pub fn at(now: Timestamp, queues: impl IntoIterator<Item = (String, Option<Timestamp>)>) -> Self {
-        let holds = |until: Option<Timestamp>| until.is_none_or(|until| now < until);
-        Self { queues: queues.into_iter().filter(|(_, until)| holds(*until)).collect() }
+        Self { queues: queues.into_iter().filter(|(_, until)| Pause::lasts(*until, now)).collect() }
     }
 
     /// The same from what people have said of queues.

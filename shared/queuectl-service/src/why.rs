@@ -71,7 +71,7 @@ pub fn why(store: &mut dyn Store, job: &Job, times: &dyn TimeWords) -> Result<Ve
     let (workers, rules, now) = (store.workers()?, store.rules()?, store.clock().now());
     let stage = store.whereabouts()?.map(|here| here.stage);
     if let Some(Stage::Left(moved)) = &stage {
-        return Ok(vec![gone(moved)]);
+        return Ok(vec![gone(job, moved)]);
     }
     let is_moving = stage.is_some_and(|stage| !matches!(stage, Stage::Idle | Stage::Arrived(_)));
     let suspects = if job.is_suspect() { who_runs_suspects(store)? } else { HashSet::new() };
@@ -91,9 +91,10 @@ pub fn why(store: &mut dyn Store, job: &Job, times: &dyn TimeWords) -> Result<Ve
 }
 
 /// The queue is elsewhere, and this is what was left here.
-fn gone(moved: &Move) -> Reason {
+fn gone(job: &Job, moved: &Move) -> Reason {
     let text = format!("the queue was moved to {}, with this job", moved.place);
-    let hint = format!("queuectl why ID {}", typed_option("--database", &moved.place));
+    let place = typed_option("--database", &moved.place);
+    let hint = format!("queuectl why {place} {}", typed(job.id.as_str()));
     Reason { kind: "moved", text, until: None, hint: Some(hint) }
 }
 

@@ -127,13 +127,19 @@ impl DrainBegin {
     ///
     /// Those of the store.
     pub fn has_nothing_ready(&self, store: &mut dyn Store) -> Result<bool, StoreError> {
+        // In this order: a job that is claimed in between is processing by then, and one that
+        // is given back is ready again.
+        Ok(self.none_is_ready(store)?
+            && counts_of(store, &self.queues, self.jobs)?[State::Processing] == 0
+            && self.none_is_ready(store)?)
+    }
+
+    fn none_is_ready(&self, store: &mut dyn Store) -> Result<bool, StoreError> {
         let paused = PausedQueues::of(&store.rules()?, store.clock().now());
         let names = self.queues.names();
-        if !names.is_empty() && names.iter().all(|queue| paused.stops_for_good(queue)) {
-            return Ok(counts_of(store, &self.queues, self.jobs)?[State::Processing] == 0);
-        }
+        let are_left = !names.is_empty() && names.iter().all(|queue| paused.stops_for_good(queue));
         let ready = Filter { stages: vec![Stage::Ready], queues: self.queues.clone(), ..Filter::default() };
-        Ok(counts_of(store, &self.queues, self.jobs)?[State::Processing] == 0 && store.count(&ready, 1)? == 0)
+        Ok(are_left || store.count(&ready, 1)? == 0)
     }
 
     /// Looks what has become of the jobs.

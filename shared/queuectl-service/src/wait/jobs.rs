@@ -47,7 +47,7 @@ struct WaitedJob {
 pub enum Look {
     /// They are not at rest, and nothing is new of what keeps them waiting.
     Waiting,
-    /// The same, and these wait for somebody who runs them or lets them go on: it is worth
+    /// The same, and these wait for a worker to run them, or a person to let them go on: it is worth
     /// a look whether one is there.
     Doubtful(Vec<Job>),
     /// The wait is over.

@@ -1,6 +1,6 @@
 //! Queues with a limit: whose gates are held, and how many jobs there is room for.
 //!
-//! A gate is a lock for each queue. Whoever claims from such a queue holds it from before
+//! A gate is a lock for each queue. A worker that claims from such a queue holds it from before
 //! the claimed are counted until the claim is committed, so that no two workers count at the
 //! same time; who ends a job holds none, since that only makes room. A gate that another
 //! worker holds is not waited for, but tried again soon.
@@ -15,8 +15,8 @@ use queuectl_postgres::session::{Session, values};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// A queue that was full is looked at again after so long; earlier if somebody rings or a
-/// job of it ends here.
+/// A queue that was full is looked at again after so long; earlier if the doorbell rings or
+/// a job of it ends here.
 const FULL_FOR: Duration = Duration::from_millis(500);
 
 /// A gate that another worker held is tried again after so long.
@@ -76,15 +76,15 @@ impl Gates {
     }
 
     /// When a gate that another worker held is to be tried again, if one was.
-    pub(super) fn try_again_at(&self, now: Timestamp) -> Option<Timestamp> {
-        self.passed_by.then(|| now.after(TRIED_AGAIN_AFTER))
+    /// Asked once: the next exchange finds out whether it is so still.
+    pub(super) fn try_again_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        std::mem::take(&mut self.passed_by).then(|| now.after(TRIED_AGAIN_AFTER))
     }
 
     /// Learns from a claim which queues are full.
     pub(super) fn learn(&mut self, tried: &[String], rooms: &Rooms, claimed: &[Job], rings: u64) {
-        let is_held_by_another =
-            |queue: &&String| self.limited.contains(queue) && !rooms.contains_key(*queue);
-        self.passed_by = tried.iter().any(|queue| is_held_by_another(&queue));
+        let is_held_by_another = |queue| self.limited.contains(queue) && !rooms.contains_key(queue);
+        self.passed_by = tried.iter().any(is_held_by_another);
         for (queue, room) in rooms {
             let taken = claimed.iter().filter(|job| job.queue == *queue).count() as u64;
             if u64::from(room.free) <= taken {

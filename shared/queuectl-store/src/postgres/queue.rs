@@ -110,7 +110,7 @@ impl Queue for PostgresStore {
             ended.first().map(|found| row::optional_time(found, "paused_until_ms")).transpose()
         })?;
         self.ring_all();
-        Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
+        Ok(ended.is_some_and(|until| Pause::lasts(until, now)))
     }
 
     fn set_limits(&mut self, queue: &str, limits: &Limits) -> Result<()> {

@@ -126,7 +126,7 @@ impl Queue for SqliteStore {
                 .optional()?;
             connection.prepare_cached(sql::RESUME)?.execute([queue])?;
             connection.prepare_cached(sql::FORGET_EMPTY_RULES)?.execute([queue])?;
-            Ok(ended.is_some_and(|until| until.is_none_or(|until| now < until)))
+            Ok(ended.is_some_and(|until| Pause::lasts(until, now)))
         })
     }
 

@@ -7,7 +7,7 @@ use super::row::Name;
 use super::{row, sql};
 use crate::worker::Exchange;
 use queuectl_core::{Limits, PausedQueues, QueueSet, Timestamp};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Result, Row};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row};
 use std::collections::BinaryHeap;
 
 /// The queues that a worker serves, which of them are paused, and how many jobs may be
@@ -34,8 +34,9 @@ impl<'a> Served<'a> {
             }
             let limits = Limits { running: found.get(3).unwrap_or_default() };
             if !limits.are_none() && queue.is_served_by(queues) {
-                let held = connection.prepare_cached(sql::HELD_OF_QUEUE)?;
-                let room = limits.room(count(held, &queue)?).unwrap_or(u32::MAX);
+                let mut held = connection.prepare_cached(sql::HELD_OF_QUEUE)?;
+                let held: i64 = held.query_row([&queue], |found| found.get(0))?;
+                let room = limits.room(held.unsigned_abs()).unwrap_or(u32::MAX);
                 limited.push((queue, room));
             }
         }
@@ -81,10 +82,6 @@ impl<'a> Served<'a> {
     }
 }
 
-fn count(mut statement: CachedStatement<'_>, queue: &Name) -> Result<u64> {
-    statement.query_row([queue], |found| found.get::<_, i64>(0)).map(i64::unsigned_abs)
-}
-
 /// A queue that has something, and what comes first in it.
 #[derive(Clone)]
 pub(super) struct Head<K> {
@@ -92,8 +89,9 @@ pub(super) struct Head<K> {
     pub(super) key: K,
 }
 
-/// The served queues that have something and are not paused. The statement finds the first queue from a name
-/// on, and gives its name and the key of what comes first in it, which `key` reads.
+/// The served queues that have something, are not paused and have room. The statement finds
+/// the first queue from a name on, and gives its name and the key of what comes first in it,
+/// which `key` reads.
 pub(super) fn heads<K>(
     connection: &Connection,
     statement: &str,

@@ -168,6 +168,25 @@ const MORE_SIGNALS: &str = concatcp!(
     ") AS sums"
 );
 
+/// How an exchange begins in which jobs may go anywhere: up to which queues are looked at.
+const HANDED_IN: &str =
+    concatcp!(ITSELF, ", ", ended!(ended), ", ", RESULTS, ", ", WANTED, ", ", OPEN, ", ",);
+
+/// How it ends, once `left_ready` has what is claimed.
+const CLAIMED_AND_TOLD: &str = concatcp!(
+    CLAIMS,
+    " SELECT ",
+    PICKED,
+    ", (SELECT count(*) FROM to_ready) AS returned_jobs, \
+     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (ARRAY(SELECT queue FROM open))) AS any_suspect, ",
+    PAGES_WALKED,
+    ", signals.* FROM (SELECT (SELECT stop FROM itself) AS stop, ",
+    SIGNALS,
+    ", ",
+    MORE_SIGNALS,
+    ") AS signals LEFT JOIN picked ON true"
+);
+
 /// The life of a worker: writes what became of the attempts that ended, claims the first of
 /// the ready of the queues it serves with at most so many suspects among them, adds both to
 /// the counters, and reads the signals, which show nothing of this yet. Gives a row for each
@@ -178,16 +197,7 @@ const MORE_SIGNALS: &str = concatcp!(
 /// each passes over rows that another deletes, and nobody else writes what a worker holds
 /// but those who cancel a job.
 pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
-    ITSELF,
-    ", ",
-    ended!(ended),
-    ", ",
-    RESULTS,
-    ", ",
-    WANTED,
-    ", ",
-    OPEN,
-    ", ",
+    HANDED_IN,
     heads!("sound", "rank, position", " AND NOT suspect"),
     ", suspects AS (SELECT ctid AS at, rank, position FROM @ready WHERE suspect \
          AND queue = ANY (ARRAY(SELECT queue FROM open)) \
@@ -195,32 +205,13 @@ pub(crate) static EXCHANGE: Query = Query::new(concatcp!(
      first AS (SELECT * FROM sound UNION ALL SELECT * FROM suspects ORDER BY rank, position \
          LIMIT (SELECT jobs FROM wanted)), \
      left_ready AS (DELETE FROM @ready WHERE ctid = ANY (ARRAY(SELECT at FROM first)) RETURNING seq), ",
-    CLAIMS,
-    " SELECT ",
-    PICKED,
-    ", (SELECT count(*) FROM to_ready) AS returned_jobs, \
-     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (ARRAY(SELECT queue FROM open))) AS any_suspect, ",
-    PAGES_WALKED,
-    ", signals.* FROM (SELECT (SELECT stop FROM itself) AS stop, ",
-    SIGNALS,
-    ", ",
-    MORE_SIGNALS,
-    ") AS signals LEFT JOIN picked ON true"
+    CLAIMED_AND_TOLD,
 ));
 
 /// The same where the gates of queues with a limit are held: no more jobs of a queue than
 /// it has room for, suspects included.
 pub(crate) static GATED_EXCHANGE: Query = Query::new(concatcp!(
-    ITSELF,
-    ", ",
-    ended!(ended),
-    ", ",
-    RESULTS,
-    ", ",
-    WANTED,
-    ", ",
-    OPEN,
-    ", ",
+    HANDED_IN,
     heads!("sound", "rank, position, of.queue, of.room", " AND NOT suspect"),
     ", suspects AS (SELECT ready.ctid AS at, rank, position, ready.queue, open.room FROM @ready JOIN open USING (queue) \
          WHERE suspect AND room IS DISTINCT FROM 0 ORDER BY rank, position \
@@ -230,17 +221,7 @@ pub(crate) static GATED_EXCHANGE: Query = Query::new(concatcp!(
      first AS (SELECT at FROM found WHERE room IS NULL OR nth <= room ORDER BY rank, position \
          LIMIT (SELECT jobs FROM wanted)), \
      left_ready AS (DELETE FROM @ready WHERE ctid = ANY (ARRAY(SELECT at FROM first)) RETURNING seq), ",
-    CLAIMS,
-    " SELECT ",
-    PICKED,
-    ", (SELECT count(*) FROM to_ready) AS returned_jobs, \
-     EXISTS (SELECT FROM @ready WHERE suspect AND queue = ANY (ARRAY(SELECT queue FROM open))) AS any_suspect, ",
-    PAGES_WALKED,
-    ", signals.* FROM (SELECT (SELECT stop FROM itself) AS stop, ",
-    SIGNALS,
-    ", ",
-    MORE_SIGNALS,
-    ") AS signals LEFT JOIN picked ON true"
+    CLAIMED_AND_TOLD,
 ));
 
 /// The same where all jobs have come to rest with their attempts, which had no output, no
@@ -284,7 +265,7 @@ pub(crate) static LOOK: Query = Query::new(concatcp!(
 ));
 
 /// Holds the gates of queues (`$1`) that no other worker holds; gives the limit of each.
-/// Whoever claims from such a queue holds its gate until the claim is committed.
+/// A worker that claims from such a queue holds its gate until the claim is committed.
 ///
 /// A gate is no lock of the row itself, so that a worker which stands still with it keeps
 /// nobody from pausing the queue or changing its limit; and none is waited for, so that it
